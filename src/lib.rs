@@ -1,1 +1,30 @@
-//! Streams.
+//! Tailwater streams every committed row change from MySQL to Kafka as Avro, exactly once.
+//!
+//! ```text
+//! MySQL ─ dump ─▶ mysql ─ raw events ─▶ decode ─ rows ─▶ encode ─ key/value bytes ─▶ produce
+//!                                         │                ▲                            │
+//!                                  table version ─▶ map ───┘            acknowledged    ▼
+//!                                  (+ catalog)   record shape           position ◀─ commit
+//! ```
+//!
+//! Reading order: the modules below stand in the order data flows. A stage knows the words of
+//! `model` and nothing of another stage; `pipeline` alone knows the order.
+
+pub mod model;
+pub mod error;
+pub mod config;
+pub mod shutdown;
+pub mod runtime;
+pub mod metrics;
+
+pub mod mysql;
+pub mod catalog;
+pub mod decode;
+pub mod map;
+pub mod encode;
+pub mod produce;
+pub mod commit;
+pub mod admin;
+
+pub mod pipeline;
+pub mod cli;

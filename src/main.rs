@@ -1,1 +1,3 @@
-fn main(){}
+//! The program: hands the command line to `cli` and its answer to the system.
+
+fn main() {}

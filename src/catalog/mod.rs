@@ -1,0 +1,1 @@
+//! What `information_schema` knows, read when a table version is first seen.

@@ -1,0 +1,1 @@
+//! 6. Remembers how far: the state topic and the position record.

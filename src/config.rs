@@ -1,0 +1,313 @@
+//! `tailwater.toml`: read, laid over with the environment and checked whole, before anything
+//! connects.
+//!
+//! Every key can be set by the environment: `TAILWATER_MYSQL__HOST` is `mysql.host`. Only this
+//! file and its children read the environment. An error names the key by its path, the line it
+//! stands on and, for an unknown key, the known one nearest to it; it never repeats a value.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+mod load;
+mod secret;
+mod validate;
+
+pub use load::{ConfigError, load};
+pub use secret::Secret;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The connector's name: topic prefix, transactional id, state topic.
+    pub name: String,
+    /// The source.
+    pub mysql: Mysql,
+    /// What is captured.
+    pub capture: Capture,
+    /// Reading the rows that exist already.
+    #[serde(default)]
+    pub snapshot: Snapshot,
+    /// The target.
+    pub kafka: Kafka,
+    /// Where schemas are registered.
+    pub schema_registry: SchemaRegistry,
+    /// How records look.
+    #[serde(default)]
+    pub format: Format,
+    /// When records are committed.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// The HTTP address for health and metrics.
+    #[serde(default)]
+    pub admin: Admin,
+}
+
+/// `[mysql]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mysql {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "default_mysql_port")]
+    pub port: u16,
+    /// Account with `REPLICATION SLAVE` and `REPLICATION CLIENT`.
+    pub user: String,
+    /// Its password; empty if left out.
+    #[serde(default)]
+    pub password: Secret,
+    /// The id this connector announces itself by, unique among the source's replicas. Derived
+    /// from `name` if left out.
+    pub server_id: Option<u32>,
+    /// Whether and how the connection is encrypted.
+    #[serde(default)]
+    pub tls: TlsMode,
+    /// PEM file with the authorities that may sign the server's certificate.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with this client's certificate, for mutual TLS.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the certificate's key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// MySQL's own TLS modes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// Never.
+    Disabled,
+    /// If the server can; nothing is verified. The default of MySQL's own clients too.
+    #[default]
+    Preferred,
+    /// Always; nothing is verified.
+    Required,
+    /// Always; the certificate must be signed by `ca_file` or a system authority.
+    VerifyCa,
+    /// Always; the certificate must also name the host.
+    VerifyIdentity,
+}
+
+/// `[capture]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// Globs over `database.table`.
+    pub tables: Vec<String>,
+    /// Globs over `database.table` taken out again.
+    #[serde(default)]
+    pub exclude_tables: Vec<String>,
+    /// Globs over `database.table.column` left out of records.
+    #[serde(default)]
+    pub exclude_columns: Vec<String>,
+    /// Columns that make the record key, by `database.table`; the primary key if not named here.
+    #[serde(default)]
+    pub message_key_columns: BTreeMap<String, Vec<String>>,
+    /// What a TRUNCATE of a captured table does.
+    #[serde(default)]
+    pub truncate: TruncatePolicy,
+}
+
+/// What a TRUNCATE of a captured table does: no row event tells which rows are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TruncatePolicy {
+    /// Stops before it, so that somebody decides.
+    #[default]
+    Halt,
+    /// Goes on; consumers keep the rows.
+    Ignore,
+}
+
+/// `[snapshot]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Whether the rows that exist already are read.
+    #[serde(default)]
+    pub mode: SnapshotMode,
+}
+
+/// Whether the rows that exist already are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotMode {
+    /// Read tables that have no committed snapshot. Not there yet: the first start begins at the
+    /// current position and says so.
+    #[default]
+    Initial,
+    /// Start at the current position.
+    Never,
+}
+
+/// `[kafka]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// Brokers to ask first, comma separated `host:port`.
+    pub bootstrap_servers: String,
+    /// Passed to librdkafka as they are, but for the few that Tailwater must own.
+    #[serde(default)]
+    pub properties: BTreeMap<String, Secret>,
+    /// Settings of the topics it creates.
+    #[serde(default)]
+    pub topic: TopicSettings,
+}
+
+/// `[kafka] topic`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TopicSettings {
+    /// Partitions of a data topic.
+    pub partitions: i32,
+    /// Copies of each partition; -1 leaves it to the broker's default.
+    pub replication_factor: i32,
+    /// Topic configuration, for data topics.
+    pub config: BTreeMap<String, String>,
+}
+
+/// `[schema_registry]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaRegistry {
+    /// Base URL of Confluent's API, path prefix included; several separated by commas.
+    pub url: String,
+    /// User name for basic authentication.
+    pub username: Option<String>,
+    /// Password for basic authentication.
+    pub password: Option<Secret>,
+    /// Token for bearer authentication.
+    pub bearer_token: Option<Secret>,
+    /// PEM file with the authorities that may sign the registry's certificate.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `[format]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Format {
+    /// What surrounds a row.
+    pub envelope: Envelope,
+    /// Whether a delete is followed by a record with a null value, which lets compaction forget
+    /// the key.
+    pub tombstones: bool,
+}
+
+/// What surrounds a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Envelope {
+    /// Debezium's: before, after, source, operation, times.
+    #[default]
+    Debezium,
+}
+
+/// `[delivery]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// What consumers can rely on.
+    pub guarantee: Guarantee,
+    /// Longest time one Kafka transaction stays open under load, in milliseconds.
+    pub batch_age_max_ms: u64,
+    /// Most record bytes in one Kafka transaction; a source transaction is never cut.
+    pub batch_bytes_max: u64,
+    /// From SIGTERM to giving up, in milliseconds.
+    pub drain_timeout_ms: u64,
+}
+
+/// What consumers can rely on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// Records and position commit in one Kafka transaction.
+    #[default]
+    ExactlyOnce,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// Whether the process stays up, not ready, after it halted.
+    pub stay_after_halt: bool,
+}
+
+/// An idle source commits at once, so this bounds how stale a busy topic is, not a quiet one.
+/// Longer gains little: draining an 8 MiB queue costs 25 ms a commit, 5 % of this.
+const BATCH_AGE_MAX_MS: u64 = 500;
+
+/// Bounds what a crash makes Kafka throw away; never reached before the age on two cores.
+const BATCH_BYTES_MAX: u64 = 128 << 20;
+
+/// Under Kubernetes' default grace of 30 s, with some left for the process to end.
+const DRAIN_TIMEOUT_MS: u64 = 25_000;
+
+fn default_mysql_port() -> u16 {
+    3306
+}
+
+impl Default for TopicSettings {
+    fn default() -> Self {
+        Self { partitions: 1, replication_factor: -1, config: BTreeMap::new() }
+    }
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self { envelope: Envelope::Debezium, tombstones: true }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            guarantee: Guarantee::ExactlyOnce,
+            batch_age_max_ms: BATCH_AGE_MAX_MS,
+            batch_bytes_max: BATCH_BYTES_MAX,
+            drain_timeout_ms: DRAIN_TIMEOUT_MS,
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned(), stay_after_halt: false }
+    }
+}
+
+impl Config {
+    /// The id announced to MySQL: the configured one, or one derived from the name, in the upper
+    /// half of the 32 bits, where few people put theirs.
+    pub fn server_id(&self) -> u32 {
+        self.mysql.server_id.unwrap_or_else(|| crc32fast::hash(self.name.as_bytes()) | 1 << 31)
+    }
+
+    /// Name of the topic that holds the position.
+    pub fn state_topic(&self) -> String {
+        format!("__tailwater.{}", self.name)
+    }
+
+    /// The transactional id: one for each connector, so that a newer instance fences an older.
+    pub fn transactional_id(&self) -> String {
+        format!("tailwater.{}", self.name)
+    }
+}
+
+impl Delivery {
+    /// Longest time one Kafka transaction stays open under load.
+    pub fn batch_age_max(&self) -> Duration {
+        Duration::from_millis(self.batch_age_max_ms)
+    }
+
+    /// From SIGTERM to giving up.
+    pub fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! A setting that may be secret: given plainly, or by the name of a variable or a file.
+
+use std::{fmt, path::PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use thiserror::Error;
+
+/// A setting that may be secret.
+///
+/// `Debug` never shows it. A variable or file is read again each time, so that a rotated password
+/// is found by the next connection.
+#[derive(Clone, Default)]
+pub struct Secret(Source);
+
+#[derive(Clone)]
+enum Source {
+    Plain(SecretString),
+    Env(String),
+    File(PathBuf),
+}
+
+/// A secret that is not where the configuration says.
+#[derive(Debug, Error)]
+pub enum SecretError {
+    /// The variable is not set.
+    #[error("the environment variable {0} is not set")]
+    Env(String),
+    /// The file cannot be read.
+    #[error("cannot read the file {0}: {1}")]
+    File(PathBuf, std::io::Error),
+}
+
+impl Secret {
+    /// Reads the secret from where it is.
+    pub fn reveal(&self) -> Result<String, SecretError> {
+        match &self.0 {
+            Source::Plain(value) => Ok(value.expose_secret().to_owned()),
+            Source::Env(name) => read_variable(name),
+            Source::File(path) => std::fs::read_to_string(path)
+                // Editors and `echo` end files with a line break that is no part of the secret.
+                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map_err(|error| SecretError::File(path.clone(), error)),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the configuration's own reader")]
+fn read_variable(name: &str) -> Result<String, SecretError> {
+    std::env::var(name).map_err(|_| SecretError::Env(name.to_owned()))
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self::Plain(SecretString::default())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Plain(_) => f.write_str("Secret(plain)"),
+            Source::Env(name) => write!(f, "Secret(env {name})"),
+            Source::File(path) => write!(f, "Secret(file {})", path.display()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Given {
+            Text(String),
+            Bool(bool),
+            Int(i64),
+            Float(f64),
+            Reference(Reference),
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "snake_case")]
+        enum Reference {
+            Env(String),
+            File(PathBuf),
+        }
+        let given = Given::deserialize(deserializer).map_err(|_| {
+            D::Error::custom("expected a text, { env = \"NAME\" } or { file = \"path\" }")
+        })?;
+        let plain = |text: String| Source::Plain(text.into());
+        let secret = Self(match given {
+            Given::Text(text) => plain(text),
+            Given::Bool(value) => plain(value.to_string()),
+            Given::Int(value) => plain(value.to_string()),
+            Given::Float(value) => plain(value.to_string()),
+            Given::Reference(Reference::Env(name)) => Source::Env(name),
+            Given::Reference(Reference::File(path)) => Source::File(path),
+        });
+        secret.reveal().map_err(D::Error::custom)?;
+        Ok(secret)
+    }
+}

@@ -1,0 +1,1 @@
+//! 4. Bytes: Avro writer, schema text, table plan, registry client.

@@ -1,0 +1,69 @@
+//! What an error means for the connector, and how it is said to a person.
+//!
+//! Each stage has its own error enum; `From` turns it into a [`Failure`], which is all that
+//! `pipeline` and `main` know. Unknown trouble halts: a connector that goes on after something it
+//! does not understand writes wrong data.
+
+use std::{fmt, process::ExitCode};
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The world is to blame and may get better: throw the epoch away and start again from the
+    /// committed position, with growing pauses, for ever.
+    Recycle,
+    /// It will be the same on every try: stop and say why. Exit code 1.
+    Halt,
+    /// What the configuration says cannot be right. Exit code 78.
+    Config,
+    /// A newer instance has taken over. Exit code 75.
+    Fenced,
+}
+
+/// An error with its meaning: what happened, and what to do about it.
+#[derive(Debug)]
+pub struct Failure {
+    /// What to do.
+    pub verdict: Verdict,
+    /// A name that never changes, for alerts and documentation: `mysql_access_denied`.
+    pub reason: &'static str,
+    /// What happened: a lowercase fragment without period, no row value, no secret.
+    pub message: String,
+    /// How to fix it: a sentence, empty where nothing helps.
+    pub hint: String,
+}
+
+impl Failure {
+    /// A failure of this kind, without a hint.
+    pub fn new(verdict: Verdict, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { verdict, reason, message: message.into(), hint: String::new() }
+    }
+
+    /// The same with a sentence that says how to fix it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// What the process ends with (`sysexits.h`).
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self.verdict {
+            Verdict::Recycle | Verdict::Halt => 1,
+            Verdict::Fenced => 75,
+            Verdict::Config => 78,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.hint.is_empty() {
+            write!(f, "\n  hint: {}", self.hint)?;
+        }
+        write!(f, "\n  reason: {}", self.reason)
+    }
+}
+
+impl std::error::Error for Failure {}

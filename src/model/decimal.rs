@@ -1,0 +1,166 @@
+//! DECIMAL's digits as one integer.
+//!
+//! DECIMAL(65,30) needs 216 bits, so the integer has 256: sign and magnitude in four limbs of 64.
+//! A product never overflows: 65 digits stay below 10^65 < 2^216, and `push_digits` refuses more.
+
+use std::fmt::Write as _;
+
+/// The most digits MySQL's DECIMAL has (MySQL manual, "Fixed-Point Types").
+pub const DIGITS_MAX: u32 = 65;
+
+/// A DECIMAL without its point; the column's scale tells where that is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Decimal {
+    /// Whether the value is below zero.
+    pub negative: bool,
+    /// The magnitude, least significant limb first.
+    limbs: [u64; 4],
+}
+
+impl Decimal {
+    /// Appends decimal digits: the magnitude becomes `magnitude * 10^count + digits`.
+    ///
+    /// `count` is at most 9, `digits` below `10^count`. Returns `None` when the value would leave
+    /// 256 bits, which a column's 65 digits never do.
+    #[must_use]
+    pub fn push_digits(mut self, digits: u32, count: u32) -> Option<Self> {
+        let power = u128::from(10_u32.checked_pow(count)?);
+        let mut carry = u128::from(digits);
+        for limb in &mut self.limbs {
+            let sum = u128::from(*limb) * power + carry;
+            let (low, high) = split(sum);
+            *limb = low;
+            carry = u128::from(high);
+        }
+        (carry == 0).then_some(self)
+    }
+
+    /// Whether the value is zero.
+    pub fn is_zero(self) -> bool {
+        self.limbs == [0; 4]
+    }
+
+    /// The value in two's complement, most significant byte first, as short as it can be: what
+    /// Avro's and Kafka Connect's decimals hold. The bytes are written to the end of `out`.
+    pub fn to_twos_complement(self, out: &mut [u8; 32]) -> &[u8] {
+        let mut limbs = self.limbs;
+        if self.negative {
+            let mut carry = true;
+            for limb in &mut limbs {
+                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+            }
+        }
+        for (chunk, limb) in out.chunks_exact_mut(8).zip(limbs.iter().rev()) {
+            chunk.copy_from_slice(&limb.to_be_bytes());
+        }
+        let sign = if self.negative && !self.is_zero() { 0xff } else { 0x00 };
+        // A leading byte is dropped while the next one shows the same sign by its top bit.
+        let redundant = out
+            .windows(2)
+            .take_while(
+                |pair| matches!(pair, [first, next] if *first == sign && (next ^ sign) < 0x80),
+            )
+            .count();
+        out.get(redundant..).unwrap_or_default()
+    }
+
+    /// The value with its point, as MySQL prints it: `-12.50` for scale 2.
+    pub fn to_text(self, scale: u8) -> String {
+        let scale = usize::from(scale);
+        let mut digits = self.digits();
+        while digits.len() <= scale {
+            digits.insert(0, '0');
+        }
+        if scale > 0 {
+            digits.insert(digits.len() - scale, '.');
+        }
+        if self.negative && !self.is_zero() {
+            digits.insert(0, '-');
+        }
+        digits
+    }
+
+    /// The magnitude's decimal digits, `0` for zero.
+    fn digits(mut self) -> String {
+        let mut groups = Vec::new();
+        while !self.is_zero() {
+            let mut remainder = 0_u128;
+            for limb in self.limbs.iter_mut().rev() {
+                let dividend = remainder << 64 | u128::from(*limb);
+                *limb = split(dividend / 1_000_000_000).0;
+                remainder = dividend % 1_000_000_000;
+            }
+            groups.push(remainder);
+        }
+        let mut text = groups.pop().unwrap_or(0).to_string();
+        for group in groups.iter().rev() {
+            write!(text, "{group:09}").expect("writing to a String cannot fail");
+        }
+        text
+    }
+}
+
+/// The low and the high half.
+fn split(wide: u128) -> (u64, u64) {
+    let bytes = wide.to_le_bytes();
+    let half = |at: usize| {
+        let mut limb = [0_u8; 8];
+        limb.copy_from_slice(bytes.get(at..at + 8).unwrap_or(&[0; 8]));
+        u64::from_le_bytes(limb)
+    };
+    (half(0), half(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Decimal;
+
+    fn decimal(value: i128) -> Decimal {
+        let mut built = Decimal { negative: value < 0, ..Decimal::default() };
+        for digit in value.unsigned_abs().to_string().bytes() {
+            built = built.push_digits(u32::from(digit - b'0'), 1).unwrap();
+        }
+        built
+    }
+
+    fn shortest(value: i128) -> Vec<u8> {
+        let bytes = value.to_be_bytes();
+        let start = (0..15)
+            .find(|&at| {
+                i128::from(bytes[at].cast_signed()) != value >> 127
+                    || (bytes[at] ^ bytes[at + 1]) & 0x80 != 0
+            })
+            .unwrap_or(15);
+        bytes[start..].to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_and_text_agree_with_128_bit_integers(value in any::<i128>(), shift in 0_u32..127) {
+            let value = value >> shift;
+            let mut out = [0; 32];
+            prop_assert_eq!(decimal(value).to_twos_complement(&mut out), shortest(value));
+            prop_assert_eq!(decimal(value).to_text(0), value.to_string());
+        }
+    }
+
+    #[test]
+    fn text_has_the_columns_digits_after_the_point() {
+        assert_eq!(decimal(-1250).to_text(2), "-12.50");
+        assert_eq!(decimal(5).to_text(3), "0.005");
+        assert_eq!(decimal(0).to_text(2), "0.00");
+        assert_eq!(Decimal { negative: true, ..Decimal::default() }.to_text(0), "0");
+    }
+
+    #[test]
+    fn sixty_five_digits_fit() {
+        let mut built = Decimal::default();
+        for _ in 0..65 {
+            built = built.push_digits(9, 1).unwrap();
+        }
+        assert_eq!(built.to_text(30).len(), 66);
+        assert_eq!(built.to_twos_complement(&mut [0; 32]).len(), 28);
+    }
+}

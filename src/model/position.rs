@@ -1,0 +1,94 @@
+//! Where in the source something is: file and offset, GTIDs, and the position that is saved.
+
+use std::{cmp::Ordering, fmt};
+
+use super::gtid::{GtidSet, ServerUuid};
+
+/// A place in one server's binlog.
+///
+/// Ordered by the number in the file's name, then by offset: `binlog.1000000` comes after
+/// `binlog.999999`, which a comparison of the names as text gets wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePosition {
+    /// The binlog file's name, without a folder.
+    pub file: String,
+    /// Bytes from the file's start. Counted in 64 bits: `log_pos` on the wire has 32 and wraps.
+    pub offset: u64,
+}
+
+/// Everything before this point of the source is delivered or proved irrelevant.
+///
+/// Made by `pipeline` at the end of each source transaction, saved by `commit` only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The server the file position belongs to; on another server only the GTIDs count.
+    pub server_uuid: ServerUuid,
+    /// Every source transaction that is done; `None` for a source without GTIDs.
+    pub gtid_set: Option<GtidSet>,
+    /// The end of the last transaction that is done: a transaction border.
+    pub file: FilePosition,
+    /// When the last transaction committed at the source, in microseconds since the epoch; 0
+    /// before the first one.
+    pub source_time_us: u64,
+}
+
+impl FilePosition {
+    /// The number at the end of the file's name, if it ends in one.
+    pub fn file_number(&self) -> Option<u64> {
+        self.file.rsplit('.').next()?.parse().ok()
+    }
+}
+
+impl PartialOrd for FilePosition {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for FilePosition {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.file_number()
+            .cmp(&other.file_number())
+            .then_with(|| self.file.cmp(&other.file))
+            .then_with(|| self.offset.cmp(&other.offset))
+    }
+}
+
+impl fmt::Display for FilePosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.offset)
+    }
+}
+
+impl Position {
+    /// Whether everything up to `target` is delivered.
+    ///
+    /// By GTIDs where both sides have them, by file and offset otherwise.
+    pub fn has_reached(&self, target: &Self) -> bool {
+        match (&self.gtid_set, &target.gtid_set) {
+            (Some(done), Some(wanted)) => wanted.is_subset(done),
+            _ => target.file <= self.file,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.gtid_set {
+            Some(set) => write!(f, "{} (GTIDs {set})", self.file),
+            None => self.file.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FilePosition;
+
+    #[test]
+    fn files_are_ordered_by_their_number() {
+        let at = |file: &str, offset| FilePosition { file: file.into(), offset };
+        assert!(at("binlog.999999", 500) < at("binlog.1000000", 4));
+        assert!(at("binlog.000002", 4) < at("binlog.000002", 5));
+    }
+}

@@ -1,0 +1,1 @@
+//! The shape of a table's records: what `map` decides and `encode` writes.

@@ -1,0 +1,1 @@
+//! 1. Reads the binlog: connections, preflight, dump stream, heartbeats, reconnection.

@@ -1,0 +1,1 @@
+//! 5. Kafka: librdkafka settings, transactions, delivery reports, topics.

@@ -1,0 +1,28 @@
+//! Tasks and threads, each with a name and an owner who joins it.
+
+use std::{io, thread};
+
+use tokio::task::JoinHandle;
+
+/// Starts a task. If Clippy sent you here from `tokio::spawn`: give the task a name, keep the
+/// handle and await it when its owner ends, so that no task outlives what it works for.
+#[expect(clippy::disallowed_methods, reason = "the one place that calls it")]
+pub fn spawn_named<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    tracing::debug!(task = name, "task started");
+    tokio::spawn(future)
+}
+
+/// Starts a thread whose name the system shows too, cut to the 15 bytes that Linux keeps.
+///
+/// # Errors
+/// When the system has no thread left to give.
+pub fn thread_named<T, F>(name: &'static str, body: F) -> io::Result<thread::JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}

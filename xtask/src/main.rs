@@ -1,1 +1,55 @@
-fn main() {}
+//! `cargo xtask`: the project's own commands.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::interrupt::{self, Interrupted};
+use xtask::progress::say;
+
+/// The project's own commands. The first run fetches real servers into one cache folder
+/// (`TAILWATER_CACHE`, by default `~/.cache/tailwater`); nothing else is changed or installed.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the main job on real servers: a shop's changes from MySQL to Kafka, then verifies
+    Demo,
+    /// Runs all tests against real servers
+    Test {
+        /// Passed to the test binaries: a part of a test's name, `--nocapture`, …
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Checks format, clippy, documentation and, where cargo-deny is installed, dependencies
+    Lint,
+    /// Keeps real servers up for work by hand until Ctrl-C
+    Stack,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = interrupt::listen().and_then(|()| match arguments.command {
+        Command::Demo => commands::demo::run(),
+        Command::Test { arguments } => commands::test::run(&arguments),
+        Command::Lint => commands::lint::run(),
+        Command::Stack => commands::stack::run(),
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) if error.is::<Interrupted>() => {
+            say("interrupted; nothing is left running");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error) => {
+            say(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod lint;
+pub(crate) mod stack;
+pub(crate) mod test;
+
+mod cargo;
+mod together;

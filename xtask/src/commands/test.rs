@@ -1,0 +1,30 @@
+//! `cargo xtask test`: all tests against one set of real servers.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use xtask::environment::STACK_FILE_VARIABLE;
+use xtask::process::Process;
+use xtask::progress::{human, say};
+use xtask::stack::{Cache, Stack};
+use xtask::stopwatch::Stopwatch;
+
+use super::cargo::{build, cargo};
+use super::together::both;
+
+/// Builds while it fetches and starts the servers, then runs the tests; the exit code is cargo's.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    let cache = Cache::open()?;
+    let (stack, _) = both(
+        || Stack::start(&cache),
+        || build("building the tests", &["test", "--workspace", "--no-run"]),
+    )?;
+    let mut command = cargo(&["test", "--workspace", "--"]);
+    command.args(arguments).env(STACK_FILE_VARIABLE, stack.address_file());
+    let status = Process::start("cargo test", command)?.wait()?;
+    drop(stack);
+    let verdict = if status.success() { "passed" } else { "failed" };
+    say(format!("tests {verdict} after {}", human(stopwatch.elapsed())));
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, Into::into))
+}

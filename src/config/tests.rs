@@ -1,1 +1,140 @@
-//! Tests.
+//! The configuration as users write it, right and wrong.
+
+use std::collections::BTreeMap;
+
+use super::{Config, TlsMode, load};
+
+const SMALLEST: &str = r#"
+name = "inventory"
+[mysql]
+host = "127.0.0.1"
+user = "tailwater"
+[capture]
+tables = ["inventory.*"]
+[kafka]
+bootstrap_servers = "127.0.0.1:9092"
+[schema_registry]
+url = "http://127.0.0.1:8081"
+"#;
+
+fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let environment: BTreeMap<String, String> =
+        environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    load::parse(text, &environment).map_err(|error| error.to_string())
+}
+
+/// The smallest file with one line put after the line that starts with `after`.
+fn check_error(after: &str, line: &str, expected: &str) {
+    // A line that begins with `=` takes the place of the value.
+    let between = if line.starts_with('=') { " " } else { "\n" };
+    let text = SMALLEST.replacen(after, &format!("{after}{between}{line}\n#"), 1);
+    assert_eq!(parse(&text, &[]).unwrap_err(), expected);
+}
+
+#[test]
+fn the_smallest_file_gets_the_documented_defaults() {
+    let config = parse(SMALLEST, &[]).unwrap();
+    assert_eq!(config.mysql.port, 3306);
+    assert_eq!(config.mysql.tls, TlsMode::Preferred);
+    assert_eq!(config.delivery.batch_age_max_ms, 500);
+    assert_eq!(config.admin.listen, "127.0.0.1:9464");
+    assert_eq!(config.state_topic(), "__tailwater.inventory");
+    assert!(config.server_id() >= 1 << 31);
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_known_one() {
+    check_error(
+        "[mysql]",
+        "hots = \"x\"",
+        "line 4: unknown key `mysql.hots`; did you mean `mysql.host`?",
+    );
+    check_error(
+        "url",
+        "= \"http://x\"\n[kafak]",
+        "line 12: unknown key `kafak`; did you mean `kafka`?",
+    );
+    check_error(
+        "[kafka]",
+        "topic = { partition = 3 }",
+        "line 9: unknown key `kafka.topic.partition`; did you mean `kafka.topic.partitions`?",
+    );
+}
+
+#[test]
+fn a_wrong_value_is_named_by_key_and_line_and_never_repeated() {
+    check_error(
+        "[mysql]",
+        "port = \"secret\"",
+        "line 4: `mysql.port`: expected a whole number from 0 to 65535",
+    );
+    check_error(
+        "[mysql]",
+        "tls = \"verify\"",
+        "line 4: `mysql.tls`: must be one of `disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`",
+    );
+    check_error(
+        "[mysql]",
+        "port = 70000",
+        "line 4: `mysql.port`: expected a whole number from 0 to 65535",
+    );
+    check_error(
+        "\nname",
+        "= \"a b\"",
+        "line 2: `name`: must be made of A-Z a-z 0-9 . _ - only and not be empty: it starts every topic's name",
+    );
+}
+
+#[test]
+fn a_missing_key_and_broken_toml_are_named() {
+    let without = SMALLEST.replace("host = \"127.0.0.1\"\n", "");
+    assert_eq!(parse(&without, &[]).unwrap_err(), "line 3: `mysql.host` is missing");
+    let broken = SMALLEST.replace("[kafka]", "[kafka");
+    assert!(parse(&broken, &[]).unwrap_err().starts_with("line 8: this is not TOML"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = parse(
+        SMALLEST,
+        &[
+            ("TAILWATER_MYSQL__HOST", "db"),
+            ("TAILWATER_MYSQL__PORT", "3307"),
+            ("TAILWATER_MYSQL__PASSWORD", "1_000"),
+            ("TAILWATER_CAPTURE__TABLES", "[\"a.b\"]"),
+            ("TAILWATER_NAME", "other"),
+            ("TAILWATER_STACK", "not a setting"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.mysql.host.as_str(), config.mysql.port), ("db", 3307));
+    assert_eq!(config.mysql.password.reveal().unwrap(), "1_000");
+    assert_eq!(config.capture.tables, ["a.b"]);
+    assert_eq!(config.name, "other");
+    assert_eq!(
+        parse(SMALLEST, &[("TAILWATER_MYSQL__HOTS", "x")]).unwrap_err(),
+        "environment variable TAILWATER_MYSQL__HOTS: unknown key `mysql.hots`; did you mean `mysql.host`?",
+    );
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_named_by_its_variable_or_file() {
+    check_error(
+        "[mysql]",
+        "password = { env = \"NO_SUCH_VARIABLE_HERE\" }",
+        "line 4: `mysql.password`: the environment variable NO_SUCH_VARIABLE_HERE is not set",
+    );
+    check_error(
+        "[mysql]",
+        "password = { file = \"/no/such/file\" }",
+        "line 4: `mysql.password`: cannot read the file /no/such/file: No such file or directory (os error 2)",
+    );
+}
+
+#[test]
+fn a_secret_never_shows_in_debug_output() {
+    let text = SMALLEST.replacen("[mysql]", "[mysql]\npassword = \"hunter2\"", 1);
+    let config = parse(&text, &[]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(config.mysql.password.reveal().unwrap(), "hunter2");
+}

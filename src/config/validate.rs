@@ -1,1 +1,127 @@
-//! Checks.
+//! What the structure alone does not rule out.
+
+use super::{Config, load::Fault};
+
+/// Longest topic name Kafka accepts.
+const TOPIC_LENGTH_MAX: usize = 249;
+
+/// Checks the values; the first fault is returned.
+pub(super) fn validate(config: &Config) -> Result<(), Fault> {
+    let checks = [
+        check(
+            is_name(&config.name),
+            "name",
+            "must be made of A-Z a-z 0-9 . _ - only and not be empty: it starts every topic's name",
+        ),
+        check(
+            config.state_topic().len() <= TOPIC_LENGTH_MAX,
+            "name",
+            "is too long for a topic's name",
+        ),
+        check(!config.mysql.host.trim().is_empty(), "mysql.host", "must not be empty"),
+        check(config.mysql.port != 0, "mysql.port", "must not be 0"),
+        check(!config.mysql.user.is_empty(), "mysql.user", "must not be empty"),
+        check(config.mysql.server_id != Some(0), "mysql.server_id", "must not be 0"),
+        check(
+            config.mysql.cert_file.is_some() == config.mysql.key_file.is_some(),
+            "mysql.cert_file",
+            "needs key_file beside it, and the other way round",
+        ),
+        check(
+            !config.capture.tables.is_empty(),
+            "capture.tables",
+            "must name at least one table, such as \"inventory.*\"",
+        ),
+        patterns("capture.tables", &config.capture.tables, 1),
+        patterns("capture.exclude_tables", &config.capture.exclude_tables, 1),
+        patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
+        check(
+            !config.kafka.bootstrap_servers.trim().is_empty(),
+            "kafka.bootstrap_servers",
+            "must not be empty",
+        ),
+        check(0 < config.kafka.topic.partitions, "kafka.topic.partitions", "must be at least 1"),
+        check(
+            config.kafka.topic.replication_factor == -1
+                || 0 < config.kafka.topic.replication_factor,
+            "kafka.topic.replication_factor",
+            "must be at least 1, or -1 for the broker's default",
+        ),
+        registry_urls(&config.schema_registry.url),
+        check(
+            config.schema_registry.username.is_some() == config.schema_registry.password.is_some(),
+            "schema_registry.username",
+            "needs password beside it, and the other way round",
+        ),
+        check(
+            config.schema_registry.username.is_none()
+                || config.schema_registry.bearer_token.is_none(),
+            "schema_registry.bearer_token",
+            "cannot be used together with username",
+        ),
+        check(
+            0 < config.delivery.batch_age_max_ms,
+            "delivery.batch_age_max_ms",
+            "must be at least 1",
+        ),
+        check(
+            config.delivery.batch_age_max_ms <= BATCH_AGE_LIMIT_MS,
+            "delivery.batch_age_max_ms",
+            "must be at most 15000: a Kafka transaction must end well before its timeout of 60 s",
+        ),
+        check(
+            0 < config.delivery.batch_bytes_max,
+            "delivery.batch_bytes_max",
+            "must be at least 1",
+        ),
+        check(
+            config.admin.listen.parse::<std::net::SocketAddr>().is_ok(),
+            "admin.listen",
+            "must be an address and a port, such as \"127.0.0.1:9464\"",
+        ),
+    ];
+    checks.into_iter().collect()
+}
+
+/// A quarter of the Kafka transaction's timeout.
+const BATCH_AGE_LIMIT_MS: u64 = 15_000;
+
+fn check(holds: bool, path: &str, message: &str) -> Result<(), Fault> {
+    if holds {
+        return Ok(());
+    }
+    Err(Fault { path: path.to_owned(), message: message.to_owned() })
+}
+
+fn is_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !text.is_empty() && text.bytes().all(legal)
+}
+
+/// Every pattern must have at least this many dots: `database.table`, `database.table.column`.
+fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), Fault> {
+    for (index, pattern) in patterns.iter().enumerate() {
+        check(
+            dots <= pattern.matches('.').count()
+                && !pattern.starts_with('.')
+                && !pattern.ends_with('.'),
+            path,
+            match dots {
+                1 => "must be patterns of the form database.table",
+                _ => "must be patterns of the form database.table.column",
+            },
+        )?;
+        let again = patterns.iter().take(index).any(|earlier| earlier == pattern);
+        check(!again, path, "names the same pattern twice")?;
+    }
+    Ok(())
+}
+
+fn registry_urls(urls: &str) -> Result<(), Fault> {
+    let http = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+    check(
+        urls.split(',').all(|url| http(url.trim())),
+        "schema_registry.url",
+        "must start with http:// or https://",
+    )
+}

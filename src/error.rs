@@ -18,6 +18,8 @@ pub enum Verdict {
     Config,
     /// A newer instance has taken over. Exit code 75.
     Fenced,
+    /// Something that cannot happen did. Exit code 70.
+    Bug,
 }
 
 /// An error with its meaning: what happened, and what to do about it.
@@ -50,6 +52,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.verdict {
             Verdict::Recycle | Verdict::Halt => 1,
+            Verdict::Bug => 70,
             Verdict::Fenced => 75,
             Verdict::Config => 78,
         })

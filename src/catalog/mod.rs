@@ -1,1 +1,156 @@
-//! What `information_schema` knows, read when a table version is first seen.
+//! What `information_schema` knows about a table and the binlog does not say: defaults, unique
+//! keys, FLOAT(M,D).
+//!
+//! The catalog shows the table as it is now, an event shows it as it was. So what the catalog
+//! says is used only after it has proved to describe the same version: the same columns in the
+//! same order, of the same types. Otherwise a version goes without, and `map` halts where it
+//! cannot do without.
+
+mod matching;
+
+use mysql_async::{Conn, prelude::Queryable as _};
+use thiserror::Error;
+
+use crate::{
+    error::{Failure, Verdict},
+    model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
+};
+
+/// `information_schema` could not be read.
+#[derive(Debug, Error)]
+#[error("cannot read information_schema for {table}: {error}")]
+pub struct CatalogError {
+    table: TableName,
+    error: mysql_async::Error,
+}
+
+/// One column as `information_schema.columns` has it.
+struct CatalogColumn {
+    name: String,
+    /// `decimal(12,2) unsigned`
+    column_type: String,
+    character_set: Option<String>,
+    nullable: bool,
+    default: Option<String>,
+    /// `DEFAULT_GENERATED on update CURRENT_TIMESTAMP`, `auto_increment`, ...
+    extra: String,
+}
+
+/// Reads what the catalog adds to this version; `None` if the table is gone, is another now, or
+/// may not be seen.
+pub async fn decorate(
+    connection: &mut Conn,
+    version: &TableVersion,
+) -> Result<Option<Decoration>, CatalogError> {
+    let failed = |error| CatalogError { table: version.name.clone(), error };
+    let columns = read_columns(connection, &version.name).await.map_err(failed)?;
+    let same = columns.len() == version.columns.len()
+        && columns.iter().zip(&version.columns).all(|(now, then)| {
+            now.name == then.name
+                && now.nullable == then.nullable
+                && matching::is_same_type(
+                    &now.column_type,
+                    now.character_set.as_deref(),
+                    &then.kind,
+                )
+        });
+    if !same {
+        return Ok(None);
+    }
+    let unique_key = read_unique_key(connection, version).await.map_err(failed)?;
+    let columns = columns.into_iter().map(decoration_of).collect();
+    Ok(Some(Decoration { columns, unique_key }))
+}
+
+fn decoration_of(column: CatalogColumn) -> ColumnDecoration {
+    let generated = column.extra.contains("DEFAULT_GENERATED");
+    let is_now = column
+        .default
+        .as_deref()
+        .is_some_and(|text| text.to_ascii_uppercase().starts_with("CURRENT_TIMESTAMP"));
+    ColumnDecoration {
+        default_is_now: is_now && generated,
+        // The text of an expression is no value.
+        default: column.default.filter(|_| !generated),
+        float_as_double: column.column_type.starts_with("float("),
+    }
+}
+
+async fn read_columns(
+    connection: &mut Conn,
+    table: &TableName,
+) -> mysql_async::Result<Vec<CatalogColumn>> {
+    type Row = (String, String, Option<String>, String, Option<String>, String);
+    let query = "SELECT column_name, CAST(column_type AS CHAR), character_set_name, is_nullable, \
+                 column_default, extra FROM information_schema.columns \
+                 WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
+    let rows: Vec<Row> = connection.exec(query, (&table.database, &table.table)).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(name, column_type, character_set, nullable, default, extra)| CatalogColumn {
+            name,
+            column_type,
+            character_set,
+            nullable: nullable == "YES",
+            default,
+            extra,
+        })
+        .collect())
+}
+
+/// The first unique index, in the table's order of indexes, whose columns are all NOT NULL.
+async fn read_unique_key(
+    connection: &mut Conn,
+    version: &TableVersion,
+) -> mysql_async::Result<Vec<usize>> {
+    let TableName { database, table } = &version.name;
+    // `SHOW INDEX` lists indexes in the order in which the server keeps them; the view does not.
+    let query = format!("SHOW INDEX FROM {} FROM {}", quoted(table), quoted(database));
+    let rows: Vec<mysql_async::Row> = match connection.query(query).await {
+        Ok(rows) => rows,
+        // ER_NO_SUCH_TABLE, ER_TABLEACCESS_DENIED_ERROR: gone since, or hidden.
+        Err(mysql_async::Error::Server(error)) if matches!(error.code, 1146 | 1142) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let mut keys: Vec<(String, Option<Vec<usize>>)> = Vec::new();
+    for row in &rows {
+        let unique = row.get::<u8, _>("Non_unique") == Some(0);
+        let Some(name) = row.get::<String, _>("Key_name").filter(|_| unique) else { continue };
+        // A functional key part has no column.
+        let column = row.get::<Option<String>, _>("Column_name").flatten().and_then(|name| {
+            version.columns.iter().position(|column| column.name == name && !column.nullable)
+        });
+        match keys.last_mut() {
+            Some((last, columns)) if *last == name => {
+                *columns = columns.take().zip(column).map(|(mut columns, column)| {
+                    columns.push(column);
+                    columns
+                });
+            }
+            _ => keys.push((name, column.map(|column| vec![column]))),
+        }
+    }
+    Ok(keys.into_iter().find_map(|(_, columns)| columns).unwrap_or_default())
+}
+
+/// An identifier in backticks, those inside doubled.
+fn quoted(identifier: &str) -> String {
+    format!("`{}`", identifier.replace('`', "``"))
+}
+
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        // The next epoch reads it again; a lasting trouble shows when that epoch connects.
+        Self::new(Verdict::Recycle, "catalog_unreadable", error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn an_identifier_cannot_leave_its_backticks() {
+        assert_eq!(quoted("a`; DROP TABLE b; `"), "`a``; DROP TABLE b; ```");
+    }
+}

@@ -1,1 +1,21 @@
-//! 1. Reads the binlog: connections, preflight, dump stream, heartbeats, reconnection.
+//! 1. Reads the binlog: connections, checks of the server, the dump stream, its watchdog.
+//!
+//! `connect` makes a connection, `Server::inspect` asks what the source is and refuses what
+//! cannot work, `Dump::open` turns a connection into the binlog's stream, and `Dump::read` feeds
+//! its events to the pipeline through a queue bounded in bytes. There is no reconnection here: a
+//! broken stream ends the epoch, and the next one starts from the committed position.
+
+mod connection;
+mod error;
+mod queue;
+mod server;
+mod stream;
+
+pub use connection::connect;
+pub use error::MysqlError;
+pub use queue::{EventBatch, EventReceiver, EventSender, Received, queue};
+pub use server::Server;
+pub use stream::Dump;
+
+/// One event as it came, with its header; `decode` reads it.
+pub use mysql_async::binlog::events::Event as RawEvent;

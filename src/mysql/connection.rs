@@ -1,0 +1,103 @@
+//! One connection to the source, with TLS as configured.
+
+use std::{path::Path, time::Duration};
+
+use mysql_async::{ClientIdentity, Conn, DriverError, Opts, OptsBuilder, SslOpts};
+
+use super::error::MysqlError;
+use crate::config::{Mysql, TlsMode};
+
+/// Largest packet taken: MySQL's own limit for `max_allowed_packet` (MySQL manual, "Server System
+/// Variables"). With less, a long row ends the stream with `PacketTooLarge`.
+const PACKET_BYTES_MAX: usize = 1 << 30;
+
+/// How long a connection may take to be made, with login and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The kernel notices a dead peer; the stream's watchdog notices it sooner.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Connects and logs in. The password and the certificates are read anew each time, so that
+/// rotated ones are found.
+pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
+    let password =
+        config.password.reveal().map_err(|error| MysqlError::Secret(error.to_string()))?;
+    let plain = OptsBuilder::default()
+        .ip_or_hostname(config.host.as_str())
+        .tcp_port(config.port)
+        .user(Some(config.user.as_str()))
+        .pass(Some(password))
+        // The default, true, would switch to a socket file on localhost without saying so.
+        .prefer_socket(false)
+        .max_allowed_packet(Some(PACKET_BYTES_MAX))
+        .tcp_keepalive(Some(TCP_KEEPALIVE));
+    let Some(ssl) = ssl_options(config)? else {
+        return connect_with(plain.into(), config).await;
+    };
+    let encrypted = plain.clone().ssl_opts(Some(ssl));
+    match connect_with(encrypted.into(), config).await {
+        Err(MysqlError::Client {
+            error: mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer),
+            ..
+        }) if config.tls == TlsMode::Preferred => connect_with(plain.into(), config).await,
+        answer => answer,
+    }
+}
+
+async fn connect_with(options: Opts, config: &Mysql) -> Result<Conn, MysqlError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(MysqlError::while_doing("connect", config, error)),
+        Err(_) => Err(MysqlError::ConnectTimeout {
+            address: address(config),
+            seconds: CONNECT_TIMEOUT.as_secs(),
+        }),
+    }
+}
+
+/// `host:port`, for messages.
+pub(super) fn address(config: &Mysql) -> String {
+    format!("{}:{}", config.host, config.port)
+}
+
+/// What each mode asks of OpenSSL. Up to `required` MySQL's clients verify nothing; they would
+/// have nothing to verify a server's self-made certificate by.
+fn ssl_options(config: &Mysql) -> Result<Option<SslOpts>, MysqlError> {
+    let (any_certificate, any_name) = match config.tls {
+        TlsMode::Disabled => return Ok(None),
+        TlsMode::Preferred | TlsMode::Required => (true, true),
+        TlsMode::VerifyCa => (false, true),
+        TlsMode::VerifyIdentity => (false, false),
+    };
+    let mut options = SslOpts::default()
+        .with_danger_accept_invalid_certs(any_certificate)
+        .with_danger_skip_domain_validation(any_name);
+    if let Some(path) = &config.ca_file {
+        options = options.with_root_certs(vec![read("mysql.ca_file", path)?.into()]);
+    }
+    if let (Some(certificate), Some(key)) = (&config.cert_file, &config.key_file) {
+        let certificate = read("mysql.cert_file", certificate)?;
+        let key = read("mysql.key_file", key)?;
+        let archive = pkcs12(&certificate, &key).map_err(|_| MysqlError::ClientCertificate)?;
+        options = options.with_client_identity(Some(
+            ClientIdentity::new(archive.into()).with_password(ARCHIVE_PASSWORD),
+        ));
+    }
+    Ok(Some(options))
+}
+
+/// The archive never leaves this process; PKCS #12 wants a password all the same.
+const ARCHIVE_PASSWORD: &str = "in memory only";
+
+/// The form in which the TLS library takes a client's certificate and key.
+fn pkcs12(certificate: &[u8], key: &[u8]) -> Result<Vec<u8>, openssl::error::ErrorStack> {
+    let certificate = openssl::x509::X509::from_pem(certificate)?;
+    let key = openssl::pkey::PKey::private_key_from_pem(key)?;
+    let mut archive = openssl::pkcs12::Pkcs12::builder();
+    archive.cert(&certificate).pkey(&key);
+    archive.build2(ARCHIVE_PASSWORD)?.to_der()
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, MysqlError> {
+    std::fs::read(path).map_err(|error| MysqlError::File { key, path: path.to_owned(), error })
+}

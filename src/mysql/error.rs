@@ -1,0 +1,287 @@
+//! What can go wrong at the source, and what it means.
+
+use std::path::PathBuf;
+
+use mysql_async::{Error, IoError};
+use thiserror::Error as ThisError;
+
+use super::connection::address;
+use crate::{
+    config::Mysql,
+    error::{Failure, Verdict},
+};
+
+/// What went wrong at the source.
+#[derive(Debug, ThisError)]
+pub enum MysqlError {
+    /// The server or the connection to it answered with an error.
+    #[error("cannot {doing} at MySQL {address}: {}", text(error))]
+    Client {
+        /// What was tried.
+        doing: &'static str,
+        /// Host and port.
+        address: String,
+        /// The account.
+        user: String,
+        /// The answer.
+        error: Error,
+    },
+    /// No connection within the time allowed.
+    #[error("cannot connect to MySQL {address}: no answer for {seconds} s")]
+    ConnectTimeout {
+        /// Host and port.
+        address: String,
+        /// The time allowed.
+        seconds: u64,
+    },
+    /// A configured file cannot be read.
+    #[error("cannot read {path} named by {key}: {error}", path = path.display())]
+    File {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The password is not where the configuration says.
+    #[error("cannot read mysql.password: {0}")]
+    Secret(String),
+    /// Certificate and key do not fit or are no PEM.
+    #[error("mysql.cert_file and mysql.key_file are not a certificate and its key in PEM form")]
+    ClientCertificate,
+    /// A server variable has a value that cannot work.
+    #[error("MySQL {address} runs with {variable}={found}, needed is {needed}")]
+    Setting {
+        /// Host and port.
+        address: String,
+        /// The server variable.
+        variable: &'static str,
+        /// Its value.
+        found: String,
+        /// What it must be.
+        needed: &'static str,
+    },
+    /// The server answered something that no MySQL answers.
+    #[error("MySQL answered {what} with something unreadable")]
+    Answer {
+        /// What was asked.
+        what: &'static str,
+    },
+    /// A database that is to be captured cannot be seen.
+    #[error("the database `{database}` in capture.tables is not there, or {user} may not read it")]
+    DatabaseInvisible {
+        /// The database.
+        database: String,
+        /// The account.
+        user: String,
+    },
+    /// The transactions after the saved position are gone from the server.
+    #[error("the binlogs after the saved position are gone from the server: {missing} were purged")]
+    Purged {
+        /// What is missing, as a GTID set or a file.
+        missing: String,
+    },
+    /// The saved position is ahead of the server.
+    #[error("the server does not have {missing}, which was already delivered")]
+    Diverged {
+        /// What the server lacks.
+        missing: String,
+    },
+    /// A position by file belongs to one server only.
+    #[error("the saved position {file} belongs to server {saved}, but this is server {found}")]
+    OtherServer {
+        /// The saved file and offset.
+        file: String,
+        /// The server it belongs to.
+        saved: String,
+        /// The server that answered.
+        found: String,
+    },
+    /// Without GTIDs a dump cannot start that far into a file.
+    #[error("cannot start at {0}: without GTIDs a dump starts in the first 4 GiB of a file")]
+    OffsetTooLarge(String),
+    /// A GTID source that the dump request cannot hold.
+    #[error("the GTID source {0} cannot be requested")]
+    GtidSet(String),
+    /// No event and no heartbeat.
+    #[error("MySQL was silent for {0} s, though it promised heartbeats")]
+    Silent(u64),
+    /// The server closed the stream.
+    #[error("MySQL ended the binlog stream")]
+    StreamEnded,
+    /// The reader's task is gone without having said why.
+    #[error("the binlog reader ended without a reason")]
+    ReaderGone,
+}
+
+impl MysqlError {
+    pub(super) fn while_doing(doing: &'static str, config: &Mysql, error: Error) -> Self {
+        Self::Client { doing, address: address(config), user: config.user.clone(), error }
+    }
+}
+
+/// The answer without the library's wrapping.
+fn text(error: &Error) -> String {
+    match error {
+        Error::Server(server) => format!("{} (error {})", server.message, server.code),
+        Error::Io(IoError::Io(io)) => io.to_string(),
+        Error::Io(IoError::Tls(tls)) => format!("TLS failed: {tls}"),
+        Error::Driver(driver) => driver.to_string(),
+        other => other.to_string(),
+    }
+}
+
+impl From<MysqlError> for Failure {
+    fn from(error: MysqlError) -> Self {
+        let message = error.to_string();
+        let (verdict, reason, hint) = meaning(&error);
+        Self::new(verdict, reason, message).hint(hint)
+    }
+}
+
+fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
+    use Verdict::{Bug, Config, Halt, Recycle};
+    match error {
+        MysqlError::Client { error, user, .. } => client_meaning(error, user),
+        MysqlError::ConnectTimeout { .. } => (Recycle, "mysql_unreachable", unreachable_hint()),
+        MysqlError::File { .. } | MysqlError::Secret(_) | MysqlError::ClientCertificate => {
+            (Config, "config_secret", "Check the path and who may read it.".to_owned())
+        }
+        MysqlError::Setting { variable, needed, .. } => {
+            (Halt, "mysql_setting", setting_hint(variable, needed))
+        }
+        MysqlError::Answer { .. } => (Halt, "mysql_answer", String::new()),
+        MysqlError::DatabaseInvisible { database, user } => (
+            Halt,
+            "mysql_database_invisible",
+            format!(
+                "Check the name in capture.tables, or grant it: GRANT SELECT ON `{database}`.* TO \
+                 '{user}'@'%';"
+            ),
+        ),
+        MysqlError::Purged { .. } => (
+            Halt,
+            "position_purged",
+            "What was purged cannot be delivered any more. Raise binlog_expire_logs_seconds on the \
+             server. To go on without the lost changes, start with a new connector name."
+                .to_owned(),
+        ),
+        MysqlError::Diverged { .. } => (
+            Halt,
+            "source_diverged",
+            "The server lost transactions, was reset, or mysql.host points to another server than \
+             before. Point it to the server that has them."
+                .to_owned(),
+        ),
+        MysqlError::OtherServer { .. } => (
+            Halt,
+            "source_changed",
+            "Without GTIDs a position holds on one server only. Point mysql.host back to it, or \
+             turn GTIDs on (gtid_mode=ON)."
+                .to_owned(),
+        ),
+        MysqlError::OffsetTooLarge(_) => {
+            (Halt, "offset_too_large", "Turn GTIDs on (gtid_mode=ON).".to_owned())
+        }
+        MysqlError::GtidSet(_) => (Bug, "gtid_set", String::new()),
+        MysqlError::Silent(_) | MysqlError::StreamEnded => {
+            (Recycle, "mysql_connection_lost", String::new())
+        }
+        MysqlError::ReaderGone => (Bug, "reader_gone", String::new()),
+    }
+}
+
+fn unreachable_hint() -> String {
+    "Check mysql.host and mysql.port, and that the server is up.".to_owned()
+}
+
+fn setting_hint(variable: &str, needed: &str) -> String {
+    match variable {
+        "log_bin" => "Start the server with log_bin.".to_owned(),
+        "server_id" => "Set mysql.server_id to another number, or the server's.".to_owned(),
+        "version" => String::new(),
+        _ => format!(
+            "Run: SET PERSIST {variable} = {needed}; then reconnect the clients that write, since \
+             sessions keep the value they began with."
+        ),
+    }
+}
+
+fn client_meaning(error: &Error, user: &str) -> (Verdict, &'static str, String) {
+    use Verdict::{Config, Recycle};
+    match error {
+        Error::Server(server) => server_meaning(server.code, &server.message, user),
+        Error::Io(IoError::Io(_)) => (Recycle, "mysql_unreachable", unreachable_hint()),
+        Error::Io(IoError::Tls(_)) => {
+            (Config, "mysql_tls", "Check mysql.tls, mysql.ca_file and mysql.host.".to_owned())
+        }
+        Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => (
+            Config,
+            "mysql_tls",
+            "The server offers no TLS: set mysql.tls to preferred or disabled, or enable it there."
+                .to_owned(),
+        ),
+        Error::Driver(
+            mysql_async::DriverError::ConnectionClosed | mysql_async::DriverError::PacketOutOfOrder,
+        ) => (Recycle, "mysql_connection_lost", String::new()),
+        _ => (Verdict::Halt, "mysql_client", String::new()),
+    }
+}
+
+/// By error number (MySQL 9.7 reference, "Server Error Message Reference").
+fn server_meaning(code: u16, message: &str, user: &str) -> (Verdict, &'static str, String) {
+    use Verdict::{Config, Halt, Recycle};
+    match code {
+        // ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ER_MUST_CHANGE_PASSWORD_LOGIN,
+        // ER_ACCOUNT_HAS_BEEN_LOCKED
+        1045 | 1698 | 1862 | 3118 => {
+            (Config, "mysql_access_denied", "Check mysql.user and mysql.password.".to_owned())
+        }
+        // ER_SPECIFIC_ACCESS_DENIED_ERROR
+        1227 => (
+            Halt,
+            "mysql_grants",
+            format!("Run: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{user}'@'%';"),
+        ),
+        // ER_SOURCE_FATAL_ERROR_READING_BINLOG
+        1236 => fatal_dump_meaning(message),
+        // ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED
+        1129 | 1130 => (
+            Config,
+            "mysql_host_refused",
+            "The server refuses this host: create the account for it, or run FLUSH HOSTS."
+                .to_owned(),
+        ),
+        // ER_CON_COUNT_ERROR, ER_OUT_OF_RESOURCES, ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN,
+        // ER_ABORTING_CONNECTION, ER_NEW_ABORTING_CONNECTION, ER_NET_*, ER_TOO_MANY_USER_CONNECTIONS,
+        // ER_QUERY_INTERRUPTED, ER_CLIENT_INTERACTION_TIMEOUT, ER_SESSION_WAS_KILLED
+        1040 | 1041 | 1053 | 1077 | 1152 | 1153..=1161 | 1184 | 1203 | 1317 | 3169 | 4031 => {
+            (Recycle, "mysql_connection_lost", String::new())
+        }
+        _ => (Halt, "mysql_error", String::new()),
+    }
+}
+
+/// Error 1236 is several things; only its text tells them apart.
+fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
+    use Verdict::{Halt, Recycle};
+    if message.contains("same server_uuid/server_id") {
+        let hint = "Another client reads the binlog with this server id: give each its own \
+                    mysql.server_id, and check that no second instance of this connector runs.";
+        return (Recycle, "server_id_taken", hint.to_owned());
+    }
+    if message.contains("purged required binary logs")
+        || message.contains("Could not find first log file name")
+    {
+        let hint = "Raise binlog_expire_logs_seconds on the server. To go on without the lost \
+                    changes, start with a new connector name.";
+        return (Halt, "position_purged", hint.to_owned());
+    }
+    if message.contains("has more GTIDs than the source") {
+        let hint = "The server lost transactions or was reset: point mysql.host to the server \
+                    that has them.";
+        return (Halt, "source_diverged", hint.to_owned());
+    }
+    (Halt, "binlog_unreadable", String::new())
+}

@@ -1,0 +1,101 @@
+//! The queue between the dump's reader and the pipeline, bounded in bytes.
+//!
+//! The reader is a task, the pipeline a thread. A batch holds a permit for its bytes until the
+//! pipeline drops it; the reader waits for permits, so what is in flight never exceeds the limit,
+//! but for a single event larger than all of it.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{MysqlError, RawEvent};
+
+/// Events that were there at one time, in order.
+pub struct EventBatch {
+    /// The events.
+    pub events: Vec<RawEvent>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The reader's end.
+pub struct EventSender {
+    batches: mpsc::Sender<Result<EventBatch, MysqlError>>,
+    permits: Arc<Semaphore>,
+    bytes_max: u32,
+}
+
+/// The pipeline's end. Dropping it ends the reader.
+pub struct EventReceiver {
+    batches: mpsc::Receiver<Result<EventBatch, MysqlError>>,
+    permits: Arc<Semaphore>,
+    bytes_max: u32,
+}
+
+/// What the pipeline finds in the queue.
+pub enum Received {
+    /// Events.
+    Batch(EventBatch),
+    /// Nothing for now.
+    Empty,
+    /// Why the stream ended; it never ends without a reason.
+    Ended(MysqlError),
+}
+
+/// A queue of at most this many bytes.
+pub fn queue(bytes_max: u32) -> (EventSender, EventReceiver) {
+    let (sender, batches) = mpsc::channel();
+    let permits = Arc::new(Semaphore::new(usize::try_from(bytes_max).unwrap_or(usize::MAX)));
+    let sender = EventSender { batches: sender, permits: Arc::clone(&permits), bytes_max };
+    (sender, EventReceiver { batches, permits, bytes_max })
+}
+
+impl EventSender {
+    /// Waits until there is room and appends; `false` when nobody receives any more.
+    pub(super) async fn send(&self, events: Vec<RawEvent>, bytes: usize) -> bool {
+        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.bytes_max);
+        let permit = Arc::clone(&self.permits).acquire_many_owned(wanted).await;
+        let Ok(permit) = permit else { return false };
+        self.batches.send(Ok(EventBatch { events, _permit: permit })).is_ok()
+    }
+
+    /// Says why the stream ended; nothing follows.
+    pub(super) fn end(self, error: MysqlError) {
+        // Nobody listens any more when the pipeline ended first, and then nobody needs to know.
+        drop(self.batches.send(Err(error)));
+    }
+}
+
+impl EventReceiver {
+    /// The next batch, waiting up to `wait` for one.
+    pub fn receive(&self, wait: Duration) -> Received {
+        let received = if wait.is_zero() {
+            self.batches.try_recv().map_err(|error| error == mpsc::TryRecvError::Empty)
+        } else {
+            self.batches
+                .recv_timeout(wait)
+                .map_err(|error| error == mpsc::RecvTimeoutError::Timeout)
+        };
+        match received {
+            Ok(Ok(batch)) => Received::Batch(batch),
+            Ok(Err(error)) => Received::Ended(error),
+            Err(true) => Received::Empty,
+            Err(false) => Received::Ended(MysqlError::ReaderGone),
+        }
+    }
+
+    /// Bytes that wait or are being worked on.
+    pub fn bytes(&self) -> u64 {
+        let free = u64::try_from(self.permits.available_permits()).unwrap_or(u64::MAX);
+        u64::from(self.bytes_max).saturating_sub(free)
+    }
+}
+
+impl Drop for EventReceiver {
+    fn drop(&mut self) {
+        // Wakes a reader that waits for room.
+        self.permits.close();
+    }
+}

@@ -14,7 +14,7 @@ mod secret;
 mod validate;
 
 pub use load::{ConfigError, load};
-pub use secret::Secret;
+pub use secret::{Secret, SecretError};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]

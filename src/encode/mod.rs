@@ -1,1 +1,20 @@
-//! 4. Bytes: Avro writer, schema text, table plan, registry client.
+//! Turns rows into the bytes Kafka gets: schema text, registered ids, one compiled plan for each
+//! table version, and Avro written straight into reused buffers.
+
+mod avro;
+mod error;
+mod json;
+mod key_json;
+mod plan;
+mod record;
+pub mod registry;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use error::{EncodeError, Problem};
+pub use plan::{SchemaIds, TablePlan};
+pub use record::{Encoder, Message, Messages};
+pub use registry::{Registry, RegistryError, SchemaId};
+pub use schema::{key_schema, value_schema};

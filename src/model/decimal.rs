@@ -43,13 +43,7 @@ impl Decimal {
     /// The value in two's complement, most significant byte first, as short as it can be: what
     /// Avro's and Kafka Connect's decimals hold. The bytes are written to the end of `out`.
     pub fn to_twos_complement(self, out: &mut [u8; 32]) -> &[u8] {
-        let mut limbs = self.limbs;
-        if self.negative {
-            let mut carry = true;
-            for limb in &mut limbs {
-                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
-            }
-        }
+        let limbs = if self.negative { negate(self.limbs) } else { self.limbs };
         for (chunk, limb) in out.chunks_exact_mut(8).zip(limbs.iter().rev()) {
             chunk.copy_from_slice(&limb.to_be_bytes());
         }
@@ -62,6 +56,20 @@ impl Decimal {
             )
             .count();
         out.get(redundant..).unwrap_or_default()
+    }
+
+    /// The value that these bytes hold in two's complement, most significant byte first; `None` for
+    /// more than 32 bytes.
+    pub fn from_twos_complement(bytes: &[u8]) -> Option<Self> {
+        let negative = bytes.first().is_some_and(|first| *first >= 0x80);
+        let mut extended = [if negative { 0xff } else { 0x00 }; 32];
+        let start = extended.len().checked_sub(bytes.len())?;
+        extended.get_mut(start..)?.copy_from_slice(bytes);
+        let mut limbs = [0; 4];
+        for (limb, chunk) in limbs.iter_mut().rev().zip(extended.chunks_exact(8)) {
+            *limb = u64::from_be_bytes(chunk.try_into().ok()?);
+        }
+        Some(Self { negative, limbs: if negative { negate(limbs) } else { limbs } })
     }
 
     /// The value with its point, as MySQL prints it: `-12.50` for scale 2.
@@ -98,6 +106,15 @@ impl Decimal {
         }
         text
     }
+}
+
+/// The two's complement of limbs, least significant first.
+fn negate(mut limbs: [u64; 4]) -> [u64; 4] {
+    let mut carry = true;
+    for limb in &mut limbs {
+        (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+    }
+    limbs
 }
 
 /// The low and the high half.
@@ -142,6 +159,10 @@ mod tests {
             let value = value >> shift;
             let mut out = [0; 32];
             prop_assert_eq!(decimal(value).to_twos_complement(&mut out), shortest(value));
+            prop_assert_eq!(
+                Decimal::from_twos_complement(&shortest(value)),
+                Some(decimal(value))
+            );
             prop_assert_eq!(decimal(value).to_text(0), value.to_string());
         }
     }

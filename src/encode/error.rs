@@ -1,0 +1,76 @@
+//! Why a row cannot be encoded.
+
+use thiserror::Error;
+
+use crate::error::{Failure, Verdict};
+
+/// Why a row cannot be encoded: what reads it failed, or a value has no place in its field.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum EncodeError<E> {
+    /// The row's bytes are wrong, as their reader says.
+    #[error(transparent)]
+    Images(E),
+    /// A value cannot be what its field holds.
+    #[error("the column {table}.{column} {problem}")]
+    Value {
+        /// The table, with its database.
+        table: String,
+        /// The column.
+        column: String,
+        /// What is wrong with the value. The value itself is never told.
+        problem: Problem,
+    },
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Problem {
+    /// A NOT NULL column holds NULL.
+    #[error("is NOT NULL and holds NULL")]
+    Null,
+    /// A BIGINT UNSIGNED that 64 signed bits cannot hold.
+    #[error("holds a number above 2^63 - 1, which the field's 64 signed bits cannot hold")]
+    UnsignedTooLarge,
+    /// An ENUM's number without a label.
+    #[error("holds an ENUM number for which the table has no label")]
+    EnumWithoutLabel,
+    /// A SET's bit without a label.
+    #[error("holds a SET bit for which the table has no label")]
+    SetWithoutLabel,
+    /// An instant outside the years 0 to 9999.
+    #[error("holds a time outside the years 0 to 9999")]
+    TimeOutOfRange,
+    /// A value of another type than the table version says.
+    #[error("holds a value of another type than its table has")]
+    OtherType,
+}
+
+impl<E> From<EncodeError<E>> for Failure
+where
+    Self: From<E>,
+{
+    fn from(error: EncodeError<E>) -> Self {
+        let (table, column, problem) = match error {
+            EncodeError::Images(error) => return Self::from(error),
+            EncodeError::Value { table, column, problem } => (table, column, problem),
+        };
+        let message = format!("the column {table}.{column} {problem}");
+        let leave_out =
+            format!("leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`");
+        match problem {
+            Problem::UnsignedTooLarge => {
+                Self::new(Verdict::Halt, "unsigned_bigint_too_large", message).hint(format!(
+                    "set `format.unsigned_bigint = \"precise\"` to deliver BIGINT UNSIGNED as a \
+                     decimal, or {leave_out}"
+                ))
+            }
+            Problem::Null => Self::new(Verdict::Halt, "null_in_not_null_column", message),
+            Problem::EnumWithoutLabel => Self::new(Verdict::Halt, "enum_label_unknown", message),
+            Problem::SetWithoutLabel => Self::new(Verdict::Halt, "set_label_unknown", message),
+            Problem::TimeOutOfRange => {
+                Self::new(Verdict::Halt, "time_out_of_range", message).hint(leave_out)
+            }
+            Problem::OtherType => Self::new(Verdict::Halt, "value_type_mismatch", message),
+        }
+    }
+}

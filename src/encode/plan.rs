@@ -1,0 +1,116 @@
+//! The plan of a table version: what to do with each column, decided once, so that a row is one
+//! walk over an array.
+
+use super::{
+    EncodeError, Problem, SchemaId,
+    avro::{self, FIRST_BRANCH, SECOND_BRANCH},
+};
+use crate::model::record::{Field, FieldKind, RecordShape};
+
+/// The ids under which the registry knows the schemas of one table version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaIds {
+    /// The key's schema; `None` for a null key.
+    pub key: Option<SchemaId>,
+    /// The envelope's schema.
+    pub value: SchemaId,
+}
+
+/// What to do with each column of one table version.
+#[derive(Debug)]
+pub struct TablePlan {
+    /// The table, for errors.
+    table: String,
+    /// One entry for each column in table order; `None` for a column that is read over.
+    pub(super) columns: Box<[Option<ColumnPlan>]>,
+    /// Indexes into `columns` of the key's fields in the key's order.
+    pub(super) key: Box<[usize]>,
+    /// What goes before a key; `None` for a null key.
+    pub(super) key_frame: Option<[u8; 5]>,
+    /// What goes before a value.
+    pub(super) value_frame: [u8; 5],
+    /// The source block's fields from `snapshot` to `sequence`, as Avro.
+    pub(super) source_database: Box<[u8]>,
+    /// The source block's field `table`, as Avro.
+    pub(super) source_table: Box<[u8]>,
+    /// Whether a delete is followed by a record with a null value.
+    pub(super) tombstones: bool,
+}
+
+/// What to do with one column.
+#[derive(Debug)]
+pub(super) struct ColumnPlan {
+    /// The column's name in MySQL, for errors.
+    column: String,
+    /// The field's name.
+    pub(super) field: String,
+    /// What the field holds.
+    pub(super) kind: FieldKind,
+    /// The union branch of null; `None` for a field that is not nullable.
+    pub(super) null: Option<u8>,
+    /// The union branch of a value; `None` for a field that is not nullable.
+    pub(super) branch: Option<u8>,
+    /// Whether the row shows it.
+    pub(super) in_value: bool,
+    /// Where in the key it stands.
+    pub(super) key_position: Option<usize>,
+}
+
+impl TablePlan {
+    /// Compiles the plan of one table version.
+    pub fn compile(shape: &RecordShape, ids: SchemaIds) -> Self {
+        let column = |(index, field): (usize, &Option<Field>)| {
+            let field = field.as_ref()?;
+            Some(ColumnPlan::compile(field, shape.key.iter().position(|&at| at == index)))
+        };
+        // `snapshot` is "false" in the first branch of its union, `sequence` is null.
+        let mut source_database = vec![FIRST_BRANCH];
+        avro::bytes(&mut source_database, b"false");
+        avro::bytes(&mut source_database, shape.table.database.as_bytes());
+        source_database.push(FIRST_BRANCH);
+        let mut source_table = vec![SECOND_BRANCH];
+        avro::bytes(&mut source_table, shape.table.table.as_bytes());
+        Self {
+            table: shape.table.to_string(),
+            columns: shape.columns.iter().enumerate().map(column).collect(),
+            key: shape.key.clone().into(),
+            key_frame: ids.key.map(frame),
+            value_frame: frame(ids.value),
+            source_database: source_database.into(),
+            source_table: source_table.into(),
+            tombstones: shape.tombstones,
+        }
+    }
+
+    /// Says where a value's problem is.
+    #[cold]
+    pub(super) fn error<E>(&self, column: &ColumnPlan, problem: Problem) -> EncodeError<E> {
+        EncodeError::Value { table: self.table.clone(), column: column.column.clone(), problem }
+    }
+}
+
+impl ColumnPlan {
+    fn compile(field: &Field, key_position: Option<usize>) -> Self {
+        // A union's first branch is the one its default belongs to: null without a default.
+        let (null, branch) = match (field.nullable, &field.default) {
+            (false, _) => (None, None),
+            (true, None) => (Some(FIRST_BRANCH), Some(SECOND_BRANCH)),
+            (true, Some(_)) => (Some(SECOND_BRANCH), Some(FIRST_BRANCH)),
+        };
+        Self {
+            column: field.column.clone(),
+            field: field.name.clone(),
+            kind: field.kind.clone(),
+            null,
+            branch,
+            in_value: field.in_value,
+            key_position,
+        }
+    }
+}
+
+/// Confluent's wire format: a zero, then the schema's id, most significant byte first.
+fn frame(SchemaId(id): SchemaId) -> [u8; 5] {
+    let [a, b, c, d] = id.to_be_bytes();
+    [0, a, b, c, d]
+}

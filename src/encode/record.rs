@@ -1,0 +1,291 @@
+//! One row into the messages Kafka gets: an envelope for an insert, an update or a delete, a
+//! tombstone after a delete, and three messages for an update that changes the key.
+//!
+//! Everything is written in one pass into buffers that are used again. A key field is encoded as
+//! the row's field is, so the key is made of byte ranges remembered while the row was written, and
+//! an update changed the key exactly if the old and the new key differ as bytes.
+
+use std::{array, ops::Range};
+
+use super::{
+    EncodeError, TablePlan,
+    avro::{self, FIRST_BRANCH, SECOND_BRANCH},
+    key_json,
+};
+use crate::model::{
+    change::{Operation, RowsOrigin},
+    value::RowImages,
+};
+
+/// The header of a delete whose row lives on under another key, and of its tombstone.
+const NEW_KEY_HEADER: &str = "__debezium.newkey";
+
+/// The header of a create whose row lived under another key before.
+const OLD_KEY_HEADER: &str = "__debezium.oldkey";
+
+/// A buffer that one large row has made larger than this is given back at the next event, so that
+/// the row does not cost its memory for ever. Far above what rows usually need.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// Turns rows into messages.
+#[derive(Debug)]
+pub struct Encoder {
+    /// The source block's fields `version`, `connector` and `name`: the same in every record.
+    source_connector: Vec<u8>,
+    /// The source block up to `row`, the same in every record of a rows event.
+    source_start: Vec<u8>,
+    /// The source block after `row`, and `transaction`.
+    source_end: Vec<u8>,
+    /// The envelope's times.
+    clock: Vec<u8>,
+    row: RowBuffers,
+    /// The value of the create, when an update changes the key.
+    created: Vec<u8>,
+    old_key: Vec<u8>,
+    new_key: Vec<u8>,
+    /// The old and the new key as JSON, when an update changes the key.
+    key_headers: [String; 2],
+}
+
+/// What one row is written into.
+#[derive(Debug, Default)]
+struct RowBuffers {
+    value: Vec<u8>,
+    /// Key fields that the row does not show.
+    aside: Vec<u8>,
+    /// Where each key field stands, in `value` or in `aside`.
+    key_fields: Vec<Range<usize>>,
+    zero_dates: u32,
+}
+
+/// One message for Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The key in Confluent's wire format.
+    pub key: Option<&'a [u8]>,
+    /// The value in Confluent's wire format; `None` for a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// A header's name and value.
+    pub header: Option<(&'static str, &'a [u8])>,
+}
+
+/// The messages of one row, in the order they must be produced.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    messages: array::IntoIter<Option<Message<'a>>, 3>,
+    zero_dates: u32,
+}
+
+impl Encoder {
+    /// An encoder for the connector of this name; `version` is told in every record.
+    pub fn new(connector: &str, version: &str) -> Self {
+        let mut source_connector = Vec::new();
+        avro::bytes(&mut source_connector, version.as_bytes());
+        avro::bytes(&mut source_connector, b"mysql");
+        avro::bytes(&mut source_connector, connector.as_bytes());
+        Self {
+            source_connector,
+            source_start: Vec::new(),
+            source_end: Vec::new(),
+            clock: Vec::new(),
+            row: RowBuffers::default(),
+            created: Vec::new(),
+            old_key: Vec::new(),
+            new_key: Vec::new(),
+            key_headers: [String::new(), String::new()],
+        }
+    }
+
+    /// Builds what all rows of one rows event share. `now_ns` is the wall clock in nanoseconds
+    /// since 1970.
+    pub fn start_event(&mut self, plan: &TablePlan, origin: &RowsOrigin<'_>, now_ns: i64) {
+        self.row.value.shrink_to(KEPT_BYTES_MAX);
+        self.created.shrink_to(KEPT_BYTES_MAX);
+        let transaction = origin.transaction;
+        let commit_us = i64::try_from(transaction.commit_time_us).unwrap_or(i64::MAX);
+        let start = &mut self.source_start;
+        start.clear();
+        start.extend_from_slice(&self.source_connector);
+        avro::long(start, commit_us / 1000);
+        start.extend_from_slice(&plan.source_database);
+        avro::optional_long(start, commit_us);
+        avro::optional_long(start, commit_us.saturating_mul(1000));
+        start.extend_from_slice(&plan.source_table);
+        avro::long(start, transaction.server_id.into());
+        if transaction.gtid_text.is_empty() {
+            start.push(FIRST_BRANCH);
+        } else {
+            start.push(SECOND_BRANCH);
+            avro::bytes(start, transaction.gtid_text.as_bytes());
+        }
+        avro::bytes(start, origin.file.as_bytes());
+        avro::long(start, i64::try_from(origin.offset).unwrap_or(i64::MAX));
+
+        let end = &mut self.source_end;
+        end.clear();
+        match transaction.thread_id {
+            Some(thread) => avro::optional_long(end, thread.into()),
+            None => end.push(FIRST_BRANCH),
+        }
+        // `query` and, outside the source block, `transaction`: both null.
+        end.extend_from_slice(&[FIRST_BRANCH, FIRST_BRANCH]);
+
+        self.clock.clear();
+        for unit_ns in [1_000_000, 1000, 1] {
+            avro::optional_long(&mut self.clock, now_ns.div_euclid(unit_ns));
+        }
+    }
+
+    /// Reads one row, one image for an insert or a delete and two for an update, and writes its
+    /// messages. `row` counts the rows of the event from 0.
+    pub fn row<R: RowImages>(
+        &mut self,
+        plan: &TablePlan,
+        operation: Operation,
+        row: u32,
+        images: &mut R,
+    ) -> Result<Messages<'_>, EncodeError<R::Error>> {
+        self.row.zero_dates = 0;
+        self.row.value.clear();
+        self.row.value.extend_from_slice(&plan.value_frame);
+        match operation {
+            Operation::Insert => {
+                self.row.value.push(FIRST_BRANCH);
+                self.row.write_image(plan, images, &mut self.new_key)?;
+                self.end_value(row, b'c');
+                Ok(self.messages([Some(self.value(&self.new_key)), None, None]))
+            }
+            Operation::Delete => {
+                self.row.write_image(plan, images, &mut self.old_key)?;
+                self.row.value.push(FIRST_BRANCH);
+                self.end_value(row, b'd');
+                let tombstone = plan.tombstones.then(|| tombstone(&self.old_key));
+                Ok(self.messages([Some(self.value(&self.old_key)), tombstone, None]))
+            }
+            Operation::Update => {
+                self.row.write_image(plan, images, &mut self.old_key)?;
+                let before_end = self.row.value.len();
+                self.row.write_image(plan, images, &mut self.new_key)?;
+                if self.old_key == self.new_key {
+                    self.end_value(row, b'u');
+                    Ok(self.messages([Some(self.value(&self.new_key)), None, None]))
+                } else {
+                    Ok(self.change_key(plan, row, before_end))
+                }
+            }
+        }
+    }
+
+    /// Makes three messages of an update that changes the key: the old row goes, its key is
+    /// forgotten, the new row comes. `before_end` is where the before image ends.
+    #[cold]
+    fn change_key(&mut self, plan: &TablePlan, row: u32, before_end: usize) -> Messages<'_> {
+        self.created.clear();
+        self.created.extend_from_slice(&plan.value_frame);
+        self.created.push(FIRST_BRANCH);
+        self.created.extend_from_slice(self.row.value.get(before_end..).unwrap_or_default());
+        self.row.value.truncate(before_end);
+        self.row.value.push(FIRST_BRANCH);
+        std::mem::swap(&mut self.created, &mut self.row.value);
+        self.end_value(row, b'c');
+        std::mem::swap(&mut self.created, &mut self.row.value);
+        self.end_value(row, b'd');
+        for (header, key) in self.key_headers.iter_mut().zip([&self.old_key, &self.new_key]) {
+            key_json::write(header, plan, key);
+        }
+        let [old, new] = &self.key_headers;
+        let leaves = Some((NEW_KEY_HEADER, new.as_bytes()));
+        let deleted = Message { header: leaves, ..self.value(&self.old_key) };
+        let forgotten = Message { header: leaves, ..tombstone(&self.old_key) };
+        let created = Message {
+            value: Some(&self.created),
+            header: Some((OLD_KEY_HEADER, old.as_bytes())),
+            ..self.value(&self.new_key)
+        };
+        self.messages([Some(deleted), plan.tombstones.then_some(forgotten), Some(created)])
+    }
+
+    /// Appends what follows the images: source, transaction, operation and times.
+    #[inline]
+    fn end_value(&mut self, row: u32, operation: u8) {
+        let value = &mut self.row.value;
+        value.extend_from_slice(&self.source_start);
+        avro::long(value, row.into());
+        value.extend_from_slice(&self.source_end);
+        avro::bytes(value, &[operation]);
+        value.extend_from_slice(&self.clock);
+    }
+
+    /// The message with the value that has been written.
+    fn value<'a>(&'a self, key: &'a [u8]) -> Message<'a> {
+        Message { key: some_key(key), value: Some(&self.row.value), header: None }
+    }
+
+    fn messages<'a>(&self, messages: [Option<Message<'a>>; 3]) -> Messages<'a> {
+        Messages { messages: messages.into_iter(), zero_dates: self.row.zero_dates }
+    }
+}
+
+fn tombstone(key: &[u8]) -> Message<'_> {
+    Message { key: some_key(key), value: None, header: None }
+}
+
+/// A key is at least its frame, so an empty buffer is a null key.
+fn some_key(key: &[u8]) -> Option<&[u8]> {
+    (!key.is_empty()).then_some(key)
+}
+
+impl RowBuffers {
+    /// Appends the second branch of the union around a row, the row itself, and copies its key
+    /// into `key`, which is left empty for a null key.
+    fn write_image<R: RowImages>(
+        &mut self,
+        plan: &TablePlan,
+        images: &mut R,
+        key: &mut Vec<u8>,
+    ) -> Result<(), EncodeError<R::Error>> {
+        self.value.push(SECOND_BRANCH);
+        self.aside.clear();
+        self.key_fields.resize(plan.key.len(), 0..0);
+        images.next_image().map_err(EncodeError::Images)?;
+        for column in &plan.columns {
+            let value = images.next_value().map_err(EncodeError::Images)?;
+            let Some(column) = column else { continue };
+            let out = if column.in_value { &mut self.value } else { &mut self.aside };
+            let start = out.len();
+            column
+                .write(out, value, &mut self.zero_dates)
+                .map_err(|problem| plan.error(column, problem))?;
+            if let Some(position) = column.key_position
+                && let Some(field) = self.key_fields.get_mut(position)
+            {
+                *field = start..out.len();
+            }
+        }
+        key.clear();
+        key.extend(plan.key_frame.iter().flatten());
+        for (range, &index) in self.key_fields.iter().zip(&plan.key) {
+            let shown =
+                plan.columns.get(index).and_then(Option::as_ref).is_some_and(|c| c.in_value);
+            let from = if shown { &self.value } else { &self.aside };
+            key.extend_from_slice(from.get(range.clone()).unwrap_or_default());
+        }
+        Ok(())
+    }
+}
+
+impl Messages<'_> {
+    /// How many dates that do not exist were written as null or as the epoch.
+    pub fn zero_dates(&self) -> u32 {
+        self.zero_dates
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Message<'a>> {
+        self.messages.find_map(|message| message)
+    }
+}

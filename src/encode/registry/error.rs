@@ -1,0 +1,265 @@
+//! What a registry's answer, or its silence, means.
+
+use std::{error::Error as _, path::PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::{
+    config::SecretError,
+    error::{Failure, Verdict},
+};
+
+/// The most characters of a registry's own message that are passed on.
+const MESSAGE_LENGTH_MAX: usize = 2000;
+
+/// Why a registry did not do what it was asked. Addresses are told without user and password.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The configured address is none.
+    #[error("`schema_registry.url` is not an http or https address")]
+    Url,
+    /// No address is configured.
+    #[error("`schema_registry.url` is empty")]
+    NoUrl,
+    /// A configured secret is not where it should be.
+    #[error("cannot read a secret of `schema_registry`: {0}")]
+    Secret(SecretError),
+    /// The authorities' file cannot be used.
+    #[error("cannot use `schema_registry.ca_file` {path}: {why}")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The HTTP client could not be made from the settings.
+    #[error("the settings in `schema_registry` make no HTTP client")]
+    Client,
+    /// Nobody answers.
+    #[error("cannot reach the schema registry at {url}: {why}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// The network's words.
+        why: String,
+    },
+    /// Somebody took the connection and did not answer in time.
+    #[error("the schema registry at {url} did not answer in time")]
+    Timeout {
+        /// What was asked for.
+        url: String,
+    },
+    /// No TLS connection could be made.
+    #[error("no TLS connection to the schema registry at {url}: {why}")]
+    Tls {
+        /// What was asked for.
+        url: String,
+        /// The TLS library's words.
+        why: String,
+        /// Whether the port does not speak TLS at all.
+        plain: bool,
+    },
+    /// 401 or 403.
+    #[error("the schema registry at {url} refuses this user with status {status}")]
+    Denied {
+        /// What was asked for.
+        url: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// 404: no such path.
+    #[error("there is no schema registry at {url}: status 404")]
+    NotFound {
+        /// What was asked for.
+        url: String,
+    },
+    /// An answer that no registry gives.
+    #[error(
+        "what answers at {url} is no schema registry: it sent {}",
+        if *html { "a web page" } else { "something else than the expected JSON" }
+    )]
+    NotARegistry {
+        /// What was asked for.
+        url: String,
+        /// Whether it was HTML.
+        html: bool,
+    },
+    /// 408, 429 or 5xx.
+    #[error("the schema registry at {url} cannot answer now: status {status}{}", colon(message))]
+    Unavailable {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Its own words.
+        message: String,
+    },
+    /// The schema was refused.
+    #[error("the schema registry refuses the schema of subject {}", .0.subject)]
+    Refused(Box<Refusal>),
+}
+
+/// A schema that was refused.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The subject; empty where none was involved.
+    pub subject: String,
+    /// 409 for an incompatible schema.
+    pub status: u16,
+    /// The registry's own code, 0 without one.
+    pub code: i64,
+    /// The registry's own words.
+    pub message: String,
+}
+
+/// What a registry says beside a bad status.
+#[derive(Default, Deserialize)]
+struct Body {
+    #[serde(default)]
+    error_code: i64,
+    #[serde(default)]
+    message: String,
+}
+
+fn colon(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+impl RegistryError {
+    /// Whether the same request may go well a moment later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unavailable { .. })
+    }
+
+    /// Names the subject of a refused schema.
+    pub(super) fn about(mut self, subject: &str) -> Self {
+        if let Self::Refused(refusal) = &mut self {
+            subject.clone_into(&mut refusal.subject);
+        }
+        self
+    }
+
+    pub(super) fn from_request(error: reqwest::Error) -> Self {
+        let url = error.url().map_or_else(String::new, ToString::to_string);
+        if error.is_timeout() {
+            return Self::Timeout { url };
+        }
+        // The causes stand behind each other, the outermost without news.
+        let error = error.without_url();
+        let mut why = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            why = inner.to_string();
+            cause = inner.source();
+        }
+        let lower = why.to_lowercase();
+        let plain = lower.contains("wrong version number") || lower.contains("packet length");
+        if plain || lower.contains("certificate") || lower.contains("ssl") || lower.contains("tls")
+        {
+            return Self::Tls { url, why, plain };
+        }
+        Self::Unreachable { url, why }
+    }
+
+    pub(super) fn from_status(status: u16, url: String, body: &str) -> Self {
+        let Body { error_code, mut message } = serde_json::from_str(body).unwrap_or_default();
+        message = message.chars().take(MESSAGE_LENGTH_MAX).collect();
+        match status {
+            401 | 403 => Self::Denied { url, status },
+            404 => Self::NotFound { url },
+            408 | 429 | 500..=599 => Self::Unavailable { url, status, message },
+            _ if error_code == 0 && message.is_empty() => {
+                Self::NotARegistry { url, html: body.trim_start().starts_with('<') }
+            }
+            _ => Self::Refused(Box::new(Refusal {
+                subject: String::new(),
+                status,
+                code: error_code,
+                message,
+            })),
+        }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        let message = error.to_string();
+        let (verdict, reason, hint) = match error {
+            RegistryError::Url | RegistryError::NoUrl => (
+                Verdict::Config,
+                "registry_url_invalid",
+                "set `schema_registry.url`, for example to `http://127.0.0.1:8081`".to_owned(),
+            ),
+            RegistryError::Secret(_) => (
+                Verdict::Config,
+                "registry_secret_missing",
+                "set the variable or the file that `schema_registry` names".to_owned(),
+            ),
+            RegistryError::CaFile { .. } => (
+                Verdict::Config,
+                "registry_ca_file_unusable",
+                "set `schema_registry.ca_file` to a PEM file with the authority's certificate"
+                    .to_owned(),
+            ),
+            RegistryError::Client => (Verdict::Config, "registry_settings_invalid", String::new()),
+            RegistryError::Unreachable { .. } => (
+                Verdict::Recycle,
+                "registry_unreachable",
+                "check host and port in `schema_registry.url`, and that the registry runs"
+                    .to_owned(),
+            ),
+            RegistryError::Timeout { .. } => (
+                Verdict::Recycle,
+                "registry_timeout",
+                "check host and port in `schema_registry.url`, and the registry's load".to_owned(),
+            ),
+            RegistryError::Tls { plain: true, .. } => (
+                Verdict::Config,
+                "registry_tls_refused",
+                "the port does not speak TLS: write `http` instead of `https` in \
+                 `schema_registry.url`, or name its TLS port"
+                    .to_owned(),
+            ),
+            RegistryError::Tls { plain: false, .. } => (
+                Verdict::Config,
+                "registry_tls_refused",
+                "name the authority that signed the registry's certificate in \
+                 `schema_registry.ca_file`, and the host as the certificate does in \
+                 `schema_registry.url`"
+                    .to_owned(),
+            ),
+            RegistryError::Denied { .. } => (
+                Verdict::Config,
+                "registry_access_denied",
+                "check `schema_registry.username` and `schema_registry.password`, or \
+                 `schema_registry.bearer_token`, and what that user may do"
+                    .to_owned(),
+            ),
+            RegistryError::NotFound { .. } | RegistryError::NotARegistry { .. } => (
+                Verdict::Halt,
+                "registry_path_wrong",
+                "set `schema_registry.url` to where Confluent's API begins: for Apicurio that is \
+                 `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port"
+                    .to_owned(),
+            ),
+            RegistryError::Unavailable { .. } => {
+                (Verdict::Recycle, "registry_unavailable", String::new())
+            }
+            RegistryError::Refused(refusal) => return refused(&message, &refusal),
+        };
+        Self::new(verdict, reason, message).hint(hint)
+    }
+}
+
+fn refused(message: &str, refusal: &Refusal) -> Failure {
+    let Refusal { subject, status, code, message: own, .. } = refusal;
+    let message = format!("{message}: status {status}, code {code}{}", colon(own));
+    if *status == 409 {
+        return Failure::new(Verdict::Halt, "schema_incompatible", message).hint(format!(
+            "the table changed in a way that the compatibility level of {subject} forbids: undo \
+             the change, or set another level for the subject in the registry and start again"
+        ));
+    }
+    Failure::new(Verdict::Halt, "schema_refused", message)
+}

@@ -1,0 +1,127 @@
+//! Why a table cannot be mapped to records.
+
+use thiserror::Error;
+
+use crate::{
+    error::{Failure, Verdict},
+    model::table::TableName,
+};
+
+/// Why a table cannot be mapped to records. Each of them stays true until somebody changes the
+/// configuration or the table.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum MapError {
+    /// Kafka allows no longer name.
+    #[error("the topic of {table} would have a name of {length} characters, Kafka allows 249")]
+    TopicTooLong {
+        /// The table.
+        table: TableName,
+        /// Characters of the name.
+        length: usize,
+    },
+    /// Two tables whose names become equal once what Kafka forbids is replaced.
+    #[error("{first} and {second} would both go to the topic {topic}")]
+    TopicClash {
+        /// The table that had the topic first.
+        first: TableName,
+        /// The table that would share it.
+        second: TableName,
+        /// The topic.
+        topic: String,
+    },
+    /// No primary key, and the catalog does not describe this version of the table.
+    #[error("{table} has no primary key, and whether a unique index can be its key is not known")]
+    KeyUnknown {
+        /// The table.
+        table: TableName,
+    },
+    /// `message_key_columns` names a column that is not there.
+    #[error("{table} has no column `{column}`, which `capture.message_key_columns` names")]
+    KeyColumnMissing {
+        /// The table.
+        table: TableName,
+        /// The column that was asked for.
+        column: String,
+    },
+    /// `message_key_columns` names a column twice.
+    #[error("`capture.message_key_columns` names the column `{column}` of {table} twice")]
+    KeyColumnTwice {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
+    /// A type that is not read yet.
+    #[error("the column {table}.{column} has the type {kind}, which is not supported yet")]
+    Unsupported {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// The type's name.
+        kind: &'static str,
+    },
+    /// Two columns whose names become equal once what Avro forbids is replaced.
+    #[error("the columns `{first}` and `{second}` of {table} would both be the field `{field}`")]
+    FieldClash {
+        /// The table.
+        table: TableName,
+        /// The column that comes first.
+        first: String,
+        /// The other.
+        second: String,
+        /// The name both would have.
+        field: String,
+    },
+    /// A default that does not read as a value of its column's type.
+    #[error("the declared default of {table}.{column} is not understood")]
+    Default {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
+}
+
+impl From<MapError> for Failure {
+    fn from(error: MapError) -> Self {
+        let message = error.to_string();
+        let (reason, hint) = match error {
+            MapError::TopicTooLong { .. } => (
+                "topic_name_too_long",
+                "shorten `name`, or take the table out with `capture.exclude_tables`".to_owned(),
+            ),
+            MapError::TopicClash { second, .. } => (
+                "topic_name_clash",
+                format!("rename one of them, or add `{second}` to `capture.exclude_tables`"),
+            ),
+            MapError::KeyUnknown { table } => (
+                "key_unknown",
+                format!(
+                    "grant SELECT on {table}, or name its key: \
+                     `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
+                     an empty list gives its records no key"
+                ),
+            ),
+            MapError::KeyColumnMissing { .. } => {
+                ("key_column_missing", "correct `capture.message_key_columns`".to_owned())
+            }
+            MapError::KeyColumnTwice { .. } => {
+                ("key_column_twice", "name it once in `capture.message_key_columns`".to_owned())
+            }
+            MapError::Unsupported { table, column, .. } => (
+                "column_type_unsupported",
+                format!("leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`"),
+            ),
+            MapError::FieldClash { table, second, .. } => (
+                "field_name_clash",
+                format!("leave one out: `[capture] exclude_columns = [\"{table}.{second}\"]`"),
+            ),
+            MapError::Default { table, column } => (
+                "column_default_unknown",
+                format!("leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`"),
+            ),
+        };
+        Self::new(Verdict::Halt, reason, message).hint(hint)
+    }
+}

@@ -1,0 +1,50 @@
+//! Names that Kafka and Avro allow, made from names that MySQL allows.
+
+use super::MapError;
+use crate::model::table::TableName;
+
+/// The longest topic name Kafka accepts (`org.apache.kafka.common.internals.Topic`).
+const TOPIC_LENGTH_MAX: usize = 249;
+
+/// The topic of a table: `connector.database.table` with `_` for what Kafka forbids.
+pub(super) fn topic(connector: &str, table: &TableName) -> Result<String, MapError> {
+    let topic: String = format!("{connector}.{}.{}", table.database, table.table)
+        .chars()
+        .map(|letter| match letter {
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => letter,
+            _ => '_',
+        })
+        .collect();
+    if topic.len() > TOPIC_LENGTH_MAX {
+        return Err(MapError::TopicTooLong { table: table.clone(), length: topic.len() });
+    }
+    Ok(topic)
+}
+
+/// The namespace of a topic's Avro records. Only the very first character is kept from being a
+/// digit, as Debezium does it: the text must be its text.
+pub(super) fn namespace(topic: &str) -> String {
+    legal(topic, |letter| letter == '.')
+}
+
+/// The name of a column's field.
+pub(super) fn field(column: &str) -> String {
+    legal(column, |_| false)
+}
+
+/// Replaces what Avro forbids by `_` and puts one before a leading digit. Java counts UTF-16
+/// units, so a character outside the first plane becomes two.
+fn legal(name: &str, also: impl Fn(char) -> bool) -> String {
+    let mut adjusted = String::with_capacity(name.len() + 1);
+    if name.starts_with(|letter: char| letter.is_ascii_digit()) {
+        adjusted.push('_');
+    }
+    for letter in name.chars() {
+        if letter.is_ascii_alphanumeric() || letter == '_' || also(letter) {
+            adjusted.push(letter);
+        } else {
+            adjusted.extend(std::iter::repeat_n('_', letter.len_utf16()));
+        }
+    }
+    adjusted
+}

@@ -1,1 +1,23 @@
 //! 6. Remembers how far: the state topic and the position record.
+//!
+//! The position is the last record of every Kafka transaction (see `pipeline`), under the key
+//! [`POSITION_KEY`] of a compacted topic with one partition. It is read once, at a start, and only
+//! after the producer has fenced whatever ran before: [`load`] takes the state topic's watermarks
+//! from a fenced producer, so that it cannot be called too early. Nothing else saves a position.
+//!
+//! # Why the record that `load` returns is the last one
+//! After the producer's start its own older transaction is decided, and no older instance can
+//! commit another. The high watermark taken then, with open transactions counted in, is past every
+//! record an older instance wrote. A reader that sees committed records only stops at the first
+//! open transaction, so `load` first waits until the last stable offset has passed that watermark:
+//! a foreign transaction left open on the topic must not hide the newest position. Offsets only
+//! grow on a partition's leader, so the read that follows reaches at least as far.
+
+mod error;
+mod reader;
+mod record;
+mod state_topic;
+
+pub use error::{CommitError, RecordError};
+pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
+pub use state_topic::{await_newer_generation, check_topic, load, topic_settings};

@@ -1,1 +1,430 @@
 //! 5. Kafka: librdkafka settings, transactions, delivery reports, topics.
+//!
+//! One [`Producer`] is one epoch: it is made, fences whatever ran before, and is thrown away after
+//! any doubt, never repaired. It blocks and belongs to the pipeline thread; librdkafka works on
+//! threads of its own, and one more here serves its events.
+//!
+//! # Why a commit is safe
+//! A transaction that librdkafka decided twice could be taken for the next one: brokers and
+//! librdkafka without KIP-890 cannot tell a late EndTxn from a new one. So
+//!
+//! 1. the position record is sent only after [`Producer::flush`] proved that every record before
+//!    it is stored: a commit that came too early then holds too little, never a position without
+//!    its records;
+//! 2. an abort ends the producer: [`Producer::abort`] takes it;
+//! 3. a commit during which a connection failed, or that took longer than a request that was not
+//!    repeated can take, is [`Commit::Doubtful`], and the caller throws the producer away although
+//!    the commit succeeded.
+
+use std::{
+    collections::BTreeMap,
+    ffi::CString,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rdkafka::error::RDKafkaErrorCode;
+use tokio::time::Instant;
+
+use self::{
+    context::Context,
+    librdkafka::{Handle, NativeError},
+    settings::Limits,
+    topics::Topic,
+};
+use crate::{config, runtime, shutdown::Shutdown};
+
+mod context;
+mod error;
+mod librdkafka;
+pub mod settings;
+mod topics;
+
+pub use error::ProduceError;
+
+/// A topic that this producer knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicId(usize);
+
+/// A commit that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// Once, and surely so.
+    Clean,
+    /// librdkafka may have asked twice: throw the producer away before the next transaction.
+    Doubtful,
+}
+
+/// A transactional producer: one epoch of one transactional id.
+pub struct Producer {
+    topics: Vec<Topic>,
+    ids: BTreeMap<String, TopicId>,
+    handle: Arc<Handle>,
+    poll: Poll,
+    limits: Limits,
+    servers: String,
+    shutdown: Shutdown,
+    fenced_others: bool,
+    in_transaction: bool,
+}
+
+/// The thread that serves librdkafka's events as long as the producer lives.
+struct Poll {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How long brokers may be silent before a call gives up and says why. The caller says it to the
+/// user and tries again with a new producer, so this is also how often the user reads it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where every broker refused the connection. Not at once: a name may have several
+/// addresses (`localhost` has `::1`), and librdkafka tries one at a time.
+const PATIENCE_ALL_DOWN: Duration = Duration::from_millis(500);
+
+/// How long an abort may take. It only spares consumers the wait until the broker ends the
+/// transaction by itself.
+const ABORT_MAX: Duration = Duration::from_secs(3);
+
+/// Longer than a commit takes whose requests were sent once. librdkafka repeats a request no
+/// earlier than `retry.backoff.ms` after a failure that it does not report as an event.
+const COMMIT_DOUBTFUL: Duration = Duration::from_secs(1);
+
+/// How often a wait looks around: for failed deliveries, a lost transaction, a stop request.
+const STEP: Duration = Duration::from_millis(100);
+
+/// The pause before a full queue is tried again: 8 MiB drain in 25 ms, so it has room by then, and
+/// shorter ones cost more than they gain.
+const QUEUE_FULL_PAUSE: Duration = Duration::from_micros(250);
+
+/// A full queue from which nothing leaves for this long holds no full batch, only records of many
+/// partitions that linger.
+const LINGERING: Duration = Duration::from_millis(10);
+
+/// The longest wait of the poll thread; it is woken when the producer is dropped.
+const POLL: Duration = Duration::from_secs(1);
+
+impl Producer {
+    /// Makes the client, which starts to connect, and the thread that serves it. Fails on
+    /// settings only.
+    pub fn new(
+        kafka: &config::Kafka,
+        transactional_id: &str,
+        shutdown: Shutdown,
+    ) -> Result<Self, ProduceError> {
+        let (config, limits) = settings::client_config(kafka, transactional_id)?;
+        let handle = Handle::new(&config, Context::default())
+            .map_err(|error| ProduceError::Settings(error.to_string()))?;
+        let handle = Arc::new(handle);
+        Ok(Self {
+            topics: Vec::new(),
+            ids: BTreeMap::new(),
+            poll: Poll::start(Arc::clone(&handle))?,
+            handle,
+            limits,
+            servers: kafka.bootstrap_servers.clone(),
+            shutdown,
+            fenced_others: false,
+            in_transaction: false,
+        })
+    }
+
+    /// Fences every older producer of the transactional id and waits until its transaction is
+    /// decided; only then is the saved position the last one.
+    ///
+    /// Call [`Self::topic`] for the state topic first: without a connection to a real broker,
+    /// not only to a bootstrap server, librdkafka finds no coordinator and pauses 500 ms.
+    pub fn init_transactions(&mut self) -> Result<(), ProduceError> {
+        const DURING: &str = "starting as the only producer of the transactional id";
+        self.wait(|producer, step| match producer.handle.init_transactions(step) {
+            Ok(()) => Some(Ok(())),
+            Err(error) if error.retriable => None,
+            Err(error) => Some(Err(producer.failure(DURING, error))),
+        })?;
+        self.fenced_others = true;
+        self.handle.context().forget_broker_errors();
+        Ok(())
+    }
+
+    /// Opens a transaction. Nothing is sent yet.
+    pub fn begin(&mut self) -> Result<(), ProduceError> {
+        let begun = self.handle.begin_transaction();
+        begun.map_err(|error| self.failure("opening a transaction", error))?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    /// Copies a record into the queue; waits while the queue is full and drains.
+    pub fn send(
+        &mut self,
+        topic: TopicId,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header: Option<(&str, &[u8])>,
+    ) -> Result<(), ProduceError> {
+        let Some(topic) = self.topics.get(topic.0) else {
+            return Err(self.unknown_topic());
+        };
+        topic.check(key, value, header)?;
+        match topic.produce(key, value, header) {
+            Ok(()) => Ok(()),
+            Err(RDKafkaErrorCode::QueueFull) => {
+                self.wait_for_room(|| topic.produce(key, value, header))
+            }
+            Err(code) => Err(self.send_failure(code)),
+        }
+    }
+
+    /// Waits until every record sent is stored by the brokers. Success is the proof that nothing
+    /// is missing.
+    pub fn flush(&mut self) -> Result<(), ProduceError> {
+        let mut progress = Progress::new(self);
+        while !self.handle.flush(STEP) {
+            self.check_progress("delivering records", &mut progress)?;
+        }
+        match self.handle.context().failed_delivery() {
+            None => Ok(()),
+            Some(code) => Err(self.delivery_failure(code)),
+        }
+    }
+
+    /// Delivers what is left and commits. After any error the outcome is unknown: throw the
+    /// producer away and read the saved position.
+    pub fn commit(&mut self) -> Result<Commit, ProduceError> {
+        let broker_errors = self.handle.context().broker_errors();
+        let started = Instant::now();
+        let limit = self.stall_limit();
+        while let Err(error) = self.handle.commit_transaction(limit) {
+            if !error.retriable || limit <= started.elapsed() {
+                return Err(self.failure("committing a transaction", error));
+            }
+        }
+        self.in_transaction = false;
+        let quick = started.elapsed() < COMMIT_DOUBTFUL;
+        let quiet = self.handle.context().broker_errors() == broker_errors;
+        Ok(if quick && quiet { Commit::Clean } else { Commit::Doubtful })
+    }
+
+    /// Aborts the open transaction, so that consumers need not wait until the broker does it, and
+    /// ends the producer: see the head of this file.
+    pub fn abort(self) {
+        if self.in_transaction
+            && let Err(error) = self.handle.abort_transaction(ABORT_MAX)
+        {
+            tracing::debug!(code = %error.code, "abort left to the broker: {}", error.text);
+        }
+    }
+
+    /// The oldest offset of a partition and the next one it will give, open transactions counted
+    /// in: the high watermark, not the last stable offset.
+    pub fn watermarks(&self, topic: &str, partition: i32) -> Result<Range<i64>, ProduceError> {
+        self.wait(|producer, step| {
+            let client = producer.handle.client();
+            match client.fetch_watermarks(topic, partition, step) {
+                Ok((low, high)) => Some(Ok(low..high)),
+                Err(error) => {
+                    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+                    let text = "cannot read the offsets".to_owned();
+                    let error = NativeError { code, text, retriable: true };
+                    let failure = producer.failure("reading a topic's offsets", error);
+                    (failure.verdict() != crate::error::Verdict::Recycle).then_some(Err(failure))
+                }
+            }
+        })
+    }
+
+    /// Repeats an attempt until it has a result, brokers are silent for too long or the process
+    /// is to stop. The attempt waits for at most the time it is given.
+    fn wait<T>(
+        &self,
+        mut attempt: impl FnMut(&Self, Duration) -> Option<Result<T, ProduceError>>,
+    ) -> Result<T, ProduceError> {
+        if self.fenced_others {
+            self.handle.context().forget_broker_errors();
+        }
+        let started = Instant::now();
+        let mut step = STEP;
+        loop {
+            if let Some(result) = attempt(self, step) {
+                return result;
+            }
+            if self.shutdown.is_requested() {
+                return Err(ProduceError::Stopped);
+            }
+            let down = self.handle.context().all_brokers_down_since();
+            let down = down.is_some_and(|since| PATIENCE_ALL_DOWN <= since.elapsed());
+            let error = self.unreachable();
+            let definite = matches!(error, ProduceError::Login(_) | ProduceError::Tls(_));
+            if definite || down || PATIENCE <= started.elapsed() {
+                return Err(error);
+            }
+            step = (step * 2).min(PATIENCE / 5);
+        }
+    }
+
+    fn wait_for_room(
+        &self,
+        mut produce: impl FnMut() -> Result<(), RDKafkaErrorCode>,
+    ) -> Result<(), ProduceError> {
+        let mut progress = Progress::new(self);
+        loop {
+            thread::sleep(QUEUE_FULL_PAUSE);
+            match produce() {
+                Ok(()) => return Ok(()),
+                Err(RDKafkaErrorCode::QueueFull) => {}
+                Err(code) => return Err(self.send_failure(code)),
+            }
+            if LINGERING <= progress.since.elapsed() {
+                self.handle.flush(Duration::from_millis(1));
+            }
+            self.check_progress("waiting for room in the queue", &mut progress)?;
+        }
+    }
+
+    /// Fails if the transaction is lost or nothing was acknowledged for too long.
+    fn check_progress(
+        &self,
+        during: &'static str,
+        progress: &mut Progress,
+    ) -> Result<(), ProduceError> {
+        let outstanding = self.handle.outstanding();
+        if outstanding != progress.outstanding {
+            *progress = Progress { outstanding, since: Instant::now(), ..*progress };
+        }
+        if progress.checked.elapsed() < STEP {
+            return Ok(());
+        }
+        progress.checked = Instant::now();
+        if let Some(code) = self.handle.context().failed_delivery() {
+            return Err(self.delivery_failure(code));
+        }
+        if let Some(error) = self.lost_transaction() {
+            return Err(self.failure(during, error));
+        }
+        if self.stall_limit() <= progress.since.elapsed() {
+            let seconds = progress.since.elapsed().as_secs();
+            return Err(ProduceError::Stalled { during, seconds, detail: self.last_seen() });
+        }
+        Ok(())
+    }
+
+    /// Why the open transaction cannot be committed any more. librdkafka says it to whoever asks
+    /// to open another one; while the open one is whole it answers with a wrong state.
+    fn lost_transaction(&self) -> Option<NativeError> {
+        if !self.in_transaction {
+            return None;
+        }
+        let error = self.handle.begin_transaction().err()?;
+        (error.code != RDKafkaErrorCode::State).then_some(error)
+    }
+
+    /// The error of a call, or the one behind it where librdkafka only says that there is one.
+    fn failure(&self, during: &'static str, error: NativeError) -> ProduceError {
+        let fatal = self.handle.client().fatal_error();
+        let (code, detail) = fatal.unwrap_or((error.code, error.text));
+        match (code, self.handle.context().failed_delivery()) {
+            (RDKafkaErrorCode::Inconsistent, Some(code)) => {
+                ProduceError::Kafka { during, code, detail }
+            }
+            (RDKafkaErrorCode::OperationTimedOut, _) => {
+                let detail = format!("{detail}; {}", self.last_seen());
+                ProduceError::Kafka { during, code, detail }
+            }
+            _ => ProduceError::Kafka { during, code, detail },
+        }
+    }
+
+    fn delivery_failure(&self, code: RDKafkaErrorCode) -> ProduceError {
+        const DURING: &str = "delivering records";
+        // Purged records tell nothing, the lost transaction does.
+        let text = "a record was not delivered".to_owned();
+        let error = NativeError { code, text, retriable: false };
+        self.failure(DURING, self.lost_transaction().unwrap_or(error))
+    }
+
+    fn send_failure(&self, code: RDKafkaErrorCode) -> ProduceError {
+        let text = "a record was not taken".to_owned();
+        let error = NativeError { code, text, retriable: false };
+        self.failure("sending a record", self.lost_transaction().unwrap_or(error))
+    }
+
+    fn unknown_topic(&self) -> ProduceError {
+        self.send_failure(RDKafkaErrorCode::UnknownTopic)
+    }
+
+    fn unreachable(&self) -> ProduceError {
+        ProduceError::unreachable(&self.servers, self.handle.context().broker_error())
+    }
+
+    fn last_seen(&self) -> String {
+        let error = self.handle.context().broker_error();
+        error.map_or_else(|| "no connection failed".to_owned(), |error| error.text)
+    }
+
+    /// A third of what the broker grants a transaction: time enough is left to start again before
+    /// the broker ends it and every consumer waits for that.
+    fn stall_limit(&self) -> Duration {
+        Duration::from_millis(self.limits.transaction_timeout_ms) / 3
+    }
+}
+
+impl Drop for Producer {
+    /// Throws away what is queued and does not wait for brokers.
+    fn drop(&mut self) {
+        self.handle.purge();
+        self.poll.stop(&self.handle);
+    }
+}
+
+impl Poll {
+    fn start(handle: Arc<Handle>) -> Result<Self, ProduceError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = runtime::thread_named("kafka-poll", move || {
+            while !stopped.load(Ordering::Relaxed) {
+                handle.serve(POLL);
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    fn stop(&mut self, handle: &Handle) {
+        self.stop.store(true, Ordering::Relaxed);
+        handle.wake();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that serves librdkafka panicked");
+        }
+    }
+}
+
+/// When something last left the queue.
+#[derive(Clone, Copy)]
+struct Progress {
+    outstanding: i32,
+    since: Instant,
+    checked: Instant,
+}
+
+impl Progress {
+    fn new(producer: &Producer) -> Self {
+        let now = Instant::now();
+        Self { outstanding: producer.handle.outstanding(), since: now, checked: now }
+    }
+}
+
+/// A name as C takes it. Topic names have no zero byte: Kafka's have letters, digits, `.`, `_`
+/// and `-` only.
+fn c_string(text: &str) -> Result<CString, ProduceError> {
+    CString::new(text).map_err(|_| {
+        let code = RDKafkaErrorCode::InvalidArgument;
+        let detail = "a name or setting has a zero byte".to_owned();
+        ProduceError::Kafka { during: "naming a topic", code, detail }
+    })
+}

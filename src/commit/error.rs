@@ -1,0 +1,173 @@
+//! What can be wrong with the saved state, and what it means.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use thiserror::Error;
+
+use crate::error::{Failure, Verdict};
+
+/// An error of the state topic or the position record.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// A state topic that would lose or reorder positions.
+    #[error("the state topic {topic} {problem}")]
+    Topic {
+        /// Its name.
+        topic: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What repairs it.
+        fix: String,
+    },
+    /// A position record that cannot be understood whole.
+    #[error("the position record at offset {offset} of {topic} {problem}")]
+    Record {
+        /// The state topic.
+        topic: String,
+        /// Where it stands.
+        offset: i64,
+        /// What is wrong with it.
+        problem: RecordError,
+    },
+    /// Records of this connector, and no position among them.
+    #[error("the state topic {topic} has records of this connector, but no position")]
+    PositionMissing {
+        /// The state topic.
+        topic: String,
+    },
+    /// A transaction of somebody else is open on the state topic.
+    #[error(
+        "another transaction is open on the state topic {topic}: offsets up to {high_watermark} \
+         are written, those up to {last_stable} decided"
+    )]
+    OpenTransaction {
+        /// The state topic.
+        topic: String,
+        /// Next offset the partition gives.
+        high_watermark: i64,
+        /// First undecided offset.
+        last_stable: i64,
+    },
+    /// A secret that is not where the configuration says.
+    #[error("kafka.properties: `{key}` has no value: {problem}")]
+    Secret {
+        /// The property.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Kafka or librdkafka failed.
+    #[error("reading the state topic {topic}: {problem}")]
+    Kafka {
+        /// The state topic.
+        topic: String,
+        /// Its words.
+        problem: KafkaError,
+    },
+    /// No answer in time.
+    #[error("reading the state topic {topic}: no answer in time: {detail}")]
+    Unreachable {
+        /// The state topic.
+        topic: String,
+        /// What librdkafka saw last.
+        detail: String,
+    },
+    /// The process is to stop; the call gave up waiting.
+    #[error("stopped while reading the state topic")]
+    Stopped,
+}
+
+/// What is wrong with a position record.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// It is no JSON or lacks a field.
+    #[error("cannot be read: {0}")]
+    Malformed(String),
+    /// A newer Tailwater wrote it.
+    #[error("has version {0}, and this Tailwater knows version 1")]
+    Version(u64),
+    /// It means more than this Tailwater can follow.
+    #[error("has `{0}`, which this Tailwater does not know how to resume")]
+    Unsupported(&'static str),
+    /// It belongs to somebody else.
+    #[error("belongs to the connector `{0}`")]
+    Connector(String),
+    /// It is older than the one before it.
+    #[error("has generation {0} and number {1}, not after those of the record before it")]
+    OutOfOrder(u64, u64),
+    /// It is too large to be written.
+    #[error("has {0} bytes, more than 65536")]
+    TooLarge(usize),
+}
+
+impl CommitError {
+    /// What to do about it.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Topic { .. } | Self::Record { .. } | Self::PositionMissing { .. } => {
+                Verdict::Halt
+            }
+            Self::Kafka { problem, .. } => match problem.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Verdict::Halt,
+                Some(RDKafkaErrorCode::Authentication) => Verdict::Config,
+                _ => Verdict::Recycle,
+            },
+            Self::Secret { .. } => Verdict::Config,
+            Self::OpenTransaction { .. } | Self::Unreachable { .. } | Self::Stopped => {
+                Verdict::Recycle
+            }
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Topic { .. } => "state_topic_unsafe",
+            Self::Record { problem: RecordError::Version(_), .. } => "position_version_unknown",
+            Self::Record { problem: RecordError::Connector(_), .. } => {
+                "position_of_another_connector"
+            }
+            Self::Record { .. } => "position_unreadable",
+            Self::PositionMissing { .. } => "position_missing",
+            Self::OpenTransaction { .. } => "state_topic_transaction_open",
+            Self::Secret { .. } => "kafka_properties_invalid",
+            Self::Kafka { .. } if self.verdict() == Verdict::Halt => "kafka_access_denied",
+            Self::Kafka { .. } if self.verdict() == Verdict::Config => "kafka_login_refused",
+            Self::Kafka { .. } => "state_topic_unreadable",
+            Self::Unreachable { .. } => "kafka_unreachable",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    fn hint(&self) -> String {
+        match self {
+            Self::Topic { fix, .. } => fix.clone(),
+            Self::Record {
+                problem: RecordError::Version(_) | RecordError::Unsupported(_), ..
+            } => "run the Tailwater version that wrote it, or a newer one".to_owned(),
+            Self::Record { problem: RecordError::Connector(_), .. } => {
+                "give this connector a `name` of its own".to_owned()
+            }
+            Self::Record { topic, .. } => {
+                format!("nothing but Tailwater may write to {topic}; find out what did")
+            }
+            Self::PositionMissing { topic } => format!(
+                "somebody removed the position from {topic}; nobody can tell where to go on. To \
+                 start over, delete {topic}"
+            ),
+            Self::OpenTransaction { topic, .. } => format!(
+                "nothing but Tailwater may write to {topic}; it is tried again until the broker \
+                 ends the transaction"
+            ),
+            Self::Kafka { .. } if self.verdict() == Verdict::Halt => {
+                "grant the connector's principal Read and Describe on the state topic".to_owned()
+            }
+            Self::Secret { .. } => "correct it under properties in the [kafka] section".to_owned(),
+            Self::Kafka { .. } | Self::Unreachable { .. } | Self::Stopped => String::new(),
+        }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        Self::new(error.verdict(), error.reason(), error.to_string()).hint(error.hint())
+    }
+}

@@ -1,0 +1,203 @@
+//! The state topic: how it must be, and how the position is read from it.
+
+use std::{ops::Range, time::Duration};
+
+use super::{
+    error::{CommitError, RecordError},
+    reader::Reader,
+    record::{POSITION_KEY, PositionRecord},
+};
+use crate::{
+    config::{self, Config},
+    shutdown::Shutdown,
+};
+
+/// How the state topic is created where it is missing.
+///
+/// Every commit adds a record, 10 a second under load. Compaction forgets all but the last, but
+/// never touches the segment that is being written: small segments and a bound on its delay keep
+/// a start from reading gigabytes.
+pub fn topic_settings(kafka: &config::Kafka) -> config::TopicSettings {
+    let config = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "16777216"),
+        ("segment.ms", "600000"),
+        ("max.compaction.lag.ms", "600000"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+    ];
+    config::TopicSettings {
+        partitions: 1,
+        replication_factor: kafka.topic.replication_factor,
+        config: config.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    }
+}
+
+/// Refuses a state topic that would lose positions or give them without order. `cleanup_policy`
+/// is `None` if the connector may not read it.
+pub fn check_topic(
+    topic: &str,
+    partitions: usize,
+    cleanup_policy: Option<&str>,
+) -> Result<(), CommitError> {
+    let unsafe_topic = |problem: String, fix: String| {
+        Err(CommitError::Topic { topic: topic.to_owned(), problem, fix })
+    };
+    if partitions != 1 {
+        return unsafe_topic(
+            format!("has {partitions} partitions, and positions have an order in one only"),
+            format!("delete {topic} if it was never used; it is created as it must be"),
+        );
+    }
+    match cleanup_policy {
+        None | Some("compact") => Ok(()),
+        Some(policy) => unsafe_topic(
+            format!("has cleanup.policy={policy}, which removes the position after a while"),
+            format!(
+                "kafka-configs.sh --alter --entity-type topics --entity-name {topic} \
+                 --add-config cleanup.policy=compact"
+            ),
+        ),
+    }
+}
+
+/// Reads the saved position; `None` on a first start.
+///
+/// `written` are the state topic's watermarks, open transactions counted in, taken from a producer
+/// after it fenced all others: see the head of the stage. Waits for at most `patience`.
+pub fn load(
+    config: &Config,
+    written: Range<i64>,
+    patience: Duration,
+    shutdown: &Shutdown,
+) -> Result<Option<PositionRecord>, CommitError> {
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let reader = Reader::new(config, patience, shutdown)?;
+    reader.await_decided(written.end)?;
+    let found = read(&reader, config)?;
+    if found.position.is_none() && found.other_keys {
+        return Err(CommitError::PositionMissing { topic: config.state_topic() });
+    }
+    Ok(found.position)
+}
+
+/// Waits for a position of a newer generation than `ours`, and says which.
+///
+/// For a producer that was fenced, which has two causes: a newer instance, which commits its
+/// generation right after it fences, or the broker, which ended a transaction that took too long.
+/// Asks no producer, because that would fence the newer instance; `None` after `patience` means
+/// that there is none.
+pub fn await_newer_generation(
+    config: &Config,
+    ours: u64,
+    patience: Duration,
+    shutdown: &Shutdown,
+) -> Result<Option<u64>, CommitError> {
+    let reader = Reader::new(config, patience, shutdown)?;
+    loop {
+        let newest = read(&reader, config)?.position.map(|record| record.generation);
+        if let Some(generation) = newest.filter(|&generation| ours < generation) {
+            return Ok(Some(generation));
+        }
+        if !reader.pause()? {
+            return Ok(None);
+        }
+    }
+}
+
+/// What is in the state topic.
+#[derive(Default)]
+struct Found {
+    position: Option<PositionRecord>,
+    other_keys: bool,
+}
+
+fn read(reader: &Reader<'_>, config: &Config) -> Result<Found, CommitError> {
+    let mut found = Found::default();
+    reader.read(|offset, key, value| {
+        let added = found.add(key, value, &config.name);
+        let topic = config.state_topic();
+        added.map_err(|problem| CommitError::Record { topic, offset, problem })
+    })?;
+    Ok(found)
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        connector: &str,
+    ) -> Result<(), RecordError> {
+        if key != Some(POSITION_KEY) {
+            self.other_keys |= value.is_some();
+            return Ok(());
+        }
+        let Some(value) = value else {
+            self.position = None;
+            return Ok(());
+        };
+        let record = PositionRecord::from_json(value, connector)?;
+        let place = |record: &PositionRecord| (record.generation, record.seq);
+        if self.position.as_ref().is_some_and(|last| place(&record) <= place(last)) {
+            return Err(RecordError::OutOfOrder(record.generation, record.seq));
+        }
+        self.position = Some(record);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, check_topic};
+    use crate::{
+        commit::{PositionRecord, error::RecordError},
+        model::position::{FilePosition, Position},
+    };
+
+    fn json(generation: u64, seq: u64) -> Vec<u8> {
+        let position = Position {
+            server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
+            gtid_set: None,
+            file: FilePosition { file: "binlog.000001".into(), offset: 4 },
+            source_time_us: 0,
+        };
+        PositionRecord { generation, seq, position }.to_json("inventory", 0).unwrap()
+    }
+
+    fn add(found: &mut Found, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {
+        found.add(Some(key), value, "inventory")
+    }
+
+    #[test]
+    fn the_last_position_counts_and_a_tombstone_removes_it() {
+        let mut found = Found::default();
+        add(&mut found, b"position", Some(&json(1, 1))).unwrap();
+        add(&mut found, b"snapshot/shop.orders", Some(b"{}")).unwrap();
+        add(&mut found, b"position", Some(&json(2, 2))).unwrap();
+        assert_eq!(found.position.as_ref().unwrap().generation, 2);
+        assert!(found.other_keys);
+        add(&mut found, b"position", None).unwrap();
+        assert_eq!(found.position, None);
+    }
+
+    #[test]
+    fn positions_that_go_backwards_are_refused() {
+        for (generation, seq) in [(1, 9), (2, 4), (2, 5)] {
+            let mut found = Found::default();
+            add(&mut found, b"position", Some(&json(2, 5))).unwrap();
+            let added = add(&mut found, b"position", Some(&json(generation, seq)));
+            assert!(matches!(added, Err(RecordError::OutOfOrder(..))), "{generation} {seq}");
+        }
+    }
+
+    #[test]
+    fn a_topic_that_could_lose_the_position_is_refused() {
+        check_topic("t", 1, Some("compact")).unwrap();
+        check_topic("t", 1, None).unwrap();
+        for (partitions, policy) in [(2, "compact"), (1, "delete"), (1, "compact,delete")] {
+            assert!(check_topic("t", partitions, Some(policy)).is_err(), "{partitions} {policy}");
+        }
+    }
+}

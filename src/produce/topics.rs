@@ -1,0 +1,232 @@
+//! Topics: found or created, and what each of them can take.
+
+use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::{
+    Producer, TopicId, c_string,
+    error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
+    librdkafka::{self, NativeError},
+};
+use crate::config;
+
+/// What a batch adds to a lone record, in bytes: 61 of batch header and at most 28 of record
+/// header (Kafka protocol guide, "Record Batch"). A header's own framing is counted by
+/// [`HEADER_BYTES_MAX`].
+const FRAMING_BYTES_MAX: usize = 61 + 28;
+
+/// What a header adds to its name and content: two lengths.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// A topic as Kafka describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// How many partitions it has.
+    pub partitions: usize,
+    /// Its `cleanup.policy`; `None` if the connector may not read it.
+    pub cleanup_policy: Option<String>,
+}
+
+/// A topic and what it can take.
+pub(super) struct Topic {
+    name: String,
+    native: librdkafka::Topic,
+    facts: TopicFacts,
+    record_bytes_max: usize,
+    limit: &'static str,
+    compacted: bool,
+}
+
+impl Topic {
+    /// Refuses what would spoil the transaction, while only the record is lost for it.
+    pub(super) fn check(
+        &self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header: Option<(&str, &[u8])>,
+    ) -> Result<(), ProduceError> {
+        let bytes = record_bytes(key, value, header);
+        if self.record_bytes_max < bytes {
+            let (topic, limit, bytes_max) = (self.name.clone(), self.limit, self.record_bytes_max);
+            return Err(ProduceError::RecordTooLarge { topic, bytes, limit, bytes_max });
+        }
+        if self.compacted && key.is_none() {
+            return Err(ProduceError::NullKey { topic: self.name.clone() });
+        }
+        Ok(())
+    }
+
+    /// Copies a record into the queue.
+    pub(super) fn produce(
+        &self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header: Option<(&str, &[u8])>,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let Some((name, content)) = header else { return self.native.produce(key, value) };
+        let name = CString::new(name).map_err(|_| RDKafkaErrorCode::InvalidArgument)?;
+        self.native.produce_with_header(key, value, &name, content)
+    }
+}
+
+impl Producer {
+    /// Finds a topic, and creates it as `settings` say if it is missing; an existing one is used
+    /// as it is.
+    pub fn topic(
+        &mut self,
+        name: &str,
+        settings: &config::TopicSettings,
+    ) -> Result<TopicId, ProduceError> {
+        if let Some(&id) = self.ids.get(name) {
+            return Ok(id);
+        }
+        let partitions = match self.partitions(name)? {
+            Some(partitions) => partitions,
+            None => self.create(name, settings)?,
+        };
+        let topic = self.describe(name, partitions)?;
+        let id = TopicId(self.topics.len());
+        self.topics.push(topic);
+        self.ids.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// What Kafka says about a topic that [`Self::topic`] found.
+    pub fn topic_facts(&self, topic: TopicId) -> Option<&TopicFacts> {
+        self.topics.get(topic.0).map(|topic| &topic.facts)
+    }
+
+    /// How many partitions a topic has; `None` if it does not exist.
+    fn partitions(&self, name: &str) -> Result<Option<usize>, ProduceError> {
+        self.wait(|producer, step| producer.try_partitions(name, step))
+    }
+
+    fn try_partitions(
+        &self,
+        name: &str,
+        step: Duration,
+    ) -> Option<Result<Option<usize>, ProduceError>> {
+        let metadata = self.handle.client().fetch_metadata(Some(name), step).ok()?;
+        let topic = metadata.topics().first()?;
+        match topic.error().map(RDKafkaErrorCode::from) {
+            None if topic.partitions().is_empty() => None,
+            None => Some(Ok(Some(topic.partitions().len()))),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Some(Ok(None))
+            }
+            Some(RDKafkaErrorCode::LeaderNotAvailable) => None,
+            Some(code) => {
+                let detail = format!("topic {name}");
+                Some(Err(ProduceError::Kafka { during: "looking up a topic", code, detail }))
+            }
+        }
+    }
+
+    fn create(&self, name: &str, settings: &config::TopicSettings) -> Result<usize, ProduceError> {
+        let mut config = BTreeMap::new();
+        for (key, value) in &settings.config {
+            config.insert(c_string(key)?, c_string(value)?);
+        }
+        let refused = |error: NativeError| {
+            let (topic, code, detail) = (name.to_owned(), error.code, error.text);
+            ProduceError::TopicRefused { topic, code, detail }
+        };
+        let request = self.handle.create_topic(
+            &c_string(name)?,
+            settings.partitions,
+            settings.replication_factor,
+            &config,
+            super::PATIENCE,
+        );
+        let request = request.map_err(refused)?;
+        let created = self.wait(|_, step| request.created(step).map(Ok))?;
+        match created {
+            Ok(()) => tracing::info!(topic = name, "topic created"),
+            // Somebody else was faster.
+            Err(error) if error.code == RDKafkaErrorCode::TopicAlreadyExists => {}
+            Err(error) if no_answer(error.code) => return Err(self.unreachable()),
+            Err(error) => return Err(refused(error)),
+        }
+        // The controller has it; the brokers learn of it one after the other.
+        self.wait(|producer, step| match producer.try_partitions(name, step)? {
+            Ok(None) => {
+                std::thread::sleep(Duration::from_millis(5));
+                None
+            }
+            Ok(Some(partitions)) => Some(Ok(partitions)),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    fn describe(&self, name: &str, partitions: usize) -> Result<Topic, ProduceError> {
+        let c_name = c_string(name)?;
+        let failed = |error: NativeError| {
+            let (code, detail) = (error.code, format!("topic {name}: {}", error.text));
+            ProduceError::Kafka { during: "reading a topic's configuration", code, detail }
+        };
+        let request = self.handle.describe_topic(&c_name, super::PATIENCE).map_err(failed)?;
+        let described = self.wait(|_, step| request.described(step).map(Ok))?;
+        let config = match described {
+            Ok(config) => config,
+            // The right to read it is optional; the broker then refuses what it must.
+            Err(error) if not_permitted(error.code) => BTreeMap::new(),
+            Err(error) if no_answer(error.code) => return Err(self.unreachable()),
+            Err(error) => return Err(failed(error)),
+        };
+        let cleanup_policy = config.get("cleanup.policy").cloned();
+        let compacted = cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
+        let bytes_max = config.get(TOPIC_LIMIT).and_then(|bytes| bytes.parse::<usize>().ok());
+        let (record_bytes_max, limit) = self.record_limit(name, bytes_max)?;
+        let native = librdkafka::Topic::new(Arc::clone(&self.handle), &c_name)
+            .map_err(|code| failed(NativeError { code, text: String::new(), retriable: false }))?;
+        let facts = TopicFacts { partitions, cleanup_policy };
+        Ok(Topic { name: name.to_owned(), native, facts, record_bytes_max, limit, compacted })
+    }
+
+    /// The largest record the topic takes, by its own limit or the queue's. A compressed batch
+    /// may pass the topic's although the record in it would not: then the broker decides.
+    fn record_limit(
+        &self,
+        topic: &str,
+        bytes_max: Option<usize>,
+    ) -> Result<(usize, &'static str), ProduceError> {
+        let queue = (self.limits.queue_bytes_max, QUEUE_LIMIT);
+        let Some(bytes_max) = bytes_max.filter(|_| !self.limits.compressed) else {
+            return Ok(queue);
+        };
+        let batch_bytes_max = self.limits.batch_bytes_max;
+        if bytes_max < batch_bytes_max {
+            let topic = topic.to_owned();
+            return Err(ProduceError::BatchTooLarge { topic, bytes_max, batch_bytes_max });
+        }
+        Ok(queue.min((bytes_max, TOPIC_LIMIT)))
+    }
+}
+
+/// The size of a record in a batch of its own, at most.
+fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, header: Option<(&str, &[u8])>) -> usize {
+    let header = header.map_or(0, |(name, content)| {
+        name.len().saturating_add(content.len()).saturating_add(HEADER_BYTES_MAX)
+    });
+    FRAMING_BYTES_MAX
+        .saturating_add(key.map_or(0, <[u8]>::len))
+        .saturating_add(value.map_or(0, <[u8]>::len))
+        .saturating_add(header)
+}
+
+fn no_answer(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::RequestTimedOut
+    )
+}
+
+fn not_permitted(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed
+    )
+}

@@ -162,7 +162,7 @@ impl ProduceError {
                 Verdict::Config => "kafka_login_refused",
                 Verdict::Halt if is_authorization(*code) => "kafka_access_denied",
                 Verdict::Halt => "kafka_request_refused",
-                Verdict::Recycle => "kafka_transaction_lost",
+                Verdict::Recycle | Verdict::Bug => "kafka_transaction_lost",
             },
             Self::Stalled { .. } => "kafka_stalled",
             Self::Stopped => "stopped",

@@ -1,1 +1,185 @@
-//! The command line.
+//! The command line: what was asked, the logger, the signals, the exit code.
+
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    admin,
+    config::{self, Config},
+    error::{Failure, Verdict},
+    metrics::Metrics,
+    pipeline::{self, Outcome, Run},
+    runtime::spawn_named,
+    shutdown::Shutdown,
+    status::Status,
+};
+
+/// Streams every committed row change from MySQL to Kafka as Avro, exactly once.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+
+    /// What is logged: error, warn, info, debug or trace, or directives such as
+    /// `info,tailwater::mysql=debug`.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    log: String,
+
+    /// How log lines look; text on a terminal, json otherwise, if left out.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Captures changes until stopped.
+    Run {
+        /// The configuration file; every key can be set by the environment too
+        /// (TAILWATER_MYSQL__HOST).
+        #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE")]
+        config: PathBuf,
+
+        /// Exit 0 once everything the source had committed at the start is committed to Kafka.
+        #[arg(long)]
+        until_caught_up: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// `EX_USAGE` of `sysexits.h`.
+const EXIT_USAGE: u8 = 64;
+
+/// Ended by the drain timeout with work undone.
+const EXIT_DRAIN_TIMEOUT: u8 = 74;
+
+/// What the pipeline gets beyond the drain timeout to end by itself, before it is left behind.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the command line; the answer is the process's exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are printed this way too, and are no errors.
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            return error.print().map_or(ExitCode::from(EXIT_USAGE), |()| ExitCode::from(code));
+        }
+    };
+    if let Err(failure) = start_logging(&arguments) {
+        return report(&failure);
+    }
+    let Command::Run { config, until_caught_up } = arguments.command;
+    let config = match config::load(&config) {
+        Ok(config) => Arc::new(config),
+        Err(error) => {
+            return report(&Failure::new(Verdict::Config, "config", error.to_string()));
+        }
+    };
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(config, until_caught_up)),
+        Err(error) => report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),
+    }
+}
+
+/// Prints a failure for people and gives its exit code. The log has it as well, for machines.
+#[expect(clippy::print_stderr, reason = "the last word of the process goes to stderr")]
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("tailwater: {failure}");
+    failure.exit_code()
+}
+
+fn start_logging(arguments: &Arguments) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
+        Failure::new(Verdict::Config, "log_level", format!("--log is not understood: {error}"))
+    })?;
+    let text = match arguments.log_format {
+        Some(format) => matches!(format, LogFormat::Text),
+        None => std::io::stderr().is_terminal(),
+    };
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if text {
+        logger.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    } else {
+        logger.json().flatten_event(true).init();
+    }
+    Ok(())
+}
+
+/// Runs the pipeline beside the admin server until one of: the pipeline ends, the drain timeout
+/// after a stop request passes, a second stop request comes.
+async fn run(config: Arc<Config>, until_caught_up: bool) -> ExitCode {
+    let shutdown = Shutdown::default();
+    let status = Status::default();
+    let metrics = Arc::new(Metrics::default());
+    let shown = admin::Shown {
+        name: config.name.clone(),
+        status: status.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let _admin = match admin::serve(&config.admin, shown).await {
+        Ok(server) => server,
+        Err(failure) => return report(&failure),
+    };
+    let signals = spawn_named("signals", watch_signals(shutdown.clone()));
+    let drain_timeout = config.delivery.drain_timeout();
+    let stay_after_halt = config.admin.stay_after_halt;
+    let pipeline = Run { config, until_caught_up, shutdown: shutdown.clone(), status, metrics };
+    let ended = tokio::select! {
+        outcome = pipeline::run(pipeline) => Some(outcome),
+        () = overdue(&shutdown, drain_timeout) => None,
+    };
+    let code = match ended {
+        Some(Ok(Outcome::CaughtUp | Outcome::Drained)) => ExitCode::SUCCESS,
+        Some(Err(failure)) => {
+            let code = report(&failure);
+            if stay_after_halt && failure.verdict == Verdict::Halt {
+                shutdown.requested().await;
+            }
+            code
+        }
+        Some(Ok(Outcome::Overdue)) | None => report_overdue(drain_timeout),
+    };
+    signals.abort();
+    code
+}
+
+async fn overdue(shutdown: &Shutdown, drain_timeout: Duration) {
+    shutdown.requested().await;
+    tokio::time::sleep(drain_timeout + DRAIN_GRACE).await;
+}
+
+fn report_overdue(drain_timeout: Duration) -> ExitCode {
+    let message = format!(
+        "stopped after {} ms with work undone; the next start goes on from the committed position",
+        drain_timeout.as_millis()
+    );
+    report(&Failure::new(Verdict::Halt, "drain_timeout", message).hint(
+        "Raise delivery.drain_timeout_ms, or look for what kept Kafka or MySQL from finishing.",
+    ));
+    ExitCode::from(EXIT_DRAIN_TIMEOUT)
+}
+
+/// SIGTERM and Ctrl-C ask for a drain.
+async fn watch_signals(shutdown: Shutdown) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be watched; the process ends at once when asked to");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM received, finishing"),
+            _ = interrupt.recv() => tracing::info!("interrupt received, finishing"),
+        }
+        shutdown.request();
+    }
+}

@@ -16,6 +16,7 @@ pub mod config;
 pub mod shutdown;
 pub mod runtime;
 pub mod metrics;
+pub mod status;
 
 pub mod mysql;
 pub mod catalog;

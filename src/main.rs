@@ -1,3 +1,7 @@
 //! The program: hands the command line to `cli` and its answer to the system.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tailwater::cli::main()
+}

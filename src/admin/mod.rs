@@ -1,1 +1,157 @@
-//! HTTP: health, metrics, status.
+//! HTTP for machines and people who watch: everything here is read only.
+//!
+//! | path | answers |
+//! |---|---|
+//! | `/health/live` | 200 while the process works, halted or not: restarting would not help |
+//! | `/health/ready` | 200 while changes flow, 503 with the reason otherwise |
+//! | `/metrics` | Prometheus text |
+//! | `/status` | JSON: state, failure, position |
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State as Shared,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use serde::Serialize;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::{
+    config::Admin,
+    error::{Failure, Verdict},
+    metrics::Metrics,
+    runtime::spawn_named,
+    status::{Snapshot, Status},
+};
+
+mod clock;
+
+/// What the handlers show.
+#[derive(Clone)]
+pub struct Shown {
+    /// The connector's name.
+    pub name: String,
+    /// What it is doing.
+    pub status: Status,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The server; dropping it ends it.
+pub struct AdminServer {
+    /// Where it listens, with the port that was picked.
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+/// Starts to listen and answer.
+pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure> {
+    let listener = TcpListener::bind(&config.listen).await.map_err(|error| {
+        Failure::new(
+            Verdict::Config,
+            "admin_listen",
+            format!("cannot listen on admin.listen {}: {error}", config.listen),
+        )
+        .hint("Set admin.listen to a free address; port 0 picks one.")
+    })?;
+    let address = listener.local_addr().map_err(|error| {
+        Failure::new(Verdict::Config, "admin_listen", format!("cannot listen: {error}"))
+    })?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "the admin address is open to other hosts; it answers read-only");
+    }
+    tracing::info!(%address, "admin listening");
+    let task = spawn_named("admin", async move {
+        // Axum's server ends only with its task.
+        if let Err(error) = axum::serve(listener, router(shown)).await {
+            tracing::error!(%error, "the admin server ended");
+        }
+    });
+    Ok(AdminServer { address, task })
+}
+
+impl Drop for AdminServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn router(shown: Shown) -> Router {
+    Router::new()
+        .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .with_state(shown)
+}
+
+async fn ready(Shared(shown): Shared<Shown>) -> (StatusCode, String) {
+    let Snapshot { state, failure, .. } = shown.status.snapshot();
+    if state.is_ready() {
+        return (StatusCode::OK, "ready\n".to_owned());
+    }
+    let why = failure.map_or_else(String::new, |fault| format!(": {}", fault.message));
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}{why}\n", state.name()))
+}
+
+async fn metrics(Shared(shown): Shared<Shown>) -> impl IntoResponse {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], shown.metrics.render())
+}
+
+async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
+    let snapshot = shown.status.snapshot();
+    Json(StatusAnswer {
+        name: shown.name.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        state: snapshot.state.name(),
+        since: snapshot.since.map(clock::iso_8601),
+        failure: snapshot.failure.map(|fault| FailureAnswer {
+            reason: fault.reason,
+            message: fault.message,
+            hint: fault.hint,
+        }),
+        position: snapshot.position.map(|position| PositionAnswer {
+            file: position.file.file,
+            offset: position.file.offset,
+            gtid_set: position.gtid_set.map(|set| set.to_string()),
+            server_uuid: position.server_uuid.to_string(),
+            source_time: (position.source_time_us != 0)
+                .then(|| clock::iso_8601_us(position.source_time_us)),
+            committed: snapshot.committed.map(clock::iso_8601),
+        }),
+        lag_seconds: Duration::from_secs_f64(shown.metrics.source_lag_seconds.get().max(0.0))
+            .as_secs_f64(),
+    })
+}
+
+#[derive(Serialize)]
+struct StatusAnswer {
+    name: String,
+    version: &'static str,
+    state: &'static str,
+    since: Option<String>,
+    failure: Option<FailureAnswer>,
+    position: Option<PositionAnswer>,
+    lag_seconds: f64,
+}
+
+#[derive(Serialize)]
+struct FailureAnswer {
+    reason: &'static str,
+    message: String,
+    hint: String,
+}
+
+#[derive(Serialize)]
+struct PositionAnswer {
+    file: String,
+    offset: u64,
+    gtid_set: Option<String>,
+    server_uuid: String,
+    source_time: Option<String>,
+    committed: Option<String>,
+}

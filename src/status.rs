@@ -1,0 +1,117 @@
+//! What the connector is doing, for `/status` and the health checks.
+//!
+//! Written by `pipeline`, read by `admin`; a lock that is held for a copy, never on the row path.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use crate::{error::Failure, model::position::Position};
+
+/// What the connector is doing; all copies are one.
+#[derive(Clone, Default)]
+pub struct Status(Arc<Mutex<Snapshot>>);
+
+/// The state of one moment.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    /// Where in its life the connector is.
+    pub state: State,
+    /// When that state began.
+    pub since: Option<SystemTime>,
+    /// The last failure, until the state after it is reached.
+    pub failure: Option<Fault>,
+    /// The position that is committed to Kafka.
+    pub position: Option<Position>,
+    /// When it was committed.
+    pub committed: Option<SystemTime>,
+}
+
+/// Where in its life the connector is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Connecting to the servers and reading the saved position.
+    #[default]
+    Starting,
+    /// Changes flow.
+    Streaming,
+    /// Something failed that may get better; the next try comes.
+    Waiting,
+    /// Asked to stop: finishing the current source transaction.
+    Draining,
+    /// Stopped for good; somebody must act.
+    Halted,
+}
+
+/// A failure as people see it.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The reason code.
+    pub reason: &'static str,
+    /// What happened.
+    pub message: String,
+    /// How to fix it.
+    pub hint: String,
+}
+
+impl State {
+    /// The name in `/status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Streaming => "streaming",
+            Self::Waiting => "waiting",
+            Self::Draining => "draining",
+            Self::Halted => "halted",
+        }
+    }
+
+    /// Whether a load balancer or orchestrator may count on it.
+    pub fn is_ready(self) -> bool {
+        matches!(self, Self::Streaming | Self::Draining)
+    }
+}
+
+impl Status {
+    /// Enters a state. A failure stays in sight while the connector waits or has halted.
+    pub fn enter(&self, state: State, now: SystemTime) {
+        self.update(|snapshot| {
+            if snapshot.state != state {
+                snapshot.state = state;
+                snapshot.since = Some(now);
+            }
+            if state.is_ready() {
+                snapshot.failure = None;
+            }
+        });
+    }
+
+    /// Enters `Waiting` or `Halted` because of a failure.
+    pub fn fail(&self, state: State, failure: &Failure, now: SystemTime) {
+        self.enter(state, now);
+        let fault = Fault {
+            reason: failure.reason,
+            message: failure.message.clone(),
+            hint: failure.hint.clone(),
+        };
+        self.update(|snapshot| snapshot.failure = Some(fault));
+    }
+
+    /// Shows a position that is committed.
+    pub fn committed(&self, position: &Position, now: SystemTime) {
+        self.update(|snapshot| {
+            snapshot.committed = Some(now);
+            snapshot.position = Some(position.clone());
+        });
+    }
+
+    /// A copy.
+    pub fn snapshot(&self) -> Snapshot {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Snapshot)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,1 +1,34 @@
-//! k
+//! Looks at Tailwater from outside, as its users do: runs the program against real servers and
+//! reads what it wrote with clients of its own.
+//!
+//! Nothing here shares code with the program. [`Connector`] runs it with the file that
+//! [`Settings`] describes, [`Database`] is the source, [`Consumer`] reads topics and decodes them
+//! by the schemas in the registry, and `table` folds a topic by key and compares it with its
+//! table.
+
+mod connector;
+mod consumer;
+mod database;
+pub mod environment;
+mod http;
+mod random;
+mod record;
+mod schema;
+mod settings;
+mod stub;
+mod table;
+mod wait;
+
+pub use anyhow::{Context, Error, Result, bail, ensure};
+pub use connector::{Connector, Exit};
+pub use consumer::{Consumer, Isolation, topics};
+pub use database::{Database, ServerAddress};
+pub use http::{Answer, get};
+pub use random::Random;
+pub use record::Record;
+pub use schema::{Registry, Schema};
+pub use settings::Settings;
+pub use stub::StubServer;
+pub use table::{Cells, Comparison, compare, fold};
+pub use wait::{LIMIT, wait_for};
+pub use xtask;

@@ -1,0 +1,235 @@
+//! A consumer that knows nothing of the producer: it reads whole topics by assignment, without a
+//! group, and decodes what it reads by the schemas in the registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+use xtask::stack::StackAddress;
+use xtask::stopwatch::Stopwatch;
+
+use crate::{LIMIT, Record, Registry, Schema, wait_for};
+
+/// Which records a consumer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Only those of committed Kafka transactions.
+    ReadCommitted,
+    /// Also those of aborted and undecided ones.
+    ReadUncommitted,
+}
+
+/// Reads topics from their start.
+pub struct Consumer {
+    client: BaseConsumer,
+    registry: Registry,
+    /// The offset that comes next, by topic and partition.
+    next: BTreeMap<(String, i32), i64>,
+}
+
+/// How long one call to the client waits.
+const POLL: Duration = Duration::from_millis(100);
+
+impl Consumer {
+    /// Opens topics for committed records; waits until each of them exists.
+    ///
+    /// # Errors
+    /// When the broker does not answer or a topic is not created in time.
+    pub fn open(address: &StackAddress, topics: &[&str]) -> Result<Self> {
+        Self::open_with(address, topics, Isolation::ReadCommitted)
+    }
+
+    /// Opens topics; waits until each of them exists.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        address: &StackAddress,
+        topics: &[&str],
+        isolation: Isolation,
+    ) -> Result<Self> {
+        let client = client(&address.kafka_bootstrap, isolation)?;
+        let mut next = BTreeMap::new();
+        for topic in topics {
+            let partitions = wait_for(&format!("topic {topic}"), LIMIT, || {
+                let metadata = client.fetch_metadata(Some(topic), LIMIT)?;
+                let topic = metadata.topics().first().filter(|topic| topic.error().is_none());
+                let partitions = topic.map_or(&[][..], MetadataTopic::partitions);
+                let ids: Vec<i32> = partitions.iter().map(MetadataPartition::id).collect();
+                Ok((!ids.is_empty()).then_some(ids))
+            })?;
+            for partition in partitions {
+                next.insert(((*topic).to_owned(), partition), 0);
+            }
+        }
+        let consumer = Self { client, registry: Registry::new(&address.registry_url), next };
+        consumer.assign_all()?;
+        Ok(consumer)
+    }
+
+    /// Waits for this many further records.
+    ///
+    /// # Errors
+    /// When they do not come in time, with those that came; when one cannot be decoded.
+    pub fn take(&mut self, count: usize) -> Result<Vec<Record>> {
+        self.take_until(&format!("{count} records"), |records| records.len() == count)
+    }
+
+    /// Waits for further records until `enough` of those that came is true.
+    ///
+    /// # Errors
+    /// When that does not happen in time, with those that came; when one cannot be decoded.
+    pub fn take_until(
+        &mut self,
+        what: &str,
+        enough: impl Fn(&[Record]) -> bool,
+    ) -> Result<Vec<Record>> {
+        let stopwatch = Stopwatch::start();
+        let mut records = Vec::new();
+        while !enough(&records) {
+            if let Some(record) = self.poll(POLL)? {
+                records.push(record);
+            } else if LIMIT < stopwatch.elapsed() {
+                let came: Vec<_> =
+                    records.iter().map(|record| (record.operation(), &record.key)).collect();
+                bail!("waited in vain for {what}; {} came: {came:?}", came.len());
+            }
+        }
+        Ok(records)
+    }
+
+    /// All further records that are there now, partition by partition, without waiting for more
+    /// to be produced.
+    ///
+    /// # Errors
+    /// When the broker does not answer in time; when a record cannot be decoded.
+    pub fn rest(&mut self) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        for partition in self.next.keys().cloned().collect::<Vec<_>>() {
+            // A fresh assignment makes the client fetch anew, so that the end of the partition
+            // which it tells of is the end as of now or later.
+            self.assign(std::slice::from_ref(&partition))?;
+            let stopwatch = Stopwatch::start();
+            loop {
+                match self.client.poll(POLL) {
+                    Some(Ok(message)) => {
+                        let record = decode(&mut self.registry, &message)?;
+                        advance(&mut self.next, &record);
+                        records.push(record);
+                    }
+                    Some(Err(KafkaError::PartitionEOF(_))) => break,
+                    Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
+                    _ if LIMIT < stopwatch.elapsed() => {
+                        bail!("the end of {partition:?} was not reached")
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.assign_all()?;
+        Ok(records)
+    }
+
+    /// The next record if one comes within `limit`.
+    ///
+    /// # Errors
+    /// When the record cannot be decoded.
+    pub fn poll(&mut self, limit: Duration) -> Result<Option<Record>> {
+        let message = match self.client.poll(limit) {
+            Some(Ok(message)) => message,
+            Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
+            _ => return Ok(None),
+        };
+        let record = decode(&mut self.registry, &message)?;
+        advance(&mut self.next, &record);
+        Ok(Some(record))
+    }
+
+    fn assign_all(&self) -> Result<()> {
+        self.assign(&self.next.keys().cloned().collect::<Vec<_>>())
+    }
+
+    fn assign(&self, partitions: &[(String, i32)]) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        for place in partitions {
+            let next = self.next.get(place).copied().unwrap_or(0);
+            list.add_partition_offset(&place.0, place.1, Offset::Offset(next))?;
+        }
+        Ok(self.client.assign(&list)?)
+    }
+}
+
+/// The names of all topics.
+///
+/// # Errors
+/// When the broker does not answer.
+pub fn topics(address: &StackAddress) -> Result<BTreeSet<String>> {
+    let client = client(&address.kafka_bootstrap, Isolation::ReadCommitted)?;
+    let metadata = client.fetch_metadata(None, LIMIT)?;
+    Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+}
+
+fn client(bootstrap: &str, isolation: Isolation) -> Result<BaseConsumer> {
+    let level = match isolation {
+        Isolation::ReadCommitted => "read_committed",
+        Isolation::ReadUncommitted => "read_uncommitted",
+    };
+    let client = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "testkit") // assignment needs one; nothing is committed under it
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", level)
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        .set("auto.offset.reset", "error")
+        .set("reconnect.backoff.max.ms", "500")
+        .create();
+    client.context("cannot create a consumer")
+}
+
+/// The end of a partition, and trouble that the client gets over by itself.
+fn is_passing(error: &KafkaError) -> bool {
+    use rdkafka::types::RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, Resolve};
+    match error {
+        KafkaError::PartitionEOF(_) => true,
+        KafkaError::MessageConsumption(code) | KafkaError::Global(code) => {
+            matches!(code, AllBrokersDown | BrokerTransportFailure | Resolve)
+        }
+        _ => false,
+    }
+}
+
+fn advance(next: &mut BTreeMap<(String, i32), i64>, record: &Record) {
+    next.insert((record.topic.clone(), record.partition), record.offset + 1);
+}
+
+fn decode(registry: &mut Registry, message: &BorrowedMessage<'_>) -> Result<Record> {
+    let (topic, offset) = (message.topic(), message.offset());
+    let mut part = |name: &str, bytes: Option<&[u8]>| match bytes.map(|b| registry.decode(b)) {
+        Some(Ok((value, schema))) => Ok((Some(value), Some(schema))),
+        Some(Err(error)) => Err(error.context(format!("{name} of {topic} at offset {offset}"))),
+        None => Ok::<(Option<Value>, Option<std::sync::Arc<Schema>>), anyhow::Error>((None, None)),
+    };
+    let (key, key_schema) = part("key", message.key())?;
+    let (value, value_schema) = part("value", message.payload())?;
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into();
+    Ok(Record {
+        topic: topic.to_owned(),
+        partition: message.partition(),
+        offset,
+        timestamp_ms: message.timestamp().to_millis().context("record without timestamp")?,
+        key,
+        value,
+        headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),
+        key_schema,
+        value_schema,
+    })
+}

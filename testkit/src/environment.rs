@@ -1,0 +1,21 @@
+//! The only file of this crate that reads the environment.
+#![expect(clippy::disallowed_methods, reason = "the ban's one exception in this crate")]
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+/// The `tailwater` binary that the demo runs, from `TAILWATER_BIN`.
+pub fn program() -> Result<PathBuf> {
+    env::var_os("TAILWATER_BIN").map(PathBuf::from).context(
+        "TAILWATER_BIN is not set: it names the tailwater binary to run; `cargo xtask demo` sets it",
+    )
+}
+
+/// The seed that random tests start from: `TAILWATER_SEED`, so that a failed run can be repeated,
+/// or else one that differs from run to run.
+pub fn seed() -> u64 {
+    let given = env::var("TAILWATER_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| u64::from(std::process::id()))
+}

@@ -157,21 +157,22 @@ fn remove_if_present(folder: &Path) -> Result<()> {
 fn size_describer(recipe: &Recipe, folder: &Path) -> impl Fn() -> String + Send + 'static {
     let (folder, expected) = (folder.to_path_buf(), recipe.expected_bytes / 1_000_000);
     move || {
-        let so_far = bytes_under(&folder) / 1_000_000;
-        format!("{so_far} MB of about {expected} MB")
+        let (files, bytes) = count_under(&folder);
+        format!("{} MB of about {expected} MB, {files} files", bytes / 1_000_000)
     }
 }
 
-/// Bytes of all files under a folder that may change meanwhile.
-fn bytes_under(folder: &Path) -> u64 {
+/// Number and bytes of all files under a folder that may change meanwhile.
+fn count_under(folder: &Path) -> (u64, u64) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes_under(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
+    entries.fold((0, 0), |(files, bytes), entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => {
+            let (more_files, more_bytes) = count_under(&entry.path());
+            (files + more_files, bytes + more_bytes)
+        }
+        Ok(metadata) => (files + 1, bytes + metadata.len()),
+        Err(_) => (files, bytes),
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::process::{Process, bound_command, run_logged};
 
 pub(super) const RECIPE: Recipe = Recipe {
     name: "kafka-4.1.1-r1",
-    expected_bytes: 140_000_000,
+    expected_bytes: 130_000_000,
     programs: &["java", "mvn"],
     fill,
 };

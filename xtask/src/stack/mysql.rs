@@ -28,7 +28,7 @@ const HOST: &str = "127.0.0.1";
 
 pub(super) const RECIPE: Recipe = Recipe {
     name: "mysql-9-r1",
-    expected_bytes: 450_000_000,
+    expected_bytes: 560_000_000,
     programs: &["apt-get", "dpkg-deb"],
     fill,
 };

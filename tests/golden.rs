@@ -5,6 +5,8 @@
 
 use tailwater::{config::Config, encode, map, model::record::RecordShape};
 
+mod messages;
+mod rows;
 mod tables;
 
 /// The recorded tables whose types are read.

@@ -16,6 +16,8 @@ mod default;
 mod error;
 mod filter;
 mod names;
+#[cfg(test)]
+mod tests;
 mod topics;
 mod types;
 

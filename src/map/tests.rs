@@ -1,0 +1,323 @@
+//! Keys, names, filters and what is refused. Types and schemas are held to the recorded ones in
+//! `tests/golden.rs`.
+
+use super::{Filter, MapError, Topics, map};
+use crate::{
+    config::{Capture, Config},
+    error::{Failure, Verdict},
+    model::{
+        record::{DefaultValue, FieldKind, RecordShape},
+        table::{Column, ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
+    },
+};
+
+fn config(capture: &str) -> Config {
+    let text = format!(
+        "name = \"shop\"\n\
+         mysql = {{ host = \"localhost\", user = \"nobody\" }}\n\
+         kafka = {{ bootstrap_servers = \"localhost:9092\" }}\n\
+         schema_registry = {{ url = \"http://localhost:8081\" }}\n\
+         [capture]\n{capture}"
+    );
+    toml::from_str(&text).unwrap()
+}
+
+fn name(database: &str, table: &str) -> TableName {
+    TableName { database: database.to_owned(), table: table.to_owned() }
+}
+
+fn column(name: &str, kind: ColumnKind, nullable: bool) -> Column {
+    Column { name: name.to_owned(), kind, nullable }
+}
+
+const INT: ColumnKind = ColumnKind::Int { bits: 32, unsigned: false };
+
+/// A table `shop.orders` with three INT columns, the second nullable.
+fn orders(primary_key: &[usize], decoration: Option<Decoration>) -> TableVersion {
+    TableVersion {
+        name: name("shop", "orders"),
+        columns: vec![
+            column("id", INT, false),
+            column("note", INT, true),
+            column("part", INT, false),
+        ],
+        primary_key: primary_key.to_vec(),
+        decoration,
+    }
+}
+
+fn decoration(unique_key: &[usize]) -> Option<Decoration> {
+    Some(Decoration {
+        columns: vec![ColumnDecoration::default(); 3],
+        unique_key: unique_key.to_vec(),
+    })
+}
+
+fn names<'a>(shape: &'a RecordShape, indexes: &[usize]) -> Vec<&'a str> {
+    indexes.iter().map(|&index| shape.columns[index].as_ref().unwrap().name.as_str()).collect()
+}
+
+const ALL: &str = "tables = [\"*.*\"]\n";
+
+#[test]
+fn the_key_is_the_override_or_the_primary_key_or_a_unique_one() {
+    let asked = "message_key_columns = { \"shop.orders\" = [\"PART\", \"note\"] }";
+    let nothing = "message_key_columns = { \"shop.orders\" = [] }";
+    for (capture, primary_key, decorated, expected) in [
+        ("", &[2, 0][..], None, &["part", "id"][..]),
+        ("", &[2, 0], decoration(&[0]), &["part", "id"]),
+        ("", &[], decoration(&[0, 2]), &["id", "part"]),
+        ("", &[], decoration(&[]), &[]),
+        (asked, &[0], None, &["part", "note"]),
+        (nothing, &[0], None, &[]),
+    ] {
+        let config = config(&format!("{ALL}{capture}"));
+        let shape = map(&orders(primary_key, decorated), &config).unwrap();
+        assert_eq!(names(&shape, &shape.key), expected, "{capture} {primary_key:?}");
+    }
+}
+
+#[test]
+fn a_table_whose_key_cannot_be_known_is_refused_with_the_way_out() {
+    let error = map(&orders(&[], None), &config(ALL)).unwrap_err();
+    assert_eq!(error, MapError::KeyUnknown { table: name("shop", "orders") });
+    let failure = Failure::from(error);
+    assert_eq!(failure.verdict, Verdict::Halt);
+    assert!(failure.hint.contains("message_key_columns = { \"shop.orders\" ="), "{failure}");
+}
+
+#[test]
+fn a_key_column_that_is_missing_or_named_twice_is_refused() {
+    for (columns, reason) in
+        [("[\"nope\"]", "key_column_missing"), ("[\"id\", \"ID\"]", "key_column_twice")]
+    {
+        let capture = format!("{ALL}message_key_columns = {{ \"shop.orders\" = {columns} }}");
+        let error = map(&orders(&[0], None), &config(&capture)).unwrap_err();
+        assert_eq!(Failure::from(error).reason, reason);
+    }
+}
+
+#[test]
+fn an_excluded_column_is_left_out_but_for_the_key() {
+    let config = config(&format!("{ALL}exclude_columns = [\"shop.*.ID\", \"shop.orders.note\"]"));
+    let shape = map(&orders(&[0], None), &config).unwrap();
+    assert_eq!(shape.columns.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
+    assert!(!shape.columns[0].as_ref().unwrap().in_value);
+    assert_eq!(shape.key, [0]);
+}
+
+#[test]
+fn a_type_that_is_not_read_is_refused_unless_its_column_is_excluded() {
+    let mut version = orders(&[0], None);
+    version.columns[1].kind = ColumnKind::Unsupported("GEOMETRY");
+    let error = map(&version, &config(ALL)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the column shop.orders.note has the type GEOMETRY, which is not supported yet"
+    );
+    let without = config(&format!("{ALL}exclude_columns = [\"shop.orders.note\"]"));
+    map(&version, &without).unwrap();
+}
+
+#[test]
+fn names_are_made_legal_and_refused_where_two_become_one() {
+    let mut version = orders(&[0], None);
+    version.name = name("shop", "größe 1-x.y");
+    version.columns[1].name = "2nd 🐟".into();
+    let shape = map(&version, &config(ALL)).unwrap();
+    assert_eq!(shape.topic, "shop.shop.gr__e_1-x.y");
+    assert_eq!(shape.namespace, "shop.shop.gr__e_1_x.y");
+    assert_eq!(shape.columns[1].as_ref().unwrap().name, "_2nd___");
+
+    version.columns[1].name = "a b".into();
+    version.columns[2].name = "a-b".into();
+    let error = map(&version, &config(ALL)).unwrap_err();
+    assert_eq!(Failure::from(error).reason, "field_name_clash");
+
+    version.name.table = "x".repeat(250);
+    let error = map(&orders_named(&version.name), &config(ALL)).unwrap_err();
+    assert_eq!(Failure::from(error).reason, "topic_name_too_long");
+}
+
+fn orders_named(name: &TableName) -> TableVersion {
+    TableVersion { name: name.clone(), ..orders(&[0], None) }
+}
+
+#[test]
+fn two_tables_cannot_own_one_topic() {
+    let mut topics = Topics::default();
+    let (dash, space) = (name("shop", "a b"), name("shop", "a*b"));
+    topics.claim("shop.shop.a_b", &dash).unwrap();
+    topics.claim("shop.shop.a_b", &dash).unwrap();
+    let error = topics.claim("shop.shop.a_b", &space).unwrap_err();
+    assert_eq!(error.to_string(), "shop.a b and shop.a*b would both go to the topic shop.shop.a_b");
+}
+
+fn capture(text: &str) -> Capture {
+    config(text).capture
+}
+
+#[test]
+fn tables_are_captured_by_globs_over_database_and_table() {
+    let filter = Filter::new(&capture(
+        "tables = [\"shop.*\", \"crm_?.a*z\", \"odd.t-odd name.x\", \"*.everywhere\"]\n\
+         exclude_tables = [\"shop.tmp_*\"]",
+    ));
+    for (database, table, expected) in [
+        ("shop", "orders", true),
+        ("shop", "", true),
+        ("shop", "tmp_1", false),
+        ("shop2", "orders", false),
+        ("crm_1", "az", true),
+        ("crm_1", "abcz", true),
+        ("crm_1", "azzb", false),
+        ("crm_12", "az", false),
+        ("odd", "t-odd name.x", true),
+        ("odd", "t-odd name.y", false),
+        ("other", "everywhere", true),
+        ("mysql", "everywhere", false),
+        ("sys", "everywhere", false),
+        ("performance_schema", "everywhere", false),
+        ("information_schema", "everywhere", false),
+    ] {
+        assert_eq!(filter.captures(&name(database, table)), expected, "{database}.{table}");
+    }
+}
+
+#[test]
+fn columns_are_excluded_whatever_their_case_and_through_dots() {
+    let filter = Filter::new(&capture(
+        "tables = [\"*.*\"]\n\
+         exclude_columns = [\"shop.*.e*mail\", \"shop.t.x.e.f\", \"*.audit.*\"]",
+    ));
+    for (table, column, expected) in [
+        ("users", "EMail", true),
+        ("users", "email2", false),
+        ("t.x", "e.f", true),
+        ("t", "x.e.f", true),
+        ("t", "e.f", false),
+        ("audit", "anything", true),
+    ] {
+        assert_eq!(filter.excludes_column(&name("shop", table), column), expected, "{column}");
+    }
+}
+
+/// The default of a column, as `information_schema` of MySQL 9.7 gives its text.
+fn default_of(
+    kind: ColumnKind,
+    nullable: bool,
+    text: &str,
+) -> Result<Option<DefaultValue>, String> {
+    let decorated = ColumnDecoration {
+        default: (text != "CURRENT_TIMESTAMP").then(|| text.to_owned()),
+        default_is_now: text == "CURRENT_TIMESTAMP",
+        float_as_double: false,
+    };
+    let version = TableVersion {
+        name: name("shop", "orders"),
+        columns: vec![column("c", kind, nullable)],
+        primary_key: Vec::new(),
+        decoration: Some(Decoration { columns: vec![decorated], unique_key: Vec::new() }),
+    };
+    let shape = map(&version, &config(ALL)).map_err(|error| error.to_string())?;
+    Ok(shape.columns[0].clone().unwrap().default)
+}
+
+#[test]
+fn defaults_are_read_as_information_schema_prints_them() {
+    use DefaultValue::{Boolean, Bytes, Float32, Integer, Text};
+    let text = |text: &str| Some(Text(text.to_owned()));
+    for (kind, nullable, given, expected) in [
+        (INT, true, "00000042", Some(Integer(42))),
+        (ColumnKind::Float, true, "10000000000", Some(Float32(1e10))),
+        (
+            ColumnKind::Decimal { precision: 10, scale: 2 },
+            true,
+            "-1.50",
+            Some(Bytes(vec![0xff, 0x6a])),
+        ),
+        (ColumnKind::Bit { width: 1 }, true, "b'1'", Some(Boolean(true))),
+        (ColumnKind::Bit { width: 12 }, true, "b'100000001'", Some(Bytes(vec![1, 1]))),
+        (ColumnKind::Binary { length: 4 }, true, "0x6162", Some(Bytes(b"ab\0\0".to_vec()))),
+        (ColumnKind::Bytes, true, "0xFF", Some(Bytes(vec![0xff]))),
+        (ColumnKind::Bytes, true, "0x30783431", Some(Bytes(b"0x41".to_vec()))),
+        (ColumnKind::Year, true, "0000", Some(Integer(0))),
+        (ColumnKind::Time { fraction: 0 }, true, "-01:02:03", Some(Integer(-3_723_000_000))),
+        (ColumnKind::Time { fraction: 2 }, true, "838:59:59.00", Some(Integer(3_020_399_000_000))),
+        (ColumnKind::Date, true, "0000-00-00", None),
+        (ColumnKind::Date, false, "0000-00-00", Some(Integer(0))),
+        (
+            ColumnKind::DateTime { fraction: 3 },
+            true,
+            "2024-01-02 00:00:00.500",
+            Some(Integer(1_704_153_600_500)),
+        ),
+        (
+            ColumnKind::DateTime { fraction: 6 },
+            true,
+            "2024-01-02 00:00:00.500000",
+            Some(Integer(1_704_153_600_500_000)),
+        ),
+        (ColumnKind::DateTime { fraction: 0 }, true, "CURRENT_TIMESTAMP", Some(Integer(0))),
+        (ColumnKind::Timestamp { fraction: 0 }, true, "CURRENT_TIMESTAMP", None),
+        (
+            ColumnKind::Timestamp { fraction: 3 },
+            false,
+            "CURRENT_TIMESTAMP",
+            text("1970-01-01T00:00:00Z"),
+        ),
+        (
+            ColumnKind::Timestamp { fraction: 0 },
+            false,
+            "0000-00-00 00:00:00",
+            text("1970-01-01T00:00:00Z"),
+        ),
+        (
+            ColumnKind::Timestamp { fraction: 3 },
+            true,
+            "2024-01-02 03:04:05.500",
+            text("2024-01-02T03:04:05.5Z"),
+        ),
+        (
+            ColumnKind::Timestamp { fraction: 3 },
+            true,
+            "2024-01-02 03:04:50.000",
+            text("2024-01-02T03:04:50Z"),
+        ),
+        (ColumnKind::Enum(vec!["b,c".into()]), true, "b,c", text("b,c")),
+    ] {
+        let about = format!("{kind:?} {given}");
+        assert_eq!(default_of(kind, nullable, given), Ok(expected), "{about}");
+    }
+}
+
+#[test]
+fn a_default_that_is_no_value_of_its_type_is_refused() {
+    for (kind, given) in [
+        (INT, "x"),
+        (ColumnKind::Int { bits: 64, unsigned: true }, "18446744073709551615"),
+        (ColumnKind::Decimal { precision: 4, scale: 1 }, "1.55"),
+        (ColumnKind::Bit { width: 4 }, "5"),
+        (ColumnKind::Bytes, "0x123"),
+        (ColumnKind::Date, "2024-01"),
+        (ColumnKind::Time { fraction: 0 }, "1:2"),
+        (ColumnKind::DateTime { fraction: 0 }, "2024-01-02 x"),
+        (ColumnKind::Timestamp { fraction: 0 }, "now"),
+    ] {
+        let about = format!("{kind:?} {given}");
+        let message = "the declared default of shop.orders.c is not understood".to_owned();
+        assert_eq!(default_of(kind, true, given), Err(message), "{about}");
+    }
+}
+
+#[test]
+fn float_with_digits_is_a_double_where_the_catalog_says_so() {
+    let mut version = orders(&[0], decoration(&[]));
+    version.columns[1].kind = ColumnKind::Float;
+    let kind = |version: &TableVersion| {
+        map(version, &config(ALL)).unwrap().columns[1].clone().unwrap().kind
+    };
+    assert_eq!(kind(&version), FieldKind::Float32);
+    version.decoration.as_mut().unwrap().columns[1].float_as_double = true;
+    assert_eq!(kind(&version), FieldKind::Float64);
+}

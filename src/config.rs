@@ -189,6 +189,8 @@ pub struct SchemaRegistry {
 pub struct Format {
     /// What surrounds a row.
     pub envelope: Envelope,
+    /// How BIGINT UNSIGNED is delivered.
+    pub unsigned_bigint: UnsignedBigint,
     /// Whether a delete is followed by a record with a null value, which lets compaction forget
     /// the key.
     pub tombstones: bool,
@@ -201,6 +203,17 @@ pub enum Envelope {
     /// Debezium's: before, after, source, operation, times.
     #[default]
     Debezium,
+}
+
+/// How BIGINT UNSIGNED is delivered: its upper half does not fit an Avro long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsignedBigint {
+    /// As a long; a number above 2^63 - 1 halts.
+    #[default]
+    Long,
+    /// As a decimal with 20 digits.
+    Precise,
 }
 
 /// `[delivery]`
@@ -258,7 +271,11 @@ impl Default for TopicSettings {
 
 impl Default for Format {
     fn default() -> Self {
-        Self { envelope: Envelope::Debezium, tombstones: true }
+        Self {
+            envelope: Envelope::Debezium,
+            unsigned_bigint: UnsignedBigint::Long,
+            tombstones: true,
+        }
     }
 }
 

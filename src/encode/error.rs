@@ -70,7 +70,7 @@ where
             Problem::TimeOutOfRange => {
                 Self::new(Verdict::Halt, "time_out_of_range", message).hint(leave_out)
             }
-            Problem::OtherType => Self::new(Verdict::Halt, "value_type_mismatch", message),
+            Problem::OtherType => Self::new(Verdict::Bug, "value_type_mismatch", message),
         }
     }
 }

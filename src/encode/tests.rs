@@ -1,11 +1,12 @@
 //! The bytes of whole messages.
 
-use super::{Encoder, Message, SchemaId, SchemaIds, TablePlan};
+use super::{EncodeError, Encoder, Message, Problem, SchemaId, SchemaIds, TablePlan};
 use crate::model::{
     change::{Operation, RowsOrigin, Transaction},
-    record::{Field, FieldKind, RecordShape},
+    decimal::Decimal,
+    record::{DefaultValue, Field, FieldKind, RecordShape},
     table::TableName,
-    value::{RowImages, Value},
+    value::{Date, DateTime, Instant, RowImages, Value},
 };
 
 /// Images given as lists of values.
@@ -104,4 +105,244 @@ fn a_create_has_exactly_the_bytes_of_confluents_converter() {
             "d8c7bfce972f",
         ))
     );
+}
+
+/// One message with what it borrows.
+#[derive(Debug, PartialEq)]
+struct Owned {
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    header: Option<(&'static str, String)>,
+}
+
+/// Encodes one row; also tells how many dates did not exist.
+fn encode(
+    shape: &RecordShape,
+    operation: Operation,
+    images: Vec<Vec<Value<'_>>>,
+) -> Result<(Vec<Owned>, u32), EncodeError<&'static str>> {
+    let ids = SchemaIds { key: (!shape.key.is_empty()).then_some(SchemaId(7)), ..IDS };
+    let plan = TablePlan::compile(shape, ids);
+    let mut encoder = Encoder::new("dbserver1", "1.0.0");
+    let transaction = Transaction::default();
+    let origin = RowsOrigin { transaction: &transaction, file: "binlog.000001", offset: 4 };
+    encoder.start_event(&plan, &origin, 0);
+    let messages = encoder.row(&plan, operation, 0, &mut Images::new(images))?;
+    let zero_dates = messages.zero_dates();
+    let own = |message: Message<'_>| Owned {
+        key: message.key.map(<[u8]>::to_vec),
+        value: message.value.map(<[u8]>::to_vec),
+        header: message
+            .header
+            .map(|(name, value)| (name, String::from_utf8(value.to_vec()).unwrap())),
+    };
+    Ok((messages.map(own).collect(), zero_dates))
+}
+
+/// The bytes of one field with this value, in a table that has no other.
+fn written(field: Field, value: Value<'_>) -> Result<(Vec<u8>, u32), Problem> {
+    let row = vec![vec![value]];
+    let shape = shape(vec![field], &[]);
+    match encode(&shape, Operation::Insert, row) {
+        Ok((messages, zero_dates)) => {
+            let value = messages[0].value.as_ref().unwrap();
+            // Frame, no before image, an after image; then the source block begins.
+            let end = value.windows(6).position(|window| window == b"\x0a1.0.0").unwrap();
+            Ok((value[7..end].to_vec(), zero_dates))
+        }
+        Err(EncodeError::Value { table, column, problem }) => {
+            assert_eq!((table.as_str(), column.as_str()), ("inventory.customers", "c"));
+            Err(problem)
+        }
+        Err(EncodeError::Images(error)) => panic!("{error}"),
+    }
+}
+
+fn required(kind: FieldKind) -> Field {
+    field("c", kind)
+}
+
+fn nullable(kind: FieldKind) -> Field {
+    Field { nullable: true, ..required(kind) }
+}
+
+fn with_default(kind: FieldKind) -> Field {
+    Field { default: Some(DefaultValue::Integer(5)), ..nullable(kind) }
+}
+
+#[test]
+fn a_union_begins_with_the_branch_of_its_default() {
+    let int = || FieldKind::Int32;
+    for (field, value, expected) in [
+        (required(int()), Value::Int(5), Ok(vec![10])),
+        (nullable(int()), Value::Int(5), Ok(vec![2, 10])),
+        (nullable(int()), Value::Null, Ok(vec![0])),
+        (with_default(int()), Value::Int(5), Ok(vec![0, 10])),
+        (with_default(int()), Value::Null, Ok(vec![2])),
+        (required(int()), Value::Null, Err(Problem::Null)),
+    ] {
+        let about = format!("{field:?} {value:?}");
+        assert_eq!(written(field, value).map(|(bytes, _)| bytes), expected, "{about}");
+    }
+}
+
+#[test]
+fn a_date_that_does_not_exist_is_null_or_the_epoch_and_is_counted() {
+    let date = Value::Date(Date { year: 2024, month: 0, day: 10 });
+    let zero = Date { year: 0, month: 0, day: 0 };
+    let time = Value::DateTime(DateTime { date: zero, time_us: 1 });
+    let epoch = [&[48][..], b"1970-01-01T00:00:00.000Z"].concat();
+    let timestamp = || FieldKind::ZonedTimestamp { fraction: 3 };
+    for (field, value, expected) in [
+        (required(FieldKind::Date), date, vec![0]),
+        (nullable(FieldKind::Date), date, vec![0]),
+        (with_default(FieldKind::Date), date, vec![2]),
+        (required(FieldKind::Timestamp), time, vec![0]),
+        (with_default(FieldKind::MicroTimestamp), time, vec![2]),
+        (required(timestamp()), Value::Timestamp(None), epoch),
+        (with_default(timestamp()), Value::Timestamp(None), vec![2]),
+    ] {
+        let about = format!("{field:?} {value:?}");
+        assert_eq!(written(field, value), Ok((expected, 1)), "{about}");
+    }
+}
+
+#[test]
+fn a_value_without_a_place_in_its_field_is_refused() {
+    let labels = || vec!["a".to_owned(), "b".to_owned()];
+    let far = Instant { seconds: 300_000_000_000, microseconds: 0 };
+    for (kind, value, problem) in [
+        (FieldKind::UnsignedInt64, Value::UnsignedInt(1 << 63), Problem::UnsignedTooLarge),
+        (FieldKind::Enum(labels()), Value::Enum(3), Problem::EnumWithoutLabel),
+        (FieldKind::EnumSet(labels()), Value::Set(0b100), Problem::SetWithoutLabel),
+        (
+            FieldKind::ZonedTimestamp { fraction: 0 },
+            Value::Timestamp(Some(far)),
+            Problem::TimeOutOfRange,
+        ),
+        (FieldKind::Int32, Value::Text("5"), Problem::OtherType),
+        (FieldKind::Text, Value::Bytes(b"5"), Problem::OtherType),
+    ] {
+        let about = format!("{kind:?} {value:?}");
+        assert_eq!(written(nullable(kind), value), Err(problem), "{about}");
+    }
+}
+
+#[test]
+fn rare_values_have_their_bytes() {
+    let labels = |count| (0..count).map(|label| format!("l{label}")).collect::<Vec<_>>();
+    let text =
+        |text: &str| [&[u8::try_from(text.len() * 2).unwrap()][..], text.as_bytes()].concat();
+    let instant = Instant { seconds: -1, microseconds: 987_654 };
+    for (kind, value, expected) in [
+        (
+            FieldKind::UnsignedInt64,
+            Value::UnsignedInt((1 << 63) - 1),
+            bytes("feffffffffffffffff01"),
+        ),
+        (
+            FieldKind::Decimal { precision: 20, scale: 0 },
+            Value::UnsignedInt(u64::MAX),
+            bytes("1200ffffffffffffffff"),
+        ),
+        (FieldKind::Enum(labels(2)), Value::Enum(0), vec![0]),
+        (FieldKind::Enum(labels(2)), Value::Enum(2), text("l1")),
+        (FieldKind::EnumSet(labels(64)), Value::Set(1 << 63 | 1), text("l0,l63")),
+        (FieldKind::EnumSet(labels(2)), Value::Set(0), vec![0]),
+        (FieldKind::PaddedBytes { length: 3 }, Value::Bytes(b"a"), text("a\0\0")),
+        (FieldKind::PaddedBytes { length: 3 }, Value::Bytes(b"abcd"), text("abcd")),
+        (FieldKind::Bits { width: 9 }, Value::Bits(0x101), bytes("040101")),
+        (FieldKind::Boolean, Value::Bits(1), vec![1]),
+        (
+            FieldKind::ZonedTimestamp { fraction: 2 },
+            Value::Timestamp(Some(instant)),
+            text("1969-12-31T23:59:59.98Z"),
+        ),
+    ] {
+        let about = format!("{kind:?} {value:?}");
+        assert_eq!(written(required(kind), value), Ok((expected, 0)), "{about}");
+    }
+}
+
+#[test]
+fn a_delete_is_followed_by_a_tombstone_unless_it_is_switched_off() {
+    for (key, tombstones) in [(&[0][..], true), (&[0], false), (&[], true)] {
+        let mut shape = shape(vec![field("id", FieldKind::Int32)], key);
+        shape.tombstones = tombstones;
+        let (messages, _) = encode(&shape, Operation::Delete, vec![vec![Value::Int(1)]]).unwrap();
+        let key = (!key.is_empty()).then(|| bytes("000000000702"));
+        assert!(messages.iter().all(|message| message.key == key && message.header.is_none()));
+        let values: Vec<bool> = messages.iter().map(|message| message.value.is_some()).collect();
+        assert_eq!(values, if tombstones { &[true, false][..] } else { &[true] });
+    }
+}
+
+#[test]
+fn a_change_of_key_tells_both_keys_as_json() {
+    let kinds = [
+        ("i", FieldKind::Int64),
+        ("t", FieldKind::Text),
+        ("b", FieldKind::Bytes),
+        ("d", FieldKind::Decimal { precision: 4, scale: 2 }),
+        ("f", FieldKind::Float64),
+        ("n", FieldKind::Boolean),
+    ];
+    let mut fields: Vec<Field> = kinds.map(|(name, kind)| field(name, kind)).into();
+    fields[5].nullable = true;
+    let mut shape = shape(fields, &[5, 0, 1, 2, 3, 4]);
+    let decimal = Decimal::from(1250);
+    let row = |number, flag| {
+        vec![
+            Value::Int(number),
+            Value::Text("a\"\\\u{1}é"),
+            Value::Bytes(&[0xfb, 0xff, 0, 1]),
+            Value::Decimal(decimal),
+            Value::Double(1e10),
+            flag,
+        ]
+    };
+    let images = || vec![row(1, Value::Null), row(-2, Value::Bits(1))];
+    let (messages, _) = encode(&shape, Operation::Update, images()).unwrap();
+    let rest = r#""t":"a\"\\\u0001é","b":"+/8AAQ==","d":12.50,"f":1.0E10}"#;
+    let old = ("__debezium.oldkey", format!(r#"{{"n":null,"i":1,{rest}"#));
+    let new = ("__debezium.newkey", format!(r#"{{"n":true,"i":-2,{rest}"#));
+    let headers: Vec<_> = messages.iter().map(|message| message.header.clone().unwrap()).collect();
+    assert_eq!(headers, [new.clone(), new, old]);
+    assert_eq!(messages[0].key, messages[1].key);
+    assert_ne!(messages[0].key, messages[2].key);
+
+    shape.tombstones = false;
+    let (without, _) = encode(&shape, Operation::Update, images()).unwrap();
+    assert_eq!(without.iter().collect::<Vec<_>>(), [&messages[0], &messages[2]]);
+}
+
+#[test]
+fn an_excluded_key_column_is_in_the_key_alone() {
+    let mut fields = ["a", "b", "c"].map(|name| field(name, FieldKind::Int32)).to_vec();
+    fields[1].in_value = false;
+    let mut shape = shape(fields, &[2, 1]);
+    shape.columns[0] = None;
+    let row = |b| vec![Value::Int(1), Value::Int(b), Value::Int(3)];
+    let (messages, _) = encode(&shape, Operation::Insert, vec![row(2)]).unwrap();
+    assert_eq!(messages[0].key, Some(bytes("00000000070604")));
+    assert_eq!(messages[0].value.as_ref().unwrap()[5..9], [0, 2, 6, 0x0a]);
+    let (messages, _) = encode(&shape, Operation::Update, vec![row(2), row(4)]).unwrap();
+    assert_eq!(messages.len(), 3, "its change is a change of key");
+}
+
+#[test]
+fn an_anonymous_transaction_without_a_thread_has_nulls() {
+    let shape = shape(vec![field("id", FieldKind::Int32)], &[]);
+    let (messages, _) = encode(&shape, Operation::Insert, vec![vec![Value::Int(1)]]).unwrap();
+    let value = messages[0].value.as_ref().unwrap();
+    let server_id_to_thread = [&[0, 0, 26][..], b"binlog.000001", &[8, 0, 0]].concat();
+    let found = value.windows(server_id_to_thread.len()).any(|bytes| bytes == server_id_to_thread);
+    assert!(found, "{value:?}");
+}
+
+#[test]
+fn what_the_reader_of_the_row_says_is_passed_on() {
+    let shape = shape(vec![field("id", FieldKind::Int32)], &[]);
+    let error = encode(&shape, Operation::Update, vec![vec![Value::Int(1)]]).unwrap_err();
+    assert_eq!(error, EncodeError::Images("no image"));
 }

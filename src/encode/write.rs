@@ -2,6 +2,7 @@
 
 use super::{Problem, avro, plan::ColumnPlan};
 use crate::model::{
+    decimal::Decimal,
     record::FieldKind,
     value::{Date, DateTime, Instant, Value},
 };
@@ -40,6 +41,9 @@ impl ColumnPlan {
             (FieldKind::Bytes, Value::Bytes(bytes)) => avro::bytes(out, bytes),
             (FieldKind::Decimal { .. }, Value::Decimal(decimal)) => {
                 avro::bytes(out, decimal.to_twos_complement(&mut [0; 32]));
+            }
+            (FieldKind::Decimal { .. }, Value::UnsignedInt(number)) => {
+                avro::bytes(out, Decimal::from(number).to_twos_complement(&mut [0; 32]));
             }
             (FieldKind::Float32, Value::Float(number)) => {
                 out.extend_from_slice(&number.to_le_bytes());

@@ -39,7 +39,7 @@ pub fn map(version: &TableVersion, config: &Config) -> Result<RecordShape, MapEr
             .and_then(|decoration| decoration.columns.get(index))
             .unwrap_or(&nothing);
         columns.push(if in_value || key.contains(&index) {
-            Some(field(version, column, decoration, in_value)?)
+            Some(field(version, column, decoration, config, in_value)?)
         } else {
             None
         });
@@ -88,15 +88,17 @@ fn field(
     version: &TableVersion,
     column: &Column,
     decoration: &ColumnDecoration,
+    config: &Config,
     in_value: bool,
 ) -> Result<Field, MapError> {
-    let kind = types::field_kind(&column.kind, decoration).map_err(|unsupported| {
-        MapError::Unsupported {
-            table: version.name.clone(),
-            column: column.name.clone(),
-            kind: unsupported,
-        }
-    })?;
+    let kind =
+        types::field_kind(&column.kind, decoration, &config.format).map_err(|unsupported| {
+            MapError::Unsupported {
+                table: version.name.clone(),
+                column: column.name.clone(),
+                kind: unsupported,
+            }
+        })?;
     let default = default::convert(&kind, column, decoration).map_err(|default::NotADefault| {
         MapError::Default { table: version.name.clone(), column: column.name.clone() }
     })?;

@@ -3,7 +3,7 @@
 
 use super::{Filter, MapError, Topics, map};
 use crate::{
-    config::{Capture, Config},
+    config::{Capture, Config, UnsignedBigint},
     error::{Failure, Verdict},
     model::{
         record::{DefaultValue, FieldKind, RecordShape},
@@ -308,6 +308,17 @@ fn a_default_that_is_no_value_of_its_type_is_refused() {
         let message = "the declared default of shop.orders.c is not understood".to_owned();
         assert_eq!(default_of(kind, true, given), Err(message), "{about}");
     }
+}
+
+#[test]
+fn an_unsigned_bigint_is_a_decimal_where_the_format_says_so() {
+    let mut version = orders(&[0], None);
+    version.columns[1].kind = ColumnKind::Int { bits: 64, unsigned: true };
+    let mut config = config(ALL);
+    let kind = |config: &Config| map(&version, config).unwrap().columns[1].clone().unwrap().kind;
+    assert_eq!(kind(&config), FieldKind::UnsignedInt64);
+    config.format.unsigned_bigint = UnsignedBigint::Precise;
+    assert_eq!(kind(&config), FieldKind::Decimal { precision: 20, scale: 0 });
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Which field a column's type becomes.
 
-use crate::model::{
-    record::FieldKind,
-    table::{ColumnDecoration, ColumnKind},
+use crate::{
+    config::{Format, UnsignedBigint},
+    model::{
+        record::FieldKind,
+        table::{ColumnDecoration, ColumnKind},
+    },
 };
 
 /// The kind of field for a column, or the name of a type that has none yet.
@@ -12,6 +15,7 @@ use crate::model::{
 pub(super) fn field_kind(
     kind: &ColumnKind,
     decoration: &ColumnDecoration,
+    format: &Format,
 ) -> Result<FieldKind, &'static str> {
     Ok(match *kind {
         ColumnKind::Int { bits: 8, .. } | ColumnKind::Int { bits: 16, unsigned: false } => {
@@ -20,7 +24,10 @@ pub(super) fn field_kind(
         ColumnKind::Int { bits: 16 | 24, .. } | ColumnKind::Int { bits: 32, unsigned: false } => {
             FieldKind::Int32
         }
-        ColumnKind::Int { bits: 64, unsigned: true } => FieldKind::UnsignedInt64,
+        ColumnKind::Int { bits: 64, unsigned: true } => match format.unsigned_bigint {
+            UnsignedBigint::Long => FieldKind::UnsignedInt64,
+            UnsignedBigint::Precise => FieldKind::Decimal { precision: 20, scale: 0 },
+        },
         ColumnKind::Int { .. } => FieldKind::Int64,
         ColumnKind::Float if decoration.float_as_double => FieldKind::Float64,
         ColumnKind::Float => FieldKind::Float32,

@@ -108,6 +108,12 @@ impl Decimal {
     }
 }
 
+impl From<u64> for Decimal {
+    fn from(number: u64) -> Self {
+        Self { negative: false, limbs: [number, 0, 0, 0] }
+    }
+}
+
 /// The two's complement of limbs, least significant first.
 fn negate(mut limbs: [u64; 4]) -> [u64; 4] {
     let mut carry = true;
@@ -171,6 +177,7 @@ mod tests {
     fn text_has_the_columns_digits_after_the_point() {
         assert_eq!(decimal(-1250).to_text(2), "-12.50");
         assert_eq!(decimal(5).to_text(3), "0.005");
+        assert_eq!(Decimal::from(u64::MAX).to_text(0), u64::MAX.to_string());
         assert_eq!(decimal(0).to_text(2), "0.00");
         assert_eq!(Decimal { negative: true, ..Decimal::default() }.to_text(0), "0");
     }

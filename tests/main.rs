@@ -8,3 +8,4 @@
 )]
 
 mod golden;
+mod registry;

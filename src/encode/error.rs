@@ -56,12 +56,12 @@ where
         };
         let message = format!("the column {table}.{column} {problem}");
         let leave_out =
-            format!("leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`");
+            format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`.");
         match problem {
             Problem::UnsignedTooLarge => {
                 Self::new(Verdict::Halt, "unsigned_bigint_too_large", message).hint(format!(
-                    "set `format.unsigned_bigint = \"precise\"` to deliver BIGINT UNSIGNED as a \
-                     decimal, or {leave_out}"
+                    "Set `format.unsigned_bigint = \"precise\"` to deliver BIGINT UNSIGNED as a \
+                     decimal. {leave_out}"
                 ))
             }
             Problem::Null => Self::new(Verdict::Halt, "null_in_not_null_column", message),

@@ -89,37 +89,37 @@ impl From<MapError> for Failure {
         let (reason, hint) = match error {
             MapError::TopicTooLong { .. } => (
                 "topic_name_too_long",
-                "shorten `name`, or take the table out with `capture.exclude_tables`".to_owned(),
+                "Shorten `name`, or take the table out with `capture.exclude_tables`.".to_owned(),
             ),
             MapError::TopicClash { second, .. } => (
                 "topic_name_clash",
-                format!("rename one of them, or add `{second}` to `capture.exclude_tables`"),
+                format!("Rename one of them, or add `{second}` to `capture.exclude_tables`."),
             ),
             MapError::KeyUnknown { table } => (
                 "key_unknown",
                 format!(
-                    "grant SELECT on {table}, or name its key: \
+                    "Grant SELECT on {table}, or name its key: \
                      `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
-                     an empty list gives its records no key"
+                     an empty list gives its records no key."
                 ),
             ),
             MapError::KeyColumnMissing { .. } => {
-                ("key_column_missing", "correct `capture.message_key_columns`".to_owned())
+                ("key_column_missing", "Correct `capture.message_key_columns`.".to_owned())
             }
             MapError::KeyColumnTwice { .. } => {
-                ("key_column_twice", "name it once in `capture.message_key_columns`".to_owned())
+                ("key_column_twice", "Name it once in `capture.message_key_columns`.".to_owned())
             }
             MapError::Unsupported { table, column, .. } => (
                 "column_type_unsupported",
-                format!("leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`"),
+                format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`."),
             ),
             MapError::FieldClash { table, second, .. } => (
                 "field_name_clash",
-                format!("leave one out: `[capture] exclude_columns = [\"{table}.{second}\"]`"),
+                format!("Leave one out: `[capture] exclude_columns = [\"{table}.{second}\"]`."),
             ),
             MapError::Default { table, column } => (
                 "column_default_unknown",
-                format!("leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`"),
+                format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`."),
             ),
         };
         Self::new(Verdict::Halt, reason, message).hint(hint)

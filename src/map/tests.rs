@@ -46,11 +46,8 @@ fn orders(primary_key: &[usize], decoration: Option<Decoration>) -> TableVersion
     }
 }
 
-fn decoration(unique_key: &[usize]) -> Option<Decoration> {
-    Some(Decoration {
-        columns: vec![ColumnDecoration::default(); 3],
-        unique_key: unique_key.to_vec(),
-    })
+fn decoration(unique_key: &[usize]) -> Decoration {
+    Decoration { columns: vec![ColumnDecoration::default(); 3], unique_key: unique_key.to_vec() }
 }
 
 fn names<'a>(shape: &'a RecordShape, indexes: &[usize]) -> Vec<&'a str> {
@@ -65,9 +62,9 @@ fn the_key_is_the_override_or_the_primary_key_or_a_unique_one() {
     let nothing = "message_key_columns = { \"shop.orders\" = [] }";
     for (capture, primary_key, decorated, expected) in [
         ("", &[2, 0][..], None, &["part", "id"][..]),
-        ("", &[2, 0], decoration(&[0]), &["part", "id"]),
-        ("", &[], decoration(&[0, 2]), &["id", "part"]),
-        ("", &[], decoration(&[]), &[]),
+        ("", &[2, 0], Some(decoration(&[0])), &["part", "id"]),
+        ("", &[], Some(decoration(&[0, 2])), &["id", "part"]),
+        ("", &[], Some(decoration(&[])), &[]),
         (asked, &[0], None, &["part", "note"]),
         (nothing, &[0], None, &[]),
     ] {
@@ -323,7 +320,7 @@ fn an_unsigned_bigint_is_a_decimal_where_the_format_says_so() {
 
 #[test]
 fn float_with_digits_is_a_double_where_the_catalog_says_so() {
-    let mut version = orders(&[0], decoration(&[]));
+    let mut version = orders(&[0], Some(decoration(&[])));
     version.columns[1].kind = ColumnKind::Float;
     let kind = |version: &TableVersion| {
         map(version, &config(ALL)).unwrap().columns[1].clone().unwrap().kind

@@ -145,20 +145,31 @@ impl RegistryError {
         if error.is_timeout() {
             return Self::Timeout { url };
         }
-        // The causes stand behind each other, the outermost without news.
         let error = error.without_url();
-        let mut why = error.to_string();
+        let mut causes = Vec::new();
         let mut cause = error.source();
         while let Some(inner) = cause {
-            why = inner.to_string();
+            causes.push(inner.to_string());
             cause = inner.source();
         }
-        let lower = why.to_lowercase();
-        let plain = lower.contains("wrong version number") || lower.contains("packet length");
-        if plain || lower.contains("certificate") || lower.contains("ssl") || lower.contains("tls")
-        {
-            return Self::Tls { url, why, plain };
+        let any = |words: &[&str]| {
+            causes.iter().any(|cause| words.iter().any(|word| cause.contains(word)))
+        };
+        // OpenSSL's words (`ssl/ssl_err.c`) for an answer that is no TLS record.
+        if any(&["wrong version number", "packet length too long"]) {
+            return Self::Tls { url, why: "the port does not speak TLS".to_owned(), plain: true };
         }
+        if any(&["SSL routines", "certificate"]) {
+            // native-tls puts the certificate's fault in brackets behind OpenSSL's words.
+            let fault = causes
+                .iter()
+                .filter(|cause| cause.contains("SSL routines"))
+                .find_map(|cause| Some(cause.strip_suffix(')')?.rsplit_once('(')?.1.to_owned()));
+            let why = fault.unwrap_or_else(|| "the handshake failed".to_owned());
+            return Self::Tls { url, why, plain: false };
+        }
+        // The innermost cause is the operating system's; those around it add nothing.
+        let why = causes.last().cloned().unwrap_or_else(|| error.to_string());
         Self::Unreachable { url, why }
     }
 
@@ -189,58 +200,59 @@ impl From<RegistryError> for Failure {
             RegistryError::Url | RegistryError::NoUrl => (
                 Verdict::Config,
                 "registry_url_invalid",
-                "set `schema_registry.url`, for example to `http://127.0.0.1:8081`".to_owned(),
+                "Set `schema_registry.url`, for example to `http://127.0.0.1:8081`.".to_owned(),
             ),
             RegistryError::Secret(_) => (
                 Verdict::Config,
                 "registry_secret_missing",
-                "set the variable or the file that `schema_registry` names".to_owned(),
+                "Set the variable or the file that `schema_registry` names.".to_owned(),
             ),
             RegistryError::CaFile { .. } => (
                 Verdict::Config,
                 "registry_ca_file_unusable",
-                "set `schema_registry.ca_file` to a PEM file with the authority's certificate"
+                "Set `schema_registry.ca_file` to a PEM file with the authority's certificate."
                     .to_owned(),
             ),
             RegistryError::Client => (Verdict::Config, "registry_settings_invalid", String::new()),
             RegistryError::Unreachable { .. } => (
                 Verdict::Recycle,
                 "registry_unreachable",
-                "check host and port in `schema_registry.url`, and that the registry runs"
+                "Check host and port in `schema_registry.url`, that the registry runs, and that the \
+                 address begins with `https` if it speaks TLS."
                     .to_owned(),
             ),
             RegistryError::Timeout { .. } => (
                 Verdict::Recycle,
                 "registry_timeout",
-                "check host and port in `schema_registry.url`, and the registry's load".to_owned(),
+                "Check host and port in `schema_registry.url`, and the registry's load.".to_owned(),
             ),
             RegistryError::Tls { plain: true, .. } => (
                 Verdict::Config,
                 "registry_tls_refused",
-                "the port does not speak TLS: write `http` instead of `https` in \
-                 `schema_registry.url`, or name its TLS port"
+                "Write `http` instead of `https` in \
+                 `schema_registry.url`, or name the registry's TLS port."
                     .to_owned(),
             ),
             RegistryError::Tls { plain: false, .. } => (
                 Verdict::Config,
                 "registry_tls_refused",
-                "name the authority that signed the registry's certificate in \
+                "Name the authority that signed the registry's certificate in \
                  `schema_registry.ca_file`, and the host as the certificate does in \
-                 `schema_registry.url`"
+                 `schema_registry.url`."
                     .to_owned(),
             ),
             RegistryError::Denied { .. } => (
                 Verdict::Config,
                 "registry_access_denied",
-                "check `schema_registry.username` and `schema_registry.password`, or \
-                 `schema_registry.bearer_token`, and what that user may do"
+                "Check `schema_registry.username` and `schema_registry.password`, or \
+                 `schema_registry.bearer_token`, and what that user may do."
                     .to_owned(),
             ),
             RegistryError::NotFound { .. } | RegistryError::NotARegistry { .. } => (
                 Verdict::Halt,
                 "registry_path_wrong",
-                "set `schema_registry.url` to where Confluent's API begins: for Apicurio that is \
-                 `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port"
+                "Set `schema_registry.url` to where Confluent's API begins: for Apicurio that is \
+                 `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port."
                     .to_owned(),
             ),
             RegistryError::Unavailable { .. } => {
@@ -257,8 +269,8 @@ fn refused(message: &str, refusal: &Refusal) -> Failure {
     let message = format!("{message}: status {status}, code {code}{}", colon(own));
     if *status == 409 {
         return Failure::new(Verdict::Halt, "schema_incompatible", message).hint(format!(
-            "the table changed in a way that the compatibility level of {subject} forbids: undo \
-             the change, or set another level for the subject in the registry and start again"
+            "The table changed in a way that the compatibility level of {subject} forbids: undo \
+             the change, or set another level for the subject in the registry and start again."
         ));
     }
     Failure::new(Verdict::Halt, "schema_refused", message)

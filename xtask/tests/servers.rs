@@ -1,7 +1,8 @@
 //! Servers can be disturbed, and keep their port and data.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Duration;
 
 use xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, Registry, Server};
@@ -69,8 +70,10 @@ fn a_stopped_kafka_comes_back_with_its_topics_and_creates_none_by_itself() {
     assert!(described.contains("PartitionCount: 3"), "{described}");
     let mut producer = kafka.tool("org.apache.kafka.tools.ConsoleProducer");
     producer.args(["--bootstrap-server", &kafka.bootstrap(), "--topic", "absent"]);
-    producer.args(["--command-property", "max.block.ms=2000"]);
-    producer.stdin(std::process::Stdio::null()).output().unwrap();
+    producer.args(["--producer-property", "max.block.ms=3000"]);
+    let mut producer = producer.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    producer.stdin.take().unwrap().write_all(b"a record\n").unwrap();
+    producer.wait().unwrap();
     assert_eq!(topics(&kafka, &["--list"]), "orders\n");
 }
 

@@ -18,6 +18,12 @@ pub struct Decimal {
 }
 
 impl Decimal {
+    /// The value with this sign and magnitude.
+    #[must_use]
+    pub fn from_u64(negative: bool, magnitude: u64) -> Self {
+        Self { negative, limbs: [magnitude, 0, 0, 0] }
+    }
+
     /// Appends decimal digits: the magnitude becomes `magnitude * 10^count + digits`.
     ///
     /// `count` is at most 9, `digits` below `10^count`. Returns `None` when the value would leave

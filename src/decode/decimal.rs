@@ -1,0 +1,104 @@
+//! DECIMAL as rows hold it (MySQL source, `strings/decimal.cc`, `bin2decimal`).
+//!
+//! The digits before and after the point stand in groups of nine, four bytes a group, big-endian.
+//! What does not fill a group stands at the outer ends in as few bytes as its digits need. The
+//! top bit of the first byte is set for numbers from zero up; a negative number has all bits
+//! inverted.
+
+use super::{error::ValueProblem, wire::Wire};
+use crate::model::decimal::{DIGITS_MAX, Decimal};
+
+/// Bytes that hold this many digits.
+const DIGIT_BYTES: [u8; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
+const DIGITS_PER_GROUP: u8 = 9;
+const GROUP_BASE: u32 = 1_000_000_000;
+const OUT_OF_RANGE: ValueProblem = ValueProblem::Range("DECIMAL");
+
+/// How a column's digits stand in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Digits before the first full group, 0 to 8.
+    leading: u8,
+    /// Full groups before the point and after it.
+    groups: u8,
+    /// Digits after the last full group, 0 to 8.
+    trailing: u8,
+    /// Bytes of a value.
+    bytes: u8,
+    /// Whether all digits fit 64 bits.
+    is_narrow: bool,
+}
+
+impl Shape {
+    /// The shape of DECIMAL(precision, scale); `None` for one that MySQL does not have.
+    pub(super) fn new(precision: u8, scale: u8) -> Option<Self> {
+        if precision == 0 || u32::from(precision) > DIGITS_MAX || scale > 30 {
+            return None;
+        }
+        let whole = precision.checked_sub(scale)?;
+        let (leading, trailing) = (whole % DIGITS_PER_GROUP, scale % DIGITS_PER_GROUP);
+        let groups = whole / DIGITS_PER_GROUP + scale / DIGITS_PER_GROUP;
+        let bytes = digit_bytes(leading) + groups * 4 + digit_bytes(trailing);
+        Some(Self { leading, groups, trailing, bytes, is_narrow: precision <= 18 })
+    }
+
+    /// Reads one value.
+    #[inline]
+    pub(super) fn read(self, wire: &mut Wire<'_>) -> Result<Decimal, ValueProblem> {
+        let bytes = wire.take(usize::from(self.bytes))?;
+        let negative = bytes.first().is_some_and(|first| first & 0x80 == 0);
+        let mut digits = Digits { wire: Wire(bytes), invert: negative, is_first: true };
+        // Most columns never need the wide integer.
+        if self.is_narrow {
+            let mut magnitude = u64::from(digits.group(self.leading)?);
+            for _ in 0..self.groups {
+                magnitude = magnitude * u64::from(GROUP_BASE) + u64::from(digits.group(9)?);
+            }
+            let power = 10_u64.pow(u32::from(self.trailing));
+            magnitude = magnitude * power + u64::from(digits.group(self.trailing)?);
+            return Ok(Decimal::from_u64(negative, magnitude));
+        }
+        self.read_wide(negative, &mut digits)
+    }
+
+    fn read_wide(self, negative: bool, digits: &mut Digits<'_>) -> Result<Decimal, ValueProblem> {
+        let mut decimal = Decimal::from_u64(negative, u64::from(digits.group(self.leading)?));
+        for _ in 0..self.groups {
+            decimal = decimal.push_digits(digits.group(9)?, 9).ok_or(OUT_OF_RANGE)?;
+        }
+        let last = digits.group(self.trailing)?;
+        decimal.push_digits(last, u32::from(self.trailing)).ok_or(OUT_OF_RANGE)
+    }
+}
+
+struct Digits<'a> {
+    wire: Wire<'a>,
+    invert: bool,
+    is_first: bool,
+}
+
+impl Digits<'_> {
+    /// The next `count` digits as a number.
+    #[inline]
+    fn group(&mut self, count: u8) -> Result<u32, ValueProblem> {
+        if count == 0 {
+            return Ok(0);
+        }
+        let length = digit_bytes(count);
+        let bytes = self.wire.take(usize::from(length))?;
+        let mut number = bytes.iter().fold(0_u32, |number, &byte| number << 8 | u32::from(byte));
+        let bits = 8 * u32::from(length);
+        if self.is_first {
+            number ^= 1 << (bits - 1);
+            self.is_first = false;
+        }
+        if self.invert {
+            number = !number & (u32::MAX >> (32 - bits));
+        }
+        if number < 10_u32.pow(u32::from(count)) { Ok(number) } else { Err(OUT_OF_RANGE) }
+    }
+}
+
+fn digit_bytes(digits: u8) -> u8 {
+    DIGIT_BYTES.get(usize::from(digits)).copied().unwrap_or_default()
+}

@@ -1,0 +1,291 @@
+//! What can be wrong with the binlog, where it was, and what it means for the connector.
+//!
+//! Every problem is definite: the same bytes give the same error, so all of them halt. Messages
+//! name events, tables and columns, never a value.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::{event_type, wire::CutShort};
+use crate::{
+    error::{Failure, Verdict},
+    model::{position::FilePosition, table::TableName},
+};
+
+/// A problem and the event it was found in.
+///
+/// Boxed, because it travels beside every value that is read and almost never exists.
+#[derive(Debug)]
+pub struct DecodeError(Box<Located>);
+
+#[derive(Debug)]
+struct Located {
+    problem: Problem,
+    event_type: u8,
+    start: FilePosition,
+}
+
+/// What is wrong.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The CRC32 at the event's end is not that of its bytes.
+    #[error("wrong checksum")]
+    Checksum,
+    /// A checksum algorithm other than NONE and CRC32.
+    #[error("unknown checksum algorithm {0}")]
+    ChecksumAlgorithm(u8),
+    /// The bytes end early, go on too long or contradict themselves.
+    #[error("malformed bytes ({0})")]
+    Malformed(&'static str),
+    /// A binlog version other than 4.
+    #[error("binlog format version {0}, where 4 was expected")]
+    Version(u16),
+    /// An event type that is neither known nor marked as one that may be ignored.
+    #[error("unknown event type {0}")]
+    UnknownEvent(u8),
+    /// The event does not start where the one before it ended.
+    #[error("starts at {start}, where the event before it ended at {expected}")]
+    Gap {
+        /// Where it starts.
+        start: u64,
+        /// Where the one before it ended.
+        expected: u64,
+    },
+    /// The server says that events are missing.
+    #[error("the server reports an incident: changes are missing from its binlog")]
+    Incident,
+    /// Row events of MySQL 5.5 and older.
+    #[error("row events of MySQL 5.5 or older")]
+    OldRows,
+    /// Events out of the order that a transaction has.
+    #[error("{0}")]
+    Group(&'static str),
+    /// The inside of a compressed transaction did not arrive.
+    #[error("the compressed transaction before this event cannot be read")]
+    Payload,
+    /// A rows event whose table no TABLE_MAP named.
+    #[error("rows of table id {0}, which no TABLE_MAP event named")]
+    UnmappedTable(u64),
+    /// A column type that no MySQL version documents.
+    #[error("column {column} of table {table} has the unknown type {column_type}")]
+    UnknownColumnType {
+        /// Its table.
+        table: TableName,
+        /// Its place in the table, from 1.
+        column: usize,
+        /// The type's number.
+        column_type: u8,
+    },
+    /// Column names are missing.
+    #[error("table {0} was written without full metadata: its column names are not in the binlog")]
+    MetadataNotFull(TableName),
+    /// A rows event without all columns.
+    #[error("rows of table {0} without all columns")]
+    ImageNotFull(TableName),
+    /// An update that holds only what changed inside JSON documents.
+    #[error("a partial JSON update of table {0}, which is not supported yet")]
+    PartialJson(TableName),
+    /// A rows event and its TABLE_MAP disagree.
+    #[error("rows of table {0} with another number of columns than its TABLE_MAP event")]
+    ColumnCount(TableName),
+    /// A column type that is not read yet.
+    #[error("column {column} of table {table} has the type {column_type}, which is not read yet")]
+    ColumnType {
+        /// Its table.
+        table: TableName,
+        /// Its name.
+        column: String,
+        /// The type's name.
+        column_type: &'static str,
+    },
+    /// A character set that is not read.
+    #[error("column {column} of table {table} has the collation {collation}, which is not read")]
+    Collation {
+        /// Its table.
+        table: TableName,
+        /// Its name.
+        column: String,
+        /// The collation's number in `information_schema.collations`.
+        collation: u64,
+    },
+    /// A value that its column cannot hold.
+    #[error("column {column} of table {table}, row {row} of the event: {problem}")]
+    Value {
+        /// Its table.
+        table: TableName,
+        /// Its name.
+        column: String,
+        /// Which image of the event, from 0.
+        row: u32,
+        /// What is wrong.
+        problem: ValueProblem,
+    },
+    /// A caller asked for more than an image or an event holds.
+    #[error("a column or row was asked for that the event does not hold")]
+    PastTheEnd,
+    /// A change of a captured table that was logged as a statement.
+    #[error("a change of table {0} was logged as a statement, not as rows")]
+    StatementFormat(TableName),
+    /// A statement that may change any table.
+    #[error("a statement that may change captured tables was logged instead of rows")]
+    StatementTarget,
+    /// A statement that cannot be split into words, or of an unknown kind and naming a table.
+    #[error("a statement that is not understood")]
+    Statement,
+    /// Rows of a captured table in an XA transaction.
+    #[error("table {0} was changed in an XA transaction, which is not supported yet")]
+    XaRows(TableName),
+    /// XA COMMIT of a transaction that was prepared before the stream began.
+    #[error("XA COMMIT of a transaction whose XA PREPARE was not in the stream")]
+    XaUnknown,
+    /// Rows that were delivered did not become part of the table.
+    #[error("a transaction was rolled back, wholly or in part, after rows of captured tables")]
+    RolledBack,
+}
+
+/// What is wrong with one value.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ValueProblem {
+    /// The bytes end before the value does.
+    #[error("the row ends early")]
+    CutShort,
+    /// Bytes that are no character in the column's character set.
+    #[error("bytes that are no {0} text")]
+    Text(&'static str),
+    /// A number outside what the type can hold.
+    #[error("a value that the type {0} does not have")]
+    Range(&'static str),
+}
+
+impl DecodeError {
+    #[cold]
+    pub(super) fn new(problem: Problem, event_type: u8, start: FilePosition) -> Self {
+        Self(Box::new(Located { problem, event_type, start }))
+    }
+
+    /// What is wrong.
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// Where the event starts.
+    pub fn start(&self) -> &FilePosition {
+        &self.0.start
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Located { problem, event_type, start } = &*self.0;
+        write!(f, "{problem} ({} event at {start})", event_type::name(*event_type))
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+impl From<CutShort> for Problem {
+    fn from(_: CutShort) -> Self {
+        Self::Malformed("ends early")
+    }
+}
+
+impl From<CutShort> for ValueProblem {
+    fn from(_: CutShort) -> Self {
+        Self::CutShort
+    }
+}
+
+impl Problem {
+    /// A name that never changes, for alerts and documentation.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Checksum => "binlog_checksum_wrong",
+            Self::ChecksumAlgorithm(_) | Self::Version(_) | Self::OldRows => {
+                "binlog_version_unsupported"
+            }
+            Self::Malformed(_) | Self::UnknownColumnType { .. } | Self::PastTheEnd => {
+                "binlog_malformed"
+            }
+            Self::UnknownEvent(_) => "binlog_event_unknown",
+            Self::Gap { .. } => "binlog_gap",
+            Self::Incident => "binlog_incident",
+            Self::Group(_) | Self::UnmappedTable(_) | Self::ColumnCount(_) => "binlog_group_broken",
+            Self::Payload => "binlog_payload_unreadable",
+            Self::MetadataNotFull(_) => "binlog_row_metadata_not_full",
+            Self::ImageNotFull(_) => "binlog_row_image_not_full",
+            Self::PartialJson(_) => "binlog_partial_json",
+            Self::ColumnType { .. } => "column_type_unsupported",
+            Self::Collation { .. } => "column_charset_unsupported",
+            Self::Value { problem: ValueProblem::Text(_), .. } => "text_invalid",
+            Self::Value { .. } => "value_invalid",
+            Self::StatementFormat(_) | Self::StatementTarget => "binlog_format_statement",
+            Self::Statement => "statement_not_understood",
+            Self::XaRows(_) => "xa_unsupported",
+            Self::XaUnknown => "xa_prepare_missed",
+            Self::RolledBack => "transaction_rolled_back",
+        }
+    }
+
+    /// How to fix it; empty where nothing helps but a report.
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Checksum | Self::Malformed(_) | Self::Gap { .. } | Self::Value { .. } => {
+                "The binlog or its transport is damaged: check the file with \
+                 `mysqlbinlog --verify-binlog-checksum`. To go on without this transaction, move \
+                 the position past it."
+            }
+            Self::Version(_) | Self::OldRows => "MySQL 8.0 or later is needed.",
+            Self::Incident => {
+                "Captured tables may have changed without a trace: read them again, then move the \
+                 position past this event."
+            }
+            Self::Payload => {
+                "Turn `binlog_transaction_compression` off, or keep compressed transactions small."
+            }
+            Self::MetadataNotFull(_) => {
+                "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source, and move the \
+                 position past what was written before."
+            }
+            Self::ImageNotFull(_) => {
+                "Run `SET PERSIST binlog_row_image = 'FULL'` on the source. Sessions that are \
+                 open keep their own value."
+            }
+            Self::PartialJson(_) => {
+                "Run `SET PERSIST binlog_row_value_options = ''` on the source."
+            }
+            Self::ColumnType { .. } | Self::Collation { .. } => {
+                "Take the table out of `capture.tables`, or change the column."
+            }
+            Self::StatementFormat(_) | Self::StatementTarget => {
+                "Run `SET PERSIST binlog_format = 'ROW'` on the source and find the session that \
+                 sets another value. Then read the table again, and move the position past this \
+                 statement."
+            }
+            Self::XaRows(_) | Self::XaUnknown => {
+                "Take the tables of XA transactions out of `capture.tables`, or move the position \
+                 past this transaction and read its tables again."
+            }
+            Self::ChecksumAlgorithm(_)
+            | Self::UnknownEvent(_)
+            | Self::Group(_)
+            | Self::UnmappedTable(_)
+            | Self::UnknownColumnType { .. }
+            | Self::ColumnCount(_)
+            | Self::PastTheEnd
+            | Self::Statement
+            | Self::RolledBack => {
+                "To go on without this transaction, move the position past it and read its tables \
+                 again."
+            }
+        }
+    }
+}
+
+impl From<DecodeError> for Failure {
+    fn from(error: DecodeError) -> Self {
+        let problem = error.problem();
+        Self::new(Verdict::Halt, problem.reason(), error.to_string()).hint(problem.hint())
+    }
+}

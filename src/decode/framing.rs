@@ -1,0 +1,209 @@
+//! The outside of an event: its header, its checksum, where it stands in its file.
+
+use mysql_async::binlog::{BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32, events::Event};
+
+use super::{
+    error::Problem,
+    event_type::{FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2, ROTATE},
+    wire::Wire,
+};
+use crate::model::position::FilePosition;
+
+/// Bytes of an event's header.
+const HEADER_BYTES: usize = 19;
+/// Bytes of the magic number before a file's first event.
+const FILE_HEADER_BYTES: u64 = 4;
+/// CRC32's number as a checksum algorithm, the last byte that a format description's covers.
+const CHECKSUM_CRC32: u8 = 1;
+
+/// Header flag of the event that opens a file still being written; not part of the checksum.
+const FLAG_IN_USE: u16 = 0x01;
+/// Header flag of an event that the server made for this stream: it is in no file.
+const FLAG_ARTIFICIAL: u16 = 0x20;
+/// Header flag of an event that a reader may skip without knowing its type.
+const FLAG_IGNORABLE: u16 = 0x80;
+
+/// An event whose checksum is right: its header and its bytes after header, without checksum.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) event_type: u8,
+    /// When the statement ran, in seconds since the epoch.
+    pub(super) timestamp: u32,
+    pub(super) server_id: u32,
+    size: u32,
+    /// The low 32 bits of where the event ends in its file; 0 for an artificial one.
+    log_pos: u32,
+    flags: u16,
+    /// Whether the event came out of a TRANSACTION_PAYLOAD event.
+    pub(super) inside_payload: bool,
+    pub(super) data: &'a [u8],
+}
+
+/// Checks size and checksum.
+pub(super) fn check(event: &Event) -> Result<Frame<'_>, Problem> {
+    let header = event.header();
+    let footer = event.footer();
+    let frame = Frame {
+        event_type: header.event_type_raw(),
+        timestamp: header.timestamp(),
+        server_id: header.server_id(),
+        size: header.event_size(),
+        log_pos: header.log_pos(),
+        flags: header.flags_raw(),
+        // The stream reader takes the checksum off these by this flag, whatever the algorithm.
+        inside_payload: !footer.get_checksum_enabled(),
+        data: event.data(),
+    };
+    let is_format = frame.event_type == FORMAT_DESCRIPTION;
+    // A server before 5.6.1 names no algorithm: its events have no checksum.
+    let algorithm = footer.get_checksum_alg().map_err(|alg| Problem::ChecksumAlgorithm(alg.0))?;
+    let checked = algorithm == Some(BINLOG_CHECKSUM_ALG_CRC32) && !frame.inside_payload;
+    let footer_bytes = match (is_format, algorithm) {
+        // A format description names the algorithm and has a checksum's bytes even without one.
+        (true, Some(_)) => 5,
+        _ if checked => 4,
+        _ => 0,
+    };
+    let size = frame.data.len().checked_add(HEADER_BYTES + footer_bytes);
+    if size != usize::try_from(frame.size).ok() {
+        return Err(Problem::Malformed("its size is not that of its bytes"));
+    }
+    if checked {
+        let expected = event.checksum().map(u32::from_le_bytes);
+        if Some(frame.checksum(is_format)) != expected {
+            return Err(Problem::Checksum);
+        }
+    }
+    Ok(frame)
+}
+
+impl Frame<'_> {
+    /// Whether a reader may skip the event without knowing its type.
+    pub(super) fn may_be_ignored(&self) -> bool {
+        self.flags & FLAG_IGNORABLE != 0
+    }
+
+    /// Whether the server made the event for this stream, so that it stands in no file.
+    pub(super) fn is_artificial(&self) -> bool {
+        self.flags & FLAG_ARTIFICIAL != 0 || self.log_pos == 0
+    }
+
+    /// CRC32 over the event as it stood in the file, made from its parts.
+    fn checksum(&self, is_format: bool) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        let mut header = [0_u8; HEADER_BYTES];
+        let parts: [&[u8]; 6] = [
+            &self.timestamp.to_le_bytes(),
+            &[self.event_type],
+            &self.server_id.to_le_bytes(),
+            &self.size.to_le_bytes(),
+            &self.log_pos.to_le_bytes(),
+            &(self.flags & !FLAG_IN_USE).to_le_bytes(),
+        ];
+        for (to, from) in header.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+        }
+        hasher.update(&header);
+        hasher.update(self.data);
+        if is_format {
+            hasher.update(&[CHECKSUM_CRC32]);
+        }
+        hasher.finalize()
+    }
+}
+
+/// Where the stream is: the end of the last event, counted in 64 bits.
+///
+/// The wire has 32 bits for an event's end, and a file can be longer than 4 GiB (one transaction
+/// is never split over two files). The high half is counted here: an event's end lies behind its
+/// start, so a smaller number means that the low half went around. What a file's first event in
+/// this stream lacks is lost: a stream that begins beyond 4 GiB reports offsets too small by a
+/// multiple of 4 GiB until the next file, which is why a start by offset is refused there.
+#[derive(Debug)]
+pub(super) struct Track {
+    position: FilePosition,
+    /// Where the TRANSACTION_PAYLOAD event starts whose inside is being read.
+    payload_start: Option<u64>,
+}
+
+impl Track {
+    pub(super) fn new(start_file: String) -> Self {
+        Self {
+            position: FilePosition { file: start_file, offset: FILE_HEADER_BYTES },
+            payload_start: None,
+        }
+    }
+
+    /// The end of the last event.
+    pub(super) fn position(&self) -> &FilePosition {
+        &self.position
+    }
+
+    /// Where in its file this event starts, after going to its end.
+    ///
+    /// Events of one transaction stand one behind the other; between transactions the server
+    /// leaves out what the GTID set of the request has.
+    pub(super) fn advance(&mut self, frame: &Frame<'_>, in_group: bool) -> Result<u64, Problem> {
+        if matches!(frame.event_type, ROTATE | HEARTBEAT | HEARTBEAT_V2) || frame.is_artificial() {
+            return Ok(self.payload_start.unwrap_or(self.position.offset));
+        }
+        // What is inside a payload has no place of its own: it stands where the payload does.
+        if frame.inside_payload {
+            return self.payload_start.ok_or(Problem::Payload);
+        }
+        if self.payload_start.is_some() {
+            return Err(Problem::Payload);
+        }
+        let expected = self.position.offset;
+        let end = extend(frame.log_pos, expected).ok_or(Problem::Malformed("its end"))?;
+        let start = end.checked_sub(u64::from(frame.size)).ok_or(Problem::Malformed("its end"))?;
+        if start < expected || (in_group && start != expected) {
+            return Err(Problem::Gap { start, expected });
+        }
+        self.position.offset = end;
+        Ok(start)
+    }
+
+    /// From here on events come out of the payload event that starts here.
+    pub(super) fn enter_payload(&mut self, start: u64) {
+        self.payload_start = Some(start);
+    }
+
+    /// The payload's transaction has ended.
+    pub(super) fn leave_payload(&mut self) {
+        self.payload_start = None;
+    }
+
+    /// Goes to the file that a ROTATE event names.
+    pub(super) fn rotate(&mut self, data: &[u8]) -> Result<(), Problem> {
+        let mut wire = Wire(data);
+        let offset = wire.u64()?;
+        let file = std::str::from_utf8(wire.0).map_err(|_| Problem::Malformed("a file's name"))?;
+        if file.is_empty() || file.contains('\0') {
+            return Err(Problem::Malformed("a file's name"));
+        }
+        file.clone_into(&mut self.position.file);
+        self.position.offset = offset;
+        Ok(())
+    }
+
+    /// Goes to where a heartbeat says that the server is.
+    ///
+    /// One that names another file moves nothing: the ROTATE event that leads there comes first.
+    pub(super) fn heartbeat(&mut self, frame: &Frame<'_>) {
+        if frame.data == self.position.file.as_bytes() {
+            let offset = with_high_half(frame.log_pos, self.position.offset);
+            self.position.offset = self.position.offset.max(offset);
+        }
+    }
+}
+
+/// The first number not below `from` whose low half is `low`.
+fn extend(low: u32, from: u64) -> Option<u64> {
+    let near = with_high_half(low, from);
+    if near >= from { Some(near) } else { near.checked_add(1 << 32) }
+}
+
+fn with_high_half(low: u32, from: u64) -> u64 {
+    from & !u64::from(u32::MAX) | u64::from(low)
+}

@@ -1,0 +1,226 @@
+//! The order of events in a transaction.
+//!
+//! ```text
+//! group = [GTID] statement                                      DDL and the like
+//!       | [GTID] BEGIN { rows | statement } (XID | COMMIT)      rows; CREATE TABLE … SELECT
+//!       | [GTID] BEGIN { statement } ROLLBACK                   nothing happened
+//!       | [GTID] XA START { statement } XA END XA_PREPARE       what it did is still undecided
+//! ```
+//!
+//! Anything else is an error: what cannot be understood may hide rows. A transaction that the
+//! stream reader swallowed shows here as one that has no end.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use super::{error::Problem, framing::Frame, gtid::GtidEvent};
+use crate::model::{change::Transaction, table::TableName};
+
+/// Most savepoints of a transaction and most prepared XA transactions that are remembered. What
+/// is forgotten is treated as if it could have touched captured tables.
+const REMEMBERED_MAX: usize = 4096;
+
+/// Where in a group the stream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Between two groups.
+    Between,
+    /// Behind a GTID event.
+    Named,
+    /// Behind BEGIN.
+    Begun,
+    /// Behind XA START, with the transaction's name.
+    Xa(Vec<u8>),
+}
+
+/// The current group.
+#[derive(Debug)]
+pub(super) struct Group {
+    state: State,
+    transaction: Transaction,
+    /// Rows events of captured tables in this group.
+    captured: u64,
+    /// Savepoints of this group with the value of `captured` when they were set.
+    savepoints: Vec<(String, u64)>,
+    /// XA transactions that are prepared and touched no captured table.
+    prepared: BTreeSet<Vec<u8>>,
+}
+
+impl Group {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Between,
+            transaction: Transaction::default(),
+            captured: 0,
+            savepoints: Vec::new(),
+            prepared: BTreeSet::new(),
+        }
+    }
+
+    /// The current transaction, or the last one between two.
+    pub(super) fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state != State::Between
+    }
+
+    /// Whether a BEGIN or an XA START is open, so that a statement is not a group of its own.
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(self.state, State::Begun | State::Xa(_))
+    }
+
+    /// An event that stands between groups only.
+    pub(super) fn expect_between(&self) -> Result<(), Problem> {
+        if self.is_open() { Err(NO_END) } else { Ok(()) }
+    }
+
+    /// A GTID event.
+    pub(super) fn name(
+        &mut self,
+        event: GtidEvent,
+        frame: &Frame<'_>,
+        start: u64,
+    ) -> Result<(), Problem> {
+        self.expect_between()?;
+        self.open(frame, start);
+        if let Some(gtid) = event.gtid {
+            write!(self.transaction.gtid_text, "{gtid}").expect("writing to a String cannot fail");
+            self.transaction.gtid = Some(gtid);
+        }
+        if let Some(commit_time_us) = event.commit_time_us {
+            self.transaction.commit_time_us = commit_time_us;
+        }
+        self.state = State::Named;
+        Ok(())
+    }
+
+    /// BEGIN.
+    pub(super) fn begin(
+        &mut self,
+        thread_id: u32,
+        frame: &Frame<'_>,
+        start: u64,
+    ) -> Result<(), Problem> {
+        self.statement_alone(thread_id, frame, start)?;
+        self.state = State::Begun;
+        Ok(())
+    }
+
+    /// XA START.
+    pub(super) fn begin_xa(
+        &mut self,
+        name: Vec<u8>,
+        (thread_id, frame, start): (u32, &Frame<'_>, u64),
+    ) -> Result<(), Problem> {
+        self.statement_alone(thread_id, frame, start)?;
+        self.state = State::Xa(name);
+        Ok(())
+    }
+
+    /// A statement outside BEGIN: it belongs to the GTID before it, or is a group by itself where
+    /// the server writes no GTID events.
+    pub(super) fn statement_alone(
+        &mut self,
+        thread_id: u32,
+        frame: &Frame<'_>,
+        start: u64,
+    ) -> Result<(), Problem> {
+        match self.state {
+            State::Between => self.open(frame, start),
+            State::Named => {}
+            State::Begun | State::Xa(_) => return Err(NO_END),
+        }
+        self.transaction.thread_id = Some(thread_id);
+        Ok(())
+    }
+
+    /// TABLE_MAP or rows.
+    pub(super) fn expect_begun(&self) -> Result<(), Problem> {
+        if self.is_begun() { Ok(()) } else { Err(Problem::Group("rows outside a transaction")) }
+    }
+
+    /// Rows of a captured table.
+    pub(super) fn capture(&mut self, table: &TableName) -> Result<(), Problem> {
+        self.expect_begun()?;
+        if let State::Xa(_) = self.state {
+            return Err(Problem::XaRows(table.clone()));
+        }
+        self.captured = self.captured.saturating_add(1);
+        Ok(())
+    }
+
+    /// SAVEPOINT. One of the same name takes the older one's place.
+    pub(super) fn savepoint(&mut self, name: String) {
+        self.savepoints.retain(|(other, _)| *other != name);
+        if self.savepoints.len() < REMEMBERED_MAX {
+            self.savepoints.push((name, self.captured));
+        }
+    }
+
+    /// ROLLBACK TO. The server takes the rows out before it writes the transaction; where it
+    /// cannot, it writes them and this statement behind them.
+    pub(super) fn rollback_to(&self, name: &str) -> Result<(), Problem> {
+        let at = self.savepoints.iter().find(|(other, _)| other == name).map_or(0, |(_, at)| *at);
+        if self.captured == at { Ok(()) } else { Err(Problem::RolledBack) }
+    }
+
+    /// XID or COMMIT.
+    pub(super) fn commit(&mut self) -> Result<(), Problem> {
+        if self.state != State::Begun {
+            return Err(Problem::Group("an end of a transaction that did not begin"));
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// ROLLBACK.
+    pub(super) fn rollback(&mut self) -> Result<(), Problem> {
+        if self.captured > 0 {
+            return Err(Problem::RolledBack);
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// XA_PREPARE.
+    pub(super) fn prepare(&mut self) -> Result<(), Problem> {
+        let State::Xa(name) = std::mem::replace(&mut self.state, State::Between) else {
+            return Err(Problem::Group("an XA PREPARE without XA START"));
+        };
+        if self.prepared.len() < REMEMBERED_MAX {
+            self.prepared.insert(name);
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// XA COMMIT or XA ROLLBACK of a transaction that was prepared before.
+    pub(super) fn decide_xa(&mut self, name: &[u8], is_commit: bool) -> Result<(), Problem> {
+        if !self.prepared.remove(name) && is_commit {
+            return Err(Problem::XaUnknown);
+        }
+        self.close();
+        Ok(())
+    }
+
+    /// The group has ended.
+    pub(super) fn close(&mut self) {
+        self.state = State::Between;
+    }
+
+    fn open(&mut self, frame: &Frame<'_>, start: u64) {
+        let Transaction { gtid, gtid_text, commit_time_us, thread_id, server_id, begin_offset } =
+            &mut self.transaction;
+        *gtid = None;
+        gtid_text.clear();
+        *commit_time_us = u64::from(frame.timestamp) * 1_000_000;
+        *thread_id = None;
+        *server_id = frame.server_id;
+        *begin_offset = start;
+        self.captured = 0;
+        self.savepoints.clear();
+    }
+}
+
+const NO_END: Problem = Problem::Group("the transaction before this event has no end");

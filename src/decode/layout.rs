@@ -1,0 +1,219 @@
+//! How each column's bytes stand in a row image, compiled once per table version.
+
+use super::{
+    charset::Charset,
+    decimal::Shape,
+    error::ValueProblem,
+    temporal::{self, fraction_bytes},
+    wire::Wire,
+};
+use crate::model::{table::ColumnKind, value::Value};
+
+/// How to read one column's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cell {
+    Int8,
+    Int16,
+    Int24,
+    Int32,
+    Int64,
+    UnsignedInt8,
+    UnsignedInt16,
+    UnsignedInt24,
+    UnsignedInt32,
+    UnsignedInt64,
+    Float,
+    Double,
+    Decimal(Shape),
+    Bits {
+        bytes: u8,
+        width: u8,
+    },
+    Year,
+    Date,
+    Time {
+        fraction_bytes: u8,
+    },
+    DateTime {
+        fraction_bytes: u8,
+    },
+    Timestamp {
+        fraction_bytes: u8,
+    },
+    /// Text in UTF-8, behind a length of so many bytes.
+    Utf8 {
+        length_bytes: u8,
+    },
+    /// Text in another character set, behind a length of so many bytes.
+    Text {
+        length_bytes: u8,
+        charset: Charset,
+    },
+    /// Bytes behind a length of so many bytes.
+    Bytes {
+        length_bytes: u8,
+    },
+    Enum {
+        bytes: u8,
+        labels: u16,
+    },
+    Set {
+        bytes: u8,
+        labels: u8,
+    },
+    /// A type that is not read yet.
+    Unread,
+}
+
+impl Cell {
+    /// Reads a value that is not NULL.
+    ///
+    /// What is not borrowed from the row, text of another character set, is put into `scratch`.
+    #[inline]
+    pub(super) fn read<'v, 'a: 'v>(
+        self,
+        wire: &mut Wire<'a>,
+        scratch: &'v mut String,
+    ) -> Result<Value<'v>, ValueProblem> {
+        Ok(match self {
+            Self::Int8 => Value::Int(i64::from(wire.u8()?.cast_signed())),
+            Self::Int16 => Value::Int(i64::from(wire.u16()?.cast_signed())),
+            // The sign bit is bit 23: move it to the top, then back with copies of itself.
+            Self::Int24 => Value::Int(i64::from((wire.u24()? << 8).cast_signed() >> 8)),
+            Self::Int32 => Value::Int(i64::from(wire.u32()?.cast_signed())),
+            Self::Int64 => Value::Int(wire.u64()?.cast_signed()),
+            Self::UnsignedInt8 => Value::UnsignedInt(u64::from(wire.u8()?)),
+            Self::UnsignedInt16 => Value::UnsignedInt(u64::from(wire.u16()?)),
+            Self::UnsignedInt24 => Value::UnsignedInt(u64::from(wire.u24()?)),
+            Self::UnsignedInt32 => Value::UnsignedInt(u64::from(wire.u32()?)),
+            Self::UnsignedInt64 => Value::UnsignedInt(wire.u64()?),
+            Self::Float => Value::Float(f32::from_le_bytes(wire.array()?)),
+            Self::Double => Value::Double(f64::from_le_bytes(wire.array()?)),
+            Self::Decimal(shape) => Value::Decimal(shape.read(wire)?),
+            Self::Bits { bytes, width } => {
+                let bits = wire.big_endian(usize::from(bytes))?;
+                Value::Bits(within(bits, width, "BIT")?)
+            }
+            Self::Year => Value::Year(match wire.u8()? {
+                0 => 0,
+                year => 1900 + u16::from(year),
+            }),
+            Self::Date => Value::Date(temporal::date(wire)?),
+            Self::Time { fraction_bytes } => Value::Time(temporal::time(wire, fraction_bytes)?),
+            Self::DateTime { fraction_bytes } => {
+                Value::DateTime(temporal::date_time(wire, fraction_bytes)?)
+            }
+            Self::Timestamp { fraction_bytes } => {
+                Value::Timestamp(temporal::timestamp(wire, fraction_bytes)?)
+            }
+            Self::Utf8 { length_bytes } => {
+                let text = std::str::from_utf8(run(wire, length_bytes)?);
+                Value::Text(text.map_err(|_| ValueProblem::Text(Charset::Utf8.name()))?)
+            }
+            Self::Text { length_bytes, charset } => {
+                let bytes = run(wire, length_bytes)?;
+                scratch.clear();
+                if !charset.decode(bytes, scratch) {
+                    return Err(ValueProblem::Text(charset.name()));
+                }
+                Value::Text(scratch)
+            }
+            Self::Bytes { length_bytes } => Value::Bytes(run(wire, length_bytes)?),
+            Self::Enum { bytes, labels } => {
+                let index = if bytes == 1 { u16::from(wire.u8()?) } else { wire.u16()? };
+                if index > labels {
+                    return Err(ValueProblem::Range("ENUM"));
+                }
+                Value::Enum(index)
+            }
+            Self::Set { bytes, labels } => {
+                let members = little_endian(wire, bytes)?;
+                Value::Set(within(members, labels, "SET")?)
+            }
+            Self::Unread => return Err(ValueProblem::Range("that is not read yet")),
+        })
+    }
+
+    /// How a column with this meaning stands in a row.
+    pub(super) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
+        let Storage { length_bytes, charset } = storage;
+        Some(match *kind {
+            ColumnKind::Int { bits, unsigned } => match (bits, unsigned) {
+                (8, false) => Self::Int8,
+                (16, false) => Self::Int16,
+                (24, false) => Self::Int24,
+                (32, false) => Self::Int32,
+                (64, false) => Self::Int64,
+                (8, true) => Self::UnsignedInt8,
+                (16, true) => Self::UnsignedInt16,
+                (24, true) => Self::UnsignedInt24,
+                (32, true) => Self::UnsignedInt32,
+                (64, true) => Self::UnsignedInt64,
+                _ => return None,
+            },
+            ColumnKind::Float => Self::Float,
+            ColumnKind::Double => Self::Double,
+            ColumnKind::Decimal { precision, scale } => {
+                Self::Decimal(Shape::new(precision, scale)?)
+            }
+            ColumnKind::Bit { width } => Self::Bits { bytes: width.div_ceil(8), width },
+            ColumnKind::Year => Self::Year,
+            ColumnKind::Date => Self::Date,
+            ColumnKind::Time { fraction } => {
+                Self::Time { fraction_bytes: fraction_bytes(fraction) }
+            }
+            ColumnKind::DateTime { fraction } => {
+                Self::DateTime { fraction_bytes: fraction_bytes(fraction) }
+            }
+            ColumnKind::Timestamp { fraction } => {
+                Self::Timestamp { fraction_bytes: fraction_bytes(fraction) }
+            }
+            ColumnKind::Text => match charset {
+                Charset::Utf8 => Self::Utf8 { length_bytes },
+                _ => Self::Text { length_bytes, charset },
+            },
+            ColumnKind::Binary { .. } | ColumnKind::Bytes => Self::Bytes { length_bytes },
+            ColumnKind::Enum(ref labels) => {
+                Self::Enum { bytes: length_bytes, labels: u16::try_from(labels.len()).ok()? }
+            }
+            ColumnKind::Set(ref labels) => {
+                Self::Set { bytes: length_bytes, labels: u8::try_from(labels.len()).ok()? }
+            }
+            ColumnKind::Unsupported(_) => Self::Unread,
+        })
+    }
+}
+
+/// What a column's meaning does not say about its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Storage {
+    /// Bytes of the length before texts and bytes; bytes of an ENUM or a SET themselves.
+    pub(super) length_bytes: u8,
+    /// A text's character set.
+    pub(super) charset: Charset,
+}
+
+/// The bytes behind a length of `length_bytes` bytes.
+#[inline]
+fn run<'a>(wire: &mut Wire<'a>, length_bytes: u8) -> Result<&'a [u8], ValueProblem> {
+    let length = match length_bytes {
+        1 => u32::from(wire.u8()?),
+        2 => u32::from(wire.u16()?),
+        3 => wire.u24()?,
+        _ => wire.u32()?,
+    };
+    Ok(wire.take(usize::try_from(length).map_err(|_| ValueProblem::CutShort)?)?)
+}
+
+/// `count` bytes, at most 8, little-endian.
+#[inline]
+fn little_endian(wire: &mut Wire<'_>, count: u8) -> Result<u64, ValueProblem> {
+    let bytes = wire.take(usize::from(count))?;
+    Ok(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+}
+
+/// The bits, if none is set beyond the first `width`.
+#[inline]
+fn within(bits: u64, width: u8, name: &'static str) -> Result<u64, ValueProblem> {
+    if width < 64 && bits >> width != 0 { Err(ValueProblem::Range(name)) } else { Ok(bits) }
+}

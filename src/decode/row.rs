@@ -1,0 +1,126 @@
+//! Walks the row images of one rows event.
+
+use super::{
+    error::{DecodeError, Problem, ValueProblem},
+    event_type,
+    layout::Cell,
+    wire::Wire,
+};
+use crate::model::{
+    change::{Operation, RowsOrigin},
+    position::FilePosition,
+    table::TableVersion,
+    value::{RowImages, Value},
+};
+
+/// Reads the images of a rows event, one value after another.
+///
+/// Made by `Decoder::decode`, used up by the caller while [`RowReader::more`]; dropped early, it
+/// leaves the rest of the event unread, which no one notices.
+#[derive(Debug)]
+pub struct RowReader<'a> {
+    rest: Wire<'a>,
+    /// One bit for each column of the current image, set for NULL.
+    nulls: &'a [u8],
+    /// The next column of the current image.
+    column: usize,
+    /// Images that were begun.
+    images: u32,
+    cells: &'a [Cell],
+    /// Holds text that had to be converted, until the next value is read.
+    scratch: &'a mut String,
+    table: &'a TableVersion,
+    operation: Operation,
+    origin: RowsOrigin<'a>,
+}
+
+impl<'a> RowReader<'a> {
+    pub(super) fn new(
+        images: &'a [u8],
+        (table, cells): (&'a TableVersion, &'a [Cell]),
+        scratch: &'a mut String,
+        operation: Operation,
+        origin: RowsOrigin<'a>,
+    ) -> Self {
+        let column = cells.len();
+        let rest = Wire(images);
+        Self { rest, nulls: &[], column, images: 0, cells, scratch, table, operation, origin }
+    }
+
+    /// Whether another row follows. To be asked between rows: after all columns of a row's last
+    /// image.
+    #[inline]
+    pub fn more(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    #[cold]
+    fn misused(&self) -> DecodeError {
+        located(Problem::PastTheEnd, self.operation, self.origin)
+    }
+}
+
+impl RowImages for RowReader<'_> {
+    type Error = DecodeError;
+
+    #[inline]
+    fn next_image(&mut self) -> Result<(), DecodeError> {
+        if self.column != self.cells.len() {
+            return Err(self.misused());
+        }
+        let Ok(nulls) = self.rest.take(self.cells.len().div_ceil(8)) else {
+            let problem = Problem::Malformed("a row ends early");
+            return Err(located(problem, self.operation, self.origin));
+        };
+        self.nulls = nulls;
+        self.column = 0;
+        self.images = self.images.wrapping_add(1);
+        Ok(())
+    }
+
+    #[inline]
+    fn next_value(&mut self) -> Result<Value<'_>, DecodeError> {
+        let column = self.column;
+        let (Some(cell), Some(nulls)) = (self.cells.get(column), self.nulls.get(column / 8)) else {
+            return Err(self.misused());
+        };
+        self.column = column + 1;
+        if nulls >> (column % 8) & 1 == 1 {
+            return Ok(Value::Null);
+        }
+        match cell.read(&mut self.rest, self.scratch) {
+            Ok(value) => Ok(value),
+            Err(problem) => {
+                let at = (self.table, column, self.images);
+                Err(bad_value(problem, at, self.operation, self.origin))
+            }
+        }
+    }
+}
+
+#[cold]
+fn bad_value(
+    problem: ValueProblem,
+    (table, column, images): (&TableVersion, usize, u32),
+    operation: Operation,
+    origin: RowsOrigin<'_>,
+) -> DecodeError {
+    let problem = Problem::Value {
+        table: table.name.clone(),
+        column: table.columns.get(column).map(|column| column.name.clone()).unwrap_or_default(),
+        row: images.saturating_sub(1),
+        problem,
+    };
+    located(problem, operation, origin)
+}
+
+#[cold]
+fn located(problem: Problem, operation: Operation, origin: RowsOrigin<'_>) -> DecodeError {
+    let event_type = match operation {
+        Operation::Insert => event_type::WRITE_ROWS,
+        Operation::Update => event_type::UPDATE_ROWS,
+        Operation::Delete => event_type::DELETE_ROWS,
+    };
+    let start = FilePosition { file: origin.file.to_owned(), offset: origin.offset };
+    DecodeError::new(problem, event_type, start)
+}

@@ -1,0 +1,369 @@
+//! What the statement of a QUERY event does, as far as rows are concerned.
+//!
+//! This is no SQL parser. Statements fall into five kinds: transaction control, changes of tables
+//! (whose names are read), changes of rows (which should have been logged as rows), statements
+//! that touch no rows of any table, and the rest. The rest is refused if it names a captured table.
+
+use super::{
+    charset::Charset,
+    query::{Dialect, Query},
+    tokens::{Token, Tokens, Unreadable, unquoted},
+};
+use crate::model::table::TableName;
+
+/// What a statement does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parsed {
+    Begin,
+    Commit,
+    Rollback,
+    Savepoint(String),
+    RollbackTo(String),
+    /// RELEASE SAVEPOINT, and statements that change no rows and no columns of any table.
+    Harmless,
+    XaStart(Vec<u8>),
+    XaEnd,
+    XaCommit(Vec<u8>),
+    XaRollback(Vec<u8>),
+    Table(StatementKind, Vec<TableName>),
+    /// INSERT, UPDATE, DELETE and the like, with every name in it that could be a table's.
+    Rows(Vec<TableName>),
+    /// Something that may call stored functions.
+    Calls,
+    /// Something else, with every name in it that could be a table's.
+    Unknown(Vec<TableName>),
+}
+
+/// What a statement does to the tables that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatementKind {
+    /// CREATE TABLE.
+    Create,
+    /// ALTER TABLE, CREATE INDEX, DROP INDEX.
+    Alter,
+    /// ALTER TABLE that takes rows away or brings rows without row events: DROP, TRUNCATE or
+    /// EXCHANGE PARTITION, DISCARD or IMPORT TABLESPACE.
+    AlterRows,
+    /// RENAME TABLE, old and new names.
+    Rename,
+    /// DROP TABLE.
+    Drop,
+    /// TRUNCATE TABLE: all rows are gone without row events.
+    Truncate,
+}
+
+/// Most names that are collected of one statement; a longer one counts as not understood.
+const NAMES_MAX: usize = 10_000;
+
+/// Reads a statement.
+pub(super) fn parse(query: &Query<'_>) -> Result<Parsed, Unreadable> {
+    // Nearly all statements of a binlog are these two, as the server writes them.
+    match query.text {
+        b"BEGIN" => return Ok(Parsed::Begin),
+        b"COMMIT" => return Ok(Parsed::Commit),
+        _ => {}
+    }
+    let mut parser = Parser::new(query)?;
+    let parsed = parser.statement()?;
+    Ok(match parsed {
+        // Half a statement that is known: what it names decides.
+        None => Parsed::Unknown(Parser::new(query)?.every_name()?),
+        Some(parsed) => parsed,
+    })
+}
+
+/// The server's own database.
+pub(super) const SYSTEM_DATABASE: &str = "mysql";
+
+#[derive(Clone)]
+struct Parser<'a> {
+    tokens: Tokens<'a>,
+    ahead: Option<Token<'a>>,
+    database: String,
+    charset: Option<Charset>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(query: &Query<'a>) -> Result<Self, Unreadable> {
+        let Dialect { charset, .. } = query.dialect;
+        let mut tokens = Tokens::new(query.text, query.dialect);
+        let ahead = tokens.next()?;
+        Ok(Self { tokens, ahead, database: query.database.clone().into_owned(), charset })
+    }
+
+    /// The statement's kind; `None` if its beginning is known and the rest is not.
+    fn statement(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        let Some(Token::Word(first)) = self.ahead else {
+            return Ok(if self.ahead.is_none() { Some(Parsed::Harmless) } else { None });
+        };
+        let first = first.to_ascii_uppercase();
+        let after_first = self.tokens.clone();
+        self.advance()?;
+        match first.as_slice() {
+            b"BEGIN" => Ok(Some(Parsed::Begin)),
+            b"COMMIT" => Ok(Some(Parsed::Commit)),
+            b"ROLLBACK" => self.rollback(),
+            b"SAVEPOINT" => Ok(self.name()?.map(Parsed::Savepoint)),
+            b"XA" => self.xa(after_first),
+            b"CREATE" => self.create(),
+            b"ALTER" => self.alter(),
+            b"DROP" => self.drop(),
+            b"RENAME" => self.rename(),
+            b"TRUNCATE" => {
+                self.skip_word(b"TABLE")?;
+                Ok(self.table()?.map(|name| Parsed::Table(StatementKind::Truncate, vec![name])))
+            }
+            b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"LOAD" | b"WITH" => {
+                if self.clone().changes_only_system_table()? {
+                    return Ok(Some(Parsed::Harmless));
+                }
+                self.every_name().map(|names| Some(Parsed::Rows(names)))
+            }
+            b"SELECT" | b"CALL" | b"DO" | b"TABLE" | b"VALUES" | b"EXECUTE" | b"IMPORT" => {
+                Ok(Some(Parsed::Calls))
+            }
+            b"RELEASE" | b"GRANT" | b"REVOKE" | b"SET" | b"FLUSH" | b"ANALYZE" | b"OPTIMIZE"
+            | b"REPAIR" | b"CHECK" | b"CHECKSUM" | b"INSTALL" | b"UNINSTALL" | b"RESET"
+            | b"KILL" | b"USE" | b"CHANGE" | b"CLONE" | b"RESTART" => Ok(Some(Parsed::Harmless)),
+            _ => Ok(None),
+        }
+    }
+
+    fn rollback(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        self.skip_word(b"WORK")?;
+        if !self.skip_word(b"TO")? {
+            return Ok(Some(Parsed::Rollback));
+        }
+        self.skip_word(b"SAVEPOINT")?;
+        Ok(self.name()?.map(Parsed::RollbackTo))
+    }
+
+    /// The server writes an XA transaction's name the same way in all of its statements, so its
+    /// text names the transaction.
+    fn xa(&mut self, after_xa: Tokens<'a>) -> Result<Option<Parsed>, Unreadable> {
+        let mut after_verb = after_xa;
+        after_verb.next()?;
+        let name = after_verb.rest().trim_ascii().to_vec();
+        Ok(match self.word()?.as_slice() {
+            b"START" | b"BEGIN" => Some(Parsed::XaStart(name)),
+            b"END" => Some(Parsed::XaEnd),
+            b"COMMIT" => Some(Parsed::XaCommit(name)),
+            b"ROLLBACK" => Some(Parsed::XaRollback(name)),
+            _ => None,
+        })
+    }
+
+    fn create(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        let mut word = self.word()?;
+        if word == b"TEMPORARY" {
+            return Ok(Some(Parsed::Harmless));
+        }
+        while matches!(word.as_slice(), b"UNIQUE" | b"FULLTEXT" | b"SPATIAL") {
+            word = self.word()?;
+        }
+        match word.as_slice() {
+            b"TABLE" => {
+                if self.skip_word(b"IF")? {
+                    self.skip_word(b"NOT")?;
+                    self.skip_word(b"EXISTS")?;
+                }
+                Ok(self.table()?.map(|name| Parsed::Table(StatementKind::Create, vec![name])))
+            }
+            b"INDEX" => self.index(),
+            b"DATABASE" | b"SCHEMA" | b"VIEW" | b"OR" | b"USER" | b"ROLE" | b"PROCEDURE"
+            | b"FUNCTION" | b"AGGREGATE" | b"TRIGGER" | b"EVENT" | b"DEFINER" | b"ALGORITHM"
+            | b"SQL" | b"SERVER" | b"TABLESPACE" | b"UNDO" | b"LOGFILE" | b"RESOURCE"
+            | b"REFERENCE" | b"LIBRARY" | b"JSON" | b"MASKING" => Ok(Some(Parsed::Harmless)),
+            _ => Ok(None),
+        }
+    }
+
+    /// `… INDEX name [USING type] ON table`: the table whose index is made or dropped.
+    fn index(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        while self.ahead.is_some() {
+            if self.skip_word(b"ON")? {
+                let name = self.table()?;
+                return Ok(name.map(|name| Parsed::Table(StatementKind::Alter, vec![name])));
+            }
+            self.advance()?;
+        }
+        Ok(None)
+    }
+
+    fn alter(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        while self.skip_word(b"IGNORE")? || self.skip_word(b"ONLINE")? {}
+        if !self.skip_word(b"TABLE")? {
+            // Databases, views, users, instances: none has columns or rows.
+            return Ok(Some(Parsed::Harmless));
+        }
+        let Some(table) = self.table()? else { return Ok(None) };
+        let mut tables = vec![table];
+        let mut kind = StatementKind::Alter;
+        while let Some(token) = self.ahead {
+            self.advance()?;
+            let Token::Word(word) = token else { continue };
+            match word.to_ascii_uppercase().as_slice() {
+                b"RENAME" => {
+                    if self.ahead_is(&[b"COLUMN", b"INDEX", b"KEY"]) {
+                        continue;
+                    }
+                    let _ = self.skip_word(b"TO")? || self.skip_word(b"AS")? || self.skip(b'=')?;
+                    let Some(name) = self.table()? else { return Ok(None) };
+                    tables.push(name);
+                }
+                b"EXCHANGE" | b"TRUNCATE" | b"DROP" if self.ahead_is(&[b"PARTITION"]) => {
+                    kind = StatementKind::AlterRows;
+                }
+                b"DISCARD" | b"IMPORT" if self.ahead_is(&[b"PARTITION", b"TABLESPACE"]) => {
+                    kind = StatementKind::AlterRows;
+                }
+                b"WITH" if self.skip_word(b"TABLE")? => {
+                    let Some(name) = self.table()? else { return Ok(None) };
+                    tables.push(name);
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(Parsed::Table(kind, tables)))
+    }
+
+    fn drop(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        match self.word()?.as_slice() {
+            b"TABLE" | b"TABLES" => {
+                if self.skip_word(b"IF")? {
+                    self.skip_word(b"EXISTS")?;
+                }
+                let mut tables = Vec::new();
+                loop {
+                    let Some(name) = self.table()? else { return Ok(None) };
+                    tables.push(name);
+                    if tables.len() > NAMES_MAX || !self.skip(b',')? {
+                        return Ok(Some(Parsed::Table(StatementKind::Drop, tables)));
+                    }
+                }
+            }
+            b"INDEX" => self.index(),
+            _ => Ok(Some(Parsed::Harmless)),
+        }
+    }
+
+    fn rename(&mut self) -> Result<Option<Parsed>, Unreadable> {
+        if self.skip_word(b"USER")? {
+            return Ok(Some(Parsed::Harmless));
+        }
+        if !self.skip_word(b"TABLE")? && !self.skip_word(b"TABLES")? {
+            return Ok(None);
+        }
+        let mut tables = Vec::new();
+        loop {
+            let Some(from) = self.table()? else { return Ok(None) };
+            let _ = self.skip_word(b"TO")? || self.skip_word(b"AS")?;
+            let Some(to) = self.table()? else { return Ok(None) };
+            tables.extend([from, to]);
+            if tables.len() > NAMES_MAX || !self.skip(b',')? {
+                return Ok(Some(Parsed::Table(StatementKind::Rename, tables)));
+            }
+        }
+    }
+
+    /// Whether the rest of an INSERT, UPDATE or DELETE says that it changes one table and that it
+    /// is the server's own: managed services write such statements into every binlog.
+    fn changes_only_system_table(mut self) -> Result<bool, Unreadable> {
+        let modifiers: [&[u8]; 7] =
+            [b"LOW_PRIORITY", b"HIGH_PRIORITY", b"DELAYED", b"QUICK", b"IGNORE", b"INTO", b"FROM"];
+        while self.ahead_is(&modifiers) {
+            self.advance()?;
+        }
+        let Some(table) = self.table()? else { return Ok(false) };
+        // A second table would stand behind a comma, a JOIN or USING.
+        let is_alone = match self.ahead {
+            None | Some(Token::Symbol(b'(')) => true,
+            _ => self.ahead_is(&[b"SET", b"WHERE", b"VALUES", b"VALUE", b"SELECT", b"LIMIT"]),
+        };
+        Ok(table.database == SYSTEM_DATABASE && is_alone)
+    }
+
+    /// Every word and name in the rest of the statement as if it were a table's: `a.b` is table b
+    /// of database a, and both a and b could be tables of the default database.
+    fn every_name(&mut self) -> Result<Vec<TableName>, Unreadable> {
+        let mut names = Vec::new();
+        while self.ahead.is_some() && names.len() <= NAMES_MAX {
+            let Some(first) = self.name()? else {
+                self.advance()?;
+                continue;
+            };
+            names.push(TableName { database: self.database.clone(), table: first.clone() });
+            if self.skip(b'.')?
+                && let Some(second) = self.name()?
+            {
+                names.push(TableName { database: first, table: second });
+            }
+        }
+        Ok(names)
+    }
+
+    /// A table's name, with the default database where it has none.
+    fn table(&mut self) -> Result<Option<TableName>, Unreadable> {
+        // `.t` is a table of the default database too.
+        self.skip(b'.')?;
+        let Some(first) = self.name()? else { return Ok(None) };
+        if !self.skip(b'.')? {
+            return Ok(Some(TableName { database: self.database.clone(), table: first }));
+        }
+        Ok(self.name()?.map(|table| TableName { database: first, table }))
+    }
+
+    /// A name, quoted or not, in UTF-8.
+    fn name(&mut self) -> Result<Option<String>, Unreadable> {
+        let bytes = match self.ahead {
+            Some(Token::Word(word)) => word.to_vec(),
+            Some(Token::Name(name, quote)) => unquoted(name, quote),
+            _ => return Ok(None),
+        };
+        self.advance()?;
+        match String::from_utf8(bytes) {
+            Ok(name) => Ok(Some(name)),
+            Err(other) => self.converted(other.as_bytes()).map(Some),
+        }
+    }
+
+    /// A name in the statement's character set.
+    fn converted(&self, bytes: &[u8]) -> Result<String, Unreadable> {
+        let mut text = String::new();
+        let charset = self.charset.ok_or(Unreadable)?;
+        if charset.decode(bytes, &mut text) { Ok(text) } else { Err(Unreadable) }
+    }
+
+    /// The next word in upper case; empty if something else comes.
+    fn word(&mut self) -> Result<Vec<u8>, Unreadable> {
+        let Some(Token::Word(word)) = self.ahead else { return Ok(Vec::new()) };
+        self.advance()?;
+        Ok(word.to_ascii_uppercase())
+    }
+
+    fn ahead_is(&self, words: &[&[u8]]) -> bool {
+        matches!(self.ahead, Some(Token::Word(ahead))
+            if words.iter().any(|word| ahead.eq_ignore_ascii_case(word)))
+    }
+
+    fn skip_word(&mut self, word: &[u8]) -> Result<bool, Unreadable> {
+        let found = self.ahead_is(&[word]);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn skip(&mut self, symbol: u8) -> Result<bool, Unreadable> {
+        let found = self.ahead == Some(Token::Symbol(symbol));
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    fn advance(&mut self) -> Result<(), Unreadable> {
+        self.ahead = self.tokens.next()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! TABLE_MAP events: a table's columns, types and key at this point of the binlog.
+//!
+//! The event stands before the rows of every statement, nearly always with the same bytes, so it
+//! is split in three: its table id, its name, and the rest, which is only read when the bytes are
+//! new and the table is captured.
+
+use super::{
+    charset::Charset,
+    error::Problem,
+    layout::{Cell, Storage},
+    metadata::{KEY_OUT_OF_RANGE, Metadata},
+    wire::Wire,
+};
+use crate::model::table::{Column, ColumnKind, TableName, TableVersion};
+
+/// A TABLE_MAP event in its first parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TableMap<'a> {
+    /// The number that rows events name the table by.
+    pub(super) table_id: u64,
+    /// Everything after table id and flags: equal bytes are equal tables.
+    pub(super) definition: &'a [u8],
+}
+
+/// The types of columns (MySQL source, `include/field_types.h`).
+mod column_type {
+    pub(super) const TINY: u8 = 1;
+    pub(super) const SHORT: u8 = 2;
+    pub(super) const LONG: u8 = 3;
+    pub(super) const FLOAT: u8 = 4;
+    pub(super) const DOUBLE: u8 = 5;
+    pub(super) const OLD_TIMESTAMP: u8 = 7;
+    pub(super) const LONGLONG: u8 = 8;
+    pub(super) const INT24: u8 = 9;
+    pub(super) const DATE: u8 = 10;
+    pub(super) const OLD_TIME: u8 = 11;
+    pub(super) const OLD_DATETIME: u8 = 12;
+    pub(super) const YEAR: u8 = 13;
+    pub(super) const NEWDATE: u8 = 14;
+    pub(super) const VARCHAR: u8 = 15;
+    pub(super) const BIT: u8 = 16;
+    pub(super) const TIMESTAMP: u8 = 17;
+    pub(super) const DATETIME: u8 = 18;
+    pub(super) const TIME: u8 = 19;
+    pub(super) const TYPED_ARRAY: u8 = 20;
+    pub(super) const VECTOR: u8 = 242;
+    pub(super) const JSON: u8 = 245;
+    pub(super) const DECIMAL: u8 = 246;
+    pub(super) const ENUM: u8 = 247;
+    pub(super) const SET: u8 = 248;
+    pub(super) const BLOB: u8 = 252;
+    pub(super) const STRING: u8 = 254;
+    pub(super) const GEOMETRY: u8 = 255;
+}
+
+/// A column as the event's fixed part has it.
+#[derive(Clone, Copy, Debug)]
+struct Raw {
+    column_type: u8,
+    /// What the type needs besides: a length, digits, bits.
+    detail: u16,
+}
+
+impl<'a> TableMap<'a> {
+    pub(super) fn split(data: &'a [u8]) -> Result<Self, Problem> {
+        let mut wire = Wire(data);
+        let table_id = wire.u48()?;
+        let _flags = wire.u16()?;
+        Ok(Self { table_id, definition: wire.0 })
+    }
+
+    /// The bytes that hold the name.
+    pub(super) fn name_bytes(&self) -> Result<&'a [u8], Problem> {
+        let (_, rest) = self.name()?;
+        self.definition
+            .len()
+            .checked_sub(rest.0.len())
+            .and_then(|length| self.definition.get(..length))
+            .ok_or(Problem::Malformed("a table's name"))
+    }
+
+    /// The table's name and what follows it.
+    pub(super) fn name(&self) -> Result<(TableName, Wire<'a>), Problem> {
+        let mut wire = Wire(self.definition);
+        let mut name = || -> Result<String, Problem> {
+            let length = wire.u8()?;
+            let name = wire.take(usize::from(length))?;
+            if wire.u8()? != 0 {
+                return Err(Problem::Malformed("a table's name"));
+            }
+            // Names are UTF-8; what is not cannot be told from others, and matches no table.
+            Ok(String::from_utf8_lossy(name).into_owned())
+        };
+        let (database, table) = (name()?, name()?);
+        Ok((TableName { database, table }, wire))
+    }
+
+    /// Reads the whole definition.
+    pub(super) fn table(&self) -> Result<(TableVersion, Box<[Cell]>), Problem> {
+        let (name, mut wire) = self.name()?;
+        let count = usize::try_from(wire.length_encoded()?);
+        let types = wire.take(count.map_err(|_| Problem::Malformed("a number of columns"))?)?;
+        let mut details = Wire(wire.length_encoded_bytes()?);
+        let nullable = wire.take(types.len().div_ceil(8))?;
+        let mut metadata = Metadata::parse(wire)?;
+        let mut columns = Vec::with_capacity(types.len());
+        let mut cells = Vec::with_capacity(types.len());
+        for (index, &column_type) in types.iter().enumerate() {
+            let raw = Raw::read(column_type, &mut details)?.ok_or_else(|| {
+                Problem::UnknownColumnType { table: name.clone(), column: index + 1, column_type }
+            })?;
+            let Some(column_name) = metadata.next_name()? else {
+                return Err(Problem::MetadataNotFull(name));
+            };
+            let (kind, cell) = raw.column(&name, &column_name, &mut metadata)?;
+            let nullable = nullable.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1);
+            columns.push(Column { name: column_name, kind, nullable });
+            cells.push(cell);
+        }
+        let primary_key = std::mem::take(&mut metadata.primary_key);
+        if primary_key.iter().any(|&column| column >= columns.len()) {
+            return Err(KEY_OUT_OF_RANGE);
+        }
+        if !metadata.names_are_used_up() || !details.is_empty() {
+            return Err(Problem::Malformed("more columns described than there are"));
+        }
+        let table = TableVersion { name, columns, primary_key, decoration: None };
+        Ok((table, cells.into_boxed_slice()))
+    }
+}
+
+impl Raw {
+    /// Takes the type's detail from the event; `None` for an unknown type.
+    fn read(column_type: u8, details: &mut Wire<'_>) -> Result<Option<Self>, Problem> {
+        use column_type::*;
+        let mut raw = Self { column_type, detail: 0 };
+        match column_type {
+            TINY | SHORT | LONG | LONGLONG | INT24 | DATE | NEWDATE | YEAR | OLD_TIMESTAMP
+            | OLD_TIME | OLD_DATETIME => {}
+            FLOAT | DOUBLE | BLOB | GEOMETRY | JSON | VECTOR | TIMESTAMP | DATETIME | TIME => {
+                raw.detail = u16::from(details.u8()?);
+            }
+            VARCHAR | BIT => raw.detail = details.u16()?,
+            // Precision in the high byte here, scale in the low one.
+            DECIMAL => raw.detail = u16::from_be_bytes(details.array()?),
+            STRING | ENUM | SET => {
+                // The real type, and a length of up to 1,023 bytes: its bits 8 and 9 stand
+                // inverted in bits 4 and 5 of the type, which all three types have set.
+                let [real_type, length] = details.array()?;
+                raw.column_type = real_type | 0x30;
+                raw.detail = u16::from((real_type & 0x30) ^ 0x30) << 4 | u16::from(length);
+                if !matches!(raw.column_type, STRING | ENUM | SET) {
+                    return Ok(None);
+                }
+            }
+            TYPED_ARRAY => {
+                let element = details.u8()?;
+                // A VARCHAR inside an array has one byte more.
+                let bytes =
+                    if element == VARCHAR { 3 } else { usize::from(element == DECIMAL) * 2 };
+                let bytes = if is_fractional(element) { 1 } else { bytes };
+                details.take(bytes)?;
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(raw))
+    }
+
+    /// What the column means and how it is read.
+    fn column(
+        self,
+        table: &TableName,
+        column: &str,
+        metadata: &mut Metadata<'_>,
+    ) -> Result<(ColumnKind, Cell), Problem> {
+        use column_type::*;
+        let mut storage = Storage { length_bytes: 1, charset: Charset::Binary };
+        let kind = match self.column_type {
+            TINY | SHORT | INT24 | LONG | LONGLONG | FLOAT | DOUBLE | DECIMAL | YEAR => {
+                let unsigned = metadata.next_is_unsigned()?;
+                self.numeric(unsigned)
+            }
+            BIT => ColumnKind::Bit { width: self.bit_width()? },
+            DATE | NEWDATE => ColumnKind::Date,
+            TIME => ColumnKind::Time { fraction: self.fraction()? },
+            DATETIME => ColumnKind::DateTime { fraction: self.fraction()? },
+            TIMESTAMP => ColumnKind::Timestamp { fraction: self.fraction()? },
+            VARCHAR | STRING | BLOB => {
+                storage = Storage {
+                    length_bytes: self.length_bytes()?,
+                    charset: charset(metadata.text_collations.next()?, table, column)?,
+                };
+                match (storage.charset, self.column_type) {
+                    (Charset::Binary, STRING) => {
+                        ColumnKind::Binary { length: u32::from(self.detail) }
+                    }
+                    (Charset::Binary, _) => ColumnKind::Bytes,
+                    _ => ColumnKind::Text,
+                }
+            }
+            ENUM | SET => {
+                storage.length_bytes = self.member_bytes()?;
+                let charset = charset(metadata.label_collations.next()?, table, column)?;
+                let Some(labels) = metadata.next_labels(self.column_type == ENUM)? else {
+                    return Err(Problem::MetadataNotFull(table.clone()));
+                };
+                let labels = texts(&labels, charset)?;
+                if self.column_type == ENUM {
+                    ColumnKind::Enum(labels)
+                } else {
+                    ColumnKind::Set(labels)
+                }
+            }
+            other => ColumnKind::Unsupported(unsupported_name(other)),
+        };
+        let cell = Cell::new(&kind, storage).ok_or(Problem::Malformed("a column's type"))?;
+        Ok((kind, cell))
+    }
+
+    fn numeric(self, unsigned: bool) -> ColumnKind {
+        use column_type::*;
+        let int = |bits| ColumnKind::Int { bits, unsigned };
+        let [precision, scale] = self.detail.to_be_bytes();
+        match self.column_type {
+            TINY => int(8),
+            SHORT => int(16),
+            INT24 => int(24),
+            LONG => int(32),
+            LONGLONG => int(64),
+            FLOAT => ColumnKind::Float,
+            DOUBLE => ColumnKind::Double,
+            DECIMAL => ColumnKind::Decimal { precision, scale },
+            _ => ColumnKind::Year,
+        }
+    }
+
+    /// Bits in the low byte, whole bytes in the high one.
+    fn bit_width(self) -> Result<u8, Problem> {
+        let [bits, bytes] = self.detail.to_le_bytes();
+        bytes
+            .checked_mul(8)
+            .and_then(|width| width.checked_add(bits))
+            .filter(|width| (1..=64).contains(width))
+            .ok_or(Problem::Malformed("the width of a BIT"))
+    }
+
+    fn fraction(self) -> Result<u8, Problem> {
+        u8::try_from(self.detail)
+            .ok()
+            .filter(|&fraction| fraction <= 6)
+            .ok_or(Problem::Malformed("the digits of a fraction of a second"))
+    }
+
+    /// A BLOB's detail is its length's bytes; other types' is the longest value in bytes.
+    fn length_bytes(self) -> Result<u8, Problem> {
+        match (self.column_type, self.detail) {
+            (column_type::BLOB, bytes @ 1..=4) => Ok(bytes.to_le_bytes()[0]),
+            (column_type::BLOB, _) => Err(Problem::Malformed("the length of a BLOB's length")),
+            (_, length) => Ok(if length < 256 { 1 } else { 2 }),
+        }
+    }
+
+    /// Bytes of an ENUM or a SET.
+    fn member_bytes(self) -> Result<u8, Problem> {
+        match (self.column_type, self.detail) {
+            (column_type::ENUM, bytes @ 1..=2) | (column_type::SET, bytes @ (1..=4 | 8)) => {
+                Ok(bytes.to_le_bytes()[0])
+            }
+            _ => Err(Problem::Malformed("the length of an ENUM or a SET")),
+        }
+    }
+}
+
+fn is_fractional(column_type: u8) -> bool {
+    matches!(column_type, column_type::TIME | column_type::DATETIME | column_type::TIMESTAMP)
+}
+
+fn charset(collation: Option<u64>, table: &TableName, column: &str) -> Result<Charset, Problem> {
+    let collation = collation.ok_or_else(|| Problem::MetadataNotFull(table.clone()))?;
+    Charset::of_collation(collation).ok_or_else(|| Problem::Collation {
+        table: table.clone(),
+        column: column.to_owned(),
+        collation,
+    })
+}
+
+fn texts(labels: &[&[u8]], charset: Charset) -> Result<Vec<String>, Problem> {
+    labels
+        .iter()
+        .map(|label| {
+            // The labels of a column with the collation `binary` are plain bytes to MySQL.
+            let charset = if charset == Charset::Binary { Charset::Utf8 } else { charset };
+            let mut text = String::new();
+            if charset.decode(label, &mut text) {
+                Ok(text)
+            } else {
+                Err(Problem::Malformed("a label that is no text in its character set"))
+            }
+        })
+        .collect()
+}
+
+fn unsupported_name(column_type: u8) -> &'static str {
+    match column_type {
+        column_type::JSON => "JSON",
+        column_type::GEOMETRY => "GEOMETRY",
+        column_type::VECTOR => "VECTOR",
+        column_type::TYPED_ARRAY => "ARRAY",
+        column_type::OLD_TIMESTAMP => "TIMESTAMP of MySQL 5.5",
+        column_type::OLD_TIME => "TIME of MySQL 5.5",
+        column_type::OLD_DATETIME => "DATETIME of MySQL 5.5",
+        _ => "unknown",
+    }
+}

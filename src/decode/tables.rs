@@ -1,0 +1,122 @@
+//! The tables that the stream has named: which table id is which version, and how to read it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{error::Problem, layout::Cell, table_map::TableMap};
+use crate::model::table::{ColumnKind, TableName, TableVersion, TableVersionId};
+
+/// Table ids that are kept over the end of a statement; the server names a table again before
+/// each statement's rows, so forgetting them all costs one comparison each.
+const IDS_KEPT_MAX: usize = 4096;
+
+/// Everything the stream has said about tables.
+pub(super) struct Tables {
+    captures: Box<dyn Fn(&TableName) -> bool + Send>,
+    ids: BTreeMap<u64, Mapped>,
+    versions: Vec<Version>,
+    by_definition: BTreeMap<Arc<[u8]>, TableVersionId>,
+}
+
+/// What a table id stands for.
+#[derive(Debug)]
+enum Mapped {
+    /// A table that is not captured, by the bytes of its name.
+    Skipped(Box<[u8]>),
+    Captured(TableVersionId),
+}
+
+/// A table version and how its rows are read.
+#[derive(Debug)]
+pub(super) struct Version {
+    definition: Arc<[u8]>,
+    pub(super) table: TableVersion,
+    pub(super) cells: Box<[Cell]>,
+}
+
+impl Tables {
+    pub(super) fn new(captures: Box<dyn Fn(&TableName) -> bool + Send>) -> Self {
+        Self {
+            captures,
+            ids: BTreeMap::new(),
+            versions: Vec::new(),
+            by_definition: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn captures(&self, table: &TableName) -> bool {
+        (self.captures)(table)
+    }
+
+    pub(super) fn version(&self, id: TableVersionId) -> Option<&Version> {
+        self.versions.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// Which version a table id stands for; `None` inside for a table that is not captured.
+    pub(super) fn version_of(&self, id: u64) -> Result<Option<TableVersionId>, Problem> {
+        match self.ids.get(&id) {
+            None => Err(Problem::UnmappedTable(id)),
+            Some(Mapped::Skipped(_)) => Ok(None),
+            Some(Mapped::Captured(version)) => Ok(Some(*version)),
+        }
+    }
+
+    /// Forgets all table ids: they count from the start of the server.
+    pub(super) fn forget_ids(&mut self) {
+        self.ids.clear();
+    }
+
+    /// Takes in a TABLE_MAP event.
+    pub(super) fn map(&mut self, data: &[u8]) -> Result<(), Problem> {
+        let map = TableMap::split(data)?;
+        let is_known = match self.ids.get(&map.table_id) {
+            None => false,
+            Some(Mapped::Skipped(name)) => map.definition.starts_with(name),
+            Some(Mapped::Captured(version)) => {
+                self.version(*version).is_some_and(|known| *known.definition == *map.definition)
+            }
+        };
+        if is_known {
+            return Ok(());
+        }
+        let (name, _) = map.name()?;
+        let mapped = if !self.captures(&name) {
+            Mapped::Skipped(map.name_bytes()?.into())
+        } else if let Some(version) = self.by_definition.get(map.definition) {
+            Mapped::Captured(*version)
+        } else {
+            Mapped::Captured(self.add(&map)?)
+        };
+        if self.ids.len() >= IDS_KEPT_MAX {
+            // Those of the statement at hand are lost with the rest only if it has this many.
+            self.ids.clear();
+        }
+        self.ids.insert(map.table_id, mapped);
+        Ok(())
+    }
+
+    fn add(&mut self, map: &TableMap<'_>) -> Result<TableVersionId, Problem> {
+        let (table, cells) = map.table()?;
+        let id = u32::try_from(self.versions.len()).expect("no stream has 2^32 table versions");
+        let id = TableVersionId(id);
+        let definition: Arc<[u8]> = map.definition.into();
+        self.by_definition.insert(Arc::clone(&definition), id);
+        self.versions.push(Version { definition, table, cells });
+        Ok(id)
+    }
+}
+
+impl Version {
+    /// Refuses a table with a column that is not read yet.
+    pub(super) fn expect_readable(&self) -> Result<(), Problem> {
+        for column in &self.table.columns {
+            if let ColumnKind::Unsupported(column_type) = column.kind {
+                return Err(Problem::ColumnType {
+                    table: self.table.name.clone(),
+                    column: column.name.clone(),
+                    column_type,
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Splits a statement's text into words, names, texts and symbols.
+//!
+//! It knows just enough of MySQL's lexer to see which words are code: comments, the code inside
+//! `/*! … */`, three kinds of quotes, escapes, and double-byte characters whose second byte looks
+//! like a backslash.
+
+use super::{charset::Charset, query::Dialect};
+
+/// One piece of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// A keyword, an unquoted name or a number.
+    Word(&'a [u8]),
+    /// A quoted name, without its quotes; a doubled quote inside it is still doubled.
+    Name(&'a [u8], u8),
+    /// A text in quotes.
+    Text,
+    /// Any other character.
+    Symbol(u8),
+}
+
+/// A quote or a comment that does not end, or a name in an unknown character set.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// The pieces of a statement, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens<'a> {
+    rest: &'a [u8],
+    dialect: Dialect,
+    /// Whether what comes stands in a comment that the server runs.
+    in_code_comment: bool,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(text: &'a [u8], dialect: Dialect) -> Self {
+        Self { rest: text, dialect, in_code_comment: false }
+    }
+
+    /// The text that is not split yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, Unreadable> {
+        loop {
+            let Some((&first, after)) = self.rest.split_first() else {
+                return Ok(None);
+            };
+            match first {
+                b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0 => self.rest = after,
+                b'#' => self.skip_line(),
+                b'-' if starts_dash_comment(after) => self.skip_line(),
+                b'/' if after.starts_with(b"*") => self.comment()?,
+                b'*' if self.in_code_comment && after.starts_with(b"/") => {
+                    self.in_code_comment = false;
+                    self.rest = after.get(1..).unwrap_or_default();
+                }
+                b'`' => return self.name(after, b'`').map(Some),
+                b'"' if self.dialect.ansi_quotes => return self.name(after, b'"').map(Some),
+                b'"' | b'\'' => {
+                    self.rest = self.text_end(after, first)?;
+                    return Ok(Some(Token::Text));
+                }
+                _ if is_word(first) => {
+                    let length = self.rest.iter().take_while(|&&byte| is_word(byte)).count();
+                    let (word, rest) = self.rest.split_at(length);
+                    self.rest = rest;
+                    return Ok(Some(Token::Word(word)));
+                }
+                _ => {
+                    self.rest = after;
+                    return Ok(Some(Token::Symbol(first)));
+                }
+            }
+        }
+    }
+
+    fn skip_line(&mut self) {
+        let end = self.rest.iter().position(|&byte| byte == b'\n').unwrap_or(self.rest.len());
+        self.rest = self.rest.get(end..).unwrap_or_default();
+    }
+
+    /// Goes past a comment, or into one that holds code: `/*!` and a version's five or six digits.
+    fn comment(&mut self) -> Result<(), Unreadable> {
+        let inside = self.rest.get(2..).unwrap_or_default();
+        if let Some(code) = inside.strip_prefix(b"!") {
+            let digits = code.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+            self.rest = code.get(digits..).unwrap_or_default();
+            self.in_code_comment = true;
+            return Ok(());
+        }
+        let end = inside.windows(2).position(|pair| pair == b"*/").ok_or(Unreadable)?;
+        self.rest = inside.get(end + 2..).unwrap_or_default();
+        Ok(())
+    }
+
+    fn name(&mut self, after: &'a [u8], quote: u8) -> Result<Token<'a>, Unreadable> {
+        let mut length = 0;
+        loop {
+            let rest = after.get(length..).unwrap_or_default();
+            length += rest.iter().position(|&byte| byte == quote).ok_or(Unreadable)?;
+            if after.get(length + 1) != Some(&quote) {
+                break;
+            }
+            length += 2;
+        }
+        let (name, rest) = after.split_at(length);
+        self.rest = rest.get(1..).unwrap_or_default();
+        Ok(Token::Name(name, quote))
+    }
+
+    /// What follows the text that `after` begins with.
+    fn text_end(&self, after: &'a [u8], quote: u8) -> Result<&'a [u8], Unreadable> {
+        let double_bytes = self.dialect.charset.is_some_and(Charset::is_double_byte);
+        let mut rest = after;
+        loop {
+            let (&byte, next) = rest.split_first().ok_or(Unreadable)?;
+            let escapes = byte == b'\\' && !self.dialect.plain_backslash;
+            rest = if escapes || (double_bytes && byte >= 0x81) {
+                next.get(1..).ok_or(Unreadable)?
+            } else if byte != quote {
+                next
+            } else if let Some(doubled) = next.strip_prefix(&[quote]) {
+                doubled
+            } else {
+                return Ok(next);
+            };
+        }
+    }
+}
+
+/// What a name between quotes is called.
+pub(super) fn unquoted(name: &[u8], quote: u8) -> Vec<u8> {
+    let mut previous_was_quote = false;
+    let mut kept = name.to_vec();
+    kept.retain(|&byte| {
+        previous_was_quote = byte == quote && !previous_was_quote;
+        !(byte == quote && previous_was_quote)
+    });
+    kept
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
+
+/// `--` begins a comment only before a space, a control character or the end.
+fn starts_dash_comment(after: &[u8]) -> bool {
+    match after {
+        [b'-'] => true,
+        [b'-', next, ..] => *next <= b' ',
+        _ => false,
+    }
+}

@@ -1,1 +1,321 @@
-//! The order of the stages.
+//! The order of the stages, and what happens when one fails.
+//!
+//! An epoch is one producer and one dump, from fencing to the first trouble. There is one way to
+//! recover from anything: throw the epoch away and begin the next one from the position that is
+//! committed in Kafka. What `kill -9` tests is the path every soft error takes.
+//!
+//! ```text
+//! START   connect MySQL, ask the registry            nothing is changed yet
+//!         fence:  init_transactions                  no older instance can commit from here on
+//!         load:   the saved position                 it is the last one, because of the fence
+//!         check:  the source still has what follows
+//!         commit: the same position, new generation  tells a fenced instance that this one is newer
+//! STREAM  begin; records ...; position last; commit  at borders of source transactions
+//! ```
+//!
+//! # Why nothing is lost and nothing comes twice
+//! Records and the position after them are in one Kafka transaction, so a consumer that reads
+//! committed records sees both or neither. A start reads the position after it has fenced all
+//! older producers, so nobody can move it any more, and streams exactly what follows it.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::Instant;
+
+use crate::{
+    commit::{self, PositionRecord},
+    config::{Config, SnapshotMode},
+    decode::Decoder,
+    encode::Registry,
+    error::{Failure, Verdict},
+    map::Filter,
+    metrics::Metrics,
+    model::{position::Position, table::TableName},
+    mysql::{self, Dump, Server},
+    produce::{self, Producer, TopicId},
+    runtime::{blocking_named, spawn_named, wall_clock},
+    shutdown::Shutdown,
+    status::{State, Status},
+};
+
+mod delivery;
+mod plans;
+mod stream;
+
+use self::{delivery::Delivery, plans::Plans, stream::Stream};
+
+/// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more
+/// costs memory and gains nothing.
+const QUEUE_BYTES_MAX: u32 = 2 << 20;
+
+/// How long a start may take to read the saved position.
+const LOAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a fenced instance looks for the newer one before it blames the broker.
+const FENCE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pauses between epochs: short first, since most trouble is a connection that was cut.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// The same trouble is told again after this time.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
+/// `--until-caught-up` gives up when no epoch has streamed for this long.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a run needs.
+pub struct Run {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Whether to end once everything committed at the start is delivered.
+    pub until_caught_up: bool,
+    /// The stop signal.
+    pub shutdown: Shutdown,
+    /// Shown to people.
+    pub status: Status,
+    /// Counted for people.
+    pub metrics: Arc<Metrics>,
+}
+
+/// How a run ended without a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything committed when the run started is delivered.
+    CaughtUp,
+    /// Asked to stop; everything begun is delivered.
+    Drained,
+    /// Asked to stop, and the drain timeout passed.
+    Overdue,
+}
+
+/// What outlives an epoch.
+struct Progress {
+    registry: Arc<Registry>,
+    /// What `--until-caught-up` waits for: the end of the source when the run first saw it.
+    target: Option<Position>,
+    /// The generation of the last epoch that loaded a position.
+    generation: u64,
+    pauses: ExponentialBackoff,
+    /// When an epoch last streamed, or the run began.
+    streamed: Instant,
+    told: Option<(Instant, &'static str)>,
+}
+
+/// Captures until stopped, caught up or halted.
+pub async fn run(run: Run) -> Result<Outcome, Failure> {
+    produce::settings::check(&run.config.kafka)?;
+    let mut progress = Progress {
+        registry: Arc::new(Registry::new(&run.config.schema_registry)?),
+        target: None,
+        generation: 0,
+        pauses: pauses(),
+        streamed: Instant::now(),
+        told: None,
+    };
+    loop {
+        run.status.enter(State::Starting, wall_clock());
+        let ended = epoch(&run, &mut progress).await;
+        run.metrics.streaming.set(0);
+        let failure = match ended {
+            Ok(outcome) => return Ok(outcome),
+            Err(failure) if run.shutdown.is_requested() && failure.verdict == Verdict::Recycle => {
+                tracing::warn!(reason = failure.reason, "stopped during trouble: {failure}");
+                return Ok(Outcome::Drained);
+            }
+            Err(failure) if failure.verdict == Verdict::Fenced => {
+                explain_fencing(&run, progress.generation, failure).await
+            }
+            Err(failure) => failure,
+        };
+        if failure.verdict != Verdict::Recycle {
+            run.status.fail(State::Halted, &failure, wall_clock());
+            return Err(failure);
+        }
+        run.status.fail(State::Waiting, &failure, wall_clock());
+        run.metrics.recycled(failure.reason);
+        progress.tell(&failure);
+        if run.until_caught_up && CATCH_UP_PATIENCE <= progress.streamed.elapsed() {
+            return Err(Failure { verdict: Verdict::Halt, ..failure });
+        }
+        let pause = progress.pauses.next().unwrap_or(PAUSE_MAX);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = run.shutdown.requested() => return Ok(Outcome::Drained),
+        }
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(PAUSE_MIN)
+        .with_max_delay(PAUSE_MAX)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+impl Progress {
+    /// Tells new trouble at once and lasting trouble every now and then.
+    fn tell(&mut self, failure: &Failure) {
+        let known = self
+            .told
+            .is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < TELL_AGAIN);
+        if !known {
+            let hint = &failure.hint;
+            tracing::warn!(reason = failure.reason, hint, "{}; trying again", failure.message);
+            self.told = Some((Instant::now(), failure.reason));
+        }
+    }
+
+    fn streams(&mut self) {
+        self.pauses = pauses();
+        self.told = None;
+    }
+}
+
+/// One epoch, from connecting to the first trouble or the end.
+async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
+    let prepared = tokio::select! {
+        prepared = prepare(run, progress) => prepared?,
+        () = run.shutdown.requested() => return Ok(Outcome::Drained),
+    };
+    let Prepared { fenced, dump, server, position } = prepared;
+    progress.streams();
+    let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
+    let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
+    let filter = Filter::new(&run.config.capture);
+    let captures = move |table: &TableName| filter.captures(table);
+    let decoder = Decoder::new(Box::new(captures), position.file.file.clone())
+        .lower_case_names(server.lower_case_table_names);
+    let stream = Stream {
+        decoder,
+        queue,
+        target: progress.target.clone().filter(|_| run.until_caught_up),
+        shutdown: run.shutdown.clone(),
+        delivery: Delivery::new(
+            run,
+            fenced.producer,
+            fenced.state_topic,
+            PositionRecord { generation: progress.generation, seq: fenced.seq, position },
+            Plans::new(
+                Arc::clone(&run.config),
+                Arc::clone(&progress.registry),
+                Arc::clone(&run.metrics),
+            ),
+        ),
+    };
+    let ended = blocking_named("pipeline", move || stream.run()).await;
+    reader.abort();
+    progress.streamed = Instant::now();
+    ended.map_err(thread_failed)?.unwrap_or_else(|| Err(panicked("pipeline")))
+}
+
+/// Everything an epoch needs before it streams.
+struct Prepared {
+    fenced: Fenced,
+    dump: Dump,
+    server: Server,
+    position: Position,
+}
+
+/// A producer that no older one can disturb, and what the last one left.
+struct Fenced {
+    producer: Producer,
+    state_topic: TopicId,
+    /// Number of the last position record, 0 before the first.
+    seq: u64,
+    saved: Option<PositionRecord>,
+}
+
+async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
+    let config = &run.config;
+    let mut connection = mysql::connect(&config.mysql).await?;
+    progress.registry.probe().await?;
+    let fencing = {
+        let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
+        blocking_named("fencing", move || fence(&config, &shutdown))
+    };
+    let fenced = fencing.await.map_err(thread_failed)?;
+    let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;
+    progress.generation = fenced.saved.as_ref().map_or(0, |saved| saved.generation) + 1;
+    // Asked after the position was loaded: a position cannot be ahead of what is asked later.
+    let server = Server::inspect(&mut connection, config).await?;
+    progress.target.get_or_insert_with(|| server.current.clone());
+    let position = match &fenced.saved {
+        Some(saved) => {
+            server.check_continuity(&saved.position)?;
+            tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
+            saved.position.clone()
+        }
+        None => first_position(config, &server),
+    };
+    let dump = Dump::open(connection, &config.mysql, config.server_id(), &position).await?;
+    Ok(Prepared { fenced, dump, server, position })
+}
+
+/// Makes the one producer that may commit, then reads the position: in this order.
+fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
+    let transactional_id = config.transactional_id();
+    let mut producer = Producer::new(&config.kafka, &transactional_id, shutdown.clone())?;
+    let name = config.state_topic();
+    let state_topic = producer.topic(&name, &commit::topic_settings(&config.kafka))?;
+    if let Some(facts) = producer.topic_facts(state_topic) {
+        commit::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
+    }
+    producer.init_transactions()?;
+    let written = producer.watermarks(&name, 0)?;
+    let saved = commit::load(config, written, LOAD_PATIENCE, shutdown)?;
+    let seq = saved.as_ref().map_or(0, |saved| saved.seq);
+    Ok(Fenced { producer, state_topic, seq, saved })
+}
+
+/// Where a connector begins that has never committed a position.
+fn first_position(config: &Config, server: &Server) -> Position {
+    let position = server.current.clone();
+    match config.snapshot.mode {
+        SnapshotMode::Initial => tracing::warn!(
+            %position,
+            "first start: begins at the current position; reading the rows that exist already is \
+             not supported yet, snapshot.mode = \"never\" says that this is meant"
+        ),
+        SnapshotMode::Never => tracing::info!(%position, "first start at the current position"),
+    }
+    position
+}
+
+/// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it
+/// commits, or the broker, which ended a transaction that took too long.
+async fn explain_fencing(run: &Run, generation: u64, failure: Failure) -> Failure {
+    let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
+    let newer = blocking_named("fencing", move || {
+        commit::await_newer_generation(&config, generation, FENCE_PATIENCE, &shutdown)
+    });
+    match newer.await {
+        Ok(Some(Ok(Some(newer)))) => Failure::new(
+            Verdict::Fenced,
+            "fenced",
+            format!(
+                "another instance of connector `{}` has taken over (generation {newer}, this one \
+                 is {generation})",
+                run.config.name
+            ),
+        )
+        .hint("Run one instance for each connector name."),
+        _ => Failure { verdict: Verdict::Recycle, ..failure },
+    }
+}
+
+fn thread_failed(error: std::io::Error) -> Failure {
+    Failure::new(Verdict::Recycle, "no_thread", format!("cannot start a thread: {error}"))
+}
+
+fn panicked(thread: &str) -> Failure {
+    Failure::new(
+        Verdict::Bug,
+        "panic",
+        format!("the {thread} thread panicked; its message is above"),
+    )
+    .hint("This is a bug in Tailwater. The position has not moved past what was delivered.")
+}

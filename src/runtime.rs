@@ -1,6 +1,9 @@
 //! Tasks and threads, each with a name and an owner who joins it.
 
-use std::{io, thread};
+use std::{
+    io, thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::task::JoinHandle;
 
@@ -25,4 +28,27 @@ where
     T: Send + 'static,
 {
     thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// Runs blocking work on a thread of its own and awaits its result; `None` if it panicked.
+pub async fn blocking_named<T, F>(name: &'static str, body: F) -> io::Result<Option<T>>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    // Joined by the channel: it closes when the thread ends, with or without a result.
+    thread_named(name, move || drop(sender.send(body())))?;
+    Ok(receiver.await.ok())
+}
+
+/// The wall clock. Only for times that are shown or delivered; nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+pub fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The wall clock since 1970; a clock before that reads as 1970.
+pub fn since_epoch() -> Duration {
+    wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -20,6 +20,8 @@ pub struct Server {
     pub uuid: ServerUuid,
     /// What it had committed: the end of its binlog and, with `gtid_mode=ON`, its GTIDs.
     pub current: Position,
+    /// Whether names may be written in another case than the tables have.
+    pub lower_case_table_names: bool,
     /// `@@gtid_purged`: transactions whose binlogs are gone.
     purged: GtidSet,
     /// The binlog files it still has, when positions go by file.
@@ -47,11 +49,12 @@ impl Server {
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
         let with_gtids = server.variable("gtid_mode").await? == "ON";
+        let lower_case_table_names = server.variable("lower_case_table_names").await? != "0";
         let purged = server.gtid_set("gtid_purged").await?;
         let current = server.current_position(uuid, with_gtids).await?;
         let files = if with_gtids { Vec::new() } else { server.binlog_files().await? };
         server.warn_of_namesakes().await;
-        Ok(Self { version, uuid, current, purged, files })
+        Ok(Self { version, uuid, current, lower_case_table_names, purged, files })
     }
 
     /// Whether the source can go on from a saved position, and how to ask it: nothing may be

@@ -1,0 +1,328 @@
+//! From rows to a committed Kafka transaction: the open batch and the position after it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    Run,
+    plans::{Plan, Plans},
+};
+use crate::{
+    commit::{POSITION_KEY, PositionRecord},
+    config::{Config, TruncatePolicy},
+    decode::{Finished, Rows, Statement},
+    encode::Encoder,
+    error::{Failure, Verdict},
+    metrics::Metrics,
+    model::{change::Operation, position::Position},
+    produce::{Commit, Producer, TopicId},
+    runtime::{since_epoch, wall_clock},
+    status::{State, Status},
+};
+
+/// A position that moved over nothing to deliver is saved this often: often enough to keep a
+/// restart short and purged binlogs behind, seldom enough to cost nothing.
+const QUIET_COMMIT_S: u64 = 10;
+
+/// Delivers rows and remembers how far.
+pub(super) struct Delivery {
+    config: Arc<Config>,
+    status: Status,
+    metrics: Arc<Metrics>,
+    producer: Producer,
+    state_topic: TopicId,
+    encoder: Encoder,
+    plans: Plans,
+    /// The position after the last source transaction that was taken in, and its number.
+    record: PositionRecord,
+    /// The records sent since the last commit.
+    batch: Batch,
+    /// Whether a source transaction has begun and not ended.
+    inside: bool,
+    /// Whether the position moved since it was committed.
+    moved: bool,
+    committed: Instant,
+    /// Whether this epoch has committed records.
+    has_delivered: bool,
+}
+
+/// The open Kafka transaction.
+#[derive(Default)]
+struct Batch {
+    /// When its first record was sent; `None` while no transaction is open.
+    opened: Option<Instant>,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Delivery {
+    pub(super) fn new(
+        run: &Run,
+        producer: Producer,
+        state_topic: TopicId,
+        record: PositionRecord,
+        plans: Plans,
+    ) -> Self {
+        Self {
+            config: Arc::clone(&run.config),
+            status: run.status.clone(),
+            metrics: Arc::clone(&run.metrics),
+            producer,
+            state_topic,
+            encoder: Encoder::new(&run.config.name, env!("CARGO_PKG_VERSION")),
+            plans,
+            record,
+            batch: Batch::default(),
+            inside: false,
+            moved: false,
+            committed: Instant::now(),
+            has_delivered: false,
+        }
+    }
+
+    /// Commits the position the epoch starts from, then counts as streaming.
+    pub(super) fn start(&mut self) -> Result<(), Failure> {
+        self.commit()?;
+        self.metrics.streaming.set(1);
+        self.status.enter(State::Streaming, wall_clock());
+        tracing::info!(position = %self.record.position.file, "streaming");
+        Ok(())
+    }
+
+    /// A source transaction has begun.
+    pub(super) fn begin(&mut self) {
+        self.inside = true;
+    }
+
+    /// Sends the records of a rows event.
+    pub(super) fn rows(&mut self, mut rows: Rows<'_>) -> Result<(), Failure> {
+        let open = self.batch.opened.is_some();
+        let plan = self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
+        if !open {
+            self.producer.begin()?;
+            self.batch.opened = Some(Instant::now());
+        }
+        let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
+        self.encoder.start_event(&plan.table, &rows.origin, now_ns);
+        let sent = send_rows(plan, &mut self.encoder, &mut self.producer, &mut rows)
+            .map_err(|failure| at_rows(failure, &rows))?;
+        plan.metrics.count(rows.operation, sent.rows.into(), sent.bytes);
+        if sent.zero_dates > 0 {
+            self.metrics.zero_dates.inc_by(sent.zero_dates);
+        }
+        self.batch.rows += u64::from(sent.rows);
+        self.batch.bytes += sent.bytes;
+        Ok(())
+    }
+
+    /// A statement changed captured tables: what is known about them is out of date.
+    pub(super) fn statement(&mut self, statement: &Statement) -> Result<(), Failure> {
+        self.plans.forget(&statement.tables);
+        let tables =
+            statement.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if !statement.hides_rows() {
+            tracing::info!(tables, kind = ?statement.kind, "a statement changed captured tables");
+            return Ok(());
+        }
+        match self.config.capture.truncate {
+            TruncatePolicy::Ignore => {
+                tracing::warn!(tables, kind = ?statement.kind, "rows went without row events; ignored");
+                Ok(())
+            }
+            TruncatePolicy::Halt => Err(Failure::new(
+                Verdict::Halt,
+                "rows_removed_by_statement",
+                format!(
+                    "a statement ({:?}) on {tables} after {} changed rows without row events",
+                    statement.kind, self.record.position
+                ),
+            )
+            .hint(
+                "Consumers keep the rows that are gone. To go on all the same, set \
+                 capture.truncate = \"ignore\".",
+            )),
+        }
+    }
+
+    /// A source transaction has ended: the position moves, and the batch ends if it is due.
+    pub(super) fn finish(&mut self, finished: &Finished<'_>) -> Result<(), Failure> {
+        if let Some(statement) = finished.statement {
+            self.statement(statement)?;
+        }
+        self.inside = false;
+        self.moved = true;
+        self.metrics.transactions.inc();
+        advance(&mut self.record.position, finished);
+        if self.is_due() { self.commit() } else { Ok(()) }
+    }
+
+    /// Nothing waits in the queue: a batch at a border ends, so that a lone change is visible.
+    pub(super) fn idle(&mut self) -> Result<(), Failure> {
+        if self.inside {
+            return Ok(());
+        }
+        let quiet = self.moved && QUIET_COMMIT_S <= self.committed.elapsed().as_secs();
+        if self.batch.opened.is_some() || quiet {
+            self.commit()?;
+        }
+        self.metrics.source_lag_seconds.set(0.0);
+        self.metrics.queue_bytes.set(0);
+        Ok(())
+    }
+
+    /// Commits what is not committed yet, before an end.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        if self.moved { self.commit() } else { Ok(()) }
+    }
+
+    /// Ends the epoch: an open transaction is aborted, so that no consumer waits for it.
+    pub(super) fn end(self) {
+        self.producer.abort();
+    }
+
+    pub(super) fn is_inside_transaction(&self) -> bool {
+        self.inside
+    }
+
+    pub(super) fn has_reached(&self, target: &Position) -> bool {
+        self.record.position.has_reached(target)
+    }
+
+    pub(super) fn queued(&self, bytes: u64) {
+        self.metrics.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the batch is old or large enough. The first one of an epoch ends at once, so that
+    /// a start under load shows its first records without waiting for the age.
+    fn is_due(&self) -> bool {
+        self.batch.opened.is_some_and(|opened| {
+            !self.has_delivered
+                || self.config.delivery.batch_bytes_max <= self.batch.bytes
+                || self.config.delivery.batch_age_max() <= opened.elapsed()
+        })
+    }
+
+    /// Commits the batch and the position after it.
+    fn commit(&mut self) -> Result<(), Failure> {
+        match self.batch.opened {
+            Some(_) => self.producer.flush()?,
+            None => self.producer.begin()?,
+        }
+        self.record.seq += 1;
+        let now = since_epoch();
+        let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let json = self.record.to_json(&self.config.name, now_us).map_err(|problem| {
+            Failure::new(Verdict::Halt, "position_not_writable", format!("the position {problem}"))
+        })?;
+        self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), None)?;
+        let commit = self.producer.commit()?;
+        self.committed();
+        match commit {
+            Commit::Clean => Ok(()),
+            Commit::Doubtful => Err(Failure::new(
+                Verdict::Recycle,
+                "kafka_commit_doubtful",
+                "a commit succeeded after Kafka had trouble, so the next one could be taken for it",
+            )),
+        }
+    }
+
+    /// Shows what is committed now, and begins an empty batch.
+    fn committed(&mut self) {
+        let position = &self.record.position;
+        let metrics = &self.metrics;
+        let batch = std::mem::take(&mut self.batch);
+        metrics.commits.inc();
+        if let Some(opened) = batch.opened {
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::as_conversions,
+                reason = "for a histogram"
+            )]
+            let (rows, bytes) = (batch.rows as f64, batch.bytes as f64);
+            metrics.batch_rows.observe(rows);
+            metrics.batch_bytes.observe(bytes);
+            metrics.batch_duration_seconds.observe(opened.elapsed().as_secs_f64());
+            let source = std::time::Duration::from_micros(position.source_time_us);
+            let lag = since_epoch().saturating_sub(source).as_secs_f64();
+            metrics.commit_latency_seconds.observe(lag);
+            metrics.source_lag_seconds.set(lag);
+            self.has_delivered = true;
+        }
+        let file_number = position.file.file_number().and_then(|number| i64::try_from(number).ok());
+        metrics.position_file_number.set(file_number.unwrap_or_default());
+        metrics.position_offset_bytes.set(i64::try_from(position.file.offset).unwrap_or(i64::MAX));
+        self.status.committed(position, wall_clock());
+        self.moved = false;
+        self.committed = Instant::now();
+    }
+}
+
+/// What a rows event became.
+#[derive(Default)]
+struct Sent {
+    rows: u32,
+    bytes: u64,
+    zero_dates: u64,
+}
+
+/// Encodes and sends the rows of one event, in order.
+fn send_rows(
+    plan: &Plan,
+    encoder: &mut Encoder,
+    producer: &mut Producer,
+    rows: &mut Rows<'_>,
+) -> Result<Sent, (Failure, u32)> {
+    let mut sent = Sent::default();
+    while rows.images.more() {
+        let messages = encoder
+            .row(&plan.table, rows.operation, sent.rows, &mut rows.images)
+            .map_err(|error| (error.into(), sent.rows))?;
+        sent.zero_dates += u64::from(messages.zero_dates());
+        for message in messages {
+            let bytes = message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
+            sent.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
+            producer
+                .send(plan.topic, message.key, message.value, message.header)
+                .map_err(|error| (error.into(), sent.rows))?;
+        }
+        sent.rows += 1;
+    }
+    Ok(sent)
+}
+
+/// Adds to a failure which row it is about, by coordinates, never by values.
+fn at_rows((mut failure, row): (Failure, u32), rows: &Rows<'_>) -> Failure {
+    use std::fmt::Write as _;
+    let origin = &rows.origin;
+    let operation = match rows.operation {
+        Operation::Insert => "inserted",
+        Operation::Update => "updated",
+        Operation::Delete => "deleted",
+    };
+    write!(
+        failure.message,
+        " (row {row} {operation} in {} at {}:{}",
+        rows.table.name, origin.file, origin.offset
+    )
+    .expect("writing to a String cannot fail");
+    if !origin.transaction.gtid_text.is_empty() {
+        failure.message.push_str(", GTID ");
+        failure.message.push_str(&origin.transaction.gtid_text);
+    }
+    failure.message.push(')');
+    failure
+}
+
+/// Moves the position over a source transaction that has ended.
+fn advance(position: &mut Position, finished: &Finished<'_>) {
+    if let (Some(set), Some(gtid)) = (&mut position.gtid_set, &finished.transaction.gtid) {
+        set.add(gtid);
+    }
+    if position.file.file != finished.end.file {
+        position.file.file.clone_from(&finished.end.file);
+    }
+    position.file.offset = finished.end.offset;
+    position.source_time_us = finished.transaction.commit_time_us;
+}

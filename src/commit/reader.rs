@@ -14,7 +14,7 @@ use rdkafka::{
 use tokio::time::Instant;
 
 use super::error::CommitError;
-use crate::{config::Config, shutdown::Shutdown};
+use crate::{config::Config, runtime, shutdown::Shutdown};
 
 /// The state topic's one partition.
 const PARTITION: i32 = 0;
@@ -37,7 +37,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("auto.offset.reset", "error"),
     ("check.crcs", "true"),
     // The answer to a fetch at the end is what tells that it is the end.
-    ("fetch.wait.max.ms", "10"),
+    ("fetch.wait.max.ms", "1"),
     ("fetch.error.backoff.ms", "50"),
     // librdkafka waits half of this before it connects to the first broker it has learnt of.
     ("reconnect.backoff.ms", "20"),
@@ -46,7 +46,8 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// Reads the state topic until its patience ends.
 pub(super) struct Reader<'a> {
-    consumer: BaseConsumer<Context>,
+    /// `None` only while the reader is dropped.
+    consumer: Option<BaseConsumer<Context>>,
     topic: String,
     until: Instant,
     shutdown: &'a Shutdown,
@@ -76,7 +77,11 @@ impl<'a> Reader<'a> {
         let consumer = client
             .create_with_context(Context::default())
             .map_err(|problem| CommitError::Kafka { topic: topic.clone(), problem })?;
-        Ok(Self { consumer, topic, until: Instant::now() + patience, shutdown })
+        Ok(Self { consumer: Some(consumer), topic, until: Instant::now() + patience, shutdown })
+    }
+
+    fn consumer(&self) -> &BaseConsumer<Context> {
+        self.consumer.as_ref().expect("only dropping the reader takes it")
     }
 
     /// Waits until every transaction with a record before `end` is committed or aborted.
@@ -85,7 +90,7 @@ impl<'a> Reader<'a> {
         loop {
             // This client sees committed records only, so what it calls the high watermark is the
             // last stable offset.
-            match self.consumer.fetch_watermarks(&self.topic, PARTITION, step) {
+            match self.consumer().fetch_watermarks(&self.topic, PARTITION, step) {
                 Ok((_, last_stable)) if end <= last_stable => return Ok(()),
                 Ok((_, last_stable)) => {
                     if !self.pause()? {
@@ -110,10 +115,10 @@ impl<'a> Reader<'a> {
         let mut partitions = TopicPartitionList::new();
         partitions
             .add_partition_offset(&self.topic, PARTITION, Offset::Beginning)
-            .and_then(|()| self.consumer.assign(&partitions))
+            .and_then(|()| self.consumer().assign(&partitions))
             .map_err(|problem| self.failed(problem))?;
         loop {
-            match self.consumer.poll(STEP) {
+            match self.consumer().poll(STEP) {
                 Some(Ok(message)) => each(message.offset(), message.key(), message.payload())?,
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
                 Some(Err(problem)) => self.check(problem)?,
@@ -147,12 +152,23 @@ impl<'a> Reader<'a> {
         if Instant::now() < self.until {
             return Ok(());
         }
-        let detail = self.consumer.context().last_error();
+        let detail = self.consumer().context().last_error();
         Err(CommitError::Unreachable { topic: self.topic.clone(), detail })
     }
 
     fn failed(&self, problem: KafkaError) -> CommitError {
         CommitError::Kafka { topic: self.topic.clone(), problem }
+    }
+}
+
+impl Drop for Reader<'_> {
+    /// rdkafka closes a consumer in steps of 100 ms, which nobody waits for: the thread ends by
+    /// itself and has nothing to say.
+    fn drop(&mut self) {
+        let consumer = self.consumer.take();
+        if let Err(error) = runtime::thread_named("kafka-close", move || drop(consumer)) {
+            tracing::debug!(%error, "no thread to close the consumer on");
+        }
     }
 }
 

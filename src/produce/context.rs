@@ -86,9 +86,10 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // A failed connection comes as a broker error too, which the failing call repeats; the
-        // warning about `isolation.level` is about our own use of it (see `settings`).
-        let known = matches!(facility, "FAIL" | "ERROR" | "TERMINATE")
+        // A failed connection comes as a broker error too, which the failing call repeats, and so
+        // does a coordinator that is not there yet, many times a second; the warning about
+        // `isolation.level` is about our own use of it (see `settings`).
+        let known = matches!(facility, "FAIL" | "ERROR" | "GETPID" | "TERMINATE")
             || (facility == "CONFWARN" && text.contains("isolation.level"));
         match level {
             _ if known => tracing::debug!(target: "librdkafka", facility, "{text}"),

@@ -9,3 +9,4 @@
 
 mod golden;
 mod registry;
+mod kafka_stages;

@@ -2,6 +2,8 @@
 
 use std::{ops::Range, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{
     error::{CommitError, RecordError},
     reader::Reader,
@@ -11,6 +13,9 @@ use crate::{
     config::{self, Config},
     shutdown::Shutdown,
 };
+
+/// How long the first look for a newer generation may take.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How the state topic is created where it is missing.
 ///
@@ -86,23 +91,25 @@ pub fn load(
 ///
 /// For a producer that was fenced, which has two causes: a newer instance, which commits its
 /// generation right after it fences, or the broker, which ended a transaction that took too long.
-/// Asks no producer, because that would fence the newer instance; `None` after `patience` means
-/// that there is none.
+/// Asks no producer, because that would fence the newer instance; `None` when none has come for
+/// `patience` after the first look.
 pub fn await_newer_generation(
     config: &Config,
     ours: u64,
     patience: Duration,
     shutdown: &Shutdown,
 ) -> Result<Option<u64>, CommitError> {
-    let reader = Reader::new(config, patience, shutdown)?;
+    let reader = Reader::new(config, READ_PATIENCE.saturating_add(patience), shutdown)?;
+    let mut until = None;
     loop {
         let newest = read(&reader, config)?.position.map(|record| record.generation);
         if let Some(generation) = newest.filter(|&generation| ours < generation) {
             return Ok(Some(generation));
         }
-        if !reader.pause()? {
+        if *until.get_or_insert_with(|| Instant::now() + patience) <= Instant::now() {
             return Ok(None);
         }
+        reader.pause()?;
     }
 }
 

@@ -112,18 +112,34 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    /// What an unanswered call means, by the last broker error.
-    pub(super) fn unreachable(servers: &str, broker_error: Option<BrokerError>) -> Self {
+    /// What a call means that got no answer, by the last broker error or else by what librdkafka
+    /// said to the call.
+    pub(super) fn unreachable(
+        servers: &str,
+        broker_error: Option<BrokerError>,
+        said: &str,
+    ) -> Self {
         let servers = servers.to_owned();
         let Some(BrokerError { code, text }) = broker_error else {
-            return Self::Unreachable { servers, detail: "no answer".to_owned() };
+            return Self::Unreachable { servers, detail: said.to_owned() };
         };
         match code {
             RDKafkaErrorCode::Authentication => Self::Login(text),
-            // A connection that ends in the handshake may be a broker that is just stopping.
-            RDKafkaErrorCode::SSL if !text.contains("Disconnected") => Self::Tls(text),
+            RDKafkaErrorCode::SSL => Self::Tls(text),
+            _ if text.contains("SSL_HANDSHAKE") => Self::Tls(text),
             _ if names_learnt_broker(&text) => Self::Advertised { servers, detail: text },
             _ => Self::Unreachable { servers, detail: text },
+        }
+    }
+
+    /// Whether it will be the same on every try, so that waiting for a broker is in vain. A TLS
+    /// handshake that ends for another reason than a certificate may be with a broker that is
+    /// just stopping.
+    pub(super) fn is_definite(&self) -> bool {
+        match self {
+            Self::Login(_) => true,
+            Self::Tls(text) => text.contains("certificate"),
+            _ => false,
         }
     }
 

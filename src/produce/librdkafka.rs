@@ -1,4 +1,4 @@
-//! The fenced calls into librdkafka: the only file with `unsafe`.
+//! The fenced calls into librdkafka: the only place with `unsafe`, here and in `admin`.
 //!
 //! rdkafka's safe producer waits in steps of 100 ms in `flush` and `commit_transaction`, its
 //! `poll` cannot be woken, its admin client opens connections of its own, and each send looks the
@@ -7,16 +7,14 @@
 //!
 //! Three facts of librdkafka that the proofs below rest on: a client may be used from any thread
 //! at the same time (its `INTRODUCTION.md`, "Threads and callbacks"); a queue or topic must be let
-//! go before its client, which [`Topic`] and [`Request`] do by holding or borrowing the
+//! go before its client, which [`Topic`] and `admin::Request` do by holding or borrowing the
 //! [`Handle`] in a later field; text that belongs to an event or an error lives as long as it, so
 //! it is copied while they are alive.
 #![allow(unsafe_code, reason = "librdkafka is C; every other file is held to deny(unsafe_code)")]
 
 use std::{
-    collections::BTreeMap,
-    ffi::{CStr, CString, c_char, c_int},
+    ffi::{CStr, c_char, c_int},
     ptr::{self, NonNull},
-    slice,
     sync::Arc,
     time::Duration,
 };
@@ -30,6 +28,8 @@ use rdkafka::{
 };
 
 use super::context::Context;
+
+mod admin;
 
 /// What librdkafka says when a call fails.
 #[derive(Debug)]
@@ -67,9 +67,11 @@ impl Handle {
         }
         let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, context)?;
         // SAFETY: the client is valid; the returned reference is ours to let go.
-        let queue = unsafe { sys::rd_kafka_queue_get_main(client.native_ptr()) };
-        let queue = Owned::new(queue, sys::rd_kafka_queue_destroy).ok_or(KafkaError::Canceled)?;
-        Ok(Self { events: Queue(queue), client })
+        let queue = unsafe {
+            let queue = sys::rd_kafka_queue_get_main(client.native_ptr());
+            Owned::new(queue, sys::rd_kafka_queue_destroy)
+        };
+        Ok(Self { events: Queue(queue.ok_or(KafkaError::Canceled)?), client })
     }
 
     /// The safe part of rdkafka's interface.
@@ -89,8 +91,9 @@ impl Handle {
         match event.kind() {
             sys::RD_KAFKA_EVENT_DR => self.note_failed_deliveries(&event),
             sys::RD_KAFKA_EVENT_ERROR => {
-                let error = event.error();
-                self.context().error(KafkaError::Global(error.code), &error.text);
+                if let Err(error) = event.error() {
+                    self.context().error(KafkaError::Global(error.code), &error.text);
+                }
             }
             sys::RD_KAFKA_EVENT_LOG => self.pass_log_line(&event),
             _ => {}
@@ -192,104 +195,6 @@ impl Handle {
         // SAFETY: the client is valid; a returned error is ours.
         unsafe { taken(call(self.client.native_ptr(), milliseconds(patience))) }
     }
-
-    /// Asks the controller for a topic; the answer is [`Request::created`].
-    pub(super) fn create_topic(
-        &self,
-        name: &CStr,
-        partitions: i32,
-        replication_factor: i32,
-        config: &BTreeMap<CString, CString>,
-        patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
-        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS;
-        let request = self.request(operation, patience)?;
-        let mut text: [c_char; TEXT_BYTES] = [0; TEXT_BYTES];
-        // SAFETY: the name ends in zero, `text` is as long as said.
-        let topic = unsafe {
-            sys::rd_kafka_NewTopic_new(
-                name.as_ptr(),
-                partitions,
-                replication_factor,
-                text.as_mut_ptr(),
-                text.len(),
-            )
-        };
-        let Some(topic) = Owned::new(topic, sys::rd_kafka_NewTopic_destroy) else {
-            // SAFETY: librdkafka wrote text that ends in zero into `text`.
-            let text = unsafe { copied(text.as_ptr()) };
-            let code = RDKafkaErrorCode::InvalidArgument;
-            return Err(NativeError { code, text, retriable: false });
-        };
-        let mut topics = [topic.get()];
-        // SAFETY: everything is valid; librdkafka copies the topic.
-        unsafe {
-            for (key, value) in config {
-                sys::rd_kafka_NewTopic_set_config(topic.get(), key.as_ptr(), value.as_ptr());
-            }
-            sys::rd_kafka_CreateTopics(
-                self.client.native_ptr(),
-                topics.as_mut_ptr(),
-                topics.len(),
-                request.options.get(),
-                request.answers.0.get(),
-            );
-        }
-        Ok(request)
-    }
-
-    /// Asks for a topic's configuration; the answer is [`Request::described`].
-    pub(super) fn describe_topic(
-        &self,
-        name: &CStr,
-        patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
-        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
-        let request = self.request(operation, patience)?;
-        let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
-        // SAFETY: the name ends in zero; librdkafka copies the resource, which is then let go.
-        unsafe {
-            let resource = sys::rd_kafka_ConfigResource_new(kind, name.as_ptr());
-            let mut resources = [resource];
-            sys::rd_kafka_DescribeConfigs(
-                self.client.native_ptr(),
-                resources.as_mut_ptr(),
-                resources.len(),
-                request.options.get(),
-                request.answers.0.get(),
-            );
-            sys::rd_kafka_ConfigResource_destroy(resource);
-        }
-        Ok(request)
-    }
-
-    fn request(
-        &self,
-        operation: sys::rd_kafka_admin_op_t,
-        patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
-        let client = self.client.native_ptr();
-        // SAFETY: the client is valid; both results are ours to let go.
-        let (options, answers) = unsafe {
-            (sys::rd_kafka_AdminOptions_new(client, operation), sys::rd_kafka_queue_new(client))
-        };
-        let options = Owned::new(options, sys::rd_kafka_AdminOptions_destroy);
-        let answers = Owned::new(answers, sys::rd_kafka_queue_destroy);
-        let (Some(options), Some(answers)) = (options, answers) else {
-            let code = RDKafkaErrorCode::CriticalSystemResource;
-            return Err(NativeError { code, text: String::new(), retriable: true });
-        };
-        // SAFETY: `options` is valid; a timeout that librdkafka refuses leaves its default.
-        unsafe {
-            let milliseconds = milliseconds(patience);
-            let (options, text) = (options.get(), ptr::null_mut());
-            sys::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, text, 0);
-            if operation == sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS {
-                sys::rd_kafka_AdminOptions_set_operation_timeout(options, milliseconds, text, 0);
-            }
-        }
-        Ok(Request { answers: Queue(answers), options, _client: self })
-    }
 }
 
 /// A topic's handle, looked up once.
@@ -304,11 +209,14 @@ unsafe impl Send for Topic {}
 impl Topic {
     /// Looks a topic up in the client, which need not know it yet.
     pub(super) fn new(handle: Arc<Handle>, name: &CStr) -> Result<Self, RDKafkaErrorCode> {
-        // SAFETY: the client is valid, the name ends in zero, no configuration is given.
+        let client = handle.client.native_ptr();
+        // SAFETY: the client is valid, the name ends in zero, no configuration is given; the
+        // returned reference is ours.
         let topic = unsafe {
-            sys::rd_kafka_topic_new(handle.client.native_ptr(), name.as_ptr(), ptr::null_mut())
+            let topic = sys::rd_kafka_topic_new(client, name.as_ptr(), ptr::null_mut());
+            Owned::new(topic, sys::rd_kafka_topic_destroy)
         };
-        match Owned::new(topic, sys::rd_kafka_topic_destroy) {
+        match topic {
             Some(topic) => Ok(Self { topic, handle }),
             None => Err(last_error()),
         }
@@ -348,101 +256,36 @@ impl Topic {
         content: &[u8],
     ) -> Result<(), RDKafkaErrorCode> {
         use sys::rd_kafka_vtype_t as kind;
-        use sys::{
-            rd_kafka_vu_s__bindgen_ty_1 as Content,
-            rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 as Bytes,
-            rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_2 as Header, rd_kafka_vu_t as Argument,
-        };
-        let bytes = |bytes| {
-            let (pointer, size) = pointer(bytes);
-            Content { mem: Bytes { ptr: pointer.cast_mut().cast(), size } }
-        };
-        let size = isize::try_from(content.len()).unwrap_or(isize::MAX);
-        let header = Header { name: name.as_ptr(), val: content.as_ptr().cast(), size };
-        let arguments = [
-            Argument { vtype: kind::RD_KAFKA_VTYPE_RKT, u: Content { rkt: self.topic.get() } },
-            Argument { vtype: kind::RD_KAFKA_VTYPE_PARTITION, u: Content { i32_: ANY_PARTITION } },
-            Argument {
-                vtype: kind::RD_KAFKA_VTYPE_MSGFLAGS,
-                u: Content { i: sys::RD_KAFKA_MSG_F_COPY },
-            },
-            Argument { vtype: kind::RD_KAFKA_VTYPE_KEY, u: bytes(key) },
-            Argument { vtype: kind::RD_KAFKA_VTYPE_VALUE, u: bytes(value) },
-            Argument { vtype: kind::RD_KAFKA_VTYPE_HEADER, u: Content { header } },
-        ];
-        // SAFETY: each argument's content is the one its kind says, and everything it points to
-        // lives until the call returns; key, value and header are copied.
+        let (key, key_bytes) = pointer(key);
+        let (value, value_bytes) = pointer(value);
+        // SAFETY: each kind is followed by the arguments that `rdkafka.h` lists for it, of the
+        // same widths; the pointers are null or valid for the bytes given, and copied.
         let error = unsafe {
-            sys::rd_kafka_produceva(
+            sys::rd_kafka_producev(
                 self.handle.client.native_ptr(),
-                arguments.as_ptr(),
-                arguments.len(),
+                kind::RD_KAFKA_VTYPE_RKT,
+                self.topic.get(),
+                kind::RD_KAFKA_VTYPE_PARTITION,
+                ANY_PARTITION,
+                kind::RD_KAFKA_VTYPE_MSGFLAGS,
+                sys::RD_KAFKA_MSG_F_COPY,
+                kind::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_bytes,
+                kind::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_bytes,
+                kind::RD_KAFKA_VTYPE_HEADER,
+                name.as_ptr(),
+                content.as_ptr(),
+                content.len(),
+                kind::RD_KAFKA_VTYPE_END,
             )
         };
-        // SAFETY: a returned error is ours.
-        unsafe { taken(error) }.map_err(|error| error.code)
-    }
-}
-
-/// An admin request under way. Dropped before the answer, the answer is thrown away.
-pub(super) struct Request<'a> {
-    answers: Queue,
-    options: Owned<sys::rd_kafka_AdminOptions_t>,
-    _client: &'a Handle,
-}
-
-impl Request<'_> {
-    /// Whether the topic was created; `None` if there is no answer yet.
-    pub(super) fn created(&self, patience: Duration) -> Option<Result<(), NativeError>> {
-        let event = self.answers.poll(patience)?;
-        let error = event.error();
-        if error.code != RDKafkaErrorCode::NoError {
-            return Some(Err(error));
+        match error.into() {
+            RDKafkaErrorCode::NoError => Ok(()),
+            code => Err(code),
         }
-        let mut count = 0;
-        // SAFETY: the event answers a request to create topics; the results belong to it.
-        let error = unsafe {
-            let result = sys::rd_kafka_event_CreateTopics_result(event.0.get());
-            let topics = sys::rd_kafka_CreateTopics_result_topics(result, &raw mut count);
-            let topic = array(topics, count).first().copied()?;
-            NativeError {
-                code: sys::rd_kafka_topic_result_error(topic).into(),
-                text: copied(sys::rd_kafka_topic_result_error_string(topic)),
-                retriable: false,
-            }
-        };
-        Some(if error.code == RDKafkaErrorCode::NoError { Ok(()) } else { Err(error) })
-    }
-
-    /// The topic's configuration; `None` if there is no answer yet.
-    pub(super) fn described(
-        &self,
-        patience: Duration,
-    ) -> Option<Result<BTreeMap<String, String>, NativeError>> {
-        let event = self.answers.poll(patience)?;
-        let error = event.error();
-        if error.code != RDKafkaErrorCode::NoError {
-            return Some(Err(error));
-        }
-        let mut count = 0;
-        let mut config = BTreeMap::new();
-        // SAFETY: the event answers a request to describe; resources and entries belong to it.
-        unsafe {
-            let result = sys::rd_kafka_event_DescribeConfigs_result(event.0.get());
-            let resources = sys::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
-            let resource = array(resources, count).first().copied()?;
-            let code = RDKafkaErrorCode::from(sys::rd_kafka_ConfigResource_error(resource));
-            if code != RDKafkaErrorCode::NoError {
-                let text = copied(sys::rd_kafka_ConfigResource_error_string(resource));
-                return Some(Err(NativeError { code, text, retriable: false }));
-            }
-            let entries = sys::rd_kafka_ConfigResource_configs(resource, &raw mut count);
-            for &entry in array(entries, count) {
-                let name = copied(sys::rd_kafka_ConfigEntry_name(entry));
-                config.insert(name, copied(sys::rd_kafka_ConfigEntry_value(entry)));
-            }
-        }
-        Some(Ok(config))
     }
 }
 
@@ -451,8 +294,11 @@ struct Queue(Owned<sys::rd_kafka_queue_t>);
 impl Queue {
     fn poll(&self, patience: Duration) -> Option<Event> {
         // SAFETY: the queue is valid; a returned event is ours.
-        let event = unsafe { sys::rd_kafka_queue_poll(self.0.get(), milliseconds(patience)) };
-        Owned::new(event, sys::rd_kafka_event_destroy).map(Event)
+        let event = unsafe {
+            let event = sys::rd_kafka_queue_poll(self.0.get(), milliseconds(patience));
+            Owned::new(event, sys::rd_kafka_event_destroy)
+        };
+        event.map(Event)
     }
 }
 
@@ -464,13 +310,11 @@ impl Event {
         unsafe { sys::rd_kafka_event_type(self.0.get()) }
     }
 
-    fn error(&self) -> NativeError {
+    /// Fails with the error that the event tells of, if it tells of one.
+    fn error(&self) -> Result<(), NativeError> {
         let event = self.0.get();
         // SAFETY: the event is valid; the text is its own.
-        let (code, text) = unsafe {
-            (sys::rd_kafka_event_error(event), copied(sys::rd_kafka_event_error_string(event)))
-        };
-        NativeError { code: code.into(), text, retriable: false }
+        unsafe { failed(sys::rd_kafka_event_error(event), sys::rd_kafka_event_error_string(event)) }
     }
 }
 
@@ -482,7 +326,11 @@ struct Owned<T> {
 
 impl<T> Owned<T> {
     /// Takes an object and the function that lets objects of its kind go; `None` for null.
-    fn new(object: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Option<Self> {
+    ///
+    /// # Safety
+    /// The object must be valid and nobody else's to let go, and any client it belongs to must
+    /// outlive it.
+    unsafe fn new(object: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Option<Self> {
         NonNull::new(object).map(|object| Self { object, destroy })
     }
 
@@ -501,9 +349,6 @@ impl<T> Drop for Owned<T> {
 /// Lets the partitioner choose (`RD_KAFKA_PARTITION_UA`).
 const ANY_PARTITION: i32 = -1;
 
-/// Room for the texts that librdkafka writes into a buffer of ours; it cuts longer ones.
-const TEXT_BYTES: usize = 512;
-
 /// Copies a C text; empty for null.
 ///
 /// # Safety
@@ -516,16 +361,16 @@ unsafe fn copied(text: *const c_char) -> String {
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// A C array of pointers; empty for null.
+/// Fails with a code and its text, unless the code is none.
 ///
 /// # Safety
-/// `items` must be null or point to `count` pointers that live as long as `'a`.
-unsafe fn array<'a, T>(items: *mut *const T, count: usize) -> &'a [*const T] {
-    if items.is_null() {
-        return &[];
+/// As [`copied`].
+unsafe fn failed(code: sys::rd_kafka_resp_err_t, text: *const c_char) -> Result<(), NativeError> {
+    match code.into() {
+        RDKafkaErrorCode::NoError => Ok(()),
+        // SAFETY: promised by the caller.
+        code => Err(NativeError { code, text: unsafe { copied(text) }, retriable: false }),
     }
-    // SAFETY: promised by the caller.
-    unsafe { slice::from_raw_parts(items, count) }
 }
 
 /// Reads an error object and lets it go; null is success.
@@ -533,7 +378,9 @@ unsafe fn array<'a, T>(items: *mut *const T, count: usize) -> &'a [*const T] {
 /// # Safety
 /// `error` must be null or an error object that nobody else lets go.
 unsafe fn taken(error: *mut sys::rd_kafka_error_t) -> Result<(), NativeError> {
-    let Some(error) = Owned::new(error, sys::rd_kafka_error_destroy) else { return Ok(()) };
+    // SAFETY: promised by the caller.
+    let error = unsafe { Owned::new(error, sys::rd_kafka_error_destroy) };
+    let Some(error) = error else { return Ok(()) };
     // SAFETY: the object is valid.
     Err(unsafe {
         NativeError {

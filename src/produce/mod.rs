@@ -37,7 +37,7 @@ use self::{
     settings::Limits,
     topics::Topic,
 };
-use crate::{config, runtime, shutdown::Shutdown};
+use crate::{config, error::Verdict, runtime, shutdown::Shutdown};
 
 mod context;
 mod error;
@@ -142,9 +142,9 @@ impl Producer {
     pub fn init_transactions(&mut self) -> Result<(), ProduceError> {
         const DURING: &str = "starting as the only producer of the transactional id";
         self.wait(|producer, step| match producer.handle.init_transactions(step) {
-            Ok(()) => Some(Ok(())),
-            Err(error) if error.retriable => None,
-            Err(error) => Some(Err(producer.failure(DURING, error))),
+            Ok(()) => Attempt::Done(()),
+            Err(error) if error.retriable => Attempt::Again(error.text),
+            Err(error) => Attempt::Failed(producer.failure(DURING, error)),
         })?;
         self.fenced_others = true;
         self.handle.context().forget_broker_errors();
@@ -223,17 +223,19 @@ impl Producer {
     /// The oldest offset of a partition and the next one it will give, open transactions counted
     /// in: the high watermark, not the last stable offset.
     pub fn watermarks(&self, topic: &str, partition: i32) -> Result<Range<i64>, ProduceError> {
+        const DURING: &str = "reading a topic's offsets";
         self.wait(|producer, step| {
             let client = producer.handle.client();
-            match client.fetch_watermarks(topic, partition, step) {
-                Ok((low, high)) => Some(Ok(low..high)),
-                Err(error) => {
-                    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                    let text = "cannot read the offsets".to_owned();
-                    let error = NativeError { code, text, retriable: true };
-                    let failure = producer.failure("reading a topic's offsets", error);
-                    (failure.verdict() != crate::error::Verdict::Recycle).then_some(Err(failure))
-                }
+            let error = match client.fetch_watermarks(topic, partition, step) {
+                Ok((low, high)) => return Attempt::Done(low..high),
+                Err(error) => error,
+            };
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+            let detail = format!("topic {topic}");
+            let failure = ProduceError::Kafka { during: DURING, code, detail };
+            match failure.verdict() {
+                Verdict::Recycle => Attempt::Again(failure.to_string()),
+                _ => Attempt::Failed(failure),
             }
         })
     }
@@ -242,7 +244,7 @@ impl Producer {
     /// is to stop. The attempt waits for at most the time it is given.
     fn wait<T>(
         &self,
-        mut attempt: impl FnMut(&Self, Duration) -> Option<Result<T, ProduceError>>,
+        mut attempt: impl FnMut(&Self, Duration) -> Attempt<T>,
     ) -> Result<T, ProduceError> {
         if self.fenced_others {
             self.handle.context().forget_broker_errors();
@@ -250,17 +252,18 @@ impl Producer {
         let started = Instant::now();
         let mut step = STEP;
         loop {
-            if let Some(result) = attempt(self, step) {
-                return result;
-            }
+            let said = match attempt(self, step) {
+                Attempt::Done(result) => return Ok(result),
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Again(said) => said,
+            };
             if self.shutdown.is_requested() {
                 return Err(ProduceError::Stopped);
             }
             let down = self.handle.context().all_brokers_down_since();
             let down = down.is_some_and(|since| PATIENCE_ALL_DOWN <= since.elapsed());
-            let error = self.unreachable();
-            let definite = matches!(error, ProduceError::Login(_) | ProduceError::Tls(_));
-            if definite || down || PATIENCE <= started.elapsed() {
+            let error = self.unreachable(&said);
+            if error.is_definite() || down || PATIENCE <= started.elapsed() {
                 return Err(error);
             }
             step = (step * 2).min(PATIENCE / 5);
@@ -357,8 +360,8 @@ impl Producer {
         self.send_failure(RDKafkaErrorCode::UnknownTopic)
     }
 
-    fn unreachable(&self) -> ProduceError {
-        ProduceError::unreachable(&self.servers, self.handle.context().broker_error())
+    fn unreachable(&self, said: &str) -> ProduceError {
+        ProduceError::unreachable(&self.servers, self.handle.context().broker_error(), said)
     }
 
     fn last_seen(&self) -> String {
@@ -402,6 +405,16 @@ impl Poll {
             tracing::error!("the thread that serves librdkafka panicked");
         }
     }
+}
+
+/// What came of one attempt of a call that waits for brokers.
+enum Attempt<T> {
+    /// It has a result.
+    Done(T),
+    /// It will fail again.
+    Failed(ProduceError),
+    /// Nothing yet, and what librdkafka said.
+    Again(String),
 }
 
 /// When something last left the queue.

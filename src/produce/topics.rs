@@ -1,11 +1,11 @@
 //! Topics: found or created, and what each of them can take.
 
-use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ffi::CString, sync::Arc, thread, time::Duration};
 
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{
-    Producer, TopicId, c_string,
+    Attempt, Producer, TopicId, c_string,
     error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
     librdkafka::{self, NativeError},
 };
@@ -18,6 +18,9 @@ const FRAMING_BYTES_MAX: usize = 61 + 28;
 
 /// What a header adds to its name and content: two lengths.
 const HEADER_BYTES_MAX: usize = 10;
+
+/// The pause before a broker is asked again about a topic that the controller just made.
+const UNKNOWN_PAUSE: Duration = Duration::from_millis(5);
 
 /// A topic as Kafka describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,23 +105,25 @@ impl Producer {
         self.wait(|producer, step| producer.try_partitions(name, step))
     }
 
-    fn try_partitions(
-        &self,
-        name: &str,
-        step: Duration,
-    ) -> Option<Result<Option<usize>, ProduceError>> {
-        let metadata = self.handle.client().fetch_metadata(Some(name), step).ok()?;
-        let topic = metadata.topics().first()?;
+    fn try_partitions(&self, name: &str, step: Duration) -> Attempt<Option<usize>> {
+        let metadata = match self.handle.client().fetch_metadata(Some(name), step) {
+            Ok(metadata) => metadata,
+            Err(error) => return Attempt::Again(error.to_string()),
+        };
+        let Some(topic) = metadata.topics().first() else {
+            return Attempt::Again(format!("no answer about topic {name}"));
+        };
         match topic.error().map(RDKafkaErrorCode::from) {
-            None if topic.partitions().is_empty() => None,
-            None => Some(Ok(Some(topic.partitions().len()))),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Some(Ok(None))
+            None if !topic.partitions().is_empty() => Attempt::Done(Some(topic.partitions().len())),
+            None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {
+                Attempt::Again(format!("topic {name} has no leader"))
             }
-            Some(RDKafkaErrorCode::LeaderNotAvailable) => None,
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Attempt::Done(None)
+            }
             Some(code) => {
                 let detail = format!("topic {name}");
-                Some(Err(ProduceError::Kafka { during: "looking up a topic", code, detail }))
+                Attempt::Failed(ProduceError::Kafka { during: "looking up a topic", code, detail })
             }
         }
     }
@@ -140,22 +145,23 @@ impl Producer {
             super::PATIENCE,
         );
         let request = request.map_err(refused)?;
-        let created = self.wait(|_, step| request.created(step).map(Ok))?;
+        let created = self.wait(|_, step| answer(request.created(step)))?;
         match created {
             Ok(()) => tracing::info!(topic = name, "topic created"),
             // Somebody else was faster.
             Err(error) if error.code == RDKafkaErrorCode::TopicAlreadyExists => {}
-            Err(error) if no_answer(error.code) => return Err(self.unreachable()),
+            Err(error) if no_answer(error.code) => return Err(self.unreachable(&error.text)),
             Err(error) => return Err(refused(error)),
         }
         // The controller has it; the brokers learn of it one after the other.
-        self.wait(|producer, step| match producer.try_partitions(name, step)? {
-            Ok(None) => {
-                std::thread::sleep(Duration::from_millis(5));
-                None
+        self.wait(|producer, step| match producer.try_partitions(name, step) {
+            Attempt::Done(Some(partitions)) => Attempt::Done(partitions),
+            Attempt::Failed(error) => Attempt::Failed(error),
+            Attempt::Again(said) => Attempt::Again(said),
+            Attempt::Done(None) => {
+                thread::sleep(UNKNOWN_PAUSE);
+                Attempt::Again(format!("topic {name} was created and is not known yet"))
             }
-            Ok(Some(partitions)) => Some(Ok(partitions)),
-            Err(error) => Some(Err(error)),
         })
     }
 
@@ -166,12 +172,12 @@ impl Producer {
             ProduceError::Kafka { during: "reading a topic's configuration", code, detail }
         };
         let request = self.handle.describe_topic(&c_name, super::PATIENCE).map_err(failed)?;
-        let described = self.wait(|_, step| request.described(step).map(Ok))?;
+        let described = self.wait(|_, step| answer(request.described(step)))?;
         let config = match described {
             Ok(config) => config,
             // The right to read it is optional; the broker then refuses what it must.
             Err(error) if not_permitted(error.code) => BTreeMap::new(),
-            Err(error) if no_answer(error.code) => return Err(self.unreachable()),
+            Err(error) if no_answer(error.code) => return Err(self.unreachable(&error.text)),
             Err(error) => return Err(failed(error)),
         };
         let cleanup_policy = config.get("cleanup.policy").cloned();
@@ -213,6 +219,10 @@ fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, header: Option<(&str, 
         .saturating_add(key.map_or(0, <[u8]>::len))
         .saturating_add(value.map_or(0, <[u8]>::len))
         .saturating_add(header)
+}
+
+fn answer<T>(answer: Option<T>) -> Attempt<T> {
+    answer.map_or_else(|| Attempt::Again("no answer".to_owned()), Attempt::Done)
 }
 
 fn no_answer(code: RDKafkaErrorCode) -> bool {

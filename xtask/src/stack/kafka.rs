@@ -30,6 +30,7 @@ const CLUSTER_ID: &str = "dGFpbHdhdGVyLXN0YWNrMA";
 #[derive(Debug, Clone, Default)]
 pub struct KafkaOptions {
     /// Further lines of `server.properties`, such as `message.max.bytes=1000`; they win over ours.
+    /// `{port}` and `{controller_port}` in them stand for the ports that were picked.
     pub extra_properties: Vec<String>,
 }
 
@@ -86,7 +87,10 @@ impl Server for Kafka {
         let data = self.folder.path().join("data");
         let (port, controller_port) = (self.port.number(), self.controller_port.number());
         let mut properties = properties(&data, port, controller_port);
-        properties.extend_from_slice(&self.options.extra_properties);
+        properties.extend(self.options.extra_properties.iter().map(|line| {
+            line.replace("{port}", &port.to_string())
+                .replace("{controller_port}", &controller_port.to_string())
+        }));
         let file = self.folder.path().join("server.properties");
         fs::write(&file, properties.join("\n"))?;
         let heap = ["-Xmx512m", "-Xms128m"];

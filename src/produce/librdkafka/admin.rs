@@ -1,0 +1,183 @@
+//! Topics: created and described, by the producer's own client and connections.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CStr, CString, c_char},
+    ptr, slice,
+    time::Duration,
+};
+
+use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
+
+use super::{Handle, NativeError, Owned, Queue, copied, failed, milliseconds};
+
+/// An admin request under way. Dropped before the answer, the answer is thrown away.
+pub(in crate::produce) struct Request<'a> {
+    answers: Queue,
+    options: Owned<sys::rd_kafka_AdminOptions_t>,
+    _client: &'a Handle,
+}
+
+impl Handle {
+    /// Asks the controller for a topic; the answer is [`Request::created`].
+    pub(in crate::produce) fn create_topic(
+        &self,
+        name: &CStr,
+        partitions: i32,
+        replication_factor: i32,
+        config: &BTreeMap<CString, CString>,
+        patience: Duration,
+    ) -> Result<Request<'_>, NativeError> {
+        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS;
+        let request = self.request(operation, patience)?;
+        let mut text: [c_char; TEXT_BYTES] = [0; TEXT_BYTES];
+        // SAFETY: the name ends in zero, `text` is as long as said; the topic is ours.
+        let topic = unsafe {
+            let topic = sys::rd_kafka_NewTopic_new(
+                name.as_ptr(),
+                partitions,
+                replication_factor,
+                text.as_mut_ptr(),
+                text.len(),
+            );
+            Owned::new(topic, sys::rd_kafka_NewTopic_destroy)
+        };
+        let Some(topic) = topic else {
+            // SAFETY: librdkafka wrote text that ends in zero into `text`.
+            let text = unsafe { copied(text.as_ptr()) };
+            let code = RDKafkaErrorCode::InvalidArgument;
+            return Err(NativeError { code, text, retriable: false });
+        };
+        let mut topics = [topic.get()];
+        // SAFETY: everything is valid; librdkafka copies the topic.
+        unsafe {
+            for (key, value) in config {
+                sys::rd_kafka_NewTopic_set_config(topic.get(), key.as_ptr(), value.as_ptr());
+            }
+            sys::rd_kafka_CreateTopics(
+                self.client.native_ptr(),
+                topics.as_mut_ptr(),
+                topics.len(),
+                request.options.get(),
+                request.answers.0.get(),
+            );
+        }
+        Ok(request)
+    }
+
+    /// Asks for a topic's configuration; the answer is [`Request::described`].
+    pub(in crate::produce) fn describe_topic(
+        &self,
+        name: &CStr,
+        patience: Duration,
+    ) -> Result<Request<'_>, NativeError> {
+        let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
+        let request = self.request(operation, patience)?;
+        let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+        // SAFETY: the name ends in zero; librdkafka copies the resource, which is then let go.
+        unsafe {
+            let resource = sys::rd_kafka_ConfigResource_new(kind, name.as_ptr());
+            let mut resources = [resource];
+            sys::rd_kafka_DescribeConfigs(
+                self.client.native_ptr(),
+                resources.as_mut_ptr(),
+                resources.len(),
+                request.options.get(),
+                request.answers.0.get(),
+            );
+            sys::rd_kafka_ConfigResource_destroy(resource);
+        }
+        Ok(request)
+    }
+
+    fn request(
+        &self,
+        operation: sys::rd_kafka_admin_op_t,
+        patience: Duration,
+    ) -> Result<Request<'_>, NativeError> {
+        let client = self.client.native_ptr();
+        // SAFETY: the client is valid; both results are ours to let go.
+        let (options, answers) = unsafe {
+            let options = sys::rd_kafka_AdminOptions_new(client, operation);
+            let answers = sys::rd_kafka_queue_new(client);
+            (
+                Owned::new(options, sys::rd_kafka_AdminOptions_destroy),
+                Owned::new(answers, sys::rd_kafka_queue_destroy),
+            )
+        };
+        let (Some(options), Some(answers)) = (options, answers) else {
+            let code = RDKafkaErrorCode::CriticalSystemResource;
+            return Err(NativeError { code, text: String::new(), retriable: true });
+        };
+        // SAFETY: `options` is valid; a timeout that librdkafka refuses leaves its default.
+        unsafe {
+            let milliseconds = milliseconds(patience);
+            let (options, text) = (options.get(), ptr::null_mut());
+            sys::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, text, 0);
+            if operation == sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS {
+                sys::rd_kafka_AdminOptions_set_operation_timeout(options, milliseconds, text, 0);
+            }
+        }
+        Ok(Request { answers: Queue(answers), options, _client: self })
+    }
+}
+
+impl Request<'_> {
+    /// Whether the topic was created; `None` if there is no answer yet.
+    pub(in crate::produce) fn created(
+        &self,
+        patience: Duration,
+    ) -> Option<Result<(), NativeError>> {
+        let event = self.answers.poll(patience)?;
+        let mut count = 0;
+        // SAFETY: librdkafka answers null to an event of another kind and counts nothing in null;
+        // the results belong to the event.
+        Some(event.error().and_then(|()| unsafe {
+            let result = sys::rd_kafka_event_CreateTopics_result(event.0.get());
+            let topics = sys::rd_kafka_CreateTopics_result_topics(result, &raw mut count);
+            array(topics, count).iter().try_for_each(|&topic| {
+                let text = sys::rd_kafka_topic_result_error_string(topic);
+                failed(sys::rd_kafka_topic_result_error(topic), text)
+            })
+        }))
+    }
+
+    /// The topic's configuration; `None` if there is no answer yet.
+    pub(in crate::produce) fn described(
+        &self,
+        patience: Duration,
+    ) -> Option<Result<BTreeMap<String, String>, NativeError>> {
+        let event = self.answers.poll(patience)?;
+        let (mut count, mut config) = (0, BTreeMap::new());
+        // SAFETY: as in `created`; the entries belong to their resource.
+        let described = event.error().and_then(|()| unsafe {
+            let result = sys::rd_kafka_event_DescribeConfigs_result(event.0.get());
+            let resources = sys::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
+            array(resources, count).iter().try_for_each(|&resource| {
+                let entries = sys::rd_kafka_ConfigResource_configs(resource, &raw mut count);
+                for &entry in array(entries, count) {
+                    let name = copied(sys::rd_kafka_ConfigEntry_name(entry));
+                    config.insert(name, copied(sys::rd_kafka_ConfigEntry_value(entry)));
+                }
+                let text = sys::rd_kafka_ConfigResource_error_string(resource);
+                failed(sys::rd_kafka_ConfigResource_error(resource), text)
+            })
+        });
+        Some(described.map(|()| config))
+    }
+}
+
+/// Room for the texts that librdkafka writes into a buffer of ours; it cuts longer ones.
+const TEXT_BYTES: usize = 512;
+
+/// A C array of pointers; empty for null.
+///
+/// # Safety
+/// `items` must be null or point to `count` pointers that live as long as `'a`.
+unsafe fn array<'a, T>(items: *mut *const T, count: usize) -> &'a [*const T] {
+    if items.is_null() {
+        return &[];
+    }
+    // SAFETY: promised by the caller.
+    unsafe { slice::from_raw_parts(items, count) }
+}

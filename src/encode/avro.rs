@@ -4,12 +4,32 @@
 /// Appends an int or a long: zigzag, then seven bits a byte, least significant first.
 #[inline]
 pub(super) fn long(out: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        out.push(low_byte(rest) | 0x80);
-        rest >>= 7;
+    let zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    if zigzag < 0x80 {
+        out.push(low_byte(zigzag));
+    } else {
+        long_of_many_bytes(out, zigzag);
     }
-    out.push(low_byte(rest));
+}
+
+/// Arrays of a fixed length are appended, because each append costs one look at the capacity,
+/// whether it is of one byte or of four.
+fn long_of_many_bytes(out: &mut Vec<u8>, mut rest: u64) {
+    loop {
+        let [a, b, c, d] = [0, 7, 14, 21].map(|shift| low_byte(rest >> shift));
+        match rest {
+            0..0x80 => return out.push(a),
+            0x80..0x4000 => return out.extend_from_slice(&[a | 0x80, b]),
+            0x4000..0x20_0000 => return out.extend_from_slice(&[a | 0x80, b | 0x80, c]),
+            _ => {}
+        }
+        let last = rest < 1 << 28;
+        out.extend_from_slice(&[a | 0x80, b | 0x80, c | 0x80, if last { d } else { d | 0x80 }]);
+        if last {
+            return;
+        }
+        rest >>= 28;
+    }
 }
 
 /// Appends bytes or a string, the length first.

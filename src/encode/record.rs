@@ -254,7 +254,7 @@ impl RowBuffers {
             let out = if column.in_value { &mut self.value } else { &mut self.aside };
             let start = out.len();
             column
-                .write(out, value, &mut self.zero_dates)
+                .write(out, &value, &mut self.zero_dates)
                 .map_err(|problem| plan.error(column, problem))?;
             if let Some(position) = column.key_position
                 && let Some(field) = self.key_fields.get_mut(position)
@@ -263,7 +263,9 @@ impl RowBuffers {
             }
         }
         key.clear();
-        key.extend(plan.key_frame.iter().flatten());
+        if let Some(frame) = &plan.key_frame {
+            key.extend_from_slice(frame);
+        }
         for (range, &index) in self.key_fields.iter().zip(&plan.key) {
             let shown =
                 plan.columns.get(index).and_then(Option::as_ref).is_some_and(|c| c.in_value);

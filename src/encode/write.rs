@@ -18,7 +18,7 @@ impl ColumnPlan {
     pub(super) fn write(
         &self,
         out: &mut Vec<u8>,
-        value: Value<'_>,
+        value: &Value<'_>,
         zero_dates: &mut u32,
     ) -> Result<(), Problem> {
         if matches!(value, Value::Null) {
@@ -32,45 +32,45 @@ impl ColumnPlan {
             (
                 FieldKind::Int16 | FieldKind::Int32 | FieldKind::Int64 | FieldKind::UnsignedInt64,
                 Value::Int(number),
-            ) => avro::long(out, number),
+            ) => avro::long(out, *number),
             (
                 FieldKind::Int16 | FieldKind::Int32 | FieldKind::Int64 | FieldKind::UnsignedInt64,
                 Value::UnsignedInt(number),
-            ) => avro::long(out, i64::try_from(number).map_err(|_| Problem::UnsignedTooLarge)?),
+            ) => avro::long(out, i64::try_from(*number).map_err(|_| Problem::UnsignedTooLarge)?),
             (FieldKind::Text, Value::Text(text)) => avro::bytes(out, text.as_bytes()),
             (FieldKind::Bytes, Value::Bytes(bytes)) => avro::bytes(out, bytes),
             (FieldKind::Decimal { .. }, Value::Decimal(decimal)) => {
                 avro::bytes(out, decimal.to_twos_complement(&mut [0; 32]));
             }
             (FieldKind::Decimal { .. }, Value::UnsignedInt(number)) => {
-                avro::bytes(out, Decimal::from(number).to_twos_complement(&mut [0; 32]));
+                avro::bytes(out, Decimal::from(*number).to_twos_complement(&mut [0; 32]));
             }
             (FieldKind::Float32, Value::Float(number)) => {
                 out.extend_from_slice(&number.to_le_bytes());
             }
             (FieldKind::Float64, Value::Float(number)) => {
-                out.extend_from_slice(&f64::from(number).to_le_bytes());
+                out.extend_from_slice(&f64::from(*number).to_le_bytes());
             }
             (FieldKind::Float64, Value::Double(number)) => {
                 out.extend_from_slice(&number.to_le_bytes());
             }
-            (FieldKind::MicroTime, Value::Time(us)) => avro::long(out, us),
-            (FieldKind::Year, Value::Year(year)) => avro::long(out, year.into()),
+            (FieldKind::MicroTime, Value::Time(us)) => avro::long(out, *us),
+            (FieldKind::Year, Value::Year(year)) => avro::long(out, (*year).into()),
             (FieldKind::Date, Value::Date(date)) => {
                 let days = date.days_since_epoch().map(i64::from);
                 self.write_or_epoch(out, days, zero_dates);
             }
             (FieldKind::Timestamp, Value::DateTime(time)) => {
-                let ms = wall_clock_us(time).map(|us| us.div_euclid(1000));
+                let ms = wall_clock_us(*time).map(|us| us.div_euclid(1000));
                 self.write_or_epoch(out, ms, zero_dates);
             }
             (FieldKind::MicroTimestamp, Value::DateTime(time)) => {
-                self.write_or_epoch(out, wall_clock_us(time), zero_dates);
+                self.write_or_epoch(out, wall_clock_us(*time), zero_dates);
             }
             (FieldKind::ZonedTimestamp { fraction }, Value::Timestamp(instant)) => {
-                self.write_instant(out, instant, *fraction, zero_dates)?;
+                self.write_instant(out, *instant, *fraction, zero_dates)?;
             }
-            (kind, value) => write_set_of_bits_or_labels(out, kind, value)?,
+            (kind, _) => write_set_of_bits_or_labels(out, kind, value)?,
         }
         Ok(())
     }
@@ -114,9 +114,9 @@ impl ColumnPlan {
 fn write_set_of_bits_or_labels(
     out: &mut Vec<u8>,
     kind: &FieldKind,
-    value: Value<'_>,
+    value: &Value<'_>,
 ) -> Result<(), Problem> {
-    match (kind, value) {
+    match (kind, *value) {
         (FieldKind::PaddedBytes { length }, Value::Bytes(bytes)) => {
             let length = usize::try_from(*length).unwrap_or(0).max(bytes.len());
             avro::length(out, length);
@@ -171,39 +171,50 @@ fn write_iso_8601(out: &mut Vec<u8>, instant: Instant, fraction: u8) -> Option<(
     let Date { year, month, day } =
         Date::from_days_since_epoch(instant.seconds.div_euclid(86_400))?;
     let second_of_day = u32::try_from(instant.seconds.rem_euclid(86_400)).ok()?;
-    let [year_high, year_low] = [two_digits(u32::from(year) / 100), two_digits(year.into())];
-    let [month, day] = [two_digits(month.into()), two_digits(day.into())];
-    let hour = two_digits(second_of_day / 3600);
-    let minute = two_digits(second_of_day / 60 % 60);
-    let second = two_digits(second_of_day % 60);
-    let fraction = usize::from(fraction.min(6));
-    let point = usize::from(fraction > 0);
-    avro::length(out, 20 + point + fraction);
-    for (part, end) in [
-        (year_high, None),
-        (year_low, Some(b'-')),
-        (month, Some(b'-')),
-        (day, Some(b'T')),
-        (hour, Some(b':')),
-        (minute, Some(b':')),
-        (second, None),
-    ] {
-        out.extend_from_slice(&part);
-        out.extend(end);
+    let group = |number, end| {
+        let [tens, ones] = two_digits(number);
+        [tens, ones, end]
+    };
+    let groups = [
+        group(year.into(), b'-'),
+        group(month.into(), b'-'),
+        group(day.into(), b'T'),
+        group(second_of_day / 3600, b':'),
+        group(second_of_day / 60 % 60, b':'),
+        group(second_of_day % 60, if fraction == 0 { b'Z' } else { b'.' }),
+    ];
+    let us = instant.microseconds;
+    let digits = [two_digits(us / 10_000), two_digits(us / 100), two_digits(us)];
+    let digits = digits.as_flattened().get(..usize::from(fraction))?;
+    avro::length(out, 20 + if digits.is_empty() { 0 } else { digits.len() + 1 });
+    out.extend_from_slice(&two_digits(u32::from(year) / 100));
+    out.extend_from_slice(groups.as_flattened());
+    if !digits.is_empty() {
+        out.extend_from_slice(digits);
+        out.push(b'Z');
     }
-    if fraction > 0 {
-        out.push(b'.');
-        let us = instant.microseconds;
-        let digits = [two_digits(us / 10_000), two_digits(us / 100), two_digits(us)];
-        out.extend_from_slice(digits.as_flattened().get(..fraction)?);
-    }
-    out.push(b'Z');
     Some(())
 }
 
 /// The last two decimal digits.
 #[inline]
 fn two_digits(number: u32) -> [u8; 2] {
-    let digit = |value: u32| b'0' + u8::try_from(value % 10).unwrap_or(0);
-    [digit(number / 10), digit(number)]
+    usize::try_from(number % 100)
+        .ok()
+        .and_then(|pair| TWO_DIGITS.get(pair))
+        .copied()
+        .unwrap_or_default()
 }
+
+/// `00` to `99`.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs it, and would see it panic")]
+static TWO_DIGITS: [[u8; 2]; 100] = {
+    let mut pairs = [*b"00"; 100];
+    let mut number = 1;
+    while number < pairs.len() {
+        let [tens, ones] = pairs[number - 1];
+        pairs[number] = if ones == b'9' { [tens + 1, b'0'] } else { [tens, ones + 1] };
+        number += 1;
+    }
+    pairs
+};

@@ -53,14 +53,17 @@ impl Decimal {
         for (chunk, limb) in out.chunks_exact_mut(8).zip(limbs.iter().rev()) {
             chunk.copy_from_slice(&limb.to_be_bytes());
         }
-        let sign = if self.negative && !self.is_zero() { 0xff } else { 0x00 };
-        // A leading byte is dropped while the next one shows the same sign by its top bit.
-        let redundant = out
-            .windows(2)
-            .take_while(
-                |pair| matches!(pair, [first, next] if *first == sign && (next ^ sign) < 0x80),
-            )
-            .count();
+        // Leading bytes are dropped while the next bit still shows the sign.
+        let sign = if self.negative && !self.is_zero() { u64::MAX } else { 0 };
+        let mut sign_bits = 0;
+        for limb in limbs.iter().rev() {
+            let leading = (limb ^ sign).leading_zeros();
+            sign_bits += leading;
+            if leading < u64::BITS {
+                break;
+            }
+        }
+        let redundant = usize::try_from(sign_bits.saturating_sub(1) / u8::BITS).unwrap_or(0);
         out.get(redundant..).unwrap_or_default()
     }
 

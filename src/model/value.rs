@@ -93,31 +93,30 @@ impl Date {
     ///
     /// The arithmetic counts years from March, so that the leap day is a year's last.
     pub fn days_since_epoch(self) -> Option<i32> {
-        let (year, month, day) = (i32::from(self.year), i32::from(self.month), i32::from(self.day));
+        let (year, month, day) = (u32::from(self.year), u32::from(self.month), u32::from(self.day));
         if month == 0 || day == 0 || year == 0 || day > days_in_month(year, month) {
             return None;
         }
         let shifted = if month <= 2 { year - 1 } else { year };
-        let era = shifted.div_euclid(400);
-        let year_of_era = shifted.rem_euclid(400);
+        let (era, year_of_era) = (shifted / 400, shifted % 400);
         let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        Some(era * 146_097 + day_of_era - 719_468)
+        i32::try_from(era * 146_097 + day_of_era).ok()?.checked_sub(719_468)
     }
 
     /// The date that many days after 1970-01-01; `None` outside the years 0 to 9999.
     pub fn from_days_since_epoch(days: i64) -> Option<Self> {
-        let shifted = days.checked_add(719_468)?;
-        let era = shifted.div_euclid(146_097);
-        let day_of_era = shifted.rem_euclid(146_097);
+        // Counted from a March four centuries before the year 0, so that nothing is negative.
+        let shifted = u32::try_from(days.checked_add(719_468 + 146_097)?).ok()?;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
         let year_of_era =
             (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
         let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        if !(0..=9999).contains(&year) {
+        let year = (year_of_era + era * 400 + u32::from(month <= 2)).checked_sub(400)?;
+        if year > 9999 {
             return None;
         }
         Some(Self {
@@ -128,10 +127,12 @@ impl Date {
     }
 }
 
-fn days_in_month(year: i32, month: i32) -> i32 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         1..=12 => 31,
         _ => 0,

@@ -137,6 +137,8 @@ mod tests {
             let value = value >> shift;
             let mut out = Vec::new();
             long(&mut out, value);
+            let significant = (u64::BITS - (value ^ value >> 63).leading_zeros()) + 1;
+            prop_assert_eq!(out.len(), usize::try_from(significant.div_ceil(7)).unwrap(), "the shortest form");
             bytes(&mut out, &text);
             let mut reader = Reader::new(&out);
             prop_assert_eq!(reader.long(), Some(value));

@@ -209,7 +209,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let ended = blocking_named("pipeline", move || stream.run()).await;
     reader.abort();
     progress.streamed = Instant::now();
-    ended.map_err(thread_failed)?.unwrap_or_else(|| Err(panicked("pipeline")))
+    ended.map_err(|error| thread_failed(&error))?.unwrap_or_else(|| Err(panicked("pipeline")))
 }
 
 /// Everything an epoch needs before it streams.
@@ -237,7 +237,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
         blocking_named("fencing", move || fence(&config, &shutdown))
     };
-    let fenced = fencing.await.map_err(thread_failed)?;
+    let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
     let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;
     progress.generation = fenced.saved.as_ref().map_or(0, |saved| saved.generation) + 1;
     // Asked after the position was loaded: a position cannot be ahead of what is asked later.
@@ -307,7 +307,7 @@ async fn explain_fencing(run: &Run, generation: u64, failure: Failure) -> Failur
     }
 }
 
-fn thread_failed(error: std::io::Error) -> Failure {
+fn thread_failed(error: &std::io::Error) -> Failure {
     Failure::new(Verdict::Recycle, "no_thread", format!("cannot start a thread: {error}"))
 }
 

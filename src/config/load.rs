@@ -23,7 +23,6 @@ const PREFIX: &str = "TAILWATER_";
 pub struct ConfigError(pub(super) String);
 
 /// Reads the file, lays the process's environment over it and checks the result.
-#[expect(clippy::disallowed_methods, reason = "this is the configuration's own reader")]
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigError(format!("cannot read the configuration {}: {error}", path.display()))

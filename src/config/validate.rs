@@ -7,6 +7,17 @@ const TOPIC_LENGTH_MAX: usize = 249;
 
 /// Checks the values; the first fault is returned.
 pub(super) fn validate(config: &Config) -> Result<(), Fault> {
+    validate_source(config)?;
+    validate_target(config)?;
+    check(
+        config.admin.listen.parse::<std::net::SocketAddr>().is_ok(),
+        "admin.listen",
+        "must be an address and a port, such as \"127.0.0.1:9464\"",
+    )
+}
+
+/// The name, `[mysql]` and `[capture]`.
+fn validate_source(config: &Config) -> Result<(), Fault> {
     let checks = [
         check(
             is_name(&config.name),
@@ -35,6 +46,13 @@ pub(super) fn validate(config: &Config) -> Result<(), Fault> {
         patterns("capture.tables", &config.capture.tables, 1),
         patterns("capture.exclude_tables", &config.capture.exclude_tables, 1),
         patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
+    ];
+    checks.into_iter().collect()
+}
+
+/// `[kafka]`, `[schema_registry]` and `[delivery]`.
+fn validate_target(config: &Config) -> Result<(), Fault> {
+    let checks = [
         check(
             !config.kafka.bootstrap_servers.trim().is_empty(),
             "kafka.bootstrap_servers",
@@ -73,11 +91,6 @@ pub(super) fn validate(config: &Config) -> Result<(), Fault> {
             0 < config.delivery.batch_bytes_max,
             "delivery.batch_bytes_max",
             "must be at least 1",
-        ),
-        check(
-            config.admin.listen.parse::<std::net::SocketAddr>().is_ok(),
-            "admin.listen",
-            "must be an address and a port, such as \"127.0.0.1:9464\"",
         ),
     ];
     checks.into_iter().collect()

@@ -36,12 +36,18 @@ pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
     };
     let encrypted = plain.clone().ssl_opts(Some(ssl));
     match connect_with(encrypted.into(), config).await {
-        Err(MysqlError::Client {
-            error: mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer),
-            ..
-        }) if config.tls == TlsMode::Preferred => connect_with(plain.into(), config).await,
+        Err(MysqlError::Client { error, .. })
+            if config.tls == TlsMode::Preferred && is_without_tls(&error) =>
+        {
+            connect_with(plain.into(), config).await
+        }
         answer => answer,
     }
+}
+
+/// Whether the server offers no TLS at all.
+fn is_without_tls(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
 }
 
 async fn connect_with(options: Opts, config: &Mysql) -> Result<Conn, MysqlError> {

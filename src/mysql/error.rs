@@ -24,7 +24,7 @@ pub enum MysqlError {
         /// The account.
         user: String,
         /// The answer.
-        error: Error,
+        error: Box<Error>,
     },
     /// No connection within the time allowed.
     #[error("cannot connect to MySQL {address}: no answer for {seconds} s")]
@@ -116,8 +116,14 @@ pub enum MysqlError {
 }
 
 impl MysqlError {
+    /// The server's answer to something that was tried.
     pub(super) fn while_doing(doing: &'static str, config: &Mysql, error: Error) -> Self {
-        Self::Client { doing, address: address(config), user: config.user.clone(), error }
+        Self::Client {
+            doing,
+            address: address(config),
+            user: config.user.clone(),
+            error: Box::new(error),
+        }
     }
 }
 

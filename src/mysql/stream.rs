@@ -94,9 +94,8 @@ impl Dump {
         let mut events = Vec::new();
         let mut bytes = 0_usize;
         let watchdog = HEARTBEAT * HEARTBEATS_MISSED_MAX;
-        let first = match tokio::time::timeout(watchdog, self.stream.next()).await {
-            Ok(first) => first,
-            Err(_) => return (events, bytes, Some(MysqlError::Silent(watchdog.as_secs()))),
+        let Ok(first) = tokio::time::timeout(watchdog, self.stream.next()).await else {
+            return (events, bytes, Some(MysqlError::Silent(watchdog.as_secs())));
         };
         let mut next = Poll::Ready(first);
         while let Poll::Ready(item) = next {

@@ -6,12 +6,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     catalog,
     config::Config,
-    encode::{Registry, SchemaIds, TablePlan, key_schema, value_schema},
+    encode::{Registry, RegistryError, SchemaIds, TablePlan, key_schema, value_schema},
     error::{Failure, Verdict},
     map::{self, Topics},
     metrics::{Metrics, TableMetrics},
@@ -45,14 +48,14 @@ pub(super) struct Plans {
     runtime: Handle,
     topics: Topics,
     /// By number of the table version.
-    plans: Vec<Option<Plan>>,
+    made: Vec<Option<Plan>>,
 }
 
 impl Plans {
     /// No plans yet. Must be made inside the runtime, which drives the requests.
     pub(super) fn new(config: Arc<Config>, registry: Arc<Registry>, metrics: Arc<Metrics>) -> Self {
         let runtime = Handle::current();
-        Self { config, registry, metrics, runtime, topics: Topics::default(), plans: Vec::new() }
+        Self { config, registry, metrics, runtime, topics: Topics::default(), made: Vec::new() }
     }
 
     /// The plan of a table version, made now if this is its first row.
@@ -64,22 +67,22 @@ impl Plans {
         transaction_is_open: bool,
     ) -> Result<&Plan, Failure> {
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
-        if !self.plans.get(index).is_some_and(Option::is_some) {
+        if !self.made.get(index).is_some_and(Option::is_some) {
             let plan = self.resolve(version, producer, transaction_is_open)?;
-            if self.plans.len() <= index {
-                self.plans.resize_with(index + 1, || None);
+            if self.made.len() <= index {
+                self.made.resize_with(index + 1, || None);
             }
-            if let Some(place) = self.plans.get_mut(index) {
+            if let Some(place) = self.made.get_mut(index) {
                 *place = Some(plan);
             }
         }
-        let plan = self.plans.get(index).and_then(Option::as_ref);
+        let plan = self.made.get(index).and_then(Option::as_ref);
         plan.ok_or_else(|| Failure::new(Verdict::Bug, "plan_missing", "a plan was not kept"))
     }
 
     /// Drops the plans of these tables: their next rows make new ones.
     pub(super) fn forget(&mut self, tables: &[TableName]) {
-        for plan in &mut self.plans {
+        for plan in &mut self.made {
             if plan.as_ref().is_some_and(|plan| tables.contains(&plan.name)) {
                 *plan = None;
             }
@@ -94,13 +97,16 @@ impl Plans {
         transaction_is_open: bool,
     ) -> Result<Plan, Failure> {
         let limit = if transaction_is_open { OPEN_TRANSACTION_MAX } else { PLAN_MAX };
-        let describing = describe(&self.config, &self.registry, version);
-        let timed = async { tokio::time::timeout(limit, describing).await };
-        let Ok(described) = self.runtime.block_on(timed) else {
-            return Err(slow(&version.name, limit));
-        };
-        let Described { shape, ids } = described?;
+        let deadline = Instant::now() + limit;
+        let late = || slow(&version.name, limit);
+        let shape = shape(&self.config, version);
+        let shape = self.runtime.block_on(async { timeout_at(deadline, shape).await });
+        let shape = shape.map_err(|_| late())??;
+        // Before anything is registered: another table's subjects must stay as they are.
         self.topics.claim(&shape.topic, &shape.table)?;
+        let ids = register(&self.registry, &shape);
+        let ids = self.runtime.block_on(async { timeout_at(deadline, ids).await });
+        let ids = ids.map_err(|_| late())??;
         let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
         tracing::info!(
             table = %version.name,
@@ -118,27 +124,21 @@ impl Plans {
     }
 }
 
-/// A table version's records and the ids of their schemas.
-struct Described {
-    shape: RecordShape,
-    ids: SchemaIds,
-}
-
-async fn describe(
-    config: &Config,
-    registry: &Registry,
-    version: &TableVersion,
-) -> Result<Described, Failure> {
+/// What the records of a table version look like, with what the catalog adds.
+async fn shape(config: &Config, version: &TableVersion) -> Result<RecordShape, Failure> {
     let mut version = version.clone();
     let mut connection = mysql::connect(&config.mysql).await?;
     version.decoration = catalog::decorate(&mut connection, &version).await?;
-    let shape = map::map(&version, config)?;
-    let key = match key_schema(&shape) {
+    Ok(map::map(&version, config)?)
+}
+
+async fn register(registry: &Registry, shape: &RecordShape) -> Result<SchemaIds, RegistryError> {
+    let key = match key_schema(shape) {
         Some(schema) => Some(registry.register(&format!("{}-key", shape.topic), &schema).await?),
         None => None,
     };
-    let value = registry.register(&format!("{}-value", shape.topic), &value_schema(&shape)).await?;
-    Ok(Described { shape, ids: SchemaIds { key, value } })
+    let value = registry.register(&format!("{}-value", shape.topic), &value_schema(shape)).await?;
+    Ok(SchemaIds { key, value })
 }
 
 fn slow(table: &TableName, limit: Duration) -> Failure {

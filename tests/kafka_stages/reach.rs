@@ -96,12 +96,7 @@ fn an_advertised_address_that_does_not_work_is_told_from_a_wrong_bootstrap_serve
 fn a_broker_without_tls_is_told_from_one_that_is_not_there() {
     let address = Setup::shared("unused").config.kafka.bootstrap_servers;
     let setup = Setup::at(&address, "tls", "properties = { \"security.protocol\" = \"ssl\" }");
-    check(
-        &setup,
-        Verdict::Config,
-        "kafka_tls_failed",
-        &["SSL", "security.protocol"],
-    );
+    check(&setup, Verdict::Config, "kafka_tls_failed", &["SSL", "security.protocol"]);
 }
 
 #[test]

@@ -4,9 +4,18 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a test that panics says what is wrong"
+    clippy::print_stderr,
+    reason = "a test that panics says what is wrong, and what it printed is shown"
 )]
 
+mod admin;
+mod bad_input;
+mod changes;
 mod golden;
-mod registry;
+mod instances;
 mod kafka_stages;
+mod load;
+mod registry;
+mod restart;
+mod setup;
+mod tidy;

@@ -51,7 +51,10 @@ impl Connector {
     }
 
     /// Starts the program with these arguments, in a folder that holds nothing but the file.
-    fn start_with(program: &Path, settings: &Settings, arguments: &[&str]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(program: &Path, settings: &Settings, arguments: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tailwater-test-").tempdir()?;
         fs::write(folder.path().join("tailwater.toml"), settings.to_toml())?;
         let mut command = bound_command(program);
@@ -194,6 +197,14 @@ impl Connector {
     /// When the system refuses.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
+    }
+
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.process.child_mut().try_wait()?.is_some())
     }
 
     /// Waits until it has ended.

@@ -1,0 +1,112 @@
+//! What the admin server answers to machines that watch.
+
+use serde_json::Value;
+use testkit::{LIMIT, Result, wait_for};
+
+use crate::setup::{Running, Setup};
+
+const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, name VARCHAR(20))";
+
+/// The value of the metric, labels included, that starts so; 0 while it is not there.
+fn metric(connector: &mut Running, start: &str) -> Result<u64> {
+    let text = connector.get("/metrics")?.body;
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(start));
+    Ok(values.next().map_or(0, |value| value.trim().parse().unwrap()))
+}
+
+#[test]
+fn it_is_live_at_once_and_ready_once_it_streams() -> Result<()> {
+    // GIVEN a connector whose broker cannot be reached
+    let mut setup = Setup::new("readiness")?;
+    setup.settings.set("kafka.bootstrap_servers", "127.0.0.1:1");
+    let mut connector = setup.launch()?;
+    // THEN it is live, and not ready for a reason that it tells
+    assert_eq!(connector.get("/health/live")?.status, 200);
+    let body = wait_for("a reason", LIMIT, || {
+        let answer = connector.get("/health/ready")?;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        Ok(answer.body.contains("127.0.0.1:1").then_some(answer.body))
+    })?;
+    assert!(body.starts_with("waiting"), "{body}");
+    let status = connector.get("/status")?.json()?;
+    assert_eq!(status["state"], "waiting", "{status}");
+    assert!(status["failure"]["hint"].as_str().unwrap().contains("kafka.bootstrap_servers"));
+    connector.stop()?;
+    // WHEN it can be reached
+    setup.settings.set("kafka.bootstrap_servers", setup.address.kafka_bootstrap.as_str());
+    let mut connector = setup.launch()?;
+    connector.wait_until_ready()?;
+    // THEN it is live and ready
+    assert_eq!(connector.get("/health/live")?.status, 200);
+    assert_eq!(connector.get("/health/ready")?.status, 200);
+    assert_eq!(connector.get("/no/such/page")?.status, 404);
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
+fn metrics_count_rows_by_table_and_operation() -> Result<()> {
+    let mut setup = Setup::with_tables("metrics", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    setup.database.execute_all(&[
+        "INSERT INTO items VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+        "UPDATE items SET name = 'x' WHERE id = 1",
+        "DELETE FROM items WHERE id = 2",
+    ])?;
+    let name = setup.database.name().to_owned();
+    for (operation, count) in [("insert", 3), ("update", 1), ("delete", 1)] {
+        let start = format!(
+            r#"tailwater_rows_total{{database="{name}",table="items",operation="{operation}"}}"#
+        );
+        wait_for(&start, LIMIT, || {
+            let value = metric(&mut connector, &start)?;
+            assert!(value <= count, "{start} {value}");
+            Ok((value == count).then_some(()))
+        })?;
+    }
+    assert!(metric(&mut connector, "tailwater_commits_total")? >= 1);
+    assert!(metric(&mut connector, "tailwater_batch_rows_count")? >= 1);
+    assert_eq!(metric(&mut connector, "tailwater_streaming")?, 1);
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
+fn status_tells_the_committed_position() -> Result<()> {
+    // GIVEN a connector that streams
+    let mut setup = Setup::with_tables("status", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    let status = connector.get("/status")?.json()?;
+    assert_eq!(status["name"], setup.settings.name());
+    assert_eq!(status["state"], "streaming", "{status}");
+    assert_eq!(status["failure"], Value::Null);
+    // WHEN a row changes
+    setup.database.execute("INSERT INTO items VALUES (1, 'a')")?;
+    let record = setup.consumer("items")?.take(1)?.remove(0);
+    // THEN the position holds its transaction, in or after the record's file
+    let gtid = record.source()["gtid"].as_str().unwrap().to_owned();
+    let position = wait_for("the transaction in the position", LIMIT, || {
+        let status = connector.get("/status")?.json()?;
+        let set = status["position"]["gtid_set"].as_str().unwrap_or_default().to_owned();
+        let contains = format!("SELECT GTID_SUBSET('{gtid}', '{set}')");
+        let is_in = setup.database.value::<i64>(&contains)? == 1;
+        Ok(is_in.then(|| status["position"].clone()))
+    })?;
+    assert!(position["file"].as_str() >= record.source()["file"].as_str(), "{position}");
+    assert!(position["offset"].as_u64().unwrap() > 4, "{position}");
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_to_be() -> Result<()> {
+    let mut setup = Setup::new("admin_port")?;
+    let taken = testkit::StubServer::start("200 OK", "text/plain", "")?;
+    let address = taken.address().to_string();
+    setup.settings.set("admin.listen", address.as_str());
+    let exit = setup.launch()?.wait_for_exit()?;
+    assert_eq!(exit.code, Some(78), "{}", exit.stderr);
+    assert!(exit.stderr.contains("admin.listen"), "{}", exit.stderr);
+    assert!(exit.stderr.contains(&address), "{}", exit.stderr);
+    Ok(())
+}

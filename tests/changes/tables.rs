@@ -1,0 +1,80 @@
+//! Keys of tables that have no primary key, or one that is not wanted.
+
+use serde_json::{Value, json};
+use testkit::Result;
+
+use super::capture;
+use crate::setup::{Setup, operations};
+
+#[test]
+fn rows_without_any_key_have_records_without_key() -> Result<()> {
+    let table = "CREATE TABLE readings (sensor INT, value INT, UNIQUE (sensor))";
+    let mut setup = Setup::with_tables("keyless", &[table])?;
+    let statements = [
+        "INSERT INTO readings VALUES (1, 10), (NULL, 20)",
+        "UPDATE readings SET value = 11 WHERE sensor = 1",
+        "DELETE FROM readings WHERE sensor IS NULL",
+    ];
+    let records = capture(&mut setup, &statements, &["readings"])?.remove(0);
+    assert_eq!(operations(&records), ["c", "c", "u", "d", "tombstone"]);
+    assert!(records.iter().all(|record| record.key.is_none()), "{records:?}");
+    assert_eq!(records[3].before(), &json!({ "sensor": null, "value": 20 }));
+    Ok(())
+}
+
+#[test]
+fn a_unique_index_without_nulls_is_the_key_if_there_is_no_primary_key() -> Result<()> {
+    let table = "CREATE TABLE seats (place VARCHAR(5) NOT NULL, guest INT, line INT NOT NULL,
+        UNIQUE KEY line_and_place (line, place))";
+    let mut setup = Setup::with_tables("unique_key", &[table])?;
+    let statements =
+        ["INSERT INTO seats VALUES ('A', 1, 4)", "UPDATE seats SET guest = NULL WHERE line = 4"];
+    let records = capture(&mut setup, &statements, &["seats"])?.remove(0);
+    assert_eq!(operations(&records), ["c", "u"]);
+    for record in &records {
+        assert_eq!(record.key, Some(json!({ "line": 4, "place": "A" })));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_primary_key_of_several_columns_keeps_its_order() -> Result<()> {
+    let table = "CREATE TABLE lines (text VARCHAR(9), number INT, document VARCHAR(9),
+        PRIMARY KEY (document, number))";
+    let mut setup = Setup::with_tables("compound_key", &[table])?;
+    let insert = ["INSERT INTO lines VALUES ('hello', 1, 'letter')"];
+    let records = capture(&mut setup, &insert, &["lines"])?.remove(0);
+    let key = records[0].key.as_ref().map(Value::to_string);
+    assert_eq!(key.as_deref(), Some(r#"{"document":"letter","number":1}"#));
+    Ok(())
+}
+
+#[test]
+fn configured_key_columns_win_over_the_primary_key() -> Result<()> {
+    let table = "CREATE TABLE people (id INT PRIMARY KEY, country CHAR(2), passport INT)";
+    let mut setup = Setup::with_tables("message_key", &[table])?;
+    let name = format!("{}.people", setup.database.name());
+    setup.settings.set("capture.message_key_columns", json!({ name: ["country", "passport"] }));
+    let statements = [
+        "INSERT INTO people VALUES (1, 'cz', 77)",
+        "UPDATE people SET id = 2",
+        "UPDATE people SET passport = 78",
+    ];
+    let records = capture(&mut setup, &statements, &["people"])?.remove(0);
+    // A changed id is an update under this key; a changed passport changes the key.
+    assert_eq!(operations(&records), ["c", "u", "d", "tombstone", "c"]);
+    assert_eq!(records[1].key, Some(json!({ "country": "cz", "passport": 77 })));
+    assert_eq!(records[4].key, Some(json!({ "country": "cz", "passport": 78 })));
+    Ok(())
+}
+
+#[test]
+fn names_that_kafka_or_avro_forbid_are_replaced() -> Result<()> {
+    let table = "CREATE TABLE `odd name` (`1st` INT PRIMARY KEY, `a b` INT, `naïve` INT)";
+    let mut setup = Setup::with_tables("odd_names", &[table])?;
+    let insert = ["INSERT INTO `odd name` VALUES (1, 2, 3)"];
+    let records = capture(&mut setup, &insert, &["odd_name"])?.remove(0);
+    assert_eq!(records[0].key, Some(json!({ "_1st": 1 })));
+    assert_eq!(records[0].after(), &json!({ "_1st": 1, "a_b": 2, "na_ve": 3 }));
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Values of every type that is read so far: MySQL itself says what they are.
+
+use serde_json::json;
+use testkit::{Result, compare};
+
+use super::capture;
+use crate::setup::Setup;
+
+/// Inserts rows, and holds the topic, folded by key, against the table.
+#[track_caller]
+fn check(name: &str, columns: &str, rows: &[&str]) -> Result<()> {
+    let table = format!("CREATE TABLE samples (id INT NOT NULL PRIMARY KEY, {columns})");
+    let mut setup = Setup::with_tables(name, &[&table])?;
+    let numbered = rows.iter().enumerate();
+    let mut inserts: Vec<String> =
+        numbered.map(|(id, row)| format!("INSERT INTO samples VALUES ({id}, {row})")).collect();
+    inserts.insert(0, "SET sql_mode = ''".to_owned());
+    let inserts: Vec<&str> = inserts.iter().map(String::as_str).collect();
+    let records = capture(&mut setup, &inserts, &["samples"])?.remove(0);
+    assert_eq!(records.len(), rows.len());
+    let comparison = compare(&mut setup.database, "samples", &records)?;
+    assert!(comparison.is_equal(), "{comparison}");
+    Ok(())
+}
+
+#[test]
+fn integers_keep_their_sign_and_size() -> Result<()> {
+    check(
+        "integers",
+        "a TINYINT, b TINYINT UNSIGNED, c SMALLINT, d SMALLINT UNSIGNED, e MEDIUMINT,
+         f MEDIUMINT UNSIGNED, g INT, h INT UNSIGNED, i BIGINT, j BIGINT UNSIGNED, k BOOLEAN,
+         l YEAR",
+        &[
+            "-128, 0, -32768, 0, -8388608, 0, -2147483648, 0, -9223372036854775808, 0, 0, 1901",
+            "127, 255, 32767, 65535, 8388607, 16777215, 2147483647, 4294967295,
+             9223372036854775807, 9223372036854775807, 1, 2155",
+            "-1, 1, -1, 1, -1, 1, -1, 1, -1, 1, TRUE, 2026",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+        ],
+    )
+}
+
+#[test]
+fn fractions_keep_every_digit() -> Result<()> {
+    check(
+        "fractions",
+        "a FLOAT, b DOUBLE, c DECIMAL(10,2), d DECIMAL(65,30), e DECIMAL(5,0), f DECIMAL(3,3)",
+        &[
+            "1.5, -2.25, 12345678.90, 1.000000000000000000000000000001, 7, 0.001",
+            "-3.4028235e38, 1.7976931348623157e308, -0.01, -99999999999999999999999999999999999
+             .999999999999999999999999999999, -99999, -0.999",
+            "0.1, 0.1, 0, 0, 0, 0",
+            "NULL, NULL, NULL, NULL, NULL, NULL",
+        ],
+    )
+}
+
+#[test]
+fn texts_are_the_same_in_every_character_set() -> Result<()> {
+    check(
+        "texts",
+        "a CHAR(8), b VARCHAR(300), c TEXT, d VARCHAR(20) CHARACTER SET latin1,
+         e VARCHAR(20) CHARACTER SET utf16, f VARCHAR(20) CHARACTER SET gbk, g TINYTEXT,
+         h VARCHAR(20) CHARACTER SET utf8mb3",
+        &[
+            "'žluť', REPEAT('ř', 300), REPEAT('long ', 20000), 'ž€ÿ', '𝄞 ok', '中文', '', 'ěšč'",
+            "'pad ', '', '', '', '', '', 'x', ''",
+            "'\\0', '\\n\\t\"''', '👩‍👩‍👧', 'a', 'a', 'a', 'a', 'a'",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+        ],
+    )
+}
+
+#[test]
+fn bytes_are_not_touched() -> Result<()> {
+    check(
+        "bytes",
+        "a BINARY(4), b VARBINARY(300), c BLOB, d TINYBLOB, e BIT(1), f BIT(12), g BIT(64)",
+        &[
+            "x'00ff', REPEAT(x'80', 300), REPEAT(x'00', 70000), x'', b'1', b'101', x'8000000000000001'",
+            "x'61620000', '', '', x'ff', b'0', b'111111111111', x'ffffffffffffffff'",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+        ],
+    )
+}
+
+#[test]
+fn moments_and_durations_keep_their_microseconds() -> Result<()> {
+    check(
+        "moments",
+        "a DATE, b DATETIME, c DATETIME(3), d DATETIME(6), e TIMESTAMP NULL, f TIMESTAMP(6) NULL,
+         g TIME, h TIME(2), i TIME(6)",
+        &[
+            "'2024-02-29', '1999-12-31 23:59:59', '2024-01-02 03:04:05.678',
+             '9999-12-31 23:59:59.999999', '1970-01-01 00:00:01', '2038-01-19 03:14:07.999999',
+             '838:59:59', '-01:02:03.45', '-838:59:59.000000'",
+            "'1000-01-01', '1000-01-01 00:00:00', '1969-12-31 23:59:59.999',
+             '1969-12-31 23:59:59.999999', '2024-07-01 12:00:00', '2024-07-01 12:00:00.000001',
+             '-00:00:01', '00:00:00.01', '-00:00:00.000001'",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+        ],
+    )
+}
+
+#[test]
+fn enums_and_sets_are_their_labels() -> Result<()> {
+    check(
+        "labels",
+        "a ENUM('small','großgeschrieben','c,d') , b SET('red','green','blau'), c ENUM('x','y') NOT NULL",
+        &["'small', 'red,blau', 'y'", "'c,d', '', 'x'", "2, 'green', 'invalid'", "NULL, NULL, 'x'"],
+    )
+}
+
+#[test]
+fn generated_and_invisible_columns_are_captured() -> Result<()> {
+    let table = "CREATE TABLE samples (id INT NOT NULL PRIMARY KEY,
+        doubled INT GENERATED ALWAYS AS (id * 2) STORED, next INT AS (id + 1) VIRTUAL,
+        hidden INT INVISIBLE DEFAULT 5)";
+    let mut setup = Setup::with_tables("generated", &[table])?;
+    let insert = ["INSERT INTO samples (id) VALUES (4)"];
+    let records = capture(&mut setup, &insert, &["samples"])?.remove(0);
+    assert_eq!(records[0].after(), &json!({ "id": 4, "doubled": 8, "next": 5, "hidden": 5 }));
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! A writer whose changes tell whether one of them was lost, doubled or moved.
+//!
+//! Each transaction inserts rows with growing ids and counts itself in another table; some are
+//! rolled back, some are large. So the ids of the one topic and the counts of the other must be
+//! exactly those that MySQL has, in order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use testkit::xtask::interrupt;
+use testkit::{Context, Database, Random, Record, Result, bail};
+
+use crate::setup::Setup;
+
+/// The tables that the writer writes to.
+pub(crate) const TABLES: [&str; 3] = [
+    "CREATE TABLE rows_written (id BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT, text VARCHAR(99))",
+    "CREATE TABLE transactions (id INT NOT NULL PRIMARY KEY, count BIGINT NOT NULL)",
+    "INSERT INTO transactions VALUES (1, 0)",
+];
+
+/// Between two transactions, so that writing leaves the machine some time for reading.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// A writer in a thread of its own.
+pub(crate) struct Load {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Load {
+    /// Starts to write to [`TABLES`].
+    pub(crate) fn start(database: &Database, seed: u64) -> Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (over, writer) = (Arc::clone(&is_over), database.connect_again()?);
+        let thread = thread::spawn(move || write(writer, &over, Random::new(seed)));
+        Ok(Self { is_over, thread })
+    }
+
+    /// Ends it after its current transaction.
+    pub(crate) fn stop(self) -> Result<()> {
+        self.is_over.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(result) => result,
+            Err(_) => bail!("the writer panicked"),
+        }
+    }
+}
+
+fn write(mut database: Database, is_over: &AtomicBool, mut random: Random) -> Result<()> {
+    while !is_over.load(Ordering::Relaxed) {
+        let rows = match random.in_range(0..40) {
+            0 => 3_000,
+            _ => random.in_range(1..6),
+        };
+        let insert = format!(
+            "INSERT INTO rows_written (text) WITH RECURSIVE numbers (n) AS
+                (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})
+                SELECT CONCAT('row ', n) FROM numbers"
+        );
+        let end = if random.in_range(0..10) == 0 { "ROLLBACK" } else { "COMMIT" };
+        database.execute_all(&[
+            "SET cte_max_recursion_depth = 10000",
+            "BEGIN",
+            &insert,
+            "UPDATE transactions SET count = count + 1",
+            end,
+        ])?;
+        interrupt::pause(PAUSE)?;
+    }
+    Ok(())
+}
+
+/// Everything that was written is in the topics exactly once and in order.
+#[track_caller]
+pub(crate) fn assert_exactly_once(setup: &mut Setup) -> Result<()> {
+    let (_, rows) = setup.database.query("SELECT id FROM rows_written ORDER BY id")?;
+    let written: Vec<i64> = rows.iter().map(|row| row.get(0).unwrap()).collect();
+    let count: i64 = setup.database.value("SELECT count FROM transactions")?;
+    eprintln!("{} rows in {count} transactions were written", written.len());
+    let read = numbers(&setup.records("rows_written")?, "id")?;
+    assert_in_order(&read, &written);
+    let counts = numbers(&setup.records("transactions")?, "count")?;
+    assert_in_order(&counts, &(1..=count).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn numbers(records: &[Record], column: &str) -> Result<Vec<i64>> {
+    let number = |record: &Record| record.after()[column].as_i64();
+    records.iter().map(|record| number(record).context("a record without number")).collect()
+}
+
+/// Says where two long lists part, instead of printing both.
+#[track_caller]
+fn assert_in_order(read: &[i64], written: &[i64]) {
+    let parting = read.iter().zip(written).position(|(read, written)| read != written);
+    let index = parting.unwrap_or(read.len().min(written.len()));
+    let around = |list: &[i64]| {
+        let from = index.saturating_sub(3).min(list.len());
+        list[from..list.len().min(index + 4)].to_vec()
+    };
+    assert!(
+        read == written,
+        "{} were written, {} read; they part at {index}: {:?} were written, {:?} read",
+        written.len(),
+        read.len(),
+        around(written),
+        around(read)
+    );
+}

@@ -1,0 +1,198 @@
+//! Ends and new starts, of the connector and of the servers it works with: nothing is lost,
+//! nothing doubled, the order stays.
+
+use std::time::Duration;
+
+use testkit::xtask::interrupt;
+use testkit::xtask::stack::Server as _;
+use testkit::{Random, Result, environment, wait_for};
+
+use crate::load::{self, Load, assert_exactly_once};
+use crate::setup::{Setup, operations, private_kafka, private_mysql};
+
+const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, name VARCHAR(20))";
+
+#[test]
+fn changes_made_while_it_was_stopped_are_delivered() -> Result<()> {
+    // GIVEN a connector that was stopped in order
+    let mut setup = Setup::with_tables("stopped", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'before')")?;
+    let mut consumer = setup.consumer("items")?;
+    consumer.take(1)?;
+    connector.stop()?;
+    // WHEN rows change before it starts again
+    setup.database.execute("INSERT INTO items VALUES (2, 'between')")?;
+    connector = setup.start()?;
+    setup.database.execute("INSERT INTO items VALUES (3, 'after')")?;
+    // THEN each of them comes once
+    let records = consumer.take(2)?;
+    assert_eq!(
+        [&records[0], &records[1]].map(|record| record.after()["id"].as_i64()),
+        [Some(2), Some(3)]
+    );
+    connector.stop()?;
+    assert_eq!(consumer.rest()?.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn changes_made_between_the_first_two_starts_are_delivered() -> Result<()> {
+    // GIVEN a connector that was stopped before anything changed
+    let mut setup = Setup::with_tables("first_start", &[ITEMS])?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'before the first start')")?;
+    setup.start()?.stop()?;
+    // WHEN a row changes and it starts again
+    setup.database.execute("INSERT INTO items VALUES (2, 'after the first start')")?;
+    setup.catch_up()?;
+    // THEN that row is delivered, and not the one from before
+    let records = setup.records("items")?;
+    assert_eq!(operations(&records), ["c"]);
+    assert_eq!(records[0].after()["id"], 2);
+    Ok(())
+}
+
+#[test]
+fn a_run_until_caught_up_ends_with_everything_delivered() -> Result<()> {
+    let mut setup = Setup::with_tables("caught_up", &load::TABLES)?;
+    setup.catch_up()?;
+    let load = Load::start(&setup.database, 1)?;
+    // A run among changes ends although more of them come.
+    setup.catch_up()?;
+    setup.catch_up()?;
+    load.stop()?;
+    setup.catch_up()?;
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
+fn a_stop_under_load_finishes_in_order_and_exits_with_zero() -> Result<()> {
+    let mut setup = Setup::with_tables("stop_under_load", &load::TABLES)?;
+    let mut connector = setup.start()?;
+    let load = Load::start(&setup.database, 2)?;
+    for _ in 0..3 {
+        setup.consumer("rows_written")?.take(10)?;
+        connector.stop()?;
+        connector = setup.start()?;
+    }
+    load.stop()?;
+    connector.stop()?;
+    setup.catch_up()?;
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
+fn kills_at_any_moment_lose_and_double_nothing() -> Result<()> {
+    // GIVEN a source that changes all the time
+    let seed = environment::seed();
+    eprintln!("TAILWATER_SEED={seed}");
+    let mut random = Random::new(seed);
+    let mut setup = Setup::with_tables("kills", &load::TABLES)?;
+    setup.catch_up()?;
+    let load = Load::start(&setup.database, seed)?;
+    // WHEN the connector is killed again and again, now while it starts, now while it streams
+    for number in 0..15 {
+        let mut connector = setup.launch()?;
+        if number % 3 > 0 {
+            connector.wait_until_ready()?;
+        }
+        interrupt::pause(Duration::from_millis(random.in_range(0..500)))?;
+        connector.kill()?;
+    }
+    load.stop()?;
+    setup.catch_up()?;
+    // THEN each row is there once, in order
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
+fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
+    // GIVEN a connector that streams
+    let mut setup = Setup::with_tables("kill_connection", &load::TABLES)?;
+    let mut connector = setup.start()?;
+    let load = Load::start(&setup.database, 3)?;
+    // WHEN its connection is killed
+    for _ in 0..3 {
+        let find = format!(
+            "SELECT CAST(MAX(id) AS SIGNED) FROM information_schema.processlist
+             WHERE user = '{}' AND command LIKE 'Binlog Dump%'",
+            setup.database.user()
+        );
+        let id = wait_for("a dump", testkit::LIMIT, || setup.database.value::<Option<i64>>(&find))?;
+        setup.database.execute(&format!("KILL {id}"))?;
+        connector.wait_while_running("another dump", |_| {
+            let other: Option<i64> = setup.database.value(&find)?;
+            Ok(other.filter(|other| *other != id))
+        })?;
+    }
+    // THEN it goes on by itself
+    load.stop()?;
+    connector.stop()?;
+    setup.catch_up()?;
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
+fn a_restarted_mysql_is_followed_again() -> Result<()> {
+    // GIVEN a connector that streams from a server of its own
+    let mut mysql = private_mysql(&[])?;
+    let address = testkit::xtask::stack::StackAddress::from_environment()?;
+    let mut setup = Setup::on(address, &mysql, "mysql_restart")?;
+    setup.database.execute_all(&load::TABLES)?;
+    let mut connector = setup.start()?;
+    let mut load = Load::start(&setup.database, 4)?;
+    setup.consumer("rows_written")?.take(10)?;
+    // WHEN the server stops in order, and once more when it crashes
+    for crash in [false, true] {
+        load.stop()?;
+        if crash {
+            mysql.kill()?;
+        } else {
+            mysql.stop()?;
+        }
+        // THEN the connector says so and waits
+        let place = format!("127.0.0.1:{}", mysql.port());
+        connector.wait_while_running("not being ready", |connector| {
+            Ok((connector.get("/health/ready")?.status == 503).then_some(()))
+        })?;
+        connector.wait_for_line(&place)?;
+        mysql.start_again()?;
+        setup.database = setup.database.connect_again()?;
+        load = Load::start(&setup.database, 5)?;
+        connector.wait_until_ready()?;
+    }
+    // AND goes on by itself
+    load.stop()?;
+    connector.stop()?;
+    setup.catch_up()?;
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
+fn a_restarted_broker_is_written_to_again() -> Result<()> {
+    // GIVEN a connector that writes to a broker of its own
+    let mut kafka = private_kafka(&[])?;
+    let mut address = testkit::xtask::stack::StackAddress::from_environment()?;
+    address.kafka_bootstrap = kafka.bootstrap();
+    let server = testkit::ServerAddress::from(&address);
+    let mut setup = Setup::on(address, server, "kafka_restart")?;
+    setup.database.execute_all(&load::TABLES)?;
+    let mut connector = setup.start()?;
+    let load = Load::start(&setup.database, 6)?;
+    setup.consumer("rows_written")?.take(10)?;
+    // WHEN the broker stops in order, crashes, and freezes for a moment
+    kafka.stop()?;
+    kafka.start_again()?;
+    setup.consumer("rows_written")?.take(10)?;
+    kafka.kill()?;
+    kafka.start_again()?;
+    kafka.pause()?;
+    interrupt::pause(Duration::from_secs(2))?;
+    kafka.resume()?;
+    // THEN the connector goes on by itself
+    connector.wait_until_ready()?;
+    load.stop()?;
+    connector.stop()?;
+    setup.catch_up()?;
+    assert_exactly_once(&mut setup)
+}

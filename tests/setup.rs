@@ -1,0 +1,133 @@
+//! What most tests begin with: a database, the settings of a connector, the connector running.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use testkit::xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, StackAddress};
+use testkit::{Connector, Consumer, Database, Record, Result, ServerAddress, Settings};
+
+/// A database of one test and the settings that capture it.
+pub(crate) struct Setup {
+    /// The shared servers.
+    pub(crate) address: StackAddress,
+    /// The source.
+    pub(crate) database: Database,
+    /// To be changed before a start.
+    pub(crate) settings: Settings,
+}
+
+/// A connector whose log is printed when it goes out of scope: libtest shows that for a test that
+/// failed.
+pub(crate) struct Running(Connector);
+
+/// The program under test.
+pub(crate) fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_tailwater"))
+}
+
+impl Setup {
+    /// A database whose name starts with `name` on the shared server.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let address = StackAddress::from_environment()?;
+        let server = ServerAddress::from(&address);
+        Self::on(address, server, name)
+    }
+
+    /// A database on this MySQL server, captured into the Kafka and the registry at `address`.
+    pub(crate) fn on(
+        address: StackAddress,
+        server: impl Into<ServerAddress>,
+        name: &str,
+    ) -> Result<Self> {
+        let database = Database::create(server, name)?;
+        let settings = Settings::new(&address, &database);
+        Ok(Self { address, database, settings })
+    }
+
+    /// The same with tables.
+    pub(crate) fn with_tables(name: &str, definitions: &[&str]) -> Result<Self> {
+        let mut setup = Self::new(name)?;
+        setup.database.execute_all(definitions)?;
+        Ok(setup)
+    }
+
+    /// Starts a connector and waits until it streams.
+    pub(crate) fn start(&self) -> Result<Running> {
+        let mut running = self.launch()?;
+        running.wait_until_ready()?;
+        Ok(running)
+    }
+
+    /// Starts a connector, whatever becomes of it.
+    pub(crate) fn launch(&self) -> Result<Running> {
+        launch(&self.settings)
+    }
+
+    /// Runs a connector until everything committed in MySQL by now is committed in Kafka. The
+    /// first such run of a connector commits where it begins, and nothing else.
+    pub(crate) fn catch_up(&self) -> Result<()> {
+        let connector = Connector::start_until_caught_up(program(), &self.settings)?;
+        Running(connector).wait_for_success().map(drop)
+    }
+
+    /// The topic of a table.
+    pub(crate) fn topic(&self, table: &str) -> String {
+        self.settings.topic(self.database.name(), table)
+    }
+
+    /// A consumer of the topic of a table.
+    pub(crate) fn consumer(&self, table: &str) -> Result<Consumer> {
+        Consumer::open(&self.address, &[&self.topic(table)])
+    }
+
+    /// All committed records of a table.
+    pub(crate) fn records(&self, table: &str) -> Result<Vec<Record>> {
+        self.consumer(table)?.rest()
+    }
+}
+
+/// A MySQL server of one test, with these arguments of `mysqld` beside the usual ones.
+pub(crate) fn private_mysql(arguments: &[&str]) -> Result<Mysql> {
+    let extra_arguments = arguments.iter().map(ToString::to_string).collect();
+    Mysql::start(&cache()?, &MysqlOptions { extra_arguments })
+}
+
+/// A broker of one test, with these lines in its `server.properties` beside the usual ones.
+pub(crate) fn private_kafka(properties: &[&str]) -> Result<Kafka> {
+    let extra_properties = properties.iter().map(ToString::to_string).collect();
+    Kafka::start(&cache()?, &KafkaOptions { extra_properties })
+}
+
+fn cache() -> Result<Cache> {
+    Cache::at(&StackAddress::from_environment()?.cache_folder)
+}
+
+/// Starts a connector with these settings, whatever becomes of it.
+pub(crate) fn launch(settings: &Settings) -> Result<Running> {
+    Connector::start(program(), settings).map(Running)
+}
+
+/// The operations of records: `c`, `u`, `d`, `tombstone`.
+pub(crate) fn operations(records: &[Record]) -> Vec<&str> {
+    records.iter().map(Record::operation).collect()
+}
+
+impl Deref for Running {
+    type Target = Connector;
+
+    fn deref(&self) -> &Connector {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Connector {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        eprintln!("--- stderr of tailwater, process {} ---\n{}", self.id(), self.stderr());
+    }
+}

@@ -28,10 +28,13 @@ pub enum Isolation {
 
 /// Reads topics from their start.
 pub struct Consumer {
-    client: BaseConsumer,
+    bootstrap: String,
+    isolation: Isolation,
     registry: Registry,
     /// The offset that comes next, by topic and partition.
     next: BTreeMap<(String, i32), i64>,
+    /// Assigned to all of them; made when it is needed.
+    client: Option<BaseConsumer>,
 }
 
 /// How long one call to the client waits.
@@ -55,7 +58,8 @@ impl Consumer {
         topics: &[&str],
         isolation: Isolation,
     ) -> Result<Self> {
-        let client = client(&address.kafka_bootstrap, isolation)?;
+        let bootstrap = address.kafka_bootstrap.clone();
+        let client = client(&bootstrap, isolation)?;
         let mut next = BTreeMap::new();
         for topic in topics {
             let partitions = wait_for(&format!("topic {topic}"), LIMIT, || {
@@ -69,9 +73,8 @@ impl Consumer {
                 next.insert(((*topic).to_owned(), partition), 0);
             }
         }
-        let consumer = Self { client, registry: Registry::new(&address.registry_url), next };
-        consumer.assign_all()?;
-        Ok(consumer)
+        let registry = Registry::new(&address.registry_url);
+        Ok(Self { bootstrap, isolation, registry, next, client: None })
     }
 
     /// Waits for this many further records.
@@ -111,19 +114,17 @@ impl Consumer {
     /// # Errors
     /// When the broker does not answer in time; when a record cannot be decoded.
     pub fn rest(&mut self) -> Result<Vec<Record>> {
+        self.client = None;
         let mut records = Vec::new();
-        for partition in self.next.keys().cloned().collect::<Vec<_>>() {
-            // A fresh assignment makes the client fetch anew, so that the end of the partition
-            // which it tells of is the end as of now or later.
-            self.assign(std::slice::from_ref(&partition))?;
+        for (partition, next) in self.next.clone() {
+            // A fresh client fetches anew, so the end of the partition that it tells of is the
+            // end as of now or later. (Another assignment of a running client would do the same,
+            // but librdkafka 2.12 aborts on one that follows too soon.)
+            let client = self.client_of([(&partition, &next)])?;
             let stopwatch = Stopwatch::start();
             loop {
-                match self.client.poll(POLL) {
-                    Some(Ok(message)) => {
-                        let record = decode(&mut self.registry, &message)?;
-                        advance(&mut self.next, &record);
-                        records.push(record);
-                    }
+                match client.poll(POLL) {
+                    Some(Ok(message)) => records.push(self.take_in(&message)?),
                     Some(Err(KafkaError::PartitionEOF(_))) => break,
                     Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
                     _ if LIMIT < stopwatch.elapsed() => {
@@ -133,7 +134,6 @@ impl Consumer {
                 }
             }
         }
-        self.assign_all()?;
         Ok(records)
     }
 
@@ -142,27 +142,38 @@ impl Consumer {
     /// # Errors
     /// When the record cannot be decoded.
     pub fn poll(&mut self, limit: Duration) -> Result<Option<Record>> {
-        let message = match self.client.poll(limit) {
-            Some(Ok(message)) => message,
-            Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
-            _ => return Ok(None),
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => self.client_of(&self.next)?,
         };
-        let record = decode(&mut self.registry, &message)?;
-        advance(&mut self.next, &record);
-        Ok(Some(record))
+        let record = match client.poll(limit) {
+            Some(Ok(message)) => Some(self.take_in(&message)?),
+            Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
+            _ => None,
+        };
+        self.client = Some(client);
+        Ok(record)
     }
 
-    fn assign_all(&self) -> Result<()> {
-        self.assign(&self.next.keys().cloned().collect::<Vec<_>>())
-    }
-
-    fn assign(&self, partitions: &[(String, i32)]) -> Result<()> {
+    /// A client that reads these partitions from these offsets on.
+    fn client_of<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = (&'a (String, i32), &'a i64)>,
+    ) -> Result<BaseConsumer> {
         let mut list = TopicPartitionList::new();
-        for place in partitions {
-            let next = self.next.get(place).copied().unwrap_or(0);
-            list.add_partition_offset(&place.0, place.1, Offset::Offset(next))?;
+        for ((topic, partition), next) in partitions {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
         }
-        Ok(self.client.assign(&list)?)
+        let client = client(&self.bootstrap, self.isolation)?;
+        client.assign(&list)?;
+        Ok(client)
+    }
+
+    /// Decodes a message and moves on behind it.
+    fn take_in(&mut self, message: &BorrowedMessage<'_>) -> Result<Record> {
+        let record = decode(&mut self.registry, message)?;
+        self.next.insert((record.topic.clone(), record.partition), record.offset + 1);
+        Ok(record)
     }
 }
 
@@ -189,6 +200,8 @@ fn client(bootstrap: &str, isolation: Isolation) -> Result<BaseConsumer> {
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false")
         .set("auto.offset.reset", "error")
+        // A topic that is just being created is not at once where its metadata says.
+        .set("fetch.error.backoff.ms", "20")
         .set("reconnect.backoff.max.ms", "500")
         .create();
     client.context("cannot create a consumer")
@@ -204,10 +217,6 @@ fn is_passing(error: &KafkaError) -> bool {
         }
         _ => false,
     }
-}
-
-fn advance(next: &mut BTreeMap<(String, i32), i64>, record: &Record) {
-    next.insert((record.topic.clone(), record.partition), record.offset + 1);
 }
 
 fn decode(registry: &mut Registry, message: &BorrowedMessage<'_>) -> Result<Record> {

@@ -10,17 +10,20 @@ mod viewer;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
-use std::thread;
+use std::time::Duration;
 
 use testkit::xtask::interrupt::{self, Interrupted};
 use testkit::xtask::progress::human;
 use testkit::xtask::stack::StackAddress;
 use testkit::xtask::stopwatch::Stopwatch;
-use testkit::{Connector, Database, Result, Settings, bail, compare, environment};
+use testkit::{Connector, Database, Result, Settings, compare, environment};
 
 use screen::Screen;
 use shop::{STEPS, TABLES};
 use viewer::Viewer;
+
+/// Between two steps, so that a person can read along.
+const PAUSE: Duration = Duration::from_millis(650);
 
 fn main() -> ExitCode {
     let screen = Screen::default();
@@ -52,17 +55,18 @@ fn run(screen: &Screen) -> Result<bool> {
 
     let (sender, changes) = channel();
     let viewer = Viewer::open(&address, &settings, sender);
-    let writer = shop.connect_again()?;
-    let workload = thread::Builder::new().name("workload".into());
-    let workload = workload.spawn(move || shop::run(writer))?;
-    let shown = screen.show(&changes)?;
-    match workload.join() {
-        Ok(done) => done?,
-        Err(_) => bail!("the workload panicked"),
+    for step in &STEPS {
+        shop.execute("BEGIN")?;
+        shop.execute_all(step.statements)?;
+        shop.execute("COMMIT")?;
+        screen.transaction(step.title, &viewer::receive(&changes, step.changes)?);
+        interrupt::pause(PAUSE)?;
     }
     connector.stop()?;
     catch_up(&program, &settings)?;
     let records = viewer.finish()?;
+    let changes = records.iter().flatten().filter(|record| record.value.is_some());
+    let arrived = changes.count();
 
     screen.headline("every topic, folded by key, beside its table");
     let mut is_equal = true;
@@ -72,8 +76,8 @@ fn run(screen: &Screen) -> Result<bool> {
         screen.comparison(&comparison);
     }
     let expected = STEPS.iter().map(|step| step.changes).sum();
-    screen.summary(shown, expected, is_equal);
-    Ok(is_equal && shown == expected)
+    screen.summary(arrived, expected, is_equal);
+    Ok(is_equal && arrived == expected)
 }
 
 /// Runs once more until everything that MySQL has committed is committed in Kafka.

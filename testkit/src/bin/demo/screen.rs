@@ -1,37 +1,28 @@
 //! What is printed: headlines, changes in columns, the comparison. Coloured on a terminal, unless
 //! `NO_COLOR` is set.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
 
 use console::{Style, Term, style, truncate_str};
 use serde_json::Value;
-use testkit::xtask::interrupt;
 use testkit::xtask::stack::StackAddress;
-use testkit::{Comparison, Error, Record, Result, bail};
+use testkit::{Comparison, Error, Record};
 
-use crate::shop::STEPS;
 use crate::viewer::Arrival;
 
 /// The terminal, or whatever stdout is.
 pub(crate) struct Screen {
     terminal: Term,
     /// The first error of writing is enough: a closed pipe must not stop the demo.
-    is_closed: RefCell<bool>,
+    is_closed: Cell<bool>,
+    /// Changes shown so far.
+    count: Cell<usize>,
 }
-
-/// Records of one transaction become visible at once, but each topic is read for itself: a
-/// transaction is shown when nothing more came for so long.
-const QUIET: Duration = Duration::from_millis(150);
-
-/// How long to wait for the next change before the demo gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Default for Screen {
     fn default() -> Self {
-        Self { terminal: Term::stdout(), is_closed: RefCell::new(false) }
+        Self { terminal: Term::stdout(), is_closed: Cell::new(false), count: Cell::new(0) }
     }
 }
 
@@ -57,48 +48,19 @@ impl Screen {
         self.line(&style(format!("the demo failed: {error:#}")).red());
     }
 
-    /// Shows changes as they arrive until all are there; returns how many came.
-    pub(crate) fn show(&self, arrivals: &Receiver<Arrival>) -> Result<usize> {
-        let expected: usize = STEPS.iter().map(|step| step.changes).sum();
-        let mut steps = STEPS.iter().filter(|step| step.changes > 0);
-        let (mut shown, mut waited) = (0, Duration::ZERO);
-        let mut together: Vec<Arrival> = Vec::new();
-        while shown < expected {
-            interrupt::pause(Duration::ZERO)?;
-            match arrivals.recv_timeout(QUIET) {
-                Ok(arrival) if arrival.record.value.is_none() => {} // the tombstone of a delete
-                Ok(arrival) => together.push(arrival),
-                Err(RecvTimeoutError::Timeout) if PATIENCE < waited => {
-                    bail!("no change came for {} s", PATIENCE.as_secs());
-                }
-                Err(RecvTimeoutError::Timeout) if together.is_empty() => waited += QUIET,
-                Err(RecvTimeoutError::Timeout) => {
-                    waited = Duration::ZERO;
-                    together.sort_by_key(|arrival| place(&arrival.record));
-                    for transaction in together.chunk_by(|a, b| gtid(&a.record) == gtid(&b.record))
-                    {
-                        let title = steps.next().map_or("more", |step| step.title);
-                        shown = self.transaction(title, transaction, shown);
-                    }
-                    together.clear();
-                }
-                Err(RecvTimeoutError::Disconnected) => bail!("the topics cannot be read"),
-            }
-        }
-        Ok(shown)
-    }
-
-    /// Shows one transaction; returns the number of its last change.
-    fn transaction(&self, title: &str, arrivals: &[Arrival], mut number: usize) -> usize {
-        let after = arrivals.iter().map(|arrival| arrival.after).min().unwrap_or_default();
-        let after = style(format!("{} ms after its commit", after.as_millis())).dim();
+    /// Shows one transaction.
+    pub(crate) fn transaction(&self, title: &str, arrivals: &[Arrival]) {
+        let after = arrivals.iter().map(|arrival| arrival.after).max();
+        let after = after.map_or_else(
+            || "nothing of it arrives".to_owned(),
+            |after| format!("here {} ms after its commit", after.as_millis()),
+        );
         self.line("");
-        self.line(&format!("{}  {after}", style(title).bold()));
+        self.line(&format!("{}  {}", style(title).bold(), style(after).dim()));
         for Arrival { record, .. } in arrivals {
-            number += 1;
-            self.change(number, record);
+            self.count.set(self.count.get() + 1);
+            self.change(self.count.get(), record);
         }
-        number
     }
 
     fn change(&self, number: usize, record: &Record) {
@@ -146,40 +108,41 @@ impl Screen {
         let text = text.to_string();
         let width = if self.terminal.is_term() { usize::from(self.terminal.size().1) } else { 200 };
         let line = truncate_str(&text, width, "…");
-        if !*self.is_closed.borrow() {
-            let written = writeln!(io::stdout(), "{line}");
-            *self.is_closed.borrow_mut() = written.is_err();
+        if !self.is_closed.get() {
+            self.is_closed.set(writeln!(io::stdout(), "{line}").is_err());
         }
     }
 }
 
-/// What is new, or for an update what was and what is.
+/// What is new, or for an update what was and what is. The key stands beside it.
 fn difference(record: &Record) -> String {
     let header = |name| record.headers.iter().find(|header| header.0 == name);
     if let Some((_, key)) = header("__debezium.newkey") {
         return format!("{} {key}", style("moves to").magenta());
     }
-    let parts: Vec<String> = match record.operation() {
-        "u" => members(Some(record.after()))
-            .filter_map(|(name, after)| {
-                let before = record.before().get(name).unwrap_or(&Value::Null);
-                let (old, new) = (style(text(before)).red(), style(text(after)).green());
-                (before != after).then(|| format!("{name} {old} → {new}"))
-            })
-            .collect(),
-        "d" => listed(record.before(), &Style::new().dim()),
-        _ => listed(record.after(), &Style::new().green()),
+    let (row, colour) = match record.operation() {
+        "d" => (record.before(), Style::new().dim()),
+        _ => (record.after(), Style::new().green()),
     };
-    let came_from = header("__debezium.oldkey").map(|(_, key)| format!("was {key}"));
-    let came_from = came_from.map(|text| style(text).magenta().to_string());
+    let is_update = record.operation() == "u";
+    let is_key = |name| members(record.key.as_ref()).any(|(key, _)| key == name);
+    let columns = members(Some(row)).filter(|(name, _)| is_update || !is_key(*name));
+    let parts = columns.filter_map(|(name, value)| {
+        let before = record.before().get(name).unwrap_or(&Value::Null);
+        let name = style(name).dim();
+        match is_update {
+            true if before == value => None,
+            true => Some(format!(
+                "{name} {} → {}",
+                style(text(before)).red(),
+                colour.apply_to(text(value))
+            )),
+            false => Some(format!("{name} {}", colour.apply_to(text(value)))),
+        }
+    });
+    let came_from = header("__debezium.oldkey");
+    let came_from = came_from.map(|(_, key)| format!("{} {key}", style("was").magenta()));
     came_from.into_iter().chain(parts).collect::<Vec<_>>().join("  ")
-}
-
-fn listed(row: &Value, colour: &Style) -> Vec<String> {
-    let named = |(name, value): (&String, &Value)| {
-        format!("{} {}", style(name).dim(), colour.apply_to(text(value)))
-    };
-    members(Some(row)).map(named).collect()
 }
 
 fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
@@ -189,19 +152,9 @@ fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
 /// A value without JSON's quotes.
 fn text(value: &Value) -> String {
     match value {
+        Value::String(text) if text.is_empty() => "''".to_owned(),
         Value::String(text) => text.clone(),
         Value::Object(_) => text(value.get("decimal").unwrap_or(&Value::Null)),
         other => other.to_string(),
     }
-}
-
-/// Where in the binlog a change comes from, to show changes in their order.
-fn place(record: &Record) -> (String, i64, i64) {
-    let source = record.source();
-    let number = |name| source.get(name).and_then(Value::as_i64).unwrap_or(i64::MAX);
-    (text(source.get("file").unwrap_or(&Value::Null)), number("pos"), number("row"))
-}
-
-fn gtid(record: &Record) -> &Value {
-    record.source().get("gtid").unwrap_or(&Value::Null)
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -28,8 +28,11 @@ pub(crate) struct Viewer {
     threads: Vec<JoinHandle<Result<Vec<Record>>>>,
 }
 
-/// How long one look at a topic waits.
+/// How long one look waits.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How long to wait for a change before the demo gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Viewer {
     /// Starts reading; each record goes to `arrivals` at once.
@@ -59,6 +62,33 @@ impl Viewer {
         });
         records.collect()
     }
+}
+
+/// Waits for this many changes, and returns them in the order in which they were made: records of
+/// one transaction become visible at once, but each topic is read for itself. The tombstones of
+/// deletes are passed over.
+pub(crate) fn receive(arrivals: &Receiver<Arrival>, count: usize) -> Result<Vec<Arrival>> {
+    let (mut changes, mut waited) = (Vec::new(), Duration::ZERO);
+    while changes.len() < count {
+        interrupt::pause(Duration::ZERO)?;
+        match arrivals.recv_timeout(POLL) {
+            Ok(arrival) if arrival.record.value.is_none() => {}
+            Ok(arrival) => changes.push(arrival),
+            Err(RecvTimeoutError::Timeout) if waited < PATIENCE => waited += POLL,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("{} of {count} changes came in {} s", changes.len(), PATIENCE.as_secs())
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("the topics cannot be read"),
+        }
+    }
+    changes.sort_by_key(|arrival| place(&arrival.record));
+    Ok(changes)
+}
+
+/// Where in the binlog a change comes from: offset of its event, row in it.
+fn place(record: &Record) -> (Option<i64>, Option<i64>) {
+    let number = |name| record.source().get(name).and_then(serde_json::Value::as_i64);
+    (number("pos"), number("row"))
 }
 
 fn follow(

@@ -40,10 +40,10 @@ fn changes_made_while_it_was_stopped_are_delivered() -> Result<()> {
 fn changes_made_between_the_first_two_starts_are_delivered() -> Result<()> {
     // GIVEN a connector that was stopped before anything changed
     let mut setup = Setup::with_tables("first_start", &[ITEMS])?;
-    setup.database.execute("INSERT INTO items VALUES (1, 'before the first start')")?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'too early')")?;
     setup.start()?.stop()?;
     // WHEN a row changes and it starts again
-    setup.database.execute("INSERT INTO items VALUES (2, 'after the first start')")?;
+    setup.database.execute("INSERT INTO items VALUES (2, 'in time')")?;
     setup.catch_up()?;
     // THEN that row is delivered, and not the one from before
     let records = setup.records("items")?;

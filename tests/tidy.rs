@@ -58,8 +58,8 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// Words that may stand in the code of a few places only.
 const WORDS: &[(&str, &[&str])] = &[
-    ("unsafe ", &["src/produce/librdkafka.rs"]),
-    ("(unsafe_code", &["src/produce/librdkafka.rs"]),
+    ("unsafe ", &["src/produce/librdkafka"]),
+    ("(unsafe_code", &["src/produce/librdkafka"]),
     (
         "env::var",
         &[

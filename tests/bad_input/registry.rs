@@ -25,7 +25,7 @@ fn a_path_without_the_api_is_named_with_those_that_are_usual() -> Result<()> {
 fn a_web_page_in_place_of_an_answer_is_said_to_be_one() -> Result<()> {
     let page = "<!DOCTYPE html><html><body>Welcome to our intranet</body></html>";
     let server = StubServer::start("200 OK", "text/html", page)?;
-    let words = ["HTML", "schema_registry.url", &server.address().to_string()];
+    let words = ["web page", "schema_registry.url", &server.address().to_string()];
     check("registry_html", Exit(1), &words, |setup| {
         setup.settings.set("schema_registry.url", server.url());
         Ok(Vec::new())

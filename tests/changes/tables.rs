@@ -39,11 +39,11 @@ fn a_unique_index_without_nulls_is_the_key_if_there_is_no_primary_key() -> Resul
 
 #[test]
 fn a_primary_key_of_several_columns_keeps_its_order() -> Result<()> {
-    let table = "CREATE TABLE lines (text VARCHAR(9), number INT, document VARCHAR(9),
+    let table = "CREATE TABLE paragraphs (text VARCHAR(9), number INT, document VARCHAR(9),
         PRIMARY KEY (document, number))";
     let mut setup = Setup::with_tables("compound_key", &[table])?;
-    let insert = ["INSERT INTO lines VALUES ('hello', 1, 'letter')"];
-    let records = capture(&mut setup, &insert, &["lines"])?.remove(0);
+    let insert = ["INSERT INTO paragraphs VALUES ('hello', 1, 'letter')"];
+    let records = capture(&mut setup, &insert, &["paragraphs"])?.remove(0);
     let key = records[0].key.as_ref().map(Value::to_string);
     assert_eq!(key.as_deref(), Some(r#"{"document":"letter","number":1}"#));
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mysql_async::{Error, IoError};
+use mysql_async::{DriverError, Error, IoError};
 use thiserror::Error as ThisError;
 
 use super::connection::address;
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, ThisError)]
 pub enum MysqlError {
     /// The server or the connection to it answered with an error.
-    #[error("cannot {doing} at MySQL {address}: {}", text(error))]
+    #[error("cannot {doing} MySQL {address}: {}", text(error))]
     Client {
         /// What was tried.
         doing: &'static str,
@@ -133,6 +133,9 @@ fn text(error: &Error) -> String {
         Error::Server(server) => format!("{} (error {})", server.message, server.code),
         Error::Io(IoError::Io(io)) => io.to_string(),
         Error::Io(IoError::Tls(tls)) => format!("TLS failed: {tls}"),
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
+            format!("it asks for the authentication plugin {name}, which is not supported")
+        }
         Error::Driver(driver) => driver.to_string(),
         other => other.to_string(),
     }
@@ -222,7 +225,7 @@ fn client_meaning(error: &Error, user: &str) -> (Verdict, &'static str, String) 
         Error::Io(IoError::Tls(_)) => {
             (Config, "mysql_tls", "Check mysql.tls, mysql.ca_file and mysql.host.".to_owned())
         }
-        Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => (
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => (
             Config,
             "mysql_tls",
             "The server offers no TLS: set mysql.tls to preferred or disabled, or enable it there."

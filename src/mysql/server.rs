@@ -100,7 +100,7 @@ struct Inquiry<'a> {
 
 impl Inquiry<'_> {
     fn failed(&self, error: mysql_async::Error) -> MysqlError {
-        MysqlError::while_doing("read the server's state", &self.config.mysql, error)
+        MysqlError::while_doing("read the state of", &self.config.mysql, error)
     }
 
     fn wrong(&self, variable: &'static str, found: String, needed: &'static str) -> MysqlError {

@@ -55,7 +55,7 @@ impl Dump {
             "SET @source_heartbeat_period = {heartbeat}, @master_heartbeat_period = {heartbeat}, \
              SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
         );
-        let failed = |error| MysqlError::while_doing("open the binlog stream", config, error);
+        let failed = |error| MysqlError::while_doing("open the binlog of", config, error);
         connection.query_drop(session).await.map_err(failed)?;
         let request = BinlogStreamRequest::new(server_id);
         let stream = match &position.gtid_set {
@@ -105,7 +105,7 @@ impl Dump {
                     events.push(event);
                 }
                 Some(Err(error)) => {
-                    let error = MysqlError::while_doing("read the binlog", config, error);
+                    let error = MysqlError::while_doing("read the binlog of", config, error);
                     return (events, bytes, Some(error));
                 }
                 None => return (events, bytes, Some(MysqlError::StreamEnded)),

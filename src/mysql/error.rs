@@ -231,9 +231,18 @@ fn client_meaning(error: &Error, user: &str) -> (Verdict, &'static str, String) 
             "The server offers no TLS: set mysql.tls to preferred or disabled, or enable it there."
                 .to_owned(),
         ),
-        Error::Driver(
-            mysql_async::DriverError::ConnectionClosed | mysql_async::DriverError::PacketOutOfOrder,
-        ) => (Recycle, "mysql_connection_lost", String::new()),
+        // The server hides which accounts exist: it asks an unknown one for a plugin at random
+        // (`decoy_user` in sql/auth/sql_authentication.cc).
+        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => (
+            Config,
+            "mysql_access_denied",
+            "Check mysql.user: an account that does not exist gets this answer too. The account \
+             must use caching_sha2_password or mysql_native_password."
+                .to_owned(),
+        ),
+        Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
+            (Recycle, "mysql_connection_lost", String::new())
+        }
         _ => (Verdict::Halt, "mysql_client", String::new()),
     }
 }

@@ -145,7 +145,7 @@ async fn run(config: Arc<Config>, until_caught_up: bool) -> ExitCode {
             }
             code
         }
-        Some(Ok(Outcome::Overdue)) | None => report_overdue(drain_timeout),
+        None => report_overdue(drain_timeout),
     };
     signals.abort();
     code

@@ -62,6 +62,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The same trouble is told again after this time.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
+/// Thrown out twice within this time means that another client has our server id.
+const EVICTIONS_APART: Duration = Duration::from_secs(60);
+
 /// `--until-caught-up` gives up when no epoch has streamed for this long.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -86,8 +89,6 @@ pub enum Outcome {
     CaughtUp,
     /// Asked to stop; everything begun is delivered.
     Drained,
-    /// Asked to stop, and the drain timeout passed.
-    Overdue,
 }
 
 /// What outlives an epoch.
@@ -101,6 +102,8 @@ struct Progress {
     /// When an epoch last streamed, or the run began.
     streamed: Instant,
     told: Option<(Instant, &'static str)>,
+    /// When the source last threw us out for another client with our server id.
+    evicted: Option<Instant>,
 }
 
 /// Captures until stopped, caught up or halted.
@@ -113,6 +116,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         pauses: pauses(),
         streamed: Instant::now(),
         told: None,
+        evicted: None,
     };
     loop {
         run.status.enter(State::Starting, wall_clock());
@@ -127,6 +131,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             Err(failure) if failure.verdict == Verdict::Fenced => {
                 explain_fencing(&run, progress.generation, failure).await
             }
+            Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => progress.evicted(failure),
             Err(failure) => failure,
         };
         if failure.verdict != Verdict::Recycle {
@@ -167,6 +172,14 @@ impl Progress {
             tracing::warn!(reason = failure.reason, hint, "{}; trying again", failure.message);
             self.told = Some((Instant::now(), failure.reason));
         }
+    }
+
+    /// The newest dump thread of a server id wins, so two clients throw each other out for ever.
+    /// Once may be the rest of a connection that died; twice in a short time is another client.
+    fn evicted(&mut self, failure: Failure) -> Failure {
+        let again = self.evicted.is_some_and(|at| at.elapsed() < EVICTIONS_APART);
+        self.evicted = Some(Instant::now());
+        if again { Failure { verdict: Verdict::Halt, ..failure } } else { failure }
     }
 
     fn streams(&mut self) {
@@ -247,7 +260,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         Some(saved) => {
             server.check_continuity(&saved.position)?;
             tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
-            saved.position.clone()
+            saved.position.clone().on_server(server.uuid)
         }
         None => first_position(config, &server),
     };

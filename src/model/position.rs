@@ -61,6 +61,15 @@ impl fmt::Display for FilePosition {
 }
 
 impl Position {
+    /// The same position as it counts on a server. On another one than before the GTIDs stay and
+    /// the file means nothing until the next transaction ends.
+    #[must_use]
+    pub fn on_server(self, server_uuid: ServerUuid) -> Self {
+        let same = self.server_uuid == server_uuid;
+        let file = if same { self.file } else { FilePosition::default() };
+        Self { server_uuid, file, ..self }
+    }
+
     /// Whether everything up to `target` is delivered.
     ///
     /// By GTIDs where both sides have them, by file and offset otherwise.

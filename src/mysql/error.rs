@@ -11,6 +11,9 @@ use crate::{
     error::{Failure, Verdict},
 };
 
+/// The reason code for being thrown out by another client with the same server id.
+pub const SERVER_ID_TAKEN: &str = "server_id_taken";
+
 /// What went wrong at the source.
 #[derive(Debug, ThisError)]
 pub enum MysqlError {
@@ -287,7 +290,7 @@ fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
     if message.contains("same server_uuid/server_id") {
         let hint = "Another client reads the binlog with this server id: give each its own \
                     mysql.server_id, and check that no second instance of this connector runs.";
-        return (Recycle, "server_id_taken", hint.to_owned());
+        return (Recycle, SERVER_ID_TAKEN, hint.to_owned());
     }
     if message.contains("purged required binary logs")
         || message.contains("Could not find first log file name")
@@ -302,4 +305,51 @@ fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
         return (Halt, "source_diverged", hint.to_owned());
     }
     (Halt, "binlog_unreadable", String::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use mysql_async::{Error, ServerError};
+
+    use super::MysqlError;
+    use crate::error::{Failure, Verdict};
+
+    fn check(code: u16, message: &str, verdict: Verdict, reason: &str) {
+        let answer = ServerError { code, message: message.into(), state: "HY000".into() };
+        let failure = Failure::from(MysqlError::Client {
+            doing: "read the binlog of",
+            address: "db:3306".into(),
+            user: "tailwater".into(),
+            error: Box::new(Error::Server(answer)),
+        });
+        assert_eq!((failure.verdict, failure.reason), (verdict, reason), "{code} {message}");
+        assert!(failure.message.contains("db:3306") && failure.message.contains(message));
+    }
+
+    /// The texts are those of MySQL 9.7.
+    #[test]
+    fn error_1236_is_told_apart_by_its_text() {
+        let start = "A replica with the same server_uuid/server_id as this replica has connected \
+                     to the source; the first event '' at 4";
+        check(1236, start, Verdict::Recycle, "server_id_taken");
+        let purged = "Cannot replicate because the source purged required binary logs. Replicate \
+                      the missing transactions from elsewhere";
+        check(1236, purged, Verdict::Halt, "position_purged");
+        let gone = "Could not find first log file name in binary log index file";
+        check(1236, gone, Verdict::Halt, "position_purged");
+        let more = "Replica has more GTIDs than the source has, using the source's SERVER_UUID";
+        check(1236, more, Verdict::Halt, "source_diverged");
+        let bogus = "bogus data in log event; the first event 'binlog.000001' at 157";
+        check(1236, bogus, Verdict::Halt, "binlog_unreadable");
+    }
+
+    #[test]
+    fn a_refused_login_is_configuration_and_a_shutdown_is_the_world() {
+        let denied = "Access denied for user 'tailwater'@'localhost' (using password: YES)";
+        check(1045, denied, Verdict::Config, "mysql_access_denied");
+        let grant = "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s)";
+        check(1227, grant, Verdict::Halt, "mysql_grants");
+        check(1053, "Server shutdown in progress", Verdict::Recycle, "mysql_connection_lost");
+        check(9999, "something new", Verdict::Halt, "mysql_error");
+    }
 }

@@ -12,7 +12,7 @@ mod server;
 mod stream;
 
 pub use connection::connect;
-pub use error::MysqlError;
+pub use error::{MysqlError, SERVER_ID_TAKEN};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, queue};
 pub use server::Server;
 pub use stream::Dump;

@@ -86,7 +86,7 @@ impl EventReceiver {
         }
     }
 
-    /// Bytes that wait or are being worked on.
+    /// Bytes that wait, are being worked on, or for which the reader waits: at most the limit.
     pub fn bytes(&self) -> u64 {
         let free = u64::try_from(self.permits.available_permits()).unwrap_or(u64::MAX);
         u64::from(self.bytes_max).saturating_sub(free)
@@ -97,5 +97,54 @@ impl Drop for EventReceiver {
     fn drop(&mut self) {
         // Wakes a reader that waits for room.
         self.permits.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Received, queue};
+    use crate::mysql::MysqlError;
+
+    #[tokio::test]
+    async fn the_sender_waits_for_room_until_a_batch_is_dropped() {
+        let (sender, receiver) = queue(100);
+        assert!(sender.send(Vec::new(), 80).await);
+        let mut blocked = Box::pin(sender.send(Vec::new(), 21));
+        assert!(futures_util::poll!(&mut blocked).is_pending());
+        // A waiting sender takes what room there is, so the queue counts as full.
+        assert_eq!(receiver.bytes(), 100);
+        let Received::Batch(batch) = receiver.receive(Duration::ZERO) else {
+            panic!("a batch was sent")
+        };
+        drop(batch);
+        assert!(blocked.await);
+        assert_eq!(receiver.bytes(), 21);
+    }
+
+    #[tokio::test]
+    async fn an_event_larger_than_the_queue_passes_alone() {
+        let (sender, receiver) = queue(100);
+        assert!(sender.send(Vec::new(), 5000).await);
+        assert!(matches!(receiver.receive(Duration::ZERO), Received::Batch(_)));
+        assert!(matches!(receiver.receive(Duration::ZERO), Received::Empty));
+    }
+
+    #[tokio::test]
+    async fn either_side_sees_the_end_of_the_other() {
+        let (sender, receiver) = queue(100);
+        sender.end(MysqlError::StreamEnded);
+        let ended = receiver.receive(Duration::ZERO);
+        assert!(matches!(ended, Received::Ended(MysqlError::StreamEnded)));
+        let ended = receiver.receive(Duration::ZERO);
+        assert!(matches!(ended, Received::Ended(MysqlError::ReaderGone)));
+
+        let (sender, receiver) = queue(100);
+        assert!(sender.send(Vec::new(), 100).await);
+        let mut blocked = Box::pin(sender.send(Vec::new(), 1));
+        assert!(futures_util::poll!(&mut blocked).is_pending());
+        drop(receiver);
+        assert!(!blocked.await);
     }
 }

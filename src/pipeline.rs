@@ -131,7 +131,14 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             Err(failure) if failure.verdict == Verdict::Fenced => {
                 explain_fencing(&run, progress.generation, failure).await
             }
-            Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => progress.evicted(failure),
+            // A newer instance throws out the older one's dump before it has committed anything.
+            // Starting anew would fence it in turn, so what is saved is looked at first.
+            Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => {
+                match explain_fencing(&run, progress.generation, failure).await {
+                    fenced if fenced.verdict == Verdict::Fenced => fenced,
+                    failure => progress.evicted(failure),
+                }
+            }
             Err(failure) => failure,
         };
         if failure.verdict != Verdict::Recycle {

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use mysql_async::{ClientIdentity, Conn, DriverError, Opts, OptsBuilder, SslOpts};
 
-use super::error::MysqlError;
+use super::error::{CONNECTING, MysqlError};
 use crate::config::{Mysql, TlsMode};
 
 /// Largest packet taken: MySQL's own limit for `max_allowed_packet` (MySQL manual, "Server System
@@ -53,7 +53,7 @@ fn is_without_tls(error: &mysql_async::Error) -> bool {
 async fn connect_with(options: Opts, config: &Mysql) -> Result<Conn, MysqlError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
         Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(MysqlError::while_doing("connect to", config, error)),
+        Ok(Err(error)) => Err(MysqlError::while_doing(CONNECTING, config, error)),
         Err(_) => Err(MysqlError::ConnectTimeout {
             address: address(config),
             seconds: CONNECT_TIMEOUT.as_secs(),

@@ -14,6 +14,12 @@ use crate::{
 /// The reason code for being thrown out by another client with the same server id.
 pub const SERVER_ID_TAKEN: &str = "server_id_taken";
 
+/// What is being done while the server checks user and password.
+pub(super) const CONNECTING: &str = "connect to";
+
+/// ER_ACCESS_DENIED_ERROR
+const ACCESS_DENIED: u16 = 1045;
+
 /// What went wrong at the source.
 #[derive(Debug, ThisError)]
 pub enum MysqlError {
@@ -155,7 +161,7 @@ impl From<MysqlError> for Failure {
 fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
     use Verdict::{Bug, Config, Halt, Recycle};
     match error {
-        MysqlError::Client { error, user, .. } => client_meaning(error, user),
+        MysqlError::Client { doing, error, user, .. } => client_meaning(doing, error, user),
         MysqlError::ConnectTimeout { .. } => (Recycle, "mysql_unreachable", unreachable_hint()),
         MysqlError::File { .. } | MysqlError::Secret(_) | MysqlError::ClientCertificate => {
             (Config, "config_secret", "Check the path and who may read it.".to_owned())
@@ -220,11 +226,18 @@ fn setting_hint(variable: &str, needed: &str) -> String {
     }
 }
 
-fn client_meaning(error: &Error, user: &str) -> (Verdict, &'static str, String) {
+fn client_meaning(doing: &str, error: &Error, user: &str) -> (Verdict, &'static str, String) {
     use Verdict::{Config, Recycle};
     match error {
+        // To COM_BINLOG_DUMP the server answers a missing grant with the code of a wrong login.
+        Error::Server(server) if server.code == ACCESS_DENIED && doing != CONNECTING => {
+            grants_meaning(user)
+        }
         Error::Server(server) => server_meaning(server.code, &server.message, user),
         Error::Io(IoError::Io(_)) => (Recycle, "mysql_unreachable", unreachable_hint()),
+        Error::Io(IoError::Tls(tls)) if is_cut(tls) => {
+            (Recycle, "mysql_connection_lost", String::new())
+        }
         Error::Io(IoError::Tls(_)) => {
             (Config, "mysql_tls", "Check mysql.tls, mysql.ca_file and mysql.host.".to_owned())
         }
@@ -250,21 +263,24 @@ fn client_meaning(error: &Error, user: &str) -> (Verdict, &'static str, String) 
     }
 }
 
+/// Whether a TLS error is a connection that ended: a server that stops ends its handshakes too.
+fn is_cut(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_io = error.downcast_ref::<std::io::Error>().is_some();
+    let is_end = || error.to_string().to_ascii_lowercase().contains("unexpected eof");
+    is_io || is_end() || error.source().is_some_and(is_cut)
+}
+
 /// By error number (MySQL 9.7 reference, "Server Error Message Reference").
 fn server_meaning(code: u16, message: &str, user: &str) -> (Verdict, &'static str, String) {
     use Verdict::{Config, Halt, Recycle};
     match code {
         // ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ER_MUST_CHANGE_PASSWORD_LOGIN,
         // ER_ACCOUNT_HAS_BEEN_LOCKED
-        1045 | 1698 | 1862 | 3118 => {
+        ACCESS_DENIED | 1698 | 1862 | 3118 => {
             (Config, "mysql_access_denied", "Check mysql.user and mysql.password.".to_owned())
         }
         // ER_SPECIFIC_ACCESS_DENIED_ERROR
-        1227 => (
-            Halt,
-            "mysql_grants",
-            format!("Run: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{user}'@'%';"),
-        ),
+        1227 => grants_meaning(user),
         // ER_SOURCE_FATAL_ERROR_READING_BINLOG
         1236 => fatal_dump_meaning(message),
         // ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED
@@ -282,6 +298,11 @@ fn server_meaning(code: u16, message: &str, user: &str) -> (Verdict, &'static st
         }
         _ => (Halt, "mysql_error", String::new()),
     }
+}
+
+fn grants_meaning(user: &str) -> (Verdict, &'static str, String) {
+    let hint = format!("Run: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{user}'@'%';");
+    (Verdict::Halt, "mysql_grants", hint)
 }
 
 /// Error 1236 is several things; only its text tells them apart.
@@ -315,9 +336,13 @@ mod tests {
     use crate::error::{Failure, Verdict};
 
     fn check(code: u16, message: &str, verdict: Verdict, reason: &str) {
+        check_while("connect to", code, message, verdict, reason);
+    }
+
+    fn check_while(doing: &'static str, code: u16, message: &str, verdict: Verdict, reason: &str) {
         let answer = ServerError { code, message: message.into(), state: "HY000".into() };
         let failure = Failure::from(MysqlError::Client {
-            doing: "read the binlog of",
+            doing,
             address: "db:3306".into(),
             user: "tailwater".into(),
             error: Box::new(Error::Server(answer)),
@@ -347,6 +372,7 @@ mod tests {
     fn a_refused_login_is_configuration_and_a_shutdown_is_the_world() {
         let denied = "Access denied for user 'tailwater'@'localhost' (using password: YES)";
         check(1045, denied, Verdict::Config, "mysql_access_denied");
+        check_while("open the binlog of", 1045, denied, Verdict::Halt, "mysql_grants");
         let grant = "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s)";
         check(1227, grant, Verdict::Halt, "mysql_grants");
         check(1053, "Server shutdown in progress", Verdict::Recycle, "mysql_connection_lost");

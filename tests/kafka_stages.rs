@@ -7,6 +7,7 @@
 mod fencing;
 mod limits;
 mod outage;
+mod proxy;
 mod reach;
 mod state;
 mod support;

@@ -42,6 +42,8 @@ const SETTINGS: &[(&str, &str)] = &[
     // librdkafka waits half of this before it connects to the first broker it has learnt of.
     ("reconnect.backoff.ms", "20"),
     ("socket.nagle.disable", "true"),
+    // Metrics pushed to the broker: requests that nobody asked for.
+    ("enable.metrics.push", "false"),
 ];
 
 /// Reads the state topic until its patience ends.

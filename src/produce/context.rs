@@ -2,6 +2,10 @@
 //!
 //! The poll thread writes it, the pipeline thread asks. Everything is kept small: the newest
 //! broker error, the first failed delivery, a count.
+//!
+//! A connection that closes while no more than one request is on its way is no error to
+//! librdkafka: it writes a log line of level INFO and sends the request again
+//! (`rd_kafka_broker_conn_closed`). A commit is such a lone request, so log lines are counted too.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -18,7 +22,7 @@ use tokio::time::Instant;
 /// Notes of one client's callbacks.
 #[derive(Default)]
 pub(super) struct Context {
-    broker_errors: AtomicU64,
+    connection_failures: AtomicU64,
     notes: Mutex<Notes>,
 }
 
@@ -38,14 +42,25 @@ pub(super) struct BrokerError {
     pub(super) text: String,
 }
 
+impl BrokerError {
+    /// Whether it is about a broker whose address came from another broker: librdkafka writes
+    /// `host:port/bootstrap: …` about a configured one and `host:port/1: …` about a learnt one.
+    pub(super) fn is_of_learnt_broker(&self) -> bool {
+        let Some((name, _)) = self.text.split_once(": ") else { return false };
+        let Some((_, id)) = name.rsplit_once('/') else { return false };
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
 impl Context {
-    /// How many broker errors there were. A number that grew during a call means that librdkafka
-    /// may have sent a request twice.
-    pub(super) fn broker_errors(&self) -> u64 {
-        self.broker_errors.load(Ordering::Relaxed)
+    /// How many connections failed that had requests on their way. Each may have been sent twice.
+    /// librdkafka keeps equal ones of 30 s to itself, so only the first after a start is sure to
+    /// be counted.
+    pub(super) fn connection_failures(&self) -> u64 {
+        self.connection_failures.load(Ordering::Relaxed)
     }
 
-    /// The newest broker error since [`Self::forget_broker_errors`].
+    /// The newest broker error that is not settled.
     pub(super) fn broker_error(&self) -> Option<BrokerError> {
         self.notes().broker_error.clone()
     }
@@ -55,7 +70,16 @@ impl Context {
         self.notes().all_brokers_down_since
     }
 
-    /// Forgets broker errors, after a call that proved that a broker answers.
+    /// Forgets what a call that succeeded has settled: some broker is up, and a bootstrap server
+    /// that failed does not matter any more. What was seen of a broker's advertised address is
+    /// kept: it may be on the way of the next call.
+    pub(super) fn forget_settled(&self) {
+        let mut notes = self.notes();
+        notes.all_brokers_down_since = None;
+        notes.broker_error.take_if(|error| !error.is_of_learnt_broker());
+    }
+
+    /// Forgets all broker errors.
     pub(super) fn forget_broker_errors(&self) {
         let mut notes = self.notes();
         notes.broker_error = None;
@@ -86,9 +110,12 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // A failed connection comes as a broker error too, which the failing call repeats, and so
-        // does a coordinator that is not there yet, many times a second; the warning about
-        // `isolation.level` is about our own use of it (see `settings`).
+        if facility == "FAIL" {
+            self.connection_failures.fetch_add(1, Ordering::Relaxed);
+        }
+        // The call that fails tells of a failed connection, and of a coordinator that is not
+        // there yet, which comes many times a second; the warning about `isolation.level` is
+        // about our own use of it (see `settings`).
         let known = matches!(facility, "FAIL" | "ERROR" | "GETPID" | "TERMINATE")
             || (facility == "CONFWARN" && text.contains("isolation.level"));
         match level {
@@ -107,7 +134,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, text: &str) {
         tracing::debug!(target: "librdkafka", error = %error, "{text}");
-        self.broker_errors.fetch_add(1, Ordering::Relaxed);
+        self.connection_failures.fetch_add(1, Ordering::Relaxed);
         let Some(code) = error.rdkafka_error_code() else { return };
         let mut notes = self.notes();
         if code == RDKafkaErrorCode::AllBrokersDown {
@@ -115,5 +142,24 @@ impl ClientContext for Context {
         } else if code != RDKafkaErrorCode::Fatal {
             notes.broker_error = Some(BrokerError { code, text: text.to_owned() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::BrokerError;
+
+    #[test]
+    fn a_broker_known_by_its_id_was_learnt_from_another() {
+        let is_learnt = |text: &str| {
+            let code = RDKafkaErrorCode::BrokerTransportFailure;
+            BrokerError { code, text: text.to_owned() }.is_of_learnt_broker()
+        };
+        assert!(is_learnt("kafka-1:9092/1: Failed to resolve 'kafka-1:9092': unknown"));
+        assert!(is_learnt("sasl_ssl://kafka-1:9092/12: Connect failed"));
+        assert!(!is_learnt("127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed"));
+        assert!(!is_learnt("TxnCoordinator: failed"));
     }
 }

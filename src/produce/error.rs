@@ -120,14 +120,16 @@ impl ProduceError {
         said: &str,
     ) -> Self {
         let servers = servers.to_owned();
-        let Some(BrokerError { code, text }) = broker_error else {
+        let Some(error) = broker_error else {
             return Self::Unreachable { servers, detail: said.to_owned() };
         };
+        let is_learnt = error.is_of_learnt_broker();
+        let BrokerError { code, text } = error;
         match code {
             RDKafkaErrorCode::Authentication => Self::Login(text),
             RDKafkaErrorCode::SSL => Self::Tls(text),
             _ if text.contains("SSL_HANDSHAKE") => Self::Tls(text),
-            _ if names_learnt_broker(&text) => Self::Advertised { servers, detail: text },
+            _ if is_learnt => Self::Advertised { servers, detail: text },
             _ => Self::Unreachable { servers, detail: text },
         }
     }
@@ -230,9 +232,10 @@ impl ProduceError {
                  transaction.max.timeout.ms"
                     .to_owned()
             }
-            Self::Kafka { .. } | Self::Stalled { .. } | Self::Stopped | Self::Thread(_) => {
-                String::new()
-            }
+            Self::Stalled { .. } => "check that the brokers run and that the topics have as many \
+                                     replicas in sync as their min.insync.replicas"
+                .to_owned(),
+            Self::Kafka { .. } | Self::Stopped | Self::Thread(_) => String::new(),
         }
     }
 }
@@ -302,25 +305,4 @@ fn topic_hint(topic: &str, code: RDKafkaErrorCode) -> String {
         _ => return format!("create topic {topic} by hand"),
     };
     format!("{fix}, or create topic {topic} by hand")
-}
-
-/// Whether a broker error is about a broker whose address came from another broker: librdkafka
-/// writes `host:port/bootstrap: …` about a configured one and `host:port/1: …` about a learnt one.
-fn names_learnt_broker(text: &str) -> bool {
-    let Some((name, _)) = text.split_once(": ") else { return false };
-    let Some((_, id)) = name.rsplit_once('/') else { return false };
-    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names_learnt_broker;
-
-    #[test]
-    fn a_broker_known_by_its_id_was_learnt_from_another() {
-        assert!(names_learnt_broker("kafka-1:9092/1: Failed to resolve 'kafka-1:9092': unknown"));
-        assert!(names_learnt_broker("sasl_ssl://kafka-1:9092/12: Connect failed"));
-        assert!(!names_learnt_broker("127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed"));
-        assert!(!names_learnt_broker("TxnCoordinator: failed"));
-    }
 }

@@ -106,6 +106,12 @@ impl Handle {
         unsafe { sys::rd_kafka_queue_yield(self.events.0.get()) }
     }
 
+    /// Whether [`Self::serve`] has seen every event so far.
+    pub(super) fn is_served(&self) -> bool {
+        // SAFETY: the queue is valid as long as `self`.
+        unsafe { sys::rd_kafka_queue_length(self.events.0.get()) == 0 }
+    }
+
     fn note_failed_deliveries(&self, event: &Event) {
         loop {
             // SAFETY: the event is a delivery report; the message belongs to it.

@@ -12,9 +12,9 @@
 //!    it is stored: a commit that came too early then holds too little, never a position without
 //!    its records;
 //! 2. an abort ends the producer: [`Producer::abort`] takes it;
-//! 3. a commit during which a connection failed, or that took longer than a request that was not
-//!    repeated can take, is [`Commit::Doubtful`], and the caller throws the producer away although
-//!    the commit succeeded.
+//! 3. a commit after any connection of this producer failed, or that took longer than a request
+//!    that was not repeated can take, is [`Commit::Doubtful`], and the caller throws the producer
+//!    away although the commit succeeded.
 
 use std::{
     collections::BTreeMap,
@@ -69,7 +69,8 @@ pub struct Producer {
     limits: Limits,
     servers: String,
     shutdown: Shutdown,
-    fenced_others: bool,
+    /// How many connections had failed when this producer fenced all others; `None` before.
+    failures_at_start: Option<u64>,
     in_transaction: bool,
 }
 
@@ -97,6 +98,9 @@ const COMMIT_DOUBTFUL: Duration = Duration::from_secs(1);
 
 /// How often a wait looks around: for failed deliveries, a lost transaction, a stop request.
 const STEP: Duration = Duration::from_millis(100);
+
+/// The pause before a call that got no result is tried again: some answers come at once.
+const AGAIN_PAUSE: Duration = Duration::from_millis(5);
 
 /// The pause before a full queue is tried again: 8 MiB drain in 25 ms, so it has room by then, and
 /// shorter ones cost more than they gain.
@@ -129,7 +133,7 @@ impl Producer {
             limits,
             servers: kafka.bootstrap_servers.clone(),
             shutdown,
-            fenced_others: false,
+            failures_at_start: None,
             in_transaction: false,
         })
     }
@@ -146,8 +150,7 @@ impl Producer {
             Err(error) if error.retriable => Attempt::Again(error.text),
             Err(error) => Attempt::Failed(producer.failure(DURING, error)),
         })?;
-        self.fenced_others = true;
-        self.handle.context().forget_broker_errors();
+        self.failures_at_start = Some(self.handle.context().connection_failures());
         Ok(())
     }
 
@@ -196,7 +199,6 @@ impl Producer {
     /// Delivers what is left and commits. After any error the outcome is unknown: throw the
     /// producer away and read the saved position.
     pub fn commit(&mut self) -> Result<Commit, ProduceError> {
-        let broker_errors = self.handle.context().broker_errors();
         let started = Instant::now();
         let limit = self.stall_limit();
         while let Err(error) = self.handle.commit_transaction(limit) {
@@ -206,8 +208,9 @@ impl Producer {
         }
         self.in_transaction = false;
         let quick = started.elapsed() < COMMIT_DOUBTFUL;
-        let quiet = self.handle.context().broker_errors() == broker_errors;
-        Ok(if quick && quiet { Commit::Clean } else { Commit::Doubtful })
+        let failures = Some(self.handle.context().connection_failures());
+        let unbroken = self.handle.is_served() && failures == self.failures_at_start;
+        Ok(if quick && unbroken { Commit::Clean } else { Commit::Doubtful })
     }
 
     /// Aborts the open transaction, so that consumers need not wait until the broker does it, and
@@ -246,27 +249,32 @@ impl Producer {
         &self,
         mut attempt: impl FnMut(&Self, Duration) -> Attempt<T>,
     ) -> Result<T, ProduceError> {
-        if self.fenced_others {
-            self.handle.context().forget_broker_errors();
+        let context = self.handle.context();
+        if self.failures_at_start.is_some() {
+            context.forget_broker_errors();
         }
         let started = Instant::now();
         let mut step = STEP;
         loop {
             let said = match attempt(self, step) {
-                Attempt::Done(result) => return Ok(result),
+                Attempt::Done(result) => {
+                    context.forget_settled();
+                    return Ok(result);
+                }
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(said) => said,
             };
             if self.shutdown.is_requested() {
                 return Err(ProduceError::Stopped);
             }
-            let down = self.handle.context().all_brokers_down_since();
+            let down = context.all_brokers_down_since();
             let down = down.is_some_and(|since| PATIENCE_ALL_DOWN <= since.elapsed());
             let error = self.unreachable(&said);
             if error.is_definite() || down || PATIENCE <= started.elapsed() {
                 return Err(error);
             }
             step = (step * 2).min(PATIENCE / 5);
+            thread::sleep(AGAIN_PAUSE);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every value here was measured or is needed for the guarantee; the comments say which.
 
-use rdkafka::{ClientConfig, error::KafkaError, types::RDKafkaConfRes};
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
 
 use super::error::ProduceError;
 use crate::config;
@@ -29,6 +29,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.nagle.disable", "true"),
     ("socket.keepalive.enable", "true"),
+    // Metrics pushed to the broker: requests that nobody asked for, waited for at the end.
+    ("enable.metrics.push", "false"),
 ];
 
 /// Set after the user's properties, who may not set them: the name and why.
@@ -61,6 +63,8 @@ const OWNED: &[(&str, Option<&str>, &str)] = &[
         None,
         "it follows from queue.buffering.max.kbytes; topics have limits of their own",
     ),
+    ("log.connection.close", Some("true"), "a lost connection must be noticed"),
+    ("log_level", None, "a lost connection must be noticed"),
     // A consumer's property that librdkafka's offset queries obey in every client: the producer
     // asks for the end of the state topic with open transactions counted in.
     ("isolation.level", Some("read_uncommitted"), "the position is read in a way of its own"),
@@ -119,6 +123,8 @@ pub(super) fn client_config(
             client.set(*key, *value);
         }
     }
+    // Whatever the log shows: lost connections are noticed by lines of this level (`context`).
+    client.set_log_level(RDKafkaLogLevel::Info);
     client.set("bootstrap.servers", &kafka.bootstrap_servers);
     client.set("transactional.id", transactional_id);
     let limits = limits(&client)?;

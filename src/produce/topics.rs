@@ -1,6 +1,6 @@
 //! Topics: found or created, and what each of them can take.
 
-use std::{collections::BTreeMap, ffi::CString, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -18,9 +18,6 @@ const FRAMING_BYTES_MAX: usize = 61 + 28;
 
 /// What a header adds to its name and content: two lengths.
 const HEADER_BYTES_MAX: usize = 10;
-
-/// The pause before a broker is asked again about a topic that the controller just made.
-const UNKNOWN_PAUSE: Duration = Duration::from_millis(5);
 
 /// A topic as Kafka describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,10 +155,7 @@ impl Producer {
             Attempt::Done(Some(partitions)) => Attempt::Done(partitions),
             Attempt::Failed(error) => Attempt::Failed(error),
             Attempt::Again(said) => Attempt::Again(said),
-            Attempt::Done(None) => {
-                thread::sleep(UNKNOWN_PAUSE);
-                Attempt::Again(format!("topic {name} was created and is not known yet"))
-            }
+            Attempt::Done(None) => Attempt::Again(format!("topic {name} is not known yet")),
         })
     }
 

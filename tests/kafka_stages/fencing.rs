@@ -59,7 +59,7 @@ fn a_fenced_instance_is_told_when_it_opens_its_next_batch() {
 fn a_batch_that_the_broker_ended_looks_fenced_but_nobody_is_newer() {
     let broker =
         private_broker(&["transaction.abort.timed.out.transaction.cleanup.interval.ms=100"]);
-    let properties = "properties = { \"transaction.timeout.ms\" = 1000 }";
+    let properties = "properties = { \"transaction.timeout.ms\" = 9000 }";
     let setup = Setup::at(&broker.bootstrap(), "timed-out", properties);
     let rows = setup.topic("rows");
     let mut started = setup.start();

@@ -1,22 +1,31 @@
-//! A broker that dies or freezes: every call ends with an error that starts the connector anew,
-//! and what was in doubt is all there or not at all.
+//! A broker that dies, freezes or is cut off: every call ends, and what was in doubt is all there
+//! or not at all.
+//!
+//! A broker takes seconds to start, so scenarios that leave it as they found it share one.
 
 use std::{thread, time::Duration};
 
 use tailwater::{error::Verdict, produce::Commit};
-use testkit::xtask::stack::Server as _;
+use testkit::xtask::stack::{Kafka, Server as _};
 
-use super::support::{Isolation, PATIENCE, Setup, position, private_broker};
+use super::{
+    proxy::Proxy,
+    support::{Isolation, PATIENCE, Setup, position, private_broker},
+};
 
 /// A transaction that is given up after 2 s without progress.
 const IMPATIENT: &str = "properties = { \"transaction.timeout.ms\" = 6000 }";
 
-/// A killed broker may come back as soon as its controller has forgotten the one before.
-const FORGETFUL: &[&str] = &["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
-
 #[test]
-fn a_broker_killed_in_the_middle_of_a_batch_loses_the_batch_and_nothing_else() {
-    let mut broker = private_broker(FORGETFUL);
+fn a_killed_broker_loses_the_open_batch_and_nothing_else() {
+    // A killed broker may come back as soon as its controller has forgotten the one before.
+    let mut broker =
+        private_broker(&["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"]);
+    killed_in_the_middle_of_a_batch(&mut broker);
+    killed_before_a_commit(&mut broker);
+}
+
+fn killed_in_the_middle_of_a_batch(broker: &mut Kafka) {
     let setup = Setup::at(&broker.bootstrap(), "killed", IMPATIENT);
     let rows = setup.topic("rows");
     let mut started = setup.start();
@@ -41,50 +50,40 @@ fn a_broker_killed_in_the_middle_of_a_batch_loses_the_batch_and_nothing_else() {
     assert_eq!(setup.values(&rows, Isolation::Committed), ["committed", "again"]);
 }
 
-#[test]
-fn a_full_queue_that_does_not_drain_is_given_up() {
-    let mut broker = private_broker(&[]);
-    let setup = Setup::at(&broker.bootstrap(), "full", IMPATIENT);
-    let mut started = setup.start();
-    let topic = started.topic(&setup.topic("rows"));
-    started.producer.begin().unwrap();
-    broker.pause().unwrap();
-    let value = vec![b'x'; 100_000];
-    let error = (0..1_000)
-        .find_map(|_| started.producer.send(topic, Some(b"key"), Some(&value), None).err())
-        .unwrap();
-    assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
-    drop(started);
-    broker.resume().unwrap();
-    assert_eq!(setup.start().saved, None);
-}
-
-#[test]
-fn a_commit_in_doubt_is_all_there_or_not_at_all() {
-    let mut broker = private_broker(&[]);
-    let setup = Setup::at(&broker.bootstrap(), "doubt", IMPATIENT);
+fn killed_before_a_commit(broker: &mut Kafka) {
+    let setup = Setup::at(&broker.bootstrap(), "killed-before", "");
     let rows = setup.topic("rows");
     let mut started = setup.start();
     let topic = started.topic(&rows);
     started.producer.begin().unwrap();
-    started.send(topic, &["doubtful"]).unwrap();
+    started.send(topic, &["row"]).unwrap();
     started.producer.flush().unwrap();
     started.send_position(&position(1, 1)).unwrap();
     started.producer.flush().unwrap();
-    broker.pause().unwrap();
-    let error = started.producer.commit().unwrap_err();
-    assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
+    broker.kill().unwrap();
+    let commit = thread::scope(|scope| {
+        let commit = scope.spawn(|| started.producer.commit());
+        broker.start_again().unwrap();
+        commit.join().unwrap()
+    });
+    match commit {
+        Ok(commit) => assert_eq!(commit, Commit::Doubtful),
+        Err(error) => assert_eq!(error.verdict(), Verdict::Recycle, "{error}"),
+    }
     drop(started);
-    broker.resume().unwrap();
     let saved = setup.start().saved;
-    let visible = setup.values(&rows, Isolation::Committed);
-    assert_eq!(saved.is_some(), visible == ["doubtful"], "{saved:?} {visible:?}");
-    assert_eq!(saved.is_none(), visible.is_empty(), "{saved:?} {visible:?}");
+    assert_eq!(saved.is_some(), setup.values(&rows, Isolation::Committed) == ["row"]);
 }
 
 #[test]
-fn a_commit_that_took_long_is_doubtful_although_it_succeeded() {
+fn a_frozen_broker_is_given_up_and_leaves_no_half_of_a_batch() {
     let mut broker = private_broker(&[]);
+    frozen_for_longer_than_a_commit_takes(&mut broker);
+    frozen_while_the_queue_fills(&mut broker);
+    frozen_until_the_commit_is_given_up(&mut broker);
+}
+
+fn frozen_for_longer_than_a_commit_takes(broker: &mut Kafka) {
     let setup = Setup::at(&broker.bootstrap(), "slow", "");
     let mut started = setup.start();
     let topic = started.topic(&setup.topic("rows"));
@@ -104,29 +103,58 @@ fn a_commit_that_took_long_is_doubtful_although_it_succeeded() {
     assert_eq!(setup.load(&started.producer, PATIENCE).unwrap(), Some(position(1, 2)));
 }
 
-#[test]
-fn a_connection_cut_during_a_commit_makes_it_doubtful_or_fail() {
-    let mut broker = private_broker(FORGETFUL);
-    let setup = Setup::at(&broker.bootstrap(), "cut", "");
+fn frozen_while_the_queue_fills(broker: &mut Kafka) {
+    let setup = Setup::at(&broker.bootstrap(), "full", IMPATIENT);
+    let mut started = setup.start();
+    let topic = started.topic(&setup.topic("rows"));
+    started.producer.begin().unwrap();
+    broker.pause().unwrap();
+    let value = vec![b'x'; 100_000];
+    let error = (0..1_000)
+        .find_map(|_| started.producer.send(topic, Some(b"key"), Some(&value), None).err())
+        .unwrap();
+    assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
+    drop(started);
+    broker.resume().unwrap();
+    assert_eq!(setup.start().saved, None);
+}
+
+fn frozen_until_the_commit_is_given_up(broker: &mut Kafka) {
+    let setup = Setup::at(&broker.bootstrap(), "doubt", IMPATIENT);
     let rows = setup.topic("rows");
     let mut started = setup.start();
     let topic = started.topic(&rows);
     started.producer.begin().unwrap();
-    started.send(topic, &["cut"]).unwrap();
+    started.send(topic, &["doubtful"]).unwrap();
     started.producer.flush().unwrap();
     started.send_position(&position(1, 1)).unwrap();
     started.producer.flush().unwrap();
-    broker.kill().unwrap();
-    let commit = thread::scope(|scope| {
-        let commit = scope.spawn(|| started.producer.commit());
-        broker.start_again().unwrap();
-        commit.join().unwrap()
-    });
-    match commit {
-        Ok(commit) => assert_eq!(commit, Commit::Doubtful),
-        Err(error) => assert_eq!(error.verdict(), Verdict::Recycle, "{error}"),
-    }
+    broker.pause().unwrap();
+    let error = started.producer.commit().unwrap_err();
+    assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
     drop(started);
+    broker.resume().unwrap();
     let saved = setup.start().saved;
-    assert_eq!(saved.is_some(), setup.values(&rows, Isolation::Committed) == ["cut"]);
+    let visible = setup.values(&rows, Isolation::Committed);
+    assert_eq!(visible.len(), usize::from(saved.is_some()), "{saved:?} {visible:?}");
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_doubtful_although_it_succeeded() {
+    let proxy = Proxy::bind();
+    let address = proxy.address();
+    let broker = private_broker(&[&format!("advertised.listeners=PLAINTEXT://{address}")]);
+    let orders = proxy.forward(broker.bootstrap());
+    let setup = Setup::at(&address, "lost-answer", "");
+    let rows = setup.topic("rows");
+    let mut started = setup.start();
+    let topic = started.topic(&rows);
+    assert_eq!(started.commit(topic, &["first"], &position(1, 1)).unwrap(), Commit::Clean);
+    orders.lose_commit_answer();
+    // librdkafka asks again, and the broker says again that it is committed.
+    assert_eq!(started.commit(topic, &["second"], &position(1, 2)).unwrap(), Commit::Doubtful);
+    assert!(orders.are_done());
+    drop(started);
+    assert_eq!(setup.start().saved, Some(position(1, 2)));
+    assert_eq!(setup.values(&rows, Isolation::Committed), ["first", "second"]);
 }

@@ -4,7 +4,7 @@ use std::{net::TcpListener, process::Command};
 
 use tailwater::{
     error::{Failure, Verdict},
-    produce::{ProduceError, settings},
+    produce::{ProduceError, Producer, settings},
 };
 use testkit::xtask::stack::Kafka;
 
@@ -122,6 +122,14 @@ fn a_login_works_is_refused_and_needs_no_more_rights_than_documented() {
     drop(started);
     let mut started = setup.start();
     assert_eq!(started.saved, Some(position(1, 1)));
+    // A right that is missing ends the batch as soon as it is needed.
+    let unwritable = setup.config.name.replace("login", "unwritable");
+    grant(&broker, &["--topic", &unwritable], &["Create", "Describe"]);
+    let topic = started.topic(&unwritable);
+    started.producer.begin().unwrap();
+    let sent = started.send(topic, &["row"]).and_then(|()| started.producer.flush());
+    let failure = Failure::from(sent.unwrap_err());
+    assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, "kafka_access_denied"));
     // A topic that may not be described is taken as it is; one that may not be made is refused.
     let state = started.producer.topic_facts(started.state).unwrap();
     assert_eq!((state.partitions, state.cleanup_policy.as_deref()), (1, None));
@@ -137,6 +145,35 @@ fn a_stop_request_ends_the_wait_for_a_broker() {
     setup.shutdown.request();
     let error = setup.fence().err().unwrap();
     assert!(matches!(error, ProduceError::Stopped), "{error}");
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused_before_anything_connects() {
+    let cases = [
+        (
+            "\"security.protocol\" = \"ssl\", \"ssl.ca.location\" = \"/nowhere/ca.pem\"",
+            "ssl.ca.location",
+        ),
+        ("\"reconnect.backoff.max.ms\" = 1", "reconnect.backoff"),
+    ];
+    for (properties, part) in cases {
+        let setup =
+            Setup::at("127.0.0.1:1", "together", &format!("properties = {{ {properties} }}"));
+        let id = setup.config.transactional_id();
+        let made = Producer::new(&setup.config.kafka, &id, setup.shutdown.clone());
+        let failure = Failure::from(made.err().unwrap());
+        assert_eq!(failure.verdict, Verdict::Config, "{failure}");
+        assert!(failure.to_string().contains(part), "{failure}");
+    }
+}
+
+#[test]
+fn a_transaction_timeout_that_the_broker_does_not_grant_is_named() {
+    let address = Setup::shared("unused").config.kafka.bootstrap_servers;
+    let properties = "properties = { \"transaction.timeout.ms\" = 3600000 }";
+    let setup = Setup::at(&address, "timeout", properties);
+    let hint = "transaction.max.timeout.ms";
+    check(&setup, Verdict::Halt, "kafka_request_refused", &["transaction.timeout.ms", hint]);
 }
 
 #[test]

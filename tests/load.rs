@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use testkit::xtask::interrupt;
-use testkit::{Context, Database, Random, Record, Result, bail};
+use testkit::{Consumer, Context, Database, Random, Record, Result, bail};
 
 use crate::setup::Setup;
 
@@ -21,8 +21,11 @@ pub(crate) const TABLES: [&str; 3] = [
     "INSERT INTO transactions VALUES (1, 0)",
 ];
 
-/// Between two transactions, so that writing leaves the machine some time for reading.
-const PAUSE: Duration = Duration::from_millis(3);
+/// Between two transactions of a writer that keeps the connector busy.
+pub(crate) const BUSY: Duration = Duration::from_millis(4);
+
+/// Between two transactions of a writer that goes on while servers start, which takes long.
+pub(crate) const CALM: Duration = Duration::from_millis(50);
 
 /// A writer in a thread of its own.
 pub(crate) struct Load {
@@ -31,11 +34,11 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts to write to [`TABLES`].
-    pub(crate) fn start(database: &Database, seed: u64) -> Result<Self> {
+    /// Starts to write to [`TABLES`], with `pause` between two transactions.
+    pub(crate) fn start(database: &Database, seed: u64, pause: Duration) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let (over, writer) = (Arc::clone(&is_over), database.connect_again()?);
-        let thread = thread::spawn(move || write(writer, &over, Random::new(seed)));
+        let thread = thread::spawn(move || write(writer, &over, Random::new(seed), pause));
         Ok(Self { is_over, thread })
     }
 
@@ -49,9 +52,14 @@ impl Load {
     }
 }
 
-fn write(mut database: Database, is_over: &AtomicBool, mut random: Random) -> Result<()> {
+fn write(
+    mut database: Database,
+    is_over: &AtomicBool,
+    mut random: Random,
+    pause: Duration,
+) -> Result<()> {
     while !is_over.load(Ordering::Relaxed) {
-        let rows = match random.in_range(0..40) {
+        let rows = match random.in_range(0..80) {
             0 => 3_000,
             _ => random.in_range(1..6),
         };
@@ -68,9 +76,17 @@ fn write(mut database: Database, is_over: &AtomicBool, mut random: Random) -> Re
             "UPDATE transactions SET count = count + 1",
             end,
         ])?;
-        interrupt::pause(PAUSE)?;
+        interrupt::pause(pause)?;
     }
     Ok(())
+}
+
+/// Waits for a row that is written from now on, and so for everything to work again.
+pub(crate) fn await_progress(setup: &mut Setup, consumer: &mut Consumer) -> Result<()> {
+    let last: i64 = setup.database.value("SELECT MAX(id) FROM rows_written")?;
+    let is_new = |record: &Record| record.after()["id"].as_i64() > Some(last);
+    let what = format!("a row after {last}");
+    consumer.take_until(&what, |records| records.last().is_some_and(is_new)).map(drop)
 }
 
 /// Everything that was written is in the topics exactly once and in order.

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use testkit::xtask::interrupt;
-use testkit::xtask::stack::Server as _;
-use testkit::{Random, Result, environment, wait_for};
+use testkit::xtask::stack::{Kafka, Server as _, StackAddress};
+use testkit::{Consumer, Isolation, Random, Result, environment, wait_for};
 
-use crate::load::{self, Load, assert_exactly_once};
+use crate::load::{self, BUSY, CALM, Load, assert_exactly_once, await_progress};
 use crate::setup::{Setup, operations, private_kafka, private_mysql};
 
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, name VARCHAR(20))";
@@ -56,7 +56,7 @@ fn changes_made_between_the_first_two_starts_are_delivered() -> Result<()> {
 fn a_run_until_caught_up_ends_with_everything_delivered() -> Result<()> {
     let mut setup = Setup::with_tables("caught_up", &load::TABLES)?;
     setup.catch_up()?;
-    let load = Load::start(&setup.database, 1)?;
+    let load = Load::start(&setup.database, 1, BUSY)?;
     // A run among changes ends although more of them come.
     setup.catch_up()?;
     setup.catch_up()?;
@@ -69,7 +69,7 @@ fn a_run_until_caught_up_ends_with_everything_delivered() -> Result<()> {
 fn a_stop_under_load_finishes_in_order_and_exits_with_zero() -> Result<()> {
     let mut setup = Setup::with_tables("stop_under_load", &load::TABLES)?;
     let mut connector = setup.start()?;
-    let load = Load::start(&setup.database, 2)?;
+    let load = Load::start(&setup.database, 2, BUSY)?;
     for _ in 0..3 {
         setup.consumer("rows_written")?.take(10)?;
         connector.stop()?;
@@ -89,7 +89,7 @@ fn kills_at_any_moment_lose_and_double_nothing() -> Result<()> {
     let mut random = Random::new(seed);
     let mut setup = Setup::with_tables("kills", &load::TABLES)?;
     setup.catch_up()?;
-    let load = Load::start(&setup.database, seed)?;
+    let load = Load::start(&setup.database, seed, BUSY)?;
     // WHEN the connector is killed again and again, now while it starts, now while it streams
     for number in 0..15 {
         let mut connector = setup.launch()?;
@@ -106,11 +106,43 @@ fn kills_at_any_moment_lose_and_double_nothing() -> Result<()> {
 }
 
 #[test]
+fn what_a_kill_cut_off_is_not_there_for_readers_of_committed_records() -> Result<()> {
+    // GIVEN one transaction that takes a while to deliver: 10,000 rows of 4 kB
+    const ROWS: usize = 10_000;
+    let table = "CREATE TABLE long_rows (id INT NOT NULL PRIMARY KEY, text VARCHAR(4000))";
+    let mut setup = Setup::with_tables("cut_off", &[table])?;
+    setup.catch_up()?;
+    setup.database.execute_all(&[
+        "SET cte_max_recursion_depth = 10000",
+        "INSERT INTO long_rows WITH RECURSIVE ids (id) AS
+            (SELECT 1 UNION ALL SELECT id + 1 FROM ids WHERE id < 10000)
+            SELECT id, REPEAT('x', 4000) FROM ids",
+    ])?;
+    // WHEN the connector is killed while it delivers them
+    let mut connector = setup.launch()?;
+    let topic = setup.topic("long_rows");
+    let mut everything =
+        Consumer::open_with(&setup.address, &[&topic], Isolation::ReadUncommitted)?;
+    let seen = everything.take(1)?.len();
+    connector.kill()?;
+    setup.catch_up()?;
+    // THEN who reads only what is committed sees each row once
+    let ids = setup.records("long_rows")?;
+    let ids: Vec<_> = ids.iter().map(|record| record.after()["id"].as_u64()).collect();
+    assert_eq!(ids, (1..=10_000).map(Some).collect::<Vec<_>>());
+    // AND who reads everything sees some of them twice
+    let seen = seen + everything.rest()?.len();
+    assert!(seen > ROWS, "{seen} records for {ROWS} rows: the kill came too late");
+    Ok(())
+}
+
+#[test]
 fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
     // GIVEN a connector that streams
     let mut setup = Setup::with_tables("kill_connection", &load::TABLES)?;
     let mut connector = setup.start()?;
-    let load = Load::start(&setup.database, 3)?;
+    let load = Load::start(&setup.database, 3, BUSY)?;
+    let mut consumer = setup.consumer("rows_written")?;
     // WHEN its connection is killed
     for _ in 0..3 {
         let find = format!(
@@ -124,8 +156,9 @@ fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
             let other: Option<i64> = setup.database.value(&find)?;
             Ok(other.filter(|other| *other != id))
         })?;
+        // THEN it goes on by itself
+        await_progress(&mut setup, &mut consumer)?;
     }
-    // THEN it goes on by itself
     load.stop()?;
     connector.stop()?;
     setup.catch_up()?;
@@ -136,12 +169,13 @@ fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
 fn a_restarted_mysql_is_followed_again() -> Result<()> {
     // GIVEN a connector that streams from a server of its own
     let mut mysql = private_mysql(&[])?;
-    let address = testkit::xtask::stack::StackAddress::from_environment()?;
+    let address = StackAddress::from_environment()?;
     let mut setup = Setup::on(address, &mysql, "mysql_restart")?;
     setup.database.execute_all(&load::TABLES)?;
     let mut connector = setup.start()?;
-    let mut load = Load::start(&setup.database, 4)?;
-    setup.consumer("rows_written")?.take(10)?;
+    let mut load = Load::start(&setup.database, 4, CALM)?;
+    let mut consumer = setup.consumer("rows_written")?;
+    await_progress(&mut setup, &mut consumer)?;
     // WHEN the server stops in order, and once more when it crashes
     for crash in [false, true] {
         load.stop()?;
@@ -158,10 +192,10 @@ fn a_restarted_mysql_is_followed_again() -> Result<()> {
         connector.wait_for_line(&place)?;
         mysql.start_again()?;
         setup.database = setup.database.connect_again()?;
-        load = Load::start(&setup.database, 5)?;
-        connector.wait_until_ready()?;
+        load = Load::start(&setup.database, 5, CALM)?;
+        // AND goes on by itself
+        await_progress(&mut setup, &mut consumer)?;
     }
-    // AND goes on by itself
     load.stop()?;
     connector.stop()?;
     setup.catch_up()?;
@@ -172,24 +206,29 @@ fn a_restarted_mysql_is_followed_again() -> Result<()> {
 fn a_restarted_broker_is_written_to_again() -> Result<()> {
     // GIVEN a connector that writes to a broker of its own
     let mut kafka = private_kafka(&[])?;
-    let mut address = testkit::xtask::stack::StackAddress::from_environment()?;
+    let mut address = StackAddress::from_environment()?;
     address.kafka_bootstrap = kafka.bootstrap();
     let server = testkit::ServerAddress::from(&address);
     let mut setup = Setup::on(address, server, "kafka_restart")?;
     setup.database.execute_all(&load::TABLES)?;
     let mut connector = setup.start()?;
-    let load = Load::start(&setup.database, 6)?;
-    setup.consumer("rows_written")?.take(10)?;
-    // WHEN the broker stops in order, crashes, and freezes for a moment
-    kafka.stop()?;
-    kafka.start_again()?;
-    setup.consumer("rows_written")?.take(10)?;
-    kafka.kill()?;
-    kafka.start_again()?;
-    kafka.pause()?;
-    interrupt::pause(Duration::from_secs(2))?;
-    kafka.resume()?;
-    // THEN the connector goes on by itself
+    let load = Load::start(&setup.database, 6, CALM)?;
+    let mut consumer = setup.consumer("rows_written")?;
+    await_progress(&mut setup, &mut consumer)?;
+    // WHEN the broker stops in order, crashes, or freezes for a moment
+    for disturb in [
+        |kafka: &mut Kafka| kafka.stop().and_then(|()| kafka.start_again()),
+        |kafka: &mut Kafka| kafka.kill().and_then(|()| kafka.start_again()),
+        |kafka: &mut Kafka| {
+            kafka.pause()?;
+            interrupt::pause(Duration::from_secs(2))?;
+            kafka.resume()
+        },
+    ] {
+        disturb(&mut kafka)?;
+        // THEN the connector goes on by itself
+        await_progress(&mut setup, &mut consumer)?;
+    }
     connector.wait_until_ready()?;
     load.stop()?;
     connector.stop()?;

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use xtask::process::{Process, bound_command};
@@ -107,7 +107,7 @@ impl Connector {
     /// # Errors
     /// When the process ends or the time is up before.
     pub fn wait_for_lines(&mut self, words: &str, count: usize) -> Result<String> {
-        self.wait_while_running(&format!("{count} log lines with “{words}”"), |connector| {
+        self.wait_while_running(&format!("log line {count} with “{words}”"), |connector| {
             let stderr = connector.stderr();
             let mut lines = stderr.lines().filter(|line| line.contains(words));
             Ok(lines.nth(count - 1).map(ToOwned::to_owned))
@@ -164,7 +164,7 @@ impl Connector {
             }
             Ok(None)
         });
-        awaited.with_context(|| format!("tailwater's stderr:\n{}", self.stderr()))
+        awaited.map_err(|error| self.explain(error))
     }
 
     /// Asks it to end in order: SIGTERM.
@@ -214,7 +214,7 @@ impl Connector {
     pub fn wait_for_exit(&mut self) -> Result<Exit> {
         let status =
             wait_for("the end of tailwater", LIMIT, || Ok(self.process.child_mut().try_wait()?));
-        let status = status.with_context(|| format!("tailwater's stderr:\n{}", self.stderr()))?;
+        let status = status.map_err(|error| self.explain(error))?;
         let (stdout, stderr) = (self.stdout(), self.stderr());
         Ok(Exit { code: status.code(), signal: status.signal(), stdout, stderr })
     }
@@ -238,6 +238,14 @@ impl Connector {
             bail!("tailwater ended with code {:?}; stderr:\n{}", exit.code, exit.stderr);
         }
         Ok(exit)
+    }
+}
+
+impl Connector {
+    /// The same error with what the program printed; what kind of error it is can still be asked.
+    fn explain(&self, error: Error) -> Error {
+        let text = format!("{error}; tailwater's stderr:\n{}", self.stderr());
+        error.context(text)
     }
 }
 

@@ -45,7 +45,7 @@ impl Screen {
     }
 
     pub(crate) fn error(&self, error: &Error) {
-        self.line(&style(format!("the demo failed: {error:#}")).red());
+        self.line(&style(format!("the demo failed: {error}")).red());
     }
 
     /// Shows one transaction.
@@ -71,10 +71,9 @@ impl Screen {
             _ => ("unknown", Style::new().magenta()),
         };
         let table = text(record.source().get("table").unwrap_or(&Value::Null));
-        let key = members(record.key.as_ref());
-        let key: Vec<String> = key.map(|(name, value)| format!("{name}={}", text(value))).collect();
+        let key = record.key.as_ref().map(key_text).unwrap_or_default();
         let (number, table) = (style(format!("{number:>4}")).dim(), format!("{table:<12}"));
-        let (operation, key) = (colour.apply_to(operation), format!("{:<17}", key.join(" ")));
+        let (operation, key) = (colour.apply_to(operation), format!("{key:<17}"));
         self.line(&format!("{number}  {table} {operation}  {key} {}", difference(record)));
     }
 
@@ -116,8 +115,11 @@ impl Screen {
 
 /// What is new, or for an update what was and what is. The key stands beside it.
 fn difference(record: &Record) -> String {
-    let header = |name| record.headers.iter().find(|header| header.0 == name);
-    if let Some((_, key)) = header("__debezium.newkey") {
+    let other_key = |name| {
+        let (_, key) = record.headers.iter().find(|header| header.0 == name)?;
+        serde_json::from_str(key).ok().map(|key: Value| key_text(&key))
+    };
+    if let Some(key) = other_key("__debezium.newkey") {
         return format!("{} {key}", style("moves to").magenta());
     }
     let (row, colour) = match record.operation() {
@@ -140,13 +142,18 @@ fn difference(record: &Record) -> String {
             false => Some(format!("{name} {}", colour.apply_to(text(value)))),
         }
     });
-    let came_from = header("__debezium.oldkey");
-    let came_from = came_from.map(|(_, key)| format!("{} {key}", style("was").magenta()));
+    let came_from = other_key("__debezium.oldkey");
+    let came_from = came_from.map(|key| format!("{} {key}", style("was").magenta()));
     came_from.into_iter().chain(parts).collect::<Vec<_>>().join("  ")
 }
 
 fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_object).into_iter().flatten()
+}
+
+fn key_text(key: &Value) -> String {
+    let parts = members(Some(key)).map(|(name, value)| format!("{name}={}", text(value)));
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// A value without JSON's quotes.

@@ -3,7 +3,12 @@
 //! Bytes that are no character of the set are an error and never replaced: a replacement would be
 //! wrong data.
 
-/// A character set that is read.
+use super::{
+    multi_byte::MultiByte,
+    single_byte::{self, SingleByte},
+};
+
+/// A character set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Charset {
     /// No text: bytes.
@@ -12,20 +17,40 @@ pub(super) enum Charset {
     Utf8,
     /// ascii.
     Ascii,
-    /// latin1, which in MySQL is cp1252 with its five holes at U+0081, 8D, 8F, 90 and 9D.
-    Latin1,
+    /// One byte a character.
+    Single(&'static SingleByte),
+    /// East Asian sets.
+    Multi(MultiByte),
+    /// utf16 and, without characters beyond U+FFFF, ucs2.
+    Utf16,
+    /// utf16le.
+    Utf16Le,
+    /// utf32.
+    Utf32,
 }
 
 impl Charset {
-    /// The character set of a collation by its number (`information_schema.collations`); `None`
-    /// for one that is not read.
+    /// The character set of a collation by its number (`information_schema.collations` of MySQL
+    /// 9.7); `None` for an unknown one.
     pub(super) fn of_collation(id: u64) -> Option<Self> {
+        use MultiByte::*;
         Some(match id {
             63 => Self::Binary,
             33 | 45 | 46 | 76 | 83 | 192..=215 | 223..=247 | 255..=323 => Self::Utf8,
             11 | 65 => Self::Ascii,
-            5 | 8 | 15 | 31 | 47..=49 | 94 => Self::Latin1,
-            _ => return None,
+            35 | 54 | 55 | 90 | 101..=124 | 128..=151 | 159 => Self::Utf16,
+            56 | 62 => Self::Utf16Le,
+            60 | 61 | 160..=183 => Self::Utf32,
+            1 | 84 => Self::Multi(Big5),
+            95 | 96 => Self::Multi(Cp932),
+            97 | 98 => Self::Multi(Eucjpms),
+            19 | 85 => Self::Multi(Euckr),
+            248..=250 => Self::Multi(Gb18030),
+            24 | 86 => Self::Multi(Gb2312),
+            28 | 87 => Self::Multi(Gbk),
+            13 | 88 => Self::Multi(Sjis),
+            12 | 91 => Self::Multi(Ujis),
+            _ => Self::Single(single_byte_set(id)?),
         })
     }
 
@@ -35,34 +60,91 @@ impl Charset {
             Self::Binary => "binary",
             Self::Utf8 => "utf8mb4",
             Self::Ascii => "ascii",
-            Self::Latin1 => "latin1",
+            Self::Single(set) => set.name,
+            Self::Multi(set) => set.name(),
+            Self::Utf16 => "utf16",
+            Self::Utf16Le => "utf16le",
+            Self::Utf32 => "utf32",
         }
     }
 
-    /// Whether the second byte of a character can look like ASCII.
-    pub(super) fn is_double_byte(self) -> bool {
-        false
+    /// Whether a byte after a character's first can look like a quote or a backslash.
+    pub(super) fn hides_ascii(self) -> bool {
+        matches!(self, Self::Multi(set) if set.ends_in_ascii())
+    }
+
+    /// Whether bytes that are ASCII are the same text in UTF-8.
+    #[inline]
+    pub(super) fn has_ascii(self) -> bool {
+        match self {
+            Self::Utf8 | Self::Ascii | Self::Multi(_) => true,
+            Self::Single(set) => set.has_ascii(),
+            Self::Binary | Self::Utf16 | Self::Utf16Le | Self::Utf32 => false,
+        }
     }
 
     /// Appends the text of `bytes` to `out`; returns whether all of them were characters.
     pub(super) fn decode(self, bytes: &[u8], out: &mut String) -> bool {
         match self {
-            Self::Binary => return false,
-            Self::Utf8 => match std::str::from_utf8(bytes) {
-                Ok(text) => out.push_str(text),
-                Err(_) => return false,
-            },
+            Self::Binary => false,
+            Self::Utf8 => push(std::str::from_utf8(bytes).ok(), out),
             Self::Ascii => {
-                if !bytes.is_ascii() {
-                    return false;
-                }
-                out.extend(bytes.iter().copied().map(char::from));
+                push(bytes.is_ascii().then(|| std::str::from_utf8(bytes).ok()).flatten(), out)
             }
-            Self::Latin1 => {
-                let text = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0;
-                out.push_str(&text);
+            Self::Single(set) => bytes.iter().all(|&byte| push_char(set.character(byte), out)),
+            Self::Multi(set) => set.decode(bytes, out),
+            Self::Utf16 => utf16(bytes, u16::from_be_bytes, out),
+            Self::Utf16Le => utf16(bytes, u16::from_le_bytes, out),
+            Self::Utf32 => {
+                let (characters, rest) = bytes.as_chunks::<4>();
+                let mut codes = characters.iter().map(|code| u32::from_be_bytes(*code));
+                rest.is_empty() && codes.all(|code| push_char(char::from_u32(code), out))
             }
         }
-        true
     }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, out: &mut String) -> bool {
+    let (units, rest) = bytes.as_chunks::<2>();
+    let mut characters = char::decode_utf16(units.iter().map(|bytes| unit(*bytes)));
+    rest.is_empty() && characters.all(|character| push_char(character.ok(), out))
+}
+
+fn push(text: Option<&str>, out: &mut String) -> bool {
+    text.inspect(|text| out.push_str(text)).is_some()
+}
+
+fn push_char(character: Option<char>, out: &mut String) -> bool {
+    character.inspect(|character| out.push(*character)).is_some()
+}
+
+fn single_byte_set(id: u64) -> Option<&'static SingleByte> {
+    use single_byte::*;
+    Some(match id {
+        32 | 64 => &ARMSCII8,
+        26 | 34 | 44 | 66 | 99 => &CP1250,
+        14 | 23 | 50..=52 => &CP1251,
+        57 | 67 => &CP1256,
+        29 | 58 | 59 => &CP1257,
+        4 | 80 => &CP850,
+        40 | 81 => &CP852,
+        36 | 68 => &CP866,
+        3 | 69 => &DEC8,
+        92 | 93 => &GEOSTD8,
+        25 | 70 => &GREEK,
+        16 | 71 => &HEBREW,
+        6 | 72 => &HP8,
+        37 | 73 => &KEYBCS2,
+        7 | 74 => &KOI8R,
+        22 | 75 => &KOI8U,
+        5 | 8 | 15 | 31 | 47..=49 | 94 => &LATIN1,
+        2 | 9 | 21 | 27 | 77 => &LATIN2,
+        30 | 78 => &LATIN5,
+        20 | 41 | 42 | 79 => &LATIN7,
+        38 | 43 => &MACCE,
+        39 | 53 => &MACROMAN,
+        10 | 82 => &SWE7,
+        18 | 89 => &TIS620,
+        _ => return None,
+    })
 }

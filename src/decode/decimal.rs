@@ -85,8 +85,7 @@ impl Digits<'_> {
             return Ok(0);
         }
         let length = digit_bytes(count);
-        let bytes = self.wire.take(usize::from(length))?;
-        let mut number = bytes.iter().fold(0_u32, |number, &byte| number << 8 | u32::from(byte));
+        let mut number = low_half(self.wire.big_endian(length)?);
         let bits = 8 * u32::from(length);
         if self.is_first {
             number ^= 1 << (bits - 1);
@@ -99,6 +98,12 @@ impl Digits<'_> {
     }
 }
 
+/// The number, which at most four bytes made.
+fn low_half(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[inline]
 fn digit_bytes(digits: u8) -> u8 {
     DIGIT_BYTES.get(usize::from(digits)).copied().unwrap_or_default()
 }

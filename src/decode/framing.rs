@@ -91,19 +91,16 @@ impl Frame<'_> {
     /// CRC32 over the event as it stood in the file, made from its parts.
     fn checksum(&self, is_format: bool) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
-        let mut header = [0_u8; HEADER_BYTES];
-        let parts: [&[u8]; 6] = [
-            &self.timestamp.to_le_bytes(),
-            &[self.event_type],
-            &self.server_id.to_le_bytes(),
-            &self.size.to_le_bytes(),
-            &self.log_pos.to_le_bytes(),
-            &(self.flags & !FLAG_IN_USE).to_le_bytes(),
-        ];
-        for (to, from) in header.iter_mut().zip(parts.into_iter().flatten()) {
-            *to = *from;
-        }
-        hasher.update(&header);
+        // The header's fields one behind the other: 4, 1, 4, 4, 4 and 2 bytes.
+        let [.., last] = self.log_pos.to_le_bytes();
+        let [flags_low, flags_high] = (self.flags & !FLAG_IN_USE).to_le_bytes();
+        let first = u128::from(self.timestamp)
+            | u128::from(self.event_type) << 32
+            | u128::from(self.server_id) << 40
+            | u128::from(self.size) << 72
+            | u128::from(self.log_pos) << 104;
+        hasher.update(&first.to_le_bytes());
+        hasher.update(&[last, flags_low, flags_high]);
         hasher.update(self.data);
         if is_format {
             hasher.update(&[CHECKSUM_CRC32]);

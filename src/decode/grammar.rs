@@ -13,7 +13,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{error::Problem, framing::Frame, gtid::GtidEvent};
-use crate::model::{change::Transaction, table::TableName};
+use crate::model::{change::Transaction, gtid::GtidSource, table::TableName};
 
 /// Most savepoints of a transaction and most prepared XA transactions that are remembered. What
 /// is forgotten is treated as if it could have touched captured tables.
@@ -36,7 +36,12 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Group {
     state: State,
+    /// Whether the stream has GTID events, anonymous ones included: then every group has one.
+    is_named: bool,
     transaction: Transaction,
+    /// The last GTID's source, and its text with the colon before the number: writing a UUID for
+    /// every transaction would take longer than reading it.
+    source: Option<(GtidSource, String)>,
     /// Rows events of captured tables in this group.
     captured: u64,
     /// Savepoints of this group with the value of `captured` when they were set.
@@ -49,7 +54,9 @@ impl Group {
     pub(super) fn new() -> Self {
         Self {
             state: State::Between,
+            is_named: false,
             transaction: Transaction::default(),
+            source: None,
             captured: 0,
             savepoints: Vec::new(),
             prepared: BTreeSet::new(),
@@ -85,13 +92,23 @@ impl Group {
         self.expect_between()?;
         self.open(frame, start);
         if let Some(gtid) = event.gtid {
-            write!(self.transaction.gtid_text, "{gtid}").expect("writing to a String cannot fail");
+            let text = &mut self.transaction.gtid_text;
+            match &self.source {
+                Some((source, prefix)) if *source == gtid.source => text.push_str(prefix),
+                _ => {
+                    let prefix = format!("{}:", gtid.source);
+                    text.push_str(&prefix);
+                    self.source = Some((gtid.source.clone(), prefix));
+                }
+            }
+            write!(text, "{}", gtid.number).expect("writing to a String cannot fail");
             self.transaction.gtid = Some(gtid);
         }
         if let Some(commit_time_us) = event.commit_time_us {
             self.transaction.commit_time_us = commit_time_us;
         }
         self.state = State::Named;
+        self.is_named = true;
         Ok(())
     }
 
@@ -127,6 +144,9 @@ impl Group {
         start: u64,
     ) -> Result<(), Problem> {
         match self.state {
+            State::Between if self.is_named => {
+                return Err(Problem::Group("a transaction without a GTID event"));
+            }
             State::Between => self.open(frame, start),
             State::Named => {}
             State::Begun | State::Xa(_) => return Err(NO_END),

@@ -71,11 +71,11 @@ impl Cell {
     /// What is not borrowed from the row, text of another character set, is put into `scratch`.
     #[inline]
     pub(super) fn read<'v, 'a: 'v>(
-        self,
+        &self,
         wire: &mut Wire<'a>,
         scratch: &'v mut String,
     ) -> Result<Value<'v>, ValueProblem> {
-        Ok(match self {
+        Ok(match *self {
             Self::Int8 => Value::Int(i64::from(wire.u8()?.cast_signed())),
             Self::Int16 => Value::Int(i64::from(wire.u16()?.cast_signed())),
             // The sign bit is bit 23: move it to the top, then back with copies of itself.
@@ -91,7 +91,7 @@ impl Cell {
             Self::Double => Value::Double(f64::from_le_bytes(wire.array()?)),
             Self::Decimal(shape) => Value::Decimal(shape.read(wire)?),
             Self::Bits { bytes, width } => {
-                let bits = wire.big_endian(usize::from(bytes))?;
+                let bits = wire.big_endian(bytes)?;
                 Value::Bits(within(bits, width, "BIT")?)
             }
             Self::Year => Value::Year(match wire.u8()? {
@@ -112,6 +112,12 @@ impl Cell {
             }
             Self::Text { length_bytes, charset } => {
                 let bytes = run(wire, length_bytes)?;
+                if charset.has_ascii()
+                    && bytes.is_ascii()
+                    && let Ok(text) = std::str::from_utf8(bytes)
+                {
+                    return Ok(Value::Text(text));
+                }
                 scratch.clear();
                 if !charset.decode(bytes, scratch) {
                     return Err(ValueProblem::Text(charset.name()));

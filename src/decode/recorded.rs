@@ -16,10 +16,11 @@ use crate::model::{
 };
 
 /// The recorded files by name.
-pub(super) const RECORDINGS: [(&str, &[u8]); 5] = [
+pub(super) const RECORDINGS: [(&str, &[u8]); 6] = [
     ("numbers", include_bytes!("../../tests/data/binlog/numbers.bin")),
     ("times", include_bytes!("../../tests/data/binlog/times.bin")),
     ("strings", include_bytes!("../../tests/data/binlog/strings.bin")),
+    ("labels", include_bytes!("../../tests/data/binlog/labels.bin")),
     ("grammar", include_bytes!("../../tests/data/binlog/grammar.bin")),
     ("xa", include_bytes!("../../tests/data/binlog/xa.bin")),
 ];

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{error::Problem, layout::Cell, table_map::TableMap};
 use crate::model::table::{ColumnKind, TableName, TableVersion, TableVersionId};
 
-/// Table ids that are kept over the end of a statement; the server names a table again before
-/// each statement's rows, so forgetting them all costs one comparison each.
+/// Most table ids that are kept from one transaction to the next. The server names a table again
+/// before each statement's rows, so forgetting them costs a comparison of names each.
 const IDS_KEPT_MAX: usize = 4096;
 
 /// Everything the stream has said about tables.
@@ -65,6 +65,13 @@ impl Tables {
         self.ids.clear();
     }
 
+    /// Between two transactions no table id is needed: forgets them if they are many.
+    pub(super) fn forget_many_ids(&mut self) {
+        if self.ids.len() > IDS_KEPT_MAX {
+            self.ids.clear();
+        }
+    }
+
     /// Takes in a TABLE_MAP event.
     pub(super) fn map(&mut self, data: &[u8]) -> Result<(), Problem> {
         let map = TableMap::split(data)?;
@@ -86,10 +93,6 @@ impl Tables {
         } else {
             Mapped::Captured(self.add(&map)?)
         };
-        if self.ids.len() >= IDS_KEPT_MAX {
-            // Those of the statement at hand are lost with the rest only if it has this many.
-            self.ids.clear();
-        }
         self.ids.insert(map.table_id, mapped);
         Ok(())
     }

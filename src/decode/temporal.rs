@@ -31,7 +31,7 @@ pub(super) fn date(wire: &mut Wire<'_>) -> Result<Date, ValueProblem> {
 pub(super) fn time(wire: &mut Wire<'_>, fraction_bytes: u8) -> Result<i64, ValueProblem> {
     let shift = 8 * u32::from(fraction_bytes);
     let middle = 0x80_0000_u64 << shift;
-    let packed = wire.big_endian(3 + usize::from(fraction_bytes))?;
+    let packed = wire.big_endian(3 + fraction_bytes)?;
     let magnitude = packed.abs_diff(middle);
     let seconds = magnitude >> shift;
     let (hours, minute, second) = (seconds >> 12, seconds >> 6 & 0x3f, seconds & 0x3f);
@@ -49,7 +49,7 @@ pub(super) fn time(wire: &mut Wire<'_>, fraction_bytes: u8) -> Result<i64, Value
 pub(super) fn date_time(wire: &mut Wire<'_>, fraction_bytes: u8) -> Result<DateTime, ValueProblem> {
     const OUT_OF_RANGE: ValueProblem = ValueProblem::Range("DATETIME");
     let packed = wire.big_endian(5)?.checked_sub(0x80_0000_0000).ok_or(OUT_OF_RANGE)?;
-    let fraction = wire.big_endian(usize::from(fraction_bytes))?;
+    let fraction = wire.big_endian(fraction_bytes)?;
     let (year_month, day) = (low_u32(packed >> 22), low_u32(packed >> 17 & 0x1f));
     let (hour, minute, second) = (packed >> 12 & 0x1f, packed >> 6 & 0x3f, packed & 0x3f);
     if hour > 23 || minute > 59 || second > 59 {
@@ -69,7 +69,7 @@ pub(super) fn timestamp(
     fraction_bytes: u8,
 ) -> Result<Option<Instant>, ValueProblem> {
     let seconds = u32::from_be_bytes(wire.array()?);
-    let fraction = wire.big_endian(usize::from(fraction_bytes))?;
+    let fraction = wire.big_endian(fraction_bytes)?;
     let microseconds = fraction_us(fraction, fraction_bytes)?;
     if seconds == 0 && microseconds == 0 {
         return Ok(None);

@@ -45,6 +45,11 @@ fn strings_read_as_the_server_prints_them() {
 }
 
 #[test]
+fn labels_read_as_the_server_prints_them() {
+    check_values("labels", include_str!("../../tests/data/binlog/labels.tsv"));
+}
+
+#[test]
 fn every_kind_of_transaction_is_understood() {
     let text = transcript(&mut decoder(&[]), &events(recording("grammar"))).unwrap();
     assert_eq!(text, include_str!("../../tests/data/binlog/grammar.txt"), "{text}");

@@ -113,7 +113,7 @@ impl<'a> Tokens<'a> {
 
     /// What follows the text that `after` begins with.
     fn text_end(&self, after: &'a [u8], quote: u8) -> Result<&'a [u8], Unreadable> {
-        let double_bytes = self.dialect.charset.is_some_and(Charset::is_double_byte);
+        let double_bytes = self.dialect.charset.is_some_and(Charset::hides_ascii);
         let mut rest = after;
         loop {
             let (&byte, next) = rest.split_first().ok_or(Unreadable)?;

@@ -67,9 +67,27 @@ impl<'a> Wire<'a> {
 
     /// `count` bytes, at most 8, big-endian.
     #[inline]
-    pub(super) fn big_endian(&mut self, count: usize) -> Result<u64, CutShort> {
-        let bytes = self.take(count)?;
-        Ok(bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    pub(super) fn big_endian(&mut self, count: u8) -> Result<u64, CutShort> {
+        // Each length by itself, so that each is one load and no loop.
+        Ok(match count {
+            0 => 0,
+            1 => u64::from(self.u8()?),
+            2 => u64::from(u16::from_be_bytes(self.array()?)),
+            3 => self.array().map(|[a, b, c]| u64::from(u32::from_be_bytes([0, a, b, c])))?,
+            4 => u64::from(u32::from_be_bytes(self.array()?)),
+            5 => {
+                self.array().map(|[a, b, c, d, e]| u64::from_be_bytes([0, 0, 0, a, b, c, d, e]))?
+            }
+            6 => {
+                let [a, b, c, d, e, f] = self.array()?;
+                u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+            }
+            7 => {
+                let [a, b, c, d, e, f, g] = self.array()?;
+                u64::from_be_bytes([0, a, b, c, d, e, f, g])
+            }
+            _ => u64::from_be_bytes(self.array()?),
+        })
     }
 
     /// A length-encoded integer (MySQL protocol, `Protocol::LengthEncodedInteger`).

@@ -1,0 +1,231 @@
+//! Character sets of East Asia: one to four bytes a character.
+//!
+//! The characters come from the WHATWG tables of `encoding_rs`. Every character of these sets was
+//! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. What
+//! is left over: rare characters of eucjpms and big5 that only MySQL has are refused, and bytes to
+//! which MySQL gives no character have that of the WHATWG table.
+
+use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
+
+/// A character set of East Asia.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MultiByte {
+    Big5,
+    Cp932,
+    Eucjpms,
+    Euckr,
+    Gb18030,
+    Gb2312,
+    Gbk,
+    Sjis,
+    Ujis,
+}
+
+/// What becomes of a character.
+enum Meaning {
+    /// What `encoding_rs` says.
+    Table,
+    /// This one.
+    Character(char),
+    /// It is not read.
+    Refused,
+}
+
+impl MultiByte {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Big5 => "big5",
+            Self::Cp932 => "cp932",
+            Self::Eucjpms => "eucjpms",
+            Self::Euckr => "euckr",
+            Self::Gb18030 => "gb18030",
+            Self::Gb2312 => "gb2312",
+            Self::Gbk => "gbk",
+            Self::Sjis => "sjis",
+            Self::Ujis => "ujis",
+        }
+    }
+
+    /// Whether the last byte of a character can be ASCII.
+    pub(super) fn ends_in_ascii(self) -> bool {
+        !matches!(self, Self::Eucjpms | Self::Euckr | Self::Gb2312 | Self::Ujis)
+    }
+
+    fn encoding(self) -> &'static Encoding {
+        match self {
+            Self::Big5 => BIG5,
+            Self::Cp932 | Self::Sjis => SHIFT_JIS,
+            Self::Eucjpms | Self::Ujis => EUC_JP,
+            Self::Euckr => EUC_KR,
+            Self::Gb18030 => GB18030,
+            Self::Gb2312 | Self::Gbk => GBK,
+        }
+    }
+
+    /// Appends the text of `bytes` to `out`; returns whether all of them were characters.
+    pub(super) fn decode(self, bytes: &[u8], out: &mut String) -> bool {
+        // Characters that the table has right are converted together.
+        let mut pending = 0;
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let length = self.character_bytes(rest);
+            let Some(character) = rest.get(..length) else { return false };
+            let meaning = self.meaning(character);
+            if !matches!(meaning, Meaning::Table) {
+                if !self.by_table(bytes.get(pending..at).unwrap_or_default(), out) {
+                    return false;
+                }
+                let Meaning::Character(character) = meaning else { return false };
+                out.push(character);
+                pending = at + length;
+            }
+            at += length;
+        }
+        self.by_table(bytes.get(pending..).unwrap_or_default(), out)
+    }
+
+    fn by_table(self, bytes: &[u8], out: &mut String) -> bool {
+        let mut decoder = self.encoding().new_decoder_without_bom_handling();
+        // No character becomes more than three times as long.
+        out.reserve(bytes.len().saturating_mul(3).saturating_add(4));
+        let (result, read) = decoder.decode_to_string_without_replacement(bytes, out, true);
+        matches!(result, DecoderResult::InputEmpty) && read == bytes.len()
+    }
+
+    /// Bytes of the first character.
+    fn character_bytes(self, bytes: &[u8]) -> usize {
+        match (self, bytes) {
+            (_, [0..=0x7f, ..]) => 1,
+            (Self::Cp932 | Self::Sjis, [0xa1..=0xdf, ..]) => 1,
+            (Self::Eucjpms | Self::Ujis, [0x8f, ..]) => 3,
+            (Self::Gb18030, [_, b'0'..=b'9', ..]) => 4,
+            _ => 2,
+        }
+    }
+
+    /// Where MySQL differs from the WHATWG tables.
+    fn meaning(self, character: &[u8]) -> Meaning {
+        let code = match *character {
+            [_] => return Meaning::Table,
+            [a, b] => u32::from_be_bytes([0, 0, a, b]),
+            [a, b, c] => u32::from_be_bytes([0, a, b, c]),
+            _ => return Meaning::Table,
+        };
+        let other = match self {
+            Self::Cp932 | Self::Euckr | Self::Gbk => None,
+            Self::Big5 => match code {
+                0xc6a1.. => return big5_kana(code),
+                _ => other_character(code, &BIG5_DIFFERS),
+            },
+            Self::Gb2312 => other_character(code, &GB2312_DIFFERS),
+            Self::Gb18030 => other_character(code, &GB18030_DIFFERS),
+            Self::Sjis => other_character(code, &SJIS_DIFFERS),
+            Self::Ujis => private_use(character).or_else(|| other_character(code, &UJIS_DIFFERS)),
+            Self::Eucjpms => match code {
+                0x8f_a2c3 => Some('\u{ffe4}'),
+                _ => private_use(character),
+            },
+        };
+        other.map_or(Meaning::Table, Meaning::Character)
+    }
+}
+
+/// MySQL's big5 has kana and other characters from C6A1 to C7FC, where the WHATWG table has them
+/// in another order. Kana are read, the others are refused; from C940 on both agree.
+fn big5_kana(code: u32) -> Meaning {
+    let [_, _, lead, trail] = code.to_be_bytes();
+    // 157 characters to a lead byte: the trail bytes 40 to 7E and A1 to FE.
+    let column = match trail {
+        0x40..=0x7e => trail - 0x40,
+        0xa1..=0xfe => trail - 0xa1 + 63,
+        _ => return Meaning::Refused,
+    };
+    let place = match lead {
+        0xc6 => u32::from(column),
+        0xc7 => u32::from(column) + 157,
+        0xc8 => return Meaning::Refused,
+        _ => return Meaning::Table,
+    };
+    let kana = match place {
+        67..=149 => char::from_u32(0x3041 + place - 67),
+        150..=235 => char::from_u32(0x30a1 + place - 150),
+        _ => None,
+    };
+    kana.map_or(Meaning::Refused, Meaning::Character)
+}
+
+/// The user-defined rows of both planes of EUC-JP, F5 to FE.
+fn private_use(character: &[u8]) -> Option<char> {
+    let (first, row, column) = match *character {
+        [row, column] => (0xe000, row, column),
+        [0x8f, row, column] => (0xe3ac, row, column),
+        _ => return None,
+    };
+    let row = row.checked_sub(0xf5).filter(|row| *row <= 9)?;
+    let column = column.checked_sub(0xa1).filter(|column| *column <= 93)?;
+    char::from_u32(first + u32::from(row) * 94 + u32::from(column))
+}
+
+fn other_character(code: u32, differs: &[(u32, char)]) -> Option<char> {
+    let at = differs.binary_search_by_key(&code, |(other, _)| *other).ok()?;
+    differs.get(at).map(|(_, character)| *character)
+}
+
+const BIG5_DIFFERS: [(u32, char); 11] = [
+    (0xa145, '\u{2022}'),
+    (0xa14e, '\u{ff64}'),
+    (0xa1c2, '\u{203e}'),
+    (0xa1e3, '\u{223c}'),
+    (0xa1f2, '\u{2641}'),
+    (0xa1f3, '\u{2609}'),
+    (0xa241, '\u{ff0f}'),
+    (0xa242, '\u{ff3c}'),
+    (0xa244, '\u{a5}'),
+    (0xa246, '\u{a2}'),
+    (0xa247, '\u{a3}'),
+];
+
+const GB2312_DIFFERS: [(u32, char); 2] = [(0xa1a4, '\u{30fb}'), (0xa1aa, '\u{2015}')];
+
+const GB18030_DIFFERS: [(u32, char); 19] = [
+    (0xa3a0, '\u{e5e5}'),
+    (0xa6d9, '\u{e78d}'),
+    (0xa6da, '\u{e78e}'),
+    (0xa6db, '\u{e78f}'),
+    (0xa6dc, '\u{e790}'),
+    (0xa6dd, '\u{e791}'),
+    (0xa6de, '\u{e792}'),
+    (0xa6df, '\u{e793}'),
+    (0xa6ec, '\u{e794}'),
+    (0xa6ed, '\u{e795}'),
+    (0xa6f3, '\u{e796}'),
+    (0xfe59, '\u{e81e}'),
+    (0xfe61, '\u{e826}'),
+    (0xfe66, '\u{e82b}'),
+    (0xfe67, '\u{e82c}'),
+    (0xfe6d, '\u{e832}'),
+    (0xfe7e, '\u{e843}'),
+    (0xfe90, '\u{e854}'),
+    (0xfea0, '\u{e864}'),
+];
+
+const SJIS_DIFFERS: [(u32, char); 7] = [
+    (0x815f, '\\'),
+    (0x8160, '\u{301c}'),
+    (0x8161, '\u{2016}'),
+    (0x817c, '\u{2212}'),
+    (0x8191, '\u{a2}'),
+    (0x8192, '\u{a3}'),
+    (0x81ca, '\u{ac}'),
+];
+
+const UJIS_DIFFERS: [(u32, char); 8] = [
+    (0xa1c0, '\\'),
+    (0xa1c1, '\u{301c}'),
+    (0xa1c2, '\u{2016}'),
+    (0xa1dd, '\u{2212}'),
+    (0xa1f1, '\u{a2}'),
+    (0xa1f2, '\u{a3}'),
+    (0xa2cc, '\u{ac}'),
+    (0x8f_a2b7, '~'),
+];

@@ -1,0 +1,120 @@
+//! What each kind of statement does to the decoder.
+
+use super::{
+    Decoder,
+    dispatch::Step,
+    error::Problem,
+    framing::Frame,
+    query::Query,
+    statement::{self, Parsed, SYSTEM_DATABASE},
+};
+use crate::model::table::TableName;
+
+impl Decoder {
+    /// A statement.
+    pub(super) fn query<'e>(
+        &mut self,
+        query: &Query<'_>,
+        frame: &Frame<'e>,
+        start: u64,
+    ) -> Result<Step<'e>, Problem> {
+        let parsed = statement::parse(query).map_err(|_| Problem::Statement)?;
+        let group = &mut self.group;
+        match parsed {
+            Parsed::Begin => {
+                group.begin(query.thread_id, frame, start)?;
+                return Ok(Step::Begun);
+            }
+            Parsed::XaStart(name) => {
+                group.begin_xa(name, (query.thread_id, frame, start))?;
+                return Ok(Step::Begun);
+            }
+            Parsed::Commit if group.is_open() => group.commit()?,
+            Parsed::Rollback if group.is_open() => group.rollback()?,
+            Parsed::Commit | Parsed::Rollback => {
+                return Err(Problem::Group("an end without begin"));
+            }
+            _ if group.is_begun() => return self.inner_statement(parsed, &query.database),
+            _ => {
+                group.statement_alone(query.thread_id, frame, start)?;
+                let has_statement = self.lone_statement(parsed, &query.database)?;
+                self.group.close();
+                return Ok(Step::Finished { has_statement });
+            }
+        }
+        Ok(Step::Finished { has_statement: false })
+    }
+
+    /// A statement inside BEGIN.
+    fn inner_statement(
+        &mut self,
+        parsed: Parsed,
+        database: &str,
+    ) -> Result<Step<'static>, Problem> {
+        match parsed {
+            Parsed::Savepoint(name) => self.group.savepoint(name),
+            Parsed::RollbackTo(name) => self.group.rollback_to(&name)?,
+            Parsed::XaEnd => {}
+            Parsed::XaCommit(_) | Parsed::XaRollback(_) => {
+                return Err(Problem::Group("an XA statement inside a transaction"));
+            }
+            other => {
+                if self.any_statement(other, database)? {
+                    return Ok(Step::Statement);
+                }
+            }
+        }
+        Ok(Step::Nothing)
+    }
+
+    /// A statement that is a group by itself. Returns whether it changes captured tables.
+    fn lone_statement(&mut self, parsed: Parsed, database: &str) -> Result<bool, Problem> {
+        match parsed {
+            Parsed::XaCommit(name) => self.group.decide_xa(&name, true).map(|()| false),
+            Parsed::XaRollback(name) => self.group.decide_xa(&name, false).map(|()| false),
+            Parsed::Savepoint(_) | Parsed::RollbackTo(_) | Parsed::XaEnd => {
+                Err(Problem::Group("a statement of a transaction that did not begin"))
+            }
+            other => self.any_statement(other, database),
+        }
+    }
+
+    /// A statement that may touch tables. Returns whether it changes captured ones.
+    fn any_statement(&mut self, parsed: Parsed, database: &str) -> Result<bool, Problem> {
+        match parsed {
+            Parsed::Table(kind, names) => {
+                let tables = &mut self.statement.tables;
+                tables.clear();
+                for mut name in names {
+                    if self.lower_case_names {
+                        name = lower_case(&name);
+                    }
+                    if self.tables.captures(&name) && !tables.contains(&name) {
+                        tables.push(name);
+                    }
+                }
+                self.statement.kind = kind;
+                Ok(!self.statement.tables.is_empty())
+            }
+            Parsed::Rows(names) => match names.iter().find(|name| self.may_be_captured(name)) {
+                Some(name) => Err(Problem::StatementFormat(name.clone())),
+                None => Ok(false),
+            },
+            Parsed::Calls if database != SYSTEM_DATABASE => Err(Problem::StatementTarget),
+            Parsed::Unknown(names) if names.iter().any(|name| self.may_be_captured(name)) => {
+                Err(Problem::Statement)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the name, however its case is read, is that of a captured table.
+    fn may_be_captured(&self, name: &TableName) -> bool {
+        name.database != SYSTEM_DATABASE
+            && (self.tables.captures(name) || self.tables.captures(&lower_case(name)))
+    }
+}
+
+fn lower_case(name: &TableName) -> TableName {
+    TableName { database: name.database.to_lowercase(), table: name.table.to_lowercase() }
+}

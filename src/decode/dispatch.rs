@@ -135,7 +135,7 @@ impl Decoder {
         if frame.event_type == event_type::PARTIAL_UPDATE_ROWS {
             Err(Problem::PartialJson(version.table.name.clone()))
         } else {
-            Err(Problem::OldRows)
+            Err(Problem::OldServer)
         }
     }
 }

@@ -27,7 +27,7 @@ struct Located {
 }
 
 /// What is wrong.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
     /// The CRC32 at the event's end is not that of its bytes.
@@ -56,9 +56,9 @@ pub enum Problem {
     /// The server says that events are missing.
     #[error("the server reports an incident: changes are missing from its binlog")]
     Incident,
-    /// Row events of MySQL 5.5 and older.
-    #[error("row events of MySQL 5.5 or older")]
-    OldRows,
+    /// Row events of MySQL 5.5 and older, or a file of a server before 5.6.1.
+    #[error("written in the format of MySQL 5.5 or older")]
+    OldServer,
     /// Events out of the order that a transaction has.
     #[error("{0}")]
     Group(&'static str),
@@ -202,7 +202,7 @@ impl Problem {
     fn reason(&self) -> &'static str {
         match self {
             Self::Checksum => "binlog_checksum_wrong",
-            Self::ChecksumAlgorithm(_) | Self::Version(_) | Self::OldRows => {
+            Self::ChecksumAlgorithm(_) | Self::Version(_) | Self::OldServer => {
                 "binlog_version_unsupported"
             }
             Self::Malformed(_) | Self::UnknownColumnType { .. } | Self::PastTheEnd => {
@@ -236,7 +236,9 @@ impl Problem {
                  `mysqlbinlog --verify-binlog-checksum`. To go on without this transaction, move \
                  the position past it."
             }
-            Self::Version(_) | Self::OldRows => "MySQL 8.0 or later is needed.",
+            Self::Version(_) | Self::OldServer => {
+                "MySQL 8.0 or later is needed, with `log_bin_use_v1_row_events` off."
+            }
             Self::Incident => {
                 "Captured tables may have changed without a trace: read them again, then move the \
                  position past this event."

@@ -55,14 +55,15 @@ pub(super) fn check(event: &Event) -> Result<Frame<'_>, Problem> {
         data: event.data(),
     };
     let is_format = frame.event_type == FORMAT_DESCRIPTION;
-    // A server before 5.6.1 names no algorithm: its events have no checksum.
     let algorithm = footer.get_checksum_alg().map_err(|alg| Problem::ChecksumAlgorithm(alg.0))?;
-    let checked = algorithm == Some(BINLOG_CHECKSUM_ALG_CRC32) && !frame.inside_payload;
-    let footer_bytes = match (is_format, algorithm) {
+    // A server before 5.6.1 names no algorithm, not even that there is none.
+    let algorithm = algorithm.ok_or(Problem::OldServer)?;
+    let checked = algorithm == BINLOG_CHECKSUM_ALG_CRC32 && !frame.inside_payload;
+    let footer_bytes = match (is_format, checked) {
         // A format description names the algorithm and has a checksum's bytes even without one.
-        (true, Some(_)) => 5,
-        _ if checked => 4,
-        _ => 0,
+        (true, _) => 5,
+        (false, true) => 4,
+        (false, false) => 0,
     };
     let size = frame.data.len().checked_add(HEADER_BYTES + footer_bytes);
     if size != usize::try_from(frame.size).ok() {
@@ -93,7 +94,8 @@ impl Frame<'_> {
         let mut hasher = crc32fast::Hasher::new();
         // The header's fields one behind the other: 4, 1, 4, 4, 4 and 2 bytes.
         let [.., last] = self.log_pos.to_le_bytes();
-        let [flags_low, flags_high] = (self.flags & !FLAG_IN_USE).to_le_bytes();
+        let unchecked = if is_format { FLAG_IN_USE } else { 0 };
+        let [flags_low, flags_high] = (self.flags & !unchecked).to_le_bytes();
         let first = u128::from(self.timestamp)
             | u128::from(self.event_type) << 32
             | u128::from(self.server_id) << 40
@@ -141,12 +143,12 @@ impl Track {
     /// Events of one transaction stand one behind the other; between transactions the server
     /// leaves out what the GTID set of the request has.
     pub(super) fn advance(&mut self, frame: &Frame<'_>, in_group: bool) -> Result<u64, Problem> {
-        if matches!(frame.event_type, ROTATE | HEARTBEAT | HEARTBEAT_V2) || frame.is_artificial() {
-            return Ok(self.payload_start.unwrap_or(self.position.offset));
-        }
         // What is inside a payload has no place of its own: it stands where the payload does.
         if frame.inside_payload {
             return self.payload_start.ok_or(Problem::Payload);
+        }
+        if matches!(frame.event_type, ROTATE | HEARTBEAT | HEARTBEAT_V2) || frame.is_artificial() {
+            return Ok(self.position.offset);
         }
         if self.payload_start.is_some() {
             return Err(Problem::Payload);

@@ -223,3 +223,7 @@ fn little_endian(wire: &mut Wire<'_>, count: u8) -> Result<u64, ValueProblem> {
 fn within(bits: u64, width: u8, name: &'static str) -> Result<u64, ValueProblem> {
     if width < 64 && bits >> width != 0 { Err(ValueProblem::Range(name)) } else { Ok(bits) }
 }
+
+#[cfg(test)]
+#[path = "layout_tests.rs"]
+mod tests;

@@ -218,6 +218,10 @@ impl Decoder {
 }
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;

@@ -95,8 +95,7 @@ impl MultiByte {
     /// Bytes of the first character.
     fn character_bytes(self, bytes: &[u8]) -> usize {
         match (self, bytes) {
-            (_, [0..=0x7f, ..]) => 1,
-            (Self::Cp932 | Self::Sjis, [0xa1..=0xdf, ..]) => 1,
+            (_, [0..=0x7f, ..]) | (Self::Cp932 | Self::Sjis, [0xa1..=0xdf, ..]) => 1,
             (Self::Eucjpms | Self::Ujis, [0x8f, ..]) => 3,
             (Self::Gb18030, [_, b'0'..=b'9', ..]) => 4,
             _ => 2,
@@ -106,7 +105,6 @@ impl MultiByte {
     /// Where MySQL differs from the WHATWG tables.
     fn meaning(self, character: &[u8]) -> Meaning {
         let code = match *character {
-            [_] => return Meaning::Table,
             [a, b] => u32::from_be_bytes([0, 0, a, b]),
             [a, b, c] => u32::from_be_bytes([0, a, b, c]),
             _ => return Meaning::Table,

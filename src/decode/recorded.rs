@@ -15,15 +15,29 @@ use crate::model::{
     value::{Date, RowImages as _, Value},
 };
 
+/// A recorded file.
+macro_rules! recorded {
+    ($($name:literal),*) => {
+        [$(($name, include_bytes!(concat!("../../tests/data/binlog/", $name, ".bin")))),*]
+    };
+}
+
 /// The recorded files by name.
-pub(super) const RECORDINGS: [(&str, &[u8]); 6] = [
-    ("numbers", include_bytes!("../../tests/data/binlog/numbers.bin")),
-    ("times", include_bytes!("../../tests/data/binlog/times.bin")),
-    ("strings", include_bytes!("../../tests/data/binlog/strings.bin")),
-    ("labels", include_bytes!("../../tests/data/binlog/labels.bin")),
-    ("grammar", include_bytes!("../../tests/data/binlog/grammar.bin")),
-    ("xa", include_bytes!("../../tests/data/binlog/xa.bin")),
-];
+pub(super) const RECORDINGS: [(&str, &[u8]); 13] = recorded!(
+    "numbers",
+    "times",
+    "strings",
+    "labels",
+    "charsets",
+    "grammar",
+    "xa",
+    "unusual",
+    "settings",
+    "statements",
+    "minimal",
+    "unchecked",
+    "sessions"
+);
 
 pub(super) fn recording(name: &str) -> &'static [u8] {
     RECORDINGS.iter().find(|(other, _)| *other == name).unwrap().1
@@ -106,12 +120,12 @@ pub(super) fn transcript(decoder: &mut Decoder, events: &[Event]) -> Result<Stri
     let mut out = String::new();
     let short = |transaction: &Transaction| {
         let gtid = transaction.gtid_text.clone();
-        if gtid.starts_with("aaaaaaaa-") { gtid } else { gtid.get(37..).unwrap_or("?").to_owned() }
+        if gtid.starts_with("aaaaaaaa-") { gtid } else { gtid.get(37..).unwrap_or("").to_owned() }
     };
     for event in events {
         match decoder.decode(event)? {
             Decoded::Nothing => {}
-            Decoded::Begun(transaction) => writeln!(out, "begin {}", short(transaction)).unwrap(),
+            Decoded::Begun(transaction) => push_line(&mut out, &["begin", &short(transaction)]),
             Decoded::Rows(mut rows) => {
                 let head = format!("{} {}", rows.operation.name(), rows.table.name);
                 for images in lines(&mut rows)? {
@@ -123,12 +137,16 @@ pub(super) fn transcript(decoder: &mut Decoder, events: &[Event]) -> Result<Stri
             }
             Decoded::Finished(finished) => {
                 let statement = finished.statement.map_or_else(String::new, statement_line);
-                let line = format!("end {} {statement}", short(finished.transaction));
-                writeln!(out, "{}", line.trim_end()).unwrap();
+                push_line(&mut out, &["end", &short(finished.transaction), &statement]);
             }
         }
     }
     Ok(out)
+}
+
+fn push_line(out: &mut String, words: &[&str]) {
+    let words: Vec<_> = words.iter().filter(|word| !word.is_empty()).copied().collect();
+    writeln!(out, "{}", words.join(" ")).unwrap();
 }
 
 fn statement_line(statement: &super::Statement) -> String {

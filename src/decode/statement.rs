@@ -63,13 +63,45 @@ pub(super) fn parse(query: &Query<'_>) -> Result<Parsed, Unreadable> {
         b"COMMIT" => return Ok(Parsed::Commit),
         _ => {}
     }
-    let mut parser = Parser::new(query)?;
-    let parsed = parser.statement()?;
-    Ok(match parsed {
+    let utf8 = Dialect { charset: None, ..query.dialect };
+    let in_utf8 = read(query, utf8);
+    if matches!(query.dialect.charset, None | Some(Charset::Utf8)) || query.text.is_ascii() {
+        return in_utf8;
+    }
+    // The server writes a statement as the client sent it, but one that it makes itself in UTF-8,
+    // and does not say which (CREATE TABLE … SELECT becomes another statement).
+    match (in_utf8, read(query, query.dialect)) {
+        (Ok(first), Ok(second)) => Ok(first.or_also(second)),
+        (Ok(only), Err(Unreadable)) | (Err(Unreadable), Ok(only)) => Ok(only),
+        (Err(Unreadable), Err(Unreadable)) => Err(Unreadable),
+    }
+}
+
+/// Reads a statement, its names in the dialect's character set.
+fn read(query: &Query<'_>, dialect: Dialect) -> Result<Parsed, Unreadable> {
+    let mut parser = Parser::new(query, dialect)?;
+    match parser.statement()? {
+        Some(parsed) => Ok(parsed),
         // Half a statement that is known: what it names decides.
-        None => Parsed::Unknown(Parser::new(query)?.every_name()?),
-        Some(parsed) => parsed,
-    })
+        None => Ok(Parsed::Unknown(Parser::new(query, dialect)?.every_name()?)),
+    }
+}
+
+impl Parsed {
+    /// The same statement, with the names of another way to read it besides.
+    fn or_also(mut self, other: Self) -> Self {
+        match (&mut self, other) {
+            (Self::Table(_, names), Self::Table(_, others))
+            | (
+                Self::Rows(names) | Self::Unknown(names),
+                Self::Rows(others) | Self::Unknown(others),
+            ) => {
+                names.extend(others);
+            }
+            _ => {}
+        }
+        self
+    }
 }
 
 /// The server's own database.
@@ -80,15 +112,16 @@ struct Parser<'a> {
     tokens: Tokens<'a>,
     ahead: Option<Token<'a>>,
     database: String,
+    /// The names' character set, where it is not UTF-8.
     charset: Option<Charset>,
 }
 
 impl<'a> Parser<'a> {
-    fn new(query: &Query<'a>) -> Result<Self, Unreadable> {
-        let Dialect { charset, .. } = query.dialect;
-        let mut tokens = Tokens::new(query.text, query.dialect);
+    fn new(query: &Query<'a>, dialect: Dialect) -> Result<Self, Unreadable> {
+        let mut tokens = Tokens::new(query.text, dialect);
         let ahead = tokens.next()?;
-        Ok(Self { tokens, ahead, database: query.database.clone().into_owned(), charset })
+        let database = query.database.clone().into_owned();
+        Ok(Self { tokens, ahead, database, charset: dialect.charset })
     }
 
     /// The statement's kind; `None` if its beginning is known and the rest is not.
@@ -313,7 +346,7 @@ impl<'a> Parser<'a> {
         Ok(self.name()?.map(|table| TableName { database: first, table }))
     }
 
-    /// A name, quoted or not, in UTF-8.
+    /// A name, quoted or not.
     fn name(&mut self) -> Result<Option<String>, Unreadable> {
         let bytes = match self.ahead {
             Some(Token::Word(word)) => word.to_vec(),
@@ -321,17 +354,9 @@ impl<'a> Parser<'a> {
             _ => return Ok(None),
         };
         self.advance()?;
-        match String::from_utf8(bytes) {
-            Ok(name) => Ok(Some(name)),
-            Err(other) => self.converted(other.as_bytes()).map(Some),
-        }
-    }
-
-    /// A name in the statement's character set.
-    fn converted(&self, bytes: &[u8]) -> Result<String, Unreadable> {
-        let mut text = String::new();
-        let charset = self.charset.ok_or(Unreadable)?;
-        if charset.decode(bytes, &mut text) { Ok(text) } else { Err(Unreadable) }
+        let mut name = String::new();
+        let is_text = self.charset.unwrap_or(Charset::Utf8).decode(&bytes, &mut name);
+        if is_text { Ok(Some(name)) } else { Err(Unreadable) }
     }
 
     /// The next word in upper case; empty if something else comes.
@@ -367,3 +392,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "statement_tests.rs"]
+mod tests;

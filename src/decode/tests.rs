@@ -1,8 +1,13 @@
 //! The decoder against recordings of a real server.
 
 use super::{
-    Problem,
-    recorded::{decoder, events, inserted, recording, transcript},
+    DecodeError, Decoded, Decoder, Problem,
+    charset::Charset,
+    recorded::{RECORDINGS, decoder, events, inserted, recording, transcript},
+};
+use crate::model::{
+    position::FilePosition,
+    table::{ColumnKind, TableVersion},
 };
 
 /// Compares the rows of a recording with the server's own text of its tables.
@@ -50,9 +55,229 @@ fn labels_read_as_the_server_prints_them() {
 }
 
 #[test]
+fn text_of_every_character_set_reads_as_the_server_converts_it() {
+    check_values("charsets", include_str!("../../tests/data/binlog/charsets.tsv"));
+}
+
+#[test]
+fn every_collation_of_the_server_has_its_character_set() {
+    for line in include_str!("../../tests/data/binlog/collations.tsv").lines() {
+        let (id, name) = line.split_once('\t').unwrap();
+        let charset = Charset::of_collation(id.parse().unwrap()).unwrap();
+        let name = name.replace("utf8mb3", "utf8mb4").replace("ucs2", "utf16");
+        assert_eq!(charset.name(), name, "collation {id}");
+    }
+    assert_eq!(Charset::of_collation(2048), None);
+}
+
+#[test]
 fn every_kind_of_transaction_is_understood() {
     let text = transcript(&mut decoder(&[]), &events(recording("grammar"))).unwrap();
     assert_eq!(text, include_str!("../../tests/data/binlog/grammar.txt"), "{text}");
+}
+
+#[test]
+fn nothing_in_a_table_that_is_not_captured_is_an_error() {
+    for (name, file) in RECORDINGS {
+        let mut none = Decoder::new(Box::new(|_| false), "binlog.000001".into());
+        let text = transcript(&mut none, &events(file)).unwrap();
+        assert!(!text.contains("shop"), "{name}: {text}");
+        // The last event is the ROTATE that leads to the next file.
+        let end = FilePosition { file: "binlog.000002".into(), offset: 4 };
+        assert_eq!(*none.file_position(), end, "{name}");
+    }
+}
+
+#[test]
+fn a_server_without_checksums_and_gtids_is_understood() {
+    let text = transcript(&mut decoder(&[]), &events(recording("unchecked"))).unwrap();
+    let expected = "end\nend Create shop.a\n\
+         begin\n  insert shop.a 1,x\nend\n\
+         begin\n  insert shop.a 2,packed\nend\n";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_transaction_knows_who_wrote_it_when_and_where() {
+    let mut decoder = decoder(&[]);
+    let mut begun = Vec::new();
+    for event in events(recording("grammar")) {
+        if let Decoded::Begun(transaction) = decoder.decode(&event).unwrap() {
+            begun.push(transaction.clone());
+        }
+    }
+    let first = begun.first().unwrap();
+    assert_eq!(first.gtid.as_ref().unwrap().number, 4);
+    assert_eq!(first.server_id, 1);
+    assert!(first.thread_id.is_some());
+    assert!(first.begin_offset > 4);
+    // The recording's commit times are not round: whole seconds would come from the header.
+    assert!(begun.iter().any(|transaction| transaction.commit_time_us % 1_000_000 != 0));
+    assert!(begun.is_sorted_by_key(|transaction| transaction.begin_offset));
+    assert_eq!(
+        begun.iter().filter(|transaction| transaction.gtid_text.contains("blue")).count(),
+        1
+    );
+}
+
+#[test]
+fn a_sessions_settings_are_obeyed() {
+    let events = events(recording("sessions"));
+    let text = transcript(&mut decoder(&[]), &events).unwrap();
+    let expected = "end 1\nend 2 Create shop.a\nend 3 Create shop.café\n\
+         begin 4\n  insert shop.a 1\nend 4\nbegin blue:1\n  insert shop.a 2\nend blue:1\n\
+         end 5 Alter shop.a shop.b\nend 6 Alter shop.b\nend 7 Truncate shop.café\n\
+         begin 8\n  Create shop.Ã©b shop.ÃƒÂ©b\n  insert shop.Ã©b 1\nend 8\n";
+    assert_eq!(text, expected);
+    // The times that the transactions bring along from another server.
+    let mut decoder = decoder(&[]);
+    let mut times = Vec::new();
+    for event in &events {
+        if let Decoded::Begun(transaction) = decoder.decode(event).unwrap() {
+            times.push(transaction.commit_time_us);
+        }
+    }
+    assert_eq!(times.get(..2), Some(&[1_700_000_000_123_456, 1_700_000_000_654_321][..]));
+}
+
+#[test]
+fn a_file_that_is_still_written_has_the_same_checksum() {
+    let mut file = recording("numbers").to_vec();
+    // The flag in the header of the format description, which is the first event.
+    file[4 + 17] |= 1;
+    transcript(&mut decoder(&[]), &events(&file)).unwrap();
+}
+
+/// The versions of the tables whose rows are read.
+fn versions(name: &str, skipped: &'static [&'static str]) -> Vec<TableVersion> {
+    let mut decoder = decoder(skipped);
+    let mut versions = Vec::new();
+    for event in events(recording(name)) {
+        if let Decoded::Rows(rows) = decoder.decode(&event).unwrap() {
+            versions.push(rows.table.clone());
+            let version = rows.version;
+            assert_eq!(decoder.version(version), versions.last());
+        }
+    }
+    versions
+}
+
+const UNREAD: &[&str] = &["j_table", "array_table", "point_table", "vector_table"];
+
+#[test]
+fn columns_and_keys_are_those_of_the_table() {
+    let versions = versions("unusual", UNREAD);
+    let table = |name: &str| versions.iter().find(|table| table.name.table == name).unwrap();
+    let columns = |name: &str| -> Vec<&str> {
+        table(name).columns.iter().map(|column| column.name.as_str()).collect()
+    };
+    assert_eq!(table("key_order").primary_key, [2, 0]);
+    assert_eq!(table("key_prefix").primary_key, [1, 0]);
+    // MySQL takes the first unique key without NULL and prefixes where there is no primary key.
+    assert_eq!(table("unique_key").primary_key, [1]);
+    assert_eq!(table("unique_prefix").primary_key, [0; 0]);
+    let nullable: Vec<_> =
+        table("unique_key").columns.iter().map(|column| column.nullable).collect();
+    assert_eq!(nullable, [false, false, true]);
+    assert_eq!(columns("made"), ["id", "hidden", "kept", "computed"]);
+    assert_eq!(columns("given_key"), ["my_row_id", "name"]);
+    assert_eq!(columns("we ird.`name"), ["a b", "ünï"]);
+    assert_eq!(table("wide").columns.len(), 301);
+    let required: Vec<_> =
+        table("wide").columns.iter().filter(|column| !column.nullable).map(|c| &c.name).collect();
+    assert_eq!(required, ["id", "c299"]);
+    let unsigned = ColumnKind::Int { bits: 32, unsigned: true };
+    assert!(table("wide").columns.iter().skip(1).all(|column| column.kind == unsigned));
+}
+
+#[test]
+fn columns_of_every_place_are_read() {
+    let mut decoder = decoder(UNREAD);
+    let text = transcript(&mut decoder, &events(recording("unusual"))).unwrap();
+    assert!(text.contains("insert shop.made 5,7,10,15\n"), "{text}");
+    assert!(text.contains("insert shop.given_key 1,x\n"), "{text}");
+    let wide = text.lines().find(|line| line.contains("shop.wide 1")).unwrap();
+    let set: Vec<_> = wide.split(',').filter(|text| *text != "NULL").collect();
+    assert_eq!(set, ["  insert shop.wide 1", "0", "7", "8", "255", "299"]);
+}
+
+#[test]
+fn equal_definitions_share_a_version() {
+    let mut decoder = decoder(&[]);
+    let mut versions = Vec::new();
+    for event in events(recording("grammar")) {
+        if let Decoded::Rows(rows) = decoder.decode(&event).unwrap() {
+            versions.push((rows.version.0, rows.table.name.to_string(), rows.table.columns.len()));
+        }
+    }
+    // Table a has two columns, then three, then it is table b, which still has two.
+    versions.sort_unstable();
+    versions.dedup();
+    let of_a: Vec<_> = versions.iter().filter(|(_, name, _)| name == "shop.a").collect();
+    assert_eq!(of_a.len(), 2, "{versions:?}");
+    let highest = versions.iter().map(|(id, ..)| *id).max().unwrap();
+    assert_eq!(u32::try_from(versions.len()).unwrap(), highest + 1);
+}
+
+fn refusal(name: &str, skipped: &'static [&'static str]) -> DecodeError {
+    transcript(&mut decoder(skipped), &events(recording(name))).unwrap_err()
+}
+
+#[test]
+fn a_type_that_is_not_read_is_named() {
+    let cases: [(&[&str], &str); 4] = [
+        (
+            &["array_table", "point_table", "vector_table"],
+            "column j of table shop.j_table has the type JSON",
+        ),
+        (
+            &["j_table", "point_table", "vector_table"],
+            "column j of table shop.array_table has the type JSON",
+        ),
+        (
+            &["j_table", "array_table", "vector_table"],
+            "column p of table shop.point_table has the type GEOMETRY",
+        ),
+        (
+            &["j_table", "array_table", "point_table"],
+            "column v of table shop.vector_table has the type VECTOR",
+        ),
+    ];
+    for (skipped, message) in cases {
+        let error = refusal("unusual", skipped).to_string();
+        assert!(error.starts_with(message), "{error}");
+        assert!(error.contains("(WRITE_ROWS event at binlog.000001:"), "{error}");
+    }
+}
+
+#[test]
+fn rows_without_all_columns_are_refused() {
+    let error = refusal("settings", &["a"]);
+    assert!(matches!(error.problem(), Problem::ImageNotFull(table) if table.table == "b"));
+}
+
+#[test]
+fn a_partial_update_of_a_document_is_refused() {
+    let error = refusal("settings", &["b"]);
+    assert!(matches!(error.problem(), Problem::PartialJson(table) if table.table == "a"));
+}
+
+#[test]
+fn a_table_without_full_metadata_is_refused() {
+    let error = refusal("minimal", &[]);
+    assert!(matches!(error.problem(), Problem::MetadataNotFull(table) if table.table == "a"));
+    transcript(&mut decoder(&["a"]), &events(recording("minimal"))).unwrap();
+}
+
+#[test]
+fn a_change_of_a_captured_table_that_was_logged_as_a_statement_is_refused() {
+    let capturing = |name: &'static str| {
+        Decoder::new(Box::new(move |table| table.to_string() == name), "binlog.000001".into())
+    };
+    let events = events(recording("statements"));
+    let error = transcript(&mut capturing("shop.a"), &events).unwrap_err();
+    assert!(matches!(error.problem(), Problem::StatementFormat(table) if table.table == "a"));
+    transcript(&mut capturing("shop.b"), &events).unwrap();
 }
 
 #[test]
@@ -62,4 +287,25 @@ fn rows_of_an_xa_transaction_are_refused_unless_their_table_is_not_captured() {
     assert!(matches!(error.problem(), Problem::XaRows(table) if table.table == "a"), "{error}");
     let text = transcript(&mut decoder(&["a"]), &events).unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("end")).count(), 7, "{text}");
+}
+
+#[test]
+fn an_xa_commit_without_its_prepare_is_refused_and_a_rollback_is_not() {
+    let events = events(recording("xa"));
+    let mut decoder = decoder(&["a"]);
+    let mut groups = 0;
+    let mut problems = Vec::new();
+    for event in &events {
+        if event.header().event_type_raw() == super::event_type::GTID {
+            groups += 1;
+        }
+        // Groups 3 and 5 are PREPAREs: their XA COMMIT and XA ROLLBACK are the groups behind them.
+        if groups == 3 || groups == 5 {
+            continue;
+        }
+        problems.extend(decoder.decode(event).err());
+    }
+    let problems: Vec<_> = problems.iter().map(DecodeError::problem).collect();
+    assert!(matches!(problems.as_slice(), [Problem::XaUnknown, ..]), "{problems:?}");
+    assert!(!problems.iter().skip(1).any(|problem| matches!(problem, Problem::XaUnknown)));
 }

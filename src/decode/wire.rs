@@ -51,12 +51,12 @@ impl<'a> Wire<'a> {
 
     /// Six bytes, little-endian.
     pub(super) fn u48(&mut self) -> Result<u64, CutShort> {
-        self.array().map(|[a, b, c, d, e, f]| u64::from_le_bytes([a, b, c, d, e, f, 0, 0]))
+        self.little_endian_padded::<6>()
     }
 
     /// Seven bytes, little-endian.
     pub(super) fn u56(&mut self) -> Result<u64, CutShort> {
-        self.array().map(|[a, b, c, d, e, f, g]| u64::from_le_bytes([a, b, c, d, e, f, g, 0]))
+        self.little_endian_padded::<7>()
     }
 
     /// Eight bytes, little-endian.
@@ -69,25 +69,31 @@ impl<'a> Wire<'a> {
     #[inline]
     pub(super) fn big_endian(&mut self, count: u8) -> Result<u64, CutShort> {
         // Each length by itself, so that each is one load and no loop.
-        Ok(match count {
-            0 => 0,
-            1 => u64::from(self.u8()?),
-            2 => u64::from(u16::from_be_bytes(self.array()?)),
-            3 => self.array().map(|[a, b, c]| u64::from(u32::from_be_bytes([0, a, b, c])))?,
-            4 => u64::from(u32::from_be_bytes(self.array()?)),
-            5 => {
-                self.array().map(|[a, b, c, d, e]| u64::from_be_bytes([0, 0, 0, a, b, c, d, e]))?
-            }
-            6 => {
-                let [a, b, c, d, e, f] = self.array()?;
-                u64::from_be_bytes([0, 0, a, b, c, d, e, f])
-            }
-            7 => {
-                let [a, b, c, d, e, f, g] = self.array()?;
-                u64::from_be_bytes([0, a, b, c, d, e, f, g])
-            }
-            _ => u64::from_be_bytes(self.array()?),
-        })
+        match count {
+            0 => Ok(0),
+            1 => self.big_endian_padded::<1>(),
+            2 => self.big_endian_padded::<2>(),
+            3 => self.big_endian_padded::<3>(),
+            4 => self.big_endian_padded::<4>(),
+            5 => self.big_endian_padded::<5>(),
+            6 => self.big_endian_padded::<6>(),
+            7 => self.big_endian_padded::<7>(),
+            _ => self.big_endian_padded::<8>(),
+        }
+    }
+
+    #[inline]
+    fn big_endian_padded<const N: usize>(&mut self) -> Result<u64, CutShort> {
+        let mut padded = [0; 8];
+        *padded.last_chunk_mut::<N>().ok_or(CutShort)? = self.array()?;
+        Ok(u64::from_be_bytes(padded))
+    }
+
+    #[inline]
+    fn little_endian_padded<const N: usize>(&mut self) -> Result<u64, CutShort> {
+        let mut padded = [0; 8];
+        *padded.first_chunk_mut::<N>().ok_or(CutShort)? = self.array()?;
+        Ok(u64::from_le_bytes(padded))
     }
 
     /// A length-encoded integer (MySQL protocol, `Protocol::LengthEncodedInteger`).

@@ -24,7 +24,9 @@ pub struct TableVersion {
     pub name: TableName,
     /// Columns in table order, invisible and generated ones too.
     pub columns: Vec<Column>,
-    /// Indexes into `columns` of the primary key's columns in the key's order; empty without one.
+    /// Indexes into `columns` of the primary key's columns in the key's order. Without one, MySQL
+    /// takes the first unique index whose columns are all NOT NULL and not cut to a prefix; empty
+    /// without that one too.
     pub primary_key: Vec<usize>,
     /// What FULL metadata lacks; `None` until the catalog has proved to describe this version.
     pub decoration: Option<Decoration>,

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Records NAME.bin and NAME.tsv from NAME.sql on a server of its own: the binlog file that the
-# statements make, and the server's own text of every table they leave behind.
+# Records NAME.bin from NAME.sql on a server of its own: the binlog file that the statements make.
+# Where values matter, NAME.tsv holds the server's own text of the tables they leave behind.
 #
 #   record.sh DATA_FOLDER CLIENT... -- NAME...
 #
 # CLIENT is the command line of a `mysql` that may do everything. The server needs log_bin=binlog,
-# gtid_mode=ON and binlog_row_metadata=FULL, and loses its database `shop`, its
-# binlogs and its GTIDs.
+# gtid_mode=ON and binlog_row_metadata=FULL (for `minimal` MINIMAL and binlog_checksum=NONE, for
+# `unchecked` gtid_mode=OFF and binlog_checksum=NONE), and loses its database `shop`, its binlogs
+# and its GTIDs.
 set -euo pipefail
+values='numbers times strings labels charsets'
 data=$1; shift
 client=()
 while [ "$1" != -- ]; do client+=("$1"); shift; done
@@ -20,6 +22,7 @@ for name in "$@"; do
   sql < "$here/$name.sql"
   sql -e 'FLUSH BINARY LOGS'
   cp "$data/$file" "$here/$name.bin"; chmod 644 "$here/$name.bin"
+  [[ " $values " == *" $name "* ]] || continue
   # Numbers as the server counts them, bytes in hex, text as it is.
   sql -e "SET SESSION group_concat_max_len = 1000000; SELECT CONCAT('SELECT ''# ', table_name, '''; SELECT ',
     GROUP_CONCAT(CASE

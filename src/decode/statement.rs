@@ -4,6 +4,8 @@
 //! (whose names are read), changes of rows (which should have been logged as rows), statements
 //! that touch no rows of any table, and the rest. The rest is refused if it names a captured table.
 
+use std::collections::BTreeSet;
+
 use super::{
     charset::Charset,
     query::{Dialect, Query},
@@ -52,7 +54,7 @@ pub enum StatementKind {
     Truncate,
 }
 
-/// Most names that are collected of one statement; a longer one counts as not understood.
+/// Most names that are collected of one statement; one with more is not understood.
 const NAMES_MAX: usize = 10_000;
 
 /// Reads a statement.
@@ -80,11 +82,12 @@ pub(super) fn parse(query: &Query<'_>) -> Result<Parsed, Unreadable> {
 /// Reads a statement, its names in the dialect's character set.
 fn read(query: &Query<'_>, dialect: Dialect) -> Result<Parsed, Unreadable> {
     let mut parser = Parser::new(query, dialect)?;
-    match parser.statement()? {
-        Some(parsed) => Ok(parsed),
-        // Half a statement that is known: what it names decides.
-        None => Ok(Parsed::Unknown(Parser::new(query, dialect)?.every_name()?)),
+    if let Some(parsed) = parser.statement()? {
+        return Ok(parsed);
     }
+    // Half a statement that is known: what it names decides.
+    let names = Parser::new(query, dialect)?.every_name()?;
+    Ok(Parsed::Unknown(names.into_iter().collect()))
 }
 
 impl Parsed {
@@ -147,10 +150,13 @@ impl<'a> Parser<'a> {
                 Ok(self.table()?.map(|name| Parsed::Table(StatementKind::Truncate, vec![name])))
             }
             b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"LOAD" | b"WITH" => {
-                if self.clone().changes_only_system_table()? {
+                let (target, is_alone) = self.clone().target()?;
+                if is_alone && target.iter().any(|table| table.database == SYSTEM_DATABASE) {
+                    // Managed services write changes of their own tables into every binlog.
                     return Ok(Some(Parsed::Harmless));
                 }
-                self.every_name().map(|names| Some(Parsed::Rows(names)))
+                let names = self.every_name()?;
+                Ok(Some(Parsed::Rows(target.into_iter().chain(names).collect())))
             }
             b"SELECT" | b"CALL" | b"DO" | b"TABLE" | b"VALUES" | b"EXECUTE" | b"IMPORT" => {
                 Ok(Some(Parsed::Calls))
@@ -270,7 +276,10 @@ impl<'a> Parser<'a> {
                 loop {
                     let Some(name) = self.table()? else { return Ok(None) };
                     tables.push(name);
-                    if tables.len() > NAMES_MAX || !self.skip(b',')? {
+                    if tables.len() > NAMES_MAX {
+                        return Ok(None);
+                    }
+                    if !self.skip(b',')? {
                         return Ok(Some(Parsed::Table(StatementKind::Drop, tables)));
                     }
                 }
@@ -293,43 +302,63 @@ impl<'a> Parser<'a> {
             let _ = self.skip_word(b"TO")? || self.skip_word(b"AS")?;
             let Some(to) = self.table()? else { return Ok(None) };
             tables.extend([from, to]);
-            if tables.len() > NAMES_MAX || !self.skip(b',')? {
+            if tables.len() > NAMES_MAX {
+                return Ok(None);
+            }
+            if !self.skip(b',')? {
                 return Ok(Some(Parsed::Table(StatementKind::Rename, tables)));
             }
         }
     }
 
-    /// Whether the rest of an INSERT, UPDATE or DELETE says that it changes one table and that it
-    /// is the server's own: managed services write such statements into every binlog.
-    fn changes_only_system_table(mut self) -> Result<bool, Unreadable> {
-        let modifiers: [&[u8]; 7] =
-            [b"LOW_PRIORITY", b"HIGH_PRIORITY", b"DELAYED", b"QUICK", b"IGNORE", b"INTO", b"FROM"];
-        while self.ahead_is(&modifiers) {
+    /// The table that the rest of an INSERT, UPDATE, DELETE or LOAD names first, and whether the
+    /// statement can change no other one.
+    fn target(mut self) -> Result<(Option<TableName>, bool), Unreadable> {
+        let before: [&[u8]; 11] = [
+            b"LOW_PRIORITY",
+            b"HIGH_PRIORITY",
+            b"DELAYED",
+            b"QUICK",
+            b"IGNORE",
+            b"INTO",
+            b"FROM",
+            b"DATA",
+            b"INFILE",
+            b"LOCAL",
+            b"TABLE",
+        ];
+        while self.ahead_is(&before) || matches!(self.ahead, Some(Token::Text)) {
             self.advance()?;
         }
-        let Some(table) = self.table()? else { return Ok(false) };
+        let table = self.table()?;
         // A second table would stand behind a comma, a JOIN or USING.
         let is_alone = match self.ahead {
             None | Some(Token::Symbol(b'(')) => true,
             _ => self.ahead_is(&[b"SET", b"WHERE", b"VALUES", b"VALUE", b"SELECT", b"LIMIT"]),
         };
-        Ok(table.database == SYSTEM_DATABASE && is_alone)
+        Ok((table, is_alone))
     }
 
     /// Every word and name in the rest of the statement as if it were a table's: `a.b` is table b
     /// of database a, and both a and b could be tables of the default database.
-    fn every_name(&mut self) -> Result<Vec<TableName>, Unreadable> {
-        let mut names = Vec::new();
-        while self.ahead.is_some() && names.len() <= NAMES_MAX {
-            let Some(first) = self.name()? else {
+    fn every_name(&mut self) -> Result<BTreeSet<TableName>, Unreadable> {
+        let mut names = BTreeSet::new();
+        while let Some(token) = self.ahead {
+            let is_number =
+                matches!(token, Token::Word(word) if word.iter().all(u8::is_ascii_digit));
+            let name = if is_number { None } else { self.name()? };
+            let Some(first) = name else {
                 self.advance()?;
                 continue;
             };
-            names.push(TableName { database: self.database.clone(), table: first.clone() });
+            names.insert(TableName { database: self.database.clone(), table: first.clone() });
             if self.skip(b'.')?
                 && let Some(second) = self.name()?
             {
-                names.push(TableName { database: first, table: second });
+                names.insert(TableName { database: first, table: second });
+            }
+            if names.len() > NAMES_MAX {
+                return Err(Unreadable);
             }
         }
         Ok(names)

@@ -1,6 +1,19 @@
 //! What each type of event does to the decoder.
 
-use super::{Decoder, error::Problem, event_type, framing::Frame, gtid, query, wire::Wire};
+use super::{
+    Decoder,
+    error::Problem,
+    event_type::{
+        ANONYMOUS_GTID, APPEND_BLOCK, BEGIN_LOAD_QUERY, DELETE_FILE, DELETE_ROWS, DELETE_ROWS_V1,
+        EXECUTE_LOAD_QUERY, FORMAT_DESCRIPTION, GTID, GTID_TAGGED, HEARTBEAT, HEARTBEAT_V2,
+        IGNORABLE, INCIDENT, INTVAR, PARTIAL_UPDATE_ROWS, PREVIOUS_GTIDS, QUERY, RAND, ROTATE,
+        ROWS_QUERY, STOP, TABLE_MAP, TRANSACTION_CONTEXT, TRANSACTION_PAYLOAD, UPDATE_ROWS,
+        USER_VAR, VIEW_CHANGE, WRITE_ROWS, WRITE_ROWS_V0, XA_PREPARE, XID,
+    },
+    framing::Frame,
+    gtid, query,
+    wire::Wire,
+};
 use crate::model::{change::Operation, table::TableVersionId};
 
 /// The binlog format that every server since MySQL 5.0 writes.
@@ -30,7 +43,6 @@ impl Decoder {
     }
 
     fn dispatch<'e>(&mut self, frame: &Frame<'e>, start: u64) -> Result<Step<'e>, Problem> {
-        use event_type::*;
         match frame.event_type {
             TABLE_MAP => {
                 self.group.expect_begun()?;
@@ -132,7 +144,7 @@ impl Decoder {
         self.group.expect_begun()?;
         let Some(id) = self.tables.version_of(table_id)? else { return Ok(()) };
         let version = self.tables.version(id).ok_or(Problem::UnmappedTable(table_id))?;
-        if frame.event_type == event_type::PARTIAL_UPDATE_ROWS {
+        if frame.event_type == PARTIAL_UPDATE_ROWS {
             Err(Problem::PartialJson(version.table.name.clone()))
         } else {
             Err(Problem::OldServer)

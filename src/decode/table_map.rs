@@ -22,36 +22,34 @@ pub(super) struct TableMap<'a> {
     pub(super) definition: &'a [u8],
 }
 
-/// The types of columns (MySQL source, `include/field_types.h`).
-mod column_type {
-    pub(super) const TINY: u8 = 1;
-    pub(super) const SHORT: u8 = 2;
-    pub(super) const LONG: u8 = 3;
-    pub(super) const FLOAT: u8 = 4;
-    pub(super) const DOUBLE: u8 = 5;
-    pub(super) const OLD_TIMESTAMP: u8 = 7;
-    pub(super) const LONGLONG: u8 = 8;
-    pub(super) const INT24: u8 = 9;
-    pub(super) const DATE: u8 = 10;
-    pub(super) const OLD_TIME: u8 = 11;
-    pub(super) const OLD_DATETIME: u8 = 12;
-    pub(super) const YEAR: u8 = 13;
-    pub(super) const NEWDATE: u8 = 14;
-    pub(super) const VARCHAR: u8 = 15;
-    pub(super) const BIT: u8 = 16;
-    pub(super) const TIMESTAMP: u8 = 17;
-    pub(super) const DATETIME: u8 = 18;
-    pub(super) const TIME: u8 = 19;
-    pub(super) const TYPED_ARRAY: u8 = 20;
-    pub(super) const VECTOR: u8 = 242;
-    pub(super) const JSON: u8 = 245;
-    pub(super) const DECIMAL: u8 = 246;
-    pub(super) const ENUM: u8 = 247;
-    pub(super) const SET: u8 = 248;
-    pub(super) const BLOB: u8 = 252;
-    pub(super) const STRING: u8 = 254;
-    pub(super) const GEOMETRY: u8 = 255;
-}
+// The types of columns (MySQL source, `include/field_types.h`).
+const TINY: u8 = 1;
+const SHORT: u8 = 2;
+const LONG: u8 = 3;
+const FLOAT: u8 = 4;
+const DOUBLE: u8 = 5;
+const OLD_TIMESTAMP: u8 = 7;
+const LONGLONG: u8 = 8;
+const INT24: u8 = 9;
+const DATE: u8 = 10;
+const OLD_TIME: u8 = 11;
+const OLD_DATETIME: u8 = 12;
+const YEAR: u8 = 13;
+const NEWDATE: u8 = 14;
+const VARCHAR: u8 = 15;
+const BIT: u8 = 16;
+const TIMESTAMP: u8 = 17;
+const DATETIME: u8 = 18;
+const TIME: u8 = 19;
+const TYPED_ARRAY: u8 = 20;
+const VECTOR: u8 = 242;
+const JSON: u8 = 245;
+const DECIMAL: u8 = 246;
+const ENUM: u8 = 247;
+const SET: u8 = 248;
+const BLOB: u8 = 252;
+const STRING: u8 = 254;
+const GEOMETRY: u8 = 255;
 
 /// A column as the event's fixed part has it.
 #[derive(Clone, Copy, Debug)]
@@ -132,7 +130,6 @@ impl<'a> TableMap<'a> {
 impl Raw {
     /// Takes the type's detail from the event; `None` for an unknown type.
     fn read(column_type: u8, details: &mut Wire<'_>) -> Result<Option<Self>, Problem> {
-        use column_type::*;
         let mut raw = Self { column_type, detail: 0 };
         match column_type {
             TINY | SHORT | LONG | LONGLONG | INT24 | DATE | NEWDATE | YEAR | OLD_TIMESTAMP
@@ -173,7 +170,6 @@ impl Raw {
         column: &str,
         metadata: &mut Metadata<'_>,
     ) -> Result<(ColumnKind, Cell), Problem> {
-        use column_type::*;
         let mut storage = Storage { length_bytes: 1, charset: Charset::Binary };
         let kind = match self.column_type {
             TINY | SHORT | INT24 | LONG | LONGLONG | FLOAT | DOUBLE | DECIMAL | YEAR => {
@@ -218,7 +214,6 @@ impl Raw {
     }
 
     fn numeric(self, unsigned: bool) -> ColumnKind {
-        use column_type::*;
         let int = |bits| ColumnKind::Int { bits, unsigned };
         let [precision, scale] = self.detail.to_be_bytes();
         match self.column_type {
@@ -254,8 +249,8 @@ impl Raw {
     /// A BLOB's detail is its length's bytes; other types' is the longest value in bytes.
     fn length_bytes(self) -> Result<u8, Problem> {
         match (self.column_type, self.detail) {
-            (column_type::BLOB, bytes @ 1..=4) => Ok(bytes.to_le_bytes()[0]),
-            (column_type::BLOB, _) => Err(Problem::Malformed("the length of a BLOB's length")),
+            (BLOB, bytes @ 1..=4) => Ok(bytes.to_le_bytes()[0]),
+            (BLOB, _) => Err(Problem::Malformed("the length of a BLOB's length")),
             (_, length) => Ok(if length < 256 { 1 } else { 2 }),
         }
     }
@@ -263,16 +258,14 @@ impl Raw {
     /// Bytes of an ENUM or a SET.
     fn member_bytes(self) -> Result<u8, Problem> {
         match (self.column_type, self.detail) {
-            (column_type::ENUM, bytes @ 1..=2) | (column_type::SET, bytes @ (1..=4 | 8)) => {
-                Ok(bytes.to_le_bytes()[0])
-            }
+            (ENUM, bytes @ 1..=2) | (SET, bytes @ (1..=4 | 8)) => Ok(bytes.to_le_bytes()[0]),
             _ => Err(Problem::Malformed("the length of an ENUM or a SET")),
         }
     }
 }
 
 fn is_fractional(column_type: u8) -> bool {
-    matches!(column_type, column_type::TIME | column_type::DATETIME | column_type::TIMESTAMP)
+    matches!(column_type, TIME | DATETIME | TIMESTAMP)
 }
 
 fn charset(collation: Option<u64>, table: &TableName, column: &str) -> Result<Charset, Problem> {
@@ -302,13 +295,13 @@ fn texts(labels: &[&[u8]], charset: Charset) -> Result<Vec<String>, Problem> {
 
 fn unsupported_name(column_type: u8) -> &'static str {
     match column_type {
-        column_type::JSON => "JSON",
-        column_type::GEOMETRY => "GEOMETRY",
-        column_type::VECTOR => "VECTOR",
-        column_type::TYPED_ARRAY => "ARRAY",
-        column_type::OLD_TIMESTAMP => "TIMESTAMP of MySQL 5.5",
-        column_type::OLD_TIME => "TIME of MySQL 5.5",
-        column_type::OLD_DATETIME => "DATETIME of MySQL 5.5",
+        JSON => "JSON",
+        GEOMETRY => "GEOMETRY",
+        VECTOR => "VECTOR",
+        TYPED_ARRAY => "ARRAY",
+        OLD_TIMESTAMP => "TIMESTAMP of MySQL 5.5",
+        OLD_TIME => "TIME of MySQL 5.5",
+        OLD_DATETIME => "DATETIME of MySQL 5.5",
         _ => "unknown",
     }
 }

@@ -159,7 +159,7 @@ impl Setup {
             match consumer.poll(PATIENCE) {
                 Some(Ok(message)) => read.push(each(&message)),
                 Some(Err(KafkaError::PartitionEOF(_))) => return read,
-                other => panic!("{topic} cannot be read: {:?}", other.map(|result| result.err())),
+                other => panic!("{topic} cannot be read: {:?}", other.map(Result::err)),
             }
         }
     }

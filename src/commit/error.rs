@@ -142,25 +142,25 @@ impl CommitError {
             Self::Topic { fix, .. } => fix.clone(),
             Self::Record {
                 problem: RecordError::Version(_) | RecordError::Unsupported(_), ..
-            } => "run the Tailwater version that wrote it, or a newer one".to_owned(),
+            } => "Run the Tailwater version that wrote it, or a newer one.".to_owned(),
             Self::Record { problem: RecordError::Connector(_), .. } => {
-                "give this connector a `name` of its own".to_owned()
+                "Give this connector a `name` of its own.".to_owned()
             }
             Self::Record { topic, .. } => {
-                format!("nothing but Tailwater may write to {topic}; find out what did")
+                format!("Nothing but Tailwater may write to {topic}; find out what did.")
             }
             Self::PositionMissing { topic } => format!(
-                "somebody removed the position from {topic}; nobody can tell where to go on. To \
-                 start over, delete {topic}"
+                "Somebody removed the position from {topic}; nobody can tell where to go on. To \
+                 start over, delete {topic}."
             ),
             Self::OpenTransaction { topic, .. } => format!(
-                "nothing but Tailwater may write to {topic}; it is tried again until the broker \
-                 ends the transaction"
+                "Nothing but Tailwater may write to {topic}; it is tried again until the broker \
+                 ends the transaction."
             ),
             Self::Kafka { .. } if self.verdict() == Verdict::Halt => {
-                "grant the connector's principal Read and Describe on the state topic".to_owned()
+                "Grant the connector's principal Read and Describe on the state topic.".to_owned()
             }
-            Self::Secret { .. } => "correct it under properties in the [kafka] section".to_owned(),
+            Self::Secret { .. } => "Correct it under properties in the [kafka] section.".to_owned(),
             Self::Kafka { .. } | Self::Unreachable { .. } | Self::Stopped => String::new(),
         }
     }

@@ -50,7 +50,7 @@ pub fn check_topic(
     if partitions != 1 {
         return unsafe_topic(
             format!("has {partitions} partitions, and positions have an order in one only"),
-            format!("delete {topic} if it was never used; it is created as it must be"),
+            format!("Delete {topic} if it was never used; it is created as it must be."),
         );
     }
     match cleanup_policy {
@@ -58,7 +58,7 @@ pub fn check_topic(
         Some(policy) => unsafe_topic(
             format!("has cleanup.policy={policy}, which removes the position after a while"),
             format!(
-                "kafka-configs.sh --alter --entity-type topics --entity-name {topic} \
+                "Run: kafka-configs.sh --alter --entity-type topics --entity-name {topic} \
                  --add-config cleanup.policy=compact"
             ),
         ),

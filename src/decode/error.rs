@@ -233,22 +233,23 @@ impl Problem {
         match self {
             Self::Checksum | Self::Malformed(_) | Self::Gap { .. } | Self::Value { .. } => {
                 "The binlog or its transport is damaged: check the file with \
-                 `mysqlbinlog --verify-binlog-checksum`. To go on without this transaction, move \
-                 the position past it."
+                 `mysqlbinlog --verify-binlog-checksum`. To start over at the source's current \
+                 position, delete the state topic."
             }
             Self::Version(_) | Self::OldServer => {
                 "MySQL 8.0 or later is needed, with `log_bin_use_v1_row_events` off."
             }
             Self::Incident => {
-                "Captured tables may have changed without a trace: read them again, then move the \
-                 position past this event."
+                "The server lost events, so captured tables may have changed without a trace. To \
+                 start over at the source's current position, delete the state topic."
             }
             Self::Payload => {
                 "Turn `binlog_transaction_compression` off, or keep compressed transactions small."
             }
             Self::MetadataNotFull(_) => {
-                "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source, and move the \
-                 position past what was written before."
+                "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source. What was written \
+                 before stays unreadable: to start over at the source's current position, delete \
+                 the state topic."
             }
             Self::ImageNotFull(_) => {
                 "Run `SET PERSIST binlog_row_image = 'FULL'` on the source. Sessions that are \
@@ -262,12 +263,11 @@ impl Problem {
             }
             Self::StatementFormat(_) | Self::StatementTarget => {
                 "Run `SET PERSIST binlog_format = 'ROW'` on the source and find the session that \
-                 sets another value. Then read the table again, and move the position past this \
-                 statement."
+                 sets another value. To start over at the source's current position, delete the \
+                 state topic."
             }
             Self::XaRows(_) | Self::XaUnknown => {
-                "Take the tables of XA transactions out of `capture.tables`, or move the position \
-                 past this transaction and read its tables again."
+                "Take the tables of XA transactions out of `capture.tables`."
             }
             Self::ChecksumAlgorithm(_)
             | Self::UnknownEvent(_)
@@ -278,8 +278,7 @@ impl Problem {
             | Self::PastTheEnd
             | Self::Statement
             | Self::RolledBack => {
-                "To go on without this transaction, move the position past it and read its tables \
-                 again."
+                "To start over at the source's current position, delete the state topic."
             }
         }
     }

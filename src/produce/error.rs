@@ -190,50 +190,50 @@ impl ProduceError {
     fn hint(&self) -> String {
         match self {
             Self::Property { .. } | Self::Settings(_) => {
-                "correct it under properties in the [kafka] section".to_owned()
+                "Correct it under properties in the [kafka] section.".to_owned()
             }
             Self::Unreachable { .. } => {
-                "check kafka.bootstrap_servers, that the brokers run, and, if they want TLS or a \
-                 login, security.protocol in kafka.properties"
+                "Check kafka.bootstrap_servers, that the brokers run, and, if they want TLS or a \
+                 login, security.protocol in kafka.properties."
                     .to_owned()
             }
             Self::Advertised { .. } => {
-                "clients must reach every broker at its advertised.listeners; correct that in the \
-                 broker's configuration, or make the name resolve here"
+                "Clients must reach every broker at its advertised.listeners; correct that in the \
+                 broker's configuration, or make the name resolve here."
                     .to_owned()
             }
             Self::Login(_) => {
-                "check sasl.mechanism, sasl.username and sasl.password in kafka.properties"
+                "Check sasl.mechanism, sasl.username and sasl.password in kafka.properties."
                     .to_owned()
             }
-            Self::Tls(_) => "check security.protocol and ssl.ca.location in kafka.properties, and \
-                             that the certificate names the host in kafka.bootstrap_servers"
+            Self::Tls(_) => "Check security.protocol and ssl.ca.location in kafka.properties, and \
+                             that the certificate names the host in kafka.bootstrap_servers."
                 .to_owned(),
             Self::TopicRefused { topic, code, .. } => topic_hint(topic, *code),
             Self::BatchTooLarge { topic, bytes_max, .. } => format!(
-                "raise max.message.bytes of topic {topic}, or set \"batch.size\" = {bytes_max} \
-                 in kafka.properties"
+                "Raise max.message.bytes of topic {topic}, or set \"batch.size\" = {bytes_max} \
+                 in kafka.properties."
             ),
             Self::RecordTooLarge { topic, limit, .. } => format!(
-                "raise {limit}{}, or leave the large column out with capture.exclude_columns",
+                "Raise {limit}{}, or leave the large column out with capture.exclude_columns.",
                 if *limit == TOPIC_LIMIT { format!(" of topic {topic}") } else { String::new() }
             ),
             Self::NullKey { topic } => format!(
-                "give the table a primary key or name key columns in \
-                 capture.message_key_columns, or set cleanup.policy=delete on topic {topic}"
+                "Give the table a primary key or name key columns in \
+                 capture.message_key_columns, or set cleanup.policy=delete on topic {topic}."
             ),
             Self::Kafka { code, .. } if is_authorization(*code) => {
-                "grant the connector's principal Write and Describe on its transactional id, and \
-                 Write, Create and DescribeConfigs on its topics"
+                "Grant the connector's principal Write and Describe on its transactional id, and \
+                 Write, Create and DescribeConfigs on its topics."
                     .to_owned()
             }
             Self::Kafka { code: RDKafkaErrorCode::InvalidTransactionTimeout, .. } => {
-                "set \"transaction.timeout.ms\" in kafka.properties to no more than the broker's \
-                 transaction.max.timeout.ms"
+                "Set \"transaction.timeout.ms\" in kafka.properties to no more than the broker's \
+                 transaction.max.timeout.ms."
                     .to_owned()
             }
-            Self::Stalled { .. } => "check that the brokers run and that the topics have as many \
-                                     replicas in sync as their min.insync.replicas"
+            Self::Stalled { .. } => "Check that the brokers run and that the topics have as many \
+                                     replicas in sync as their min.insync.replicas."
                 .to_owned(),
             Self::Kafka { .. } | Self::Stopped | Self::Thread(_) => String::new(),
         }
@@ -292,17 +292,17 @@ fn is_authorization(code: RDKafkaErrorCode) -> bool {
 
 fn topic_hint(topic: &str, code: RDKafkaErrorCode) -> String {
     let fix = match code {
-        _ if is_authorization(code) => "grant the connector's principal Create on it",
+        _ if is_authorization(code) => "Grant the connector's principal Create on it",
         RDKafkaErrorCode::InvalidReplicationFactor => {
-            "set replication_factor under kafka.topic to no more than the number of brokers"
+            "Set replication_factor under kafka.topic to no more than the number of brokers"
         }
-        RDKafkaErrorCode::InvalidConfig => "correct config under kafka.topic",
-        RDKafkaErrorCode::InvalidPartitions => "correct partitions under kafka.topic",
+        RDKafkaErrorCode::InvalidConfig => "Correct config under kafka.topic",
+        RDKafkaErrorCode::InvalidPartitions => "Correct partitions under kafka.topic",
         RDKafkaErrorCode::PolicyViolation => {
-            "change partitions, replication_factor or config under kafka.topic as the brokers' \
+            "Change partitions, replication_factor or config under kafka.topic as the brokers' \
              policy wants"
         }
-        _ => return format!("create topic {topic} by hand"),
+        _ => return format!("Create topic {topic} by hand."),
     };
-    format!("{fix}, or create topic {topic} by hand")
+    format!("{fix}, or create topic {topic} by hand.")
 }

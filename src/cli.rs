@@ -76,6 +76,10 @@ pub fn main() -> ExitCode {
     if let Err(failure) = start_logging(&arguments) {
         return report(&failure);
     }
+    #[cfg(feature = "failpoints")]
+    if let Some(text) = config::failpoint() {
+        crate::failpoints::arm(&text).expect("TAILWATER_FAILPOINT names a failpoint");
+    }
     let Command::Run { config, until_caught_up } = arguments.command;
     let config = match config::load(&config) {
         Ok(config) => Arc::new(config),

@@ -13,6 +13,8 @@ mod load;
 mod secret;
 mod validate;
 
+#[cfg(feature = "failpoints")]
+pub use load::failpoint;
 pub use load::{ConfigError, load};
 pub use secret::{Secret, SecretError};
 

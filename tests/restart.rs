@@ -106,6 +106,29 @@ fn kills_at_any_moment_lose_and_double_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_death_at_every_point_of_a_batch_loses_and_doubles_nothing() -> Result<()> {
+    // GIVEN a source that changes all the time
+    let mut setup = Setup::with_tables("failpoints", &load::TABLES)?;
+    setup.catch_up()?;
+    let load = Load::start(&setup.database, 7, BUSY)?;
+    // WHEN the connector dies at each point of its first batch, and of a later one
+    for point in ["begun", "sent", "flushed", "positioned", "committed"] {
+        for time in [1, 4] {
+            setup.settings.set_environment("TAILWATER_FAILPOINT", &format!("{point}:{time}"));
+            let exit = setup.launch()?.wait_for_exit()?;
+            assert_eq!(exit.code, None, "{point}:{time} was not reached: {}", exit.stderr);
+        }
+    }
+    setup.settings.set_environment("TAILWATER_FAILPOINT", "started");
+    assert_eq!(setup.launch()?.wait_for_exit()?.code, None);
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    load.stop()?;
+    setup.catch_up()?;
+    // THEN each row is there once, in order
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
 fn what_a_kill_cut_off_is_not_there_for_readers_of_committed_records() -> Result<()> {
     // GIVEN one transaction that takes a while to deliver: 10,000 rows of 4 kB
     const ROWS: usize = 10_000;

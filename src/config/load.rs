@@ -35,6 +35,12 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         .map_err(|ConfigError(message)| ConfigError(format!("{}: {message}", path.display())))
 }
 
+/// The failpoint that a test armed, if it did.
+#[cfg(feature = "failpoints")]
+pub fn failpoint() -> Option<String> {
+    std::env::var_os("TAILWATER_FAILPOINT")?.into_string().ok()
+}
+
 /// Reads and checks a configuration given as text, with these environment variables.
 pub(super) fn parse(
     text: &str,

@@ -14,6 +14,7 @@ use crate::{
     decode::{Finished, Rows, Statement},
     encode::Encoder,
     error::{Failure, Verdict},
+    failpoints::{self, Point},
     metrics::Metrics,
     model::{change::Operation, position::Position},
     produce::{Commit, Producer, TopicId},
@@ -84,6 +85,7 @@ impl Delivery {
     /// Commits the position the epoch starts from, then counts as streaming.
     pub(super) fn start(&mut self) -> Result<(), Failure> {
         self.commit()?;
+        failpoints::reach(Point::Started);
         self.metrics.streaming.set(1);
         self.status.enter(State::Streaming, wall_clock());
         tracing::info!(position = %self.record.position.file, "streaming");
@@ -102,6 +104,7 @@ impl Delivery {
         if !open {
             self.producer.begin()?;
             self.batch.opened = Some(Instant::now());
+            failpoints::reach(Point::Begun);
         }
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
@@ -113,6 +116,7 @@ impl Delivery {
         }
         self.batch.rows += u64::from(sent.rows);
         self.batch.bytes += sent.bytes;
+        failpoints::reach(Point::Sent);
         Ok(())
     }
 
@@ -206,7 +210,10 @@ impl Delivery {
     /// Commits the batch and the position after it.
     fn commit(&mut self) -> Result<(), Failure> {
         match self.batch.opened {
-            Some(_) => self.producer.flush()?,
+            Some(_) => {
+                self.producer.flush()?;
+                failpoints::reach(Point::Flushed);
+            }
             None => self.producer.begin()?,
         }
         self.record.seq += 1;
@@ -216,7 +223,13 @@ impl Delivery {
             Failure::new(Verdict::Halt, "position_not_writable", format!("the position {problem}"))
         })?;
         self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), None)?;
+        if self.batch.opened.is_some() {
+            failpoints::reach(Point::Positioned);
+        }
         let commit = self.producer.commit()?;
+        if self.batch.opened.is_some() {
+            failpoints::reach(Point::Committed);
+        }
         self.committed();
         match commit {
             Commit::Clean => Ok(()),

@@ -11,9 +11,9 @@ use crate::{
     error::{Failure, Verdict},
     metrics::Metrics,
     pipeline::{self, Outcome, Run},
-    runtime::spawn_named,
+    runtime::{spawn_named, wall_clock},
     shutdown::Shutdown,
-    status::Status,
+    status::{State, Status},
 };
 
 /// Streams every committed row change from MySQL to Kafka as Avro, exactly once.
@@ -132,7 +132,7 @@ async fn run(config: Arc<Config>, until_caught_up: bool) -> ExitCode {
         Ok(server) => server,
         Err(failure) => return report(&failure),
     };
-    let signals = spawn_named("signals", watch_signals(shutdown.clone()));
+    let signals = spawn_named("signals", watch_signals(shutdown.clone(), status.clone()));
     let drain_timeout = config.delivery.drain_timeout();
     let stay_after_halt = config.admin.stay_after_halt;
     let pipeline = Run { config, until_caught_up, shutdown: shutdown.clone(), status, metrics };
@@ -172,7 +172,7 @@ fn report_overdue(drain_timeout: Duration) -> ExitCode {
 }
 
 /// SIGTERM and Ctrl-C ask for a drain.
-async fn watch_signals(shutdown: Shutdown) {
+async fn watch_signals(shutdown: Shutdown, status: Status) {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -184,6 +184,7 @@ async fn watch_signals(shutdown: Shutdown) {
             _ = terminate.recv() => tracing::info!("SIGTERM received, finishing"),
             _ = interrupt.recv() => tracing::info!("interrupt received, finishing"),
         }
+        status.enter(State::Draining, wall_clock());
         shutdown.request();
     }
 }

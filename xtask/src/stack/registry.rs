@@ -71,6 +71,11 @@ impl Server for Registry {
         command.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
         command.arg("-Dquarkus.http.host=127.0.0.1");
         command.arg(format!("-Dquarkus.http.port={port}"));
+        // With more than one connection to its in-memory database, registrations at the same time
+        // violate its keys and leave tables locked for good.
+        for size in ["min-size", "initial-size", "max-size"] {
+            command.arg(format!("-Dquarkus.datasource.jdbc.{size}=1"));
+        }
         command.arg("-jar").arg(self.installation.join("target/registry-1-runner.jar"));
         let mut process = Process::start_logged("the registry", command, &self.log_file())?;
         process.wait_until(START_LIMIT, || {

@@ -252,9 +252,11 @@ fn client_meaning(doing: &str, error: &Error, user: &str) -> (Verdict, &'static 
         Error::Driver(DriverError::UnknownAuthPlugin { .. }) => (
             Config,
             "mysql_access_denied",
-            "Check mysql.user: an account that does not exist gets this answer too. The account \
-             must use caching_sha2_password or mysql_native_password."
-                .to_owned(),
+            format!(
+                "Check mysql.user: an account that does not exist gets this answer too, and \
+                 '{user}' may be one. The account must use caching_sha2_password or \
+                 mysql_native_password."
+            ),
         ),
         Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
             (Recycle, "mysql_connection_lost", String::new())

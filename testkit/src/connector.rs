@@ -79,18 +79,13 @@ impl Connector {
         self.process.id()
     }
 
-    /// The folder that it runs in.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// What it printed to stderr so far.
     pub fn stderr(&self) -> String {
         read(&self.folder.path().join("stderr"))
     }
 
     /// What it printed to stdout so far.
-    pub fn stdout(&self) -> String {
+    fn stdout(&self) -> String {
         read(&self.folder.path().join("stdout"))
     }
 
@@ -99,18 +94,9 @@ impl Connector {
     /// # Errors
     /// When the process ends or the time is up before.
     pub fn wait_for_line(&mut self, words: &str) -> Result<String> {
-        self.wait_for_lines(words, 1)
-    }
-
-    /// Waits until `count` lines of stderr contain `words`, and returns the last of these.
-    ///
-    /// # Errors
-    /// When the process ends or the time is up before.
-    pub fn wait_for_lines(&mut self, words: &str, count: usize) -> Result<String> {
-        self.wait_while_running(&format!("log line {count} with “{words}”"), |connector| {
+        self.wait_while_running(&format!("a log line with “{words}”"), |connector| {
             let stderr = connector.stderr();
-            let mut lines = stderr.lines().filter(|line| line.contains(words));
-            Ok(lines.nth(count - 1).map(ToOwned::to_owned))
+            Ok(stderr.lines().find(|line| line.contains(words)).map(ToOwned::to_owned))
         })
     }
 

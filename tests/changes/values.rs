@@ -47,7 +47,7 @@ fn fractions_keep_every_digit() -> Result<()> {
         "a FLOAT, b DOUBLE, c DECIMAL(10,2), d DECIMAL(65,30), e DECIMAL(5,0), f DECIMAL(3,3)",
         &[
             "1.5, -2.25, 12345678.90, 1.000000000000000000000000000001, 7, 0.001",
-            "-3.4028235e38, 1.7976931348623157e308, -0.01, 
+            "-3.4028235e38, 1.7976931348623157e308, -0.01,
              -99999999999999999999999999999999999.999999999999999999999999999999, -99999, -0.999",
             "0.1, 0.1, 0, 0, 0, 0",
             "NULL, NULL, NULL, NULL, NULL, NULL",
@@ -56,19 +56,68 @@ fn fractions_keep_every_digit() -> Result<()> {
 }
 
 #[test]
-fn texts_are_the_same_in_every_character_set() -> Result<()> {
+fn texts_of_every_length_arrive_whole() -> Result<()> {
     check(
         "texts",
-        "a CHAR(8), b VARCHAR(300), c TEXT, d VARCHAR(20) CHARACTER SET latin1,
-         e VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_bin, f VARCHAR(20) CHARACTER SET ascii, g TINYTEXT,
-         h VARCHAR(20) CHARACTER SET utf8mb3",
+        "a CHAR(8), b VARCHAR(300), c TEXT, d TINYTEXT, e MEDIUMTEXT, f LONGTEXT",
         &[
-            "'žluť', REPEAT('ř', 300), REPEAT('long ', 20000), 'ž€ÿ', 'šé', 'plain', '', 'ěšč'",
-            "'pad ', '', '', '', '', '', 'x', ''",
-            "'\\0', '\\n\\t\"''', '👩‍👩‍👧', 'a', 'a', 'a', 'a', 'a'",
-            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+            "'žluť', REPEAT('ř', 300), REPEAT('long ', 10000), '', REPEAT('𝄞', 20000), 'x'",
+            "'pad ', '', '', REPEAT('x', 255), '', ''",
+            "'\\0', '\\n\\t\"''', '👩‍👩‍👧', 'a', 'a', 'a'",
+            "NULL, NULL, NULL, NULL, NULL, NULL",
         ],
     )
+}
+
+#[test]
+fn texts_are_the_same_in_every_character_set() -> Result<()> {
+    // GIVEN a table with a column in each character set that the server has
+    let mut setup = Setup::new("character_sets")?;
+    let (_, sets) = setup.database.query(
+        "SELECT character_set_name, maxlen FROM information_schema.character_sets
+         WHERE character_set_name <> 'binary' ORDER BY 1",
+    )?;
+    let sets: Vec<(String, u64)> = sets.into_iter().map(mysql_async::from_row).collect();
+    let column = |(set, _): &(String, u64)| format!("{set}_text TEXT CHARACTER SET {set}");
+    let columns = sets.iter().map(column).collect::<Vec<_>>().join(", ");
+    setup.database.execute(&format!("CREATE TABLE texts (id INT PRIMARY KEY, {columns})"))?;
+    // WHEN each holds what it can of a text in many scripts (`?` for the rest), and then, if its
+    // characters have one byte, all characters from space on
+    let scripts = "'Aß€ žluťoučký Ωμέγα עברית عربي ไทย 中文 日本 かな ｶﾅ 한국 ქართული'";
+    let converted = sets.iter().map(|(set, _)| format!("CONVERT({scripts} USING {set})"));
+    let mut raw = Vec::new();
+    for (set, longest) in &sets {
+        raw.push(if *longest == 1 {
+            format!("_{set} x'{}'", characters(&mut setup, set)?)
+        } else {
+            "NULL".to_owned()
+        });
+    }
+    let converted = converted.collect::<Vec<_>>().join(", ");
+    let statements = [
+        format!("INSERT INTO texts VALUES (1, {converted})"),
+        format!("INSERT INTO texts VALUES (2, {})", raw.join(", ")),
+    ];
+    let statements = statements.each_ref().map(String::as_str);
+    let records = capture(&mut setup, &statements, &["texts"])?.remove(0);
+    // THEN each arrives as the server itself prints it
+    assert_eq!(records.len(), 2);
+    let comparison = compare(&mut setup.database, "texts", &records)?;
+    assert!(comparison.is_equal(), "{comparison}");
+    Ok(())
+}
+
+/// The bytes from space on that are characters of this set, in hexadecimal digits. The server
+/// takes any byte into a column, and prints those that are none as `?` or U+FFFD.
+fn characters(setup: &mut Setup, set: &str) -> Result<String> {
+    setup.database.value(&format!(
+        "WITH RECURSIVE bytes (byte) AS (SELECT 32 UNION ALL SELECT byte + 1 FROM bytes
+            WHERE byte < 255)
+         SELECT GROUP_CONCAT(HEX(byte) ORDER BY byte SEPARATOR '') FROM bytes
+         WHERE byte = ORD('?')
+            OR HEX(CONVERT(CONVERT(UNHEX(HEX(byte)) USING {set}) USING utf8mb4))
+                NOT IN ('3F', 'EFBFBD')"
+    ))
 }
 
 #[test]

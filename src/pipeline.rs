@@ -175,7 +175,8 @@ impl Progress {
             .told
             .is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < TELL_AGAIN);
         if !known {
-            let hint = &failure.hint;
+            // An empty hint is left out of the line.
+            let hint = Some(&failure.hint).filter(|hint| !hint.is_empty());
             tracing::warn!(reason = failure.reason, hint, "{}; trying again", failure.message);
             self.told = Some((Instant::now(), failure.reason));
         }

@@ -197,8 +197,9 @@ impl Inquiry<'_> {
         if rows.iter().any(|row| row.get::<u32, _>(0) == Some(server_id)) {
             tracing::warn!(
                 server_id,
-                "another client reads the binlog with this server id and will be thrown out; give \
-                 each its own mysql.server_id"
+                "the source still sends the binlog to a client with this server id, and will \
+                 stop that now: the last run of this connector, or another client, which needs a \
+                 mysql.server_id of its own"
             );
         }
     }

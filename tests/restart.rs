@@ -189,6 +189,30 @@ fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
 }
 
 #[test]
+fn without_gtids_it_goes_on_by_file_and_offset() -> Result<()> {
+    // GIVEN a server without GTIDs that changes all the time
+    let mysql = private_mysql(&["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"])?;
+    let address = StackAddress::from_environment()?;
+    let mut setup = Setup::on(address, &mysql, "without_gtids")?;
+    setup.database.execute_all(&load::TABLES)?;
+    let mut connector = setup.start()?;
+    let load = Load::start(&setup.database, 8, BUSY)?;
+    // WHEN the connector is killed while it streams, and binlog files end
+    let mut consumer = setup.consumer("rows_written")?;
+    for _ in 0..4 {
+        consumer.take(5)?;
+        setup.database.execute("FLUSH BINARY LOGS")?;
+        connector.kill()?;
+        connector = setup.start()?;
+    }
+    connector.stop()?;
+    load.stop()?;
+    setup.catch_up()?;
+    // THEN each row is there once, in order
+    assert_exactly_once(&mut setup)
+}
+
+#[test]
 fn a_restarted_mysql_is_followed_again() -> Result<()> {
     // GIVEN a connector that streams from a server of its own
     let mut mysql = private_mysql(&[])?;

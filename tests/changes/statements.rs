@@ -98,6 +98,42 @@ fn a_transaction_larger_than_a_packet_arrives_whole() -> Result<()> {
 }
 
 #[test]
+fn an_event_larger_than_a_packet_does_not_stop_those_after_it() -> Result<()> {
+    // GIVEN a table that is not captured, because no record could hold its rows
+    let long = "CREATE TABLE long_rows (id INT NOT NULL PRIMARY KEY, text LONGTEXT)";
+    let mut setup = Setup::with_tables("large_event", &[long, ITEMS])?;
+    setup.settings.set("capture.exclude_tables", json!(["*.long_rows"]));
+    // WHEN one row of it fills more than the 16 MiB of one packet
+    let statements = [
+        "INSERT INTO items VALUES (1, 'before')",
+        "INSERT INTO long_rows VALUES (1, REPEAT('x', 20 * 1024 * 1024))",
+        "INSERT INTO items VALUES (2, 'after')",
+    ];
+    let records = capture(&mut setup, &statements, &["items"])?.remove(0);
+    // THEN the rows around it arrive
+    assert_eq!(afters(&records).iter().map(|row| &row["id"]).collect::<Vec<_>>(), [1, 2]);
+    Ok(())
+}
+
+#[test]
+fn compressed_transactions_arrive_as_others_do() -> Result<()> {
+    let mut setup = Setup::with_tables("compressed", &[ITEMS])?;
+    let statements = [
+        "INSERT INTO items VALUES (1, 'plain')",
+        "SET SESSION binlog_transaction_compression = ON",
+        "INSERT INTO items VALUES (2, 'small'), (3, 'too')",
+        "DELETE FROM items WHERE id = 1",
+        "SET SESSION binlog_transaction_compression = OFF",
+        "UPDATE items SET name = 'again' WHERE id = 2",
+    ];
+    let records = capture(&mut setup, &statements, &["items"])?.remove(0);
+    assert_eq!(operations(&records), ["c", "c", "c", "d", "tombstone", "u"]);
+    let comparison = compare(&mut setup.database, "items", &records)?;
+    assert!(comparison.is_equal(), "different rows");
+    Ok(())
+}
+
+#[test]
 fn a_column_added_between_rows_changes_the_records_after_it_only() -> Result<()> {
     let mut setup = Setup::with_tables("add_column", &[ITEMS])?;
     let statements = [

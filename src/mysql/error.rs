@@ -253,9 +253,9 @@ fn client_meaning(doing: &str, error: &Error, user: &str) -> (Verdict, &'static 
             Config,
             "mysql_access_denied",
             format!(
-                "Check mysql.user: an account that does not exist gets this answer too, and \
-                 '{user}' may be one. The account must use caching_sha2_password or \
-                 mysql_native_password."
+                "Check mysql.user and mysql.password: an account that does not exist gets this \
+                 answer too, and '{user}' may be one. One that does must use \
+                 caching_sha2_password or mysql_native_password."
             ),
         ),
         Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
@@ -332,7 +332,7 @@ fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
 
 #[cfg(test)]
 mod tests {
-    use mysql_async::{Error, ServerError};
+    use mysql_async::{DriverError, Error, ServerError};
 
     use super::MysqlError;
     use crate::error::{Failure, Verdict};
@@ -368,6 +368,22 @@ mod tests {
         check(1236, more, Verdict::Halt, "source_diverged");
         let bogus = "bogus data in log event; the first event 'binlog.000001' at 157";
         check(1236, bogus, Verdict::Halt, "binlog_unreadable");
+    }
+
+    /// Which of its plugins a server asks an unknown account for is chance.
+    #[test]
+    fn an_account_that_is_asked_for_another_plugin_is_told_like_a_refused_login() {
+        let name = "sha256_password".to_owned();
+        let failure = Failure::from(MysqlError::Client {
+            doing: "connect to",
+            address: "db:3306".into(),
+            user: "nobody".into(),
+            error: Box::new(Error::Driver(DriverError::UnknownAuthPlugin { name })),
+        });
+        assert_eq!((failure.verdict, failure.reason), (Verdict::Config, "mysql_access_denied"));
+        for word in ["nobody", "mysql.user", "mysql.password", "db:3306", "sha256_password"] {
+            assert!(failure.to_string().contains(word), "{word} is not in {failure}");
+        }
     }
 
     #[test]

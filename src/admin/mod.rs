@@ -7,7 +7,7 @@
 //! | `/metrics` | Prometheus text |
 //! | `/status` | JSON: state, failure, position |
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -41,11 +41,7 @@ pub struct Shown {
 }
 
 /// The server; dropping it ends it.
-pub struct AdminServer {
-    /// Where it listens, with the port that was picked.
-    pub address: SocketAddr,
-    task: JoinHandle<()>,
-}
+pub struct AdminServer(JoinHandle<()>);
 
 /// Starts to listen and answer.
 pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure> {
@@ -70,12 +66,12 @@ pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure>
             tracing::error!(%error, "the admin server ended");
         }
     });
-    Ok(AdminServer { address, task })
+    Ok(AdminServer(task))
 }
 
 impl Drop for AdminServer {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
@@ -123,8 +119,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
                 .then(|| clock::iso_8601_us(position.source_time_us)),
             committed: snapshot.committed.map(clock::iso_8601),
         }),
-        lag_seconds: Duration::from_secs_f64(shown.metrics.source_lag_seconds.get().max(0.0))
-            .as_secs_f64(),
+        lag_seconds: shown.metrics.source_lag_seconds.get(),
     })
 }
 

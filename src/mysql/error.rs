@@ -218,7 +218,6 @@ fn setting_hint(variable: &str, needed: &str) -> String {
     match variable {
         "log_bin" => "Start the server with log_bin.".to_owned(),
         "server_id" => "Set mysql.server_id to another number, or the server's.".to_owned(),
-        "version" => String::new(),
         _ => format!(
             "Run: SET PERSIST {variable} = {needed}; then reconnect the clients that write, since \
              sessions keep the value they began with."

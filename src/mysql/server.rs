@@ -14,8 +14,6 @@ use crate::{
 /// The source as it was a moment ago.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// `@@version`.
-    pub version: String,
     /// `@@server_uuid`.
     pub uuid: ServerUuid,
     /// What it had committed: the end of its binlog and, with `gtid_mode=ON`, its GTIDs.
@@ -32,7 +30,6 @@ impl Server {
     /// Asks the source what it is, and refuses what cannot work.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
         let mut server = Inquiry { connection, config };
-        let version = server.variable("version").await?;
         let settings = [
             ("log_bin", &["1"][..]),
             ("binlog_format", &["ROW"]),
@@ -54,7 +51,7 @@ impl Server {
         let current = server.current_position(uuid, with_gtids).await?;
         let files = if with_gtids { Vec::new() } else { server.binlog_files().await? };
         server.warn_of_namesakes().await;
-        Ok(Self { version, uuid, current, lower_case_table_names, purged, files })
+        Ok(Self { uuid, current, lower_case_table_names, purged, files })
     }
 
     /// Whether the source can go on from a saved position, and how to ask it: nothing may be

@@ -50,6 +50,10 @@ pub(super) fn is_same_type(
         // them by comparing the text that the labels give is exact.
         ColumnKind::Enum(labels) => name == "enum" && list(column_type) == Some(quoted(labels)),
         ColumnKind::Set(labels) => name == "set" && list(column_type) == Some(quoted(labels)),
+        ColumnKind::Json => name == "json",
+        ColumnKind::Geometry { is_point: true } => name == "point",
+        ColumnKind::Geometry { is_point: false } => is_geometry(name),
+        ColumnKind::Vector => name == "vector",
         ColumnKind::Unsupported(unsupported) => name.eq_ignore_ascii_case(unsupported),
     }
 }
@@ -60,6 +64,20 @@ fn is_string(name: &str) -> bool {
 
 fn is_bytes(name: &str) -> bool {
     matches!(name, "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob")
+}
+
+fn is_geometry(name: &str) -> bool {
+    matches!(
+        name,
+        "geometry"
+            | "linestring"
+            | "polygon"
+            | "multipoint"
+            | "multilinestring"
+            | "multipolygon"
+            | "geomcollection"
+            | "geometrycollection"
+    )
 }
 
 /// The numbers in the type's parentheses.
@@ -108,7 +126,11 @@ mod tests {
             ("varbinary(20)", None, &ColumnKind::Text, false),
             ("varbinary(20)", None, &ColumnKind::Bytes, true),
             ("binary(4)", None, &ColumnKind::Binary { length: 4 }, true),
-            ("json", None, &ColumnKind::Unsupported("JSON"), true),
+            ("json", None, &ColumnKind::Json, true),
+            ("point", None, &ColumnKind::Geometry { is_point: true }, true),
+            ("geomcollection", None, &ColumnKind::Geometry { is_point: false }, true),
+            ("point", None, &ColumnKind::Geometry { is_point: false }, false),
+            ("vector(4)", None, &ColumnKind::Vector, true),
         ] {
             assert_eq!(is_same_type(text, character_set, kind), same, "{text} as {kind:?}");
         }

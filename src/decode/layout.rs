@@ -185,7 +185,10 @@ impl Cell {
             ColumnKind::Set(ref labels) => {
                 Self::Set { bytes: length_bytes, labels: u8::try_from(labels.len()).ok()? }
             }
-            ColumnKind::Unsupported(_) => Self::Unread,
+            ColumnKind::Json
+            | ColumnKind::Geometry { .. }
+            | ColumnKind::Vector
+            | ColumnKind::Unsupported(_) => Self::Unread,
         })
     }
 }

@@ -46,6 +46,9 @@ pub(super) fn field_kind(
         ColumnKind::Bytes => FieldKind::Bytes,
         ColumnKind::Enum(ref labels) => FieldKind::Enum(labels.clone()),
         ColumnKind::Set(ref labels) => FieldKind::EnumSet(labels.clone()),
+        ColumnKind::Json => return Err("JSON"),
+        ColumnKind::Geometry { .. } => return Err("GEOMETRY"),
+        ColumnKind::Vector => return Err("VECTOR"),
         ColumnKind::Unsupported(name) => return Err(name),
     })
 }

@@ -103,7 +103,16 @@ pub enum ColumnKind {
     Enum(Vec<String>),
     /// SET with its labels, decoded from the column's character set.
     Set(Vec<String>),
-    /// A type that is not read yet, by its name.
+    /// JSON.
+    Json,
+    /// GEOMETRY and its subtypes.
+    Geometry {
+        /// POINT, whose records show the coordinates.
+        is_point: bool,
+    },
+    /// VECTOR.
+    Vector,
+    /// A type that is not read, by its name.
     Unsupported(&'static str),
 }
 

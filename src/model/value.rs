@@ -40,6 +40,13 @@ pub enum Value<'a> {
     Enum(u16),
     /// SET: bit 0 for the first label.
     Set(u64),
+    /// JSON, as text in the form that `format.json` asks for: what a document holds besides text
+    /// (decimals, dates, bytes) has a place in the text only.
+    Json(&'a str),
+    /// GEOMETRY and its subtypes.
+    Geometry(Geometry<'a>),
+    /// VECTOR: little-endian IEEE 754 singles, four bytes each.
+    Vector(&'a [u8]),
 }
 
 /// A calendar date as MySQL stores it: parts can be zero (`0000-00-00`, `2024-00-10`).
@@ -69,6 +76,15 @@ pub struct Instant {
     pub seconds: i64,
     /// Microseconds within the second, below 1,000,000.
     pub microseconds: u32,
+}
+
+/// A geometry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry<'a> {
+    /// Number of the spatial reference system; 0 for none.
+    pub srid: u32,
+    /// Well-known binary (OGC 06-103r4, section 8), as MySQL stores it.
+    pub wkb: &'a [u8],
 }
 
 /// A row event's rows, read one value after another without building anything per row.

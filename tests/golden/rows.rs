@@ -173,7 +173,10 @@ fn value_of(recorded: &Json, column: &Column) -> Stored {
             bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
             return Stored::Bytes(bytes);
         }
-        ColumnKind::Unsupported(name) => panic!("{name}"),
+        kind @ (ColumnKind::Json
+        | ColumnKind::Geometry { .. }
+        | ColumnKind::Vector
+        | ColumnKind::Unsupported(_)) => panic!("{kind:?}"),
     })
 }
 

@@ -20,6 +20,7 @@ pub use secret::{Secret, SecretError};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The connector's name: topic prefix, transactional id, state topic.
@@ -48,6 +49,7 @@ pub struct Config {
 
 /// `[mysql]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
     /// Host name or address.
@@ -76,6 +78,7 @@ pub struct Mysql {
 
 /// MySQL's own TLS modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TlsMode {
     /// Never.
@@ -93,6 +96,7 @@ pub enum TlsMode {
 
 /// `[capture]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
     /// Globs over `database.table`.
@@ -113,6 +117,7 @@ pub struct Capture {
 
 /// What a TRUNCATE of a captured table does: no row event tells which rows are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TruncatePolicy {
     /// Stops before it, so that somebody decides.
@@ -124,6 +129,7 @@ pub enum TruncatePolicy {
 
 /// `[snapshot]`
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Whether the rows that exist already are read.
@@ -133,6 +139,7 @@ pub struct Snapshot {
 
 /// Whether the rows that exist already are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotMode {
     /// Read tables that have no committed snapshot. Not there yet: the first start begins at the
@@ -145,6 +152,7 @@ pub enum SnapshotMode {
 
 /// `[kafka]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Kafka {
     /// Brokers to ask first, comma separated `host:port`.
@@ -159,6 +167,7 @@ pub struct Kafka {
 
 /// `[kafka] topic`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TopicSettings {
     /// Partitions of a data topic.
@@ -171,6 +180,7 @@ pub struct TopicSettings {
 
 /// `[schema_registry]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SchemaRegistry {
     /// Base URL of Confluent's API, path prefix included; several separated by commas.
@@ -187,6 +197,7 @@ pub struct SchemaRegistry {
 
 /// `[format]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Format {
     /// What surrounds a row.
@@ -200,6 +211,7 @@ pub struct Format {
 
 /// What surrounds a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Envelope {
     /// Debezium's: before, after, source, operation, times.
@@ -209,6 +221,7 @@ pub enum Envelope {
 
 /// How BIGINT UNSIGNED is delivered: its upper half does not fit an Avro long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum UnsignedBigint {
     /// As a long; a number above 2^63 - 1 halts.
@@ -220,6 +233,7 @@ pub enum UnsignedBigint {
 
 /// `[delivery]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Delivery {
     /// What consumers can rely on.
@@ -234,6 +248,7 @@ pub struct Delivery {
 
 /// What consumers can rely on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
     /// Records and position commit in one Kafka transaction.
@@ -243,6 +258,7 @@ pub enum Guarantee {
 
 /// `[admin]`
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Address to listen on; port 0 takes a free one.

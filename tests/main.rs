@@ -17,5 +17,6 @@ mod kafka_stages;
 mod load;
 mod registry;
 mod restart;
+mod schemas;
 mod setup;
 mod tidy;

@@ -19,5 +19,7 @@ mod record;
 mod state_topic;
 
 pub use error::{CommitError, RecordError};
+#[cfg(feature = "json-schema")]
+pub use record::position_schema;
 pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
 pub use state_topic::{await_newer_generation, check_topic, load, topic_settings};

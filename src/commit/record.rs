@@ -31,17 +31,33 @@ pub struct PositionRecord {
     pub position: Position,
 }
 
-/// The record's fields in the order they are written.
+/// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
+/// delivered or proved irrelevant.
+// The fields stand in the order in which they are written.
 #[derive(Deserialize, Serialize)]
+#[cfg_attr(
+    feature = "json-schema",
+    derive(schemars::JsonSchema),
+    schemars(title = "PositionRecord")
+)]
 struct Fields {
+    /// The version of the record's meaning.
     v: u64,
+    /// The connector's name.
     connector: String,
+    /// How many times a producer of this connector has started.
     generation: u64,
+    /// How many positions were saved before.
     seq: u64,
+    /// The kind of server the position belongs to: `mysql`.
     flavor: String,
+    /// The server whose `file` and `pos` these are.
     server_uuid: String,
+    /// The GTIDs of all transactions delivered; null on a source without GTIDs.
     gtid_set: Option<String>,
+    /// The binlog file.
     file: String,
+    /// The offset in the file at which the next transaction begins, or before it.
     pos: u64,
     /// Commit time of the last transaction at the source, microseconds since the epoch.
     source_ts_us: u64,
@@ -109,6 +125,12 @@ impl PositionRecord {
         };
         Ok(Self { generation: fields.generation, seq: fields.seq, position })
     }
+}
+
+/// The JSON Schema of the record.
+#[cfg(feature = "json-schema")]
+pub fn position_schema() -> schemars::Schema {
+    schemars::schema_for!(Fields)
 }
 
 /// The kind of server the position belongs to.

@@ -45,6 +45,34 @@ impl Secret {
     }
 }
 
+/// A text, `{ env = "NAME" }` or `{ file = "path" }`.
+#[cfg(feature = "json-schema")]
+impl schemars::JsonSchema for Secret {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let reference = |key: &str, description: &str| {
+            serde_json::json!({
+                "type": "object",
+                "description": description,
+                "properties": { key: { "type": "string" } },
+                "required": [key],
+                "additionalProperties": false,
+            })
+        };
+        schemars::json_schema!({
+            "description": "A setting that may be secret.",
+            "anyOf": [
+                { "type": "string" },
+                reference("env", "The name of the environment variable that holds it."),
+                reference("file", "The path of the file that holds it."),
+            ],
+        })
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the configuration's own reader")]
 fn read_variable(name: &str) -> Result<String, SecretError> {
     std::env::var(name).map_err(|_| SecretError::Env(name.to_owned()))

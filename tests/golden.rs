@@ -9,13 +9,15 @@ mod messages;
 mod rows;
 mod tables;
 
-/// The recorded tables whose types are read.
-const TABLES: [&str; 12] = [
+/// The recorded tables.
+const TABLES: [&str; 15] = [
     "customers",
     "t-odd name.x",
     "t_bin",
     "t_gen",
+    "t_geo",
     "t_int",
+    "t_json",
     "t_key",
     "t_nokey",
     "t_real",
@@ -23,6 +25,7 @@ const TABLES: [&str; 12] = [
     "t_text",
     "t_time",
     "t_unique",
+    "t_vec",
 ];
 
 fn config() -> Config {

@@ -40,6 +40,15 @@ pub enum Problem {
     /// An instant outside the years 0 to 9999.
     #[error("holds a time outside the years 0 to 9999")]
     TimeOutOfRange,
+    /// A POINT column holds another geometry, or bytes that are none.
+    #[error("is a POINT and holds a geometry that is none")]
+    NotAPoint,
+    /// A spatial reference system's number that 32 signed bits cannot hold.
+    #[error("holds a geometry whose SRID is above 2^31 - 1, which the field cannot hold")]
+    SridTooLarge,
+    /// A VECTOR whose bytes are not four for each number.
+    #[error("holds a VECTOR whose last number is cut short")]
+    VectorCutShort,
     /// A value of another type than the table version says.
     #[error("holds a value of another type than its table has")]
     OtherType,
@@ -69,6 +78,15 @@ where
             Problem::SetWithoutLabel => Self::new(Verdict::Halt, "set_label_unknown", message),
             Problem::TimeOutOfRange => {
                 Self::new(Verdict::Halt, "time_out_of_range", message).hint(leave_out)
+            }
+            Problem::NotAPoint => {
+                Self::new(Verdict::Halt, "geometry_is_no_point", message).hint(leave_out)
+            }
+            Problem::SridTooLarge => {
+                Self::new(Verdict::Halt, "srid_too_large", message).hint(leave_out)
+            }
+            Problem::VectorCutShort => {
+                Self::new(Verdict::Halt, "vector_cut_short", message).hint(leave_out)
             }
             Problem::OtherType => Self::new(Verdict::Bug, "value_type_mismatch", message),
         }

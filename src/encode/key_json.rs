@@ -4,7 +4,12 @@
 //! its values have been read over. Numbers and text look as Kafka Connect's header converter
 //! writes them; bytes are Base64.
 
-use super::{TablePlan, avro::Reader, json, plan::ColumnPlan};
+use super::{
+    TablePlan,
+    avro::{FIRST_BRANCH, Reader},
+    json,
+    plan::ColumnPlan,
+};
 use crate::model::{decimal::Decimal, record::FieldKind};
 
 /// Replaces `out` by the key, given with its frame.
@@ -32,7 +37,11 @@ fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut Reader<'_>) -
         out.push_str("null");
         return Some(());
     }
-    match &column.kind {
+    write_value(out, &column.kind, reader)
+}
+
+fn write_value(out: &mut String, kind: &FieldKind, reader: &mut Reader<'_>) -> Option<()> {
+    match kind {
         FieldKind::Int16
         | FieldKind::Int32
         | FieldKind::Int64
@@ -54,14 +63,56 @@ fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut Reader<'_>) -
         FieldKind::Text
         | FieldKind::ZonedTimestamp { .. }
         | FieldKind::Enum(_)
-        | FieldKind::EnumSet(_) => json::string(out, str::from_utf8(reader.bytes()?).ok()?),
+        | FieldKind::EnumSet(_)
+        | FieldKind::Json => json::string(out, str::from_utf8(reader.bytes()?).ok()?),
         FieldKind::Decimal { scale, .. } => {
             out.push_str(&Decimal::from_twos_complement(reader.bytes()?)?.to_text(*scale));
         }
         FieldKind::Bytes | FieldKind::PaddedBytes { .. } | FieldKind::Bits { .. } => {
             base64(out, reader.bytes()?);
         }
+        FieldKind::Geometry => {
+            out.push_str("{\"wkb\":");
+            base64(out, reader.bytes()?);
+            write_srid(out, reader)?;
+        }
+        FieldKind::Point => {
+            for name in ["{\"x\":", ",\"y\":"] {
+                out.push_str(name);
+                write_value(out, &FieldKind::Float64, reader)?;
+            }
+            out.push_str(",\"wkb\":");
+            reader.byte()?;
+            base64(out, reader.bytes()?);
+            write_srid(out, reader)?;
+        }
+        FieldKind::FloatVector => {
+            let count = reader.long()?;
+            out.push('[');
+            for position in 0..count {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_value(out, &FieldKind::Float32, reader)?;
+            }
+            if count > 0 {
+                reader.byte()?;
+            }
+            out.push(']');
+        }
     }
+    Some(())
+}
+
+/// The last field of a geometry.
+fn write_srid(out: &mut String, reader: &mut Reader<'_>) -> Option<()> {
+    out.push_str(",\"srid\":");
+    if reader.byte()? == FIRST_BRANCH {
+        out.push_str("null");
+    } else {
+        json::append(out, format_args!("{}", reader.long()?));
+    }
+    out.push('}');
     Some(())
 }
 

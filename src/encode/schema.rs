@@ -82,30 +82,31 @@ fn record_start(out: &mut String, name: &str, namespace: Option<&str>) {
 
 /// Fields and the bracket that closes them.
 fn write_fields<'a>(out: &mut String, fields: impl Iterator<Item = &'a Field>) {
+    let mut defined = Vec::new();
     for (position, field) in fields.enumerate() {
         if position > 0 {
             out.push(',');
         }
-        write_field(out, field);
+        write_field(out, field, &mut defined);
     }
     out.push(']');
 }
 
 /// One field. A union's first branch is the one its default belongs to.
-fn write_field(out: &mut String, field: &Field) {
+fn write_field(out: &mut String, field: &Field, defined: &mut Vec<&'static str>) {
     json::append(out, format_args!("{{\"name\":\"{}\",\"type\":", field.name));
     match (&field.default, field.nullable) {
-        (None, false) => write_type(out, field),
+        (None, false) => write_type(out, field, defined),
         (None, true) => {
             out.push_str("[\"null\",");
-            write_type(out, field);
+            write_type(out, field, defined);
             out.push_str("],\"default\":null");
         }
         (Some(default), nullable) => {
             if nullable {
                 out.push('[');
             }
-            write_type(out, field);
+            write_type(out, field, defined);
             if nullable {
                 out.push_str(",\"null\"]");
             }
@@ -117,15 +118,28 @@ fn write_field(out: &mut String, field: &Field) {
 }
 
 /// A field's type: a bare name where there is nothing to add, else an object with its attributes
-/// in AvroConverter's order.
-fn write_type(out: &mut String, field: &Field) {
+/// in AvroConverter's order. A record is written out where it is first used and named afterwards;
+/// `defined` has the names of those written so far.
+fn write_type(out: &mut String, field: &Field, defined: &mut Vec<&'static str>) {
     let described = describe(&field.kind);
-    let int16 = field.kind == FieldKind::Int16;
-    if described.name.is_none() && field.default.is_none() && !int16 {
-        json::append(out, format_args!("\"{}\"", described.primitive));
+    if let (Body::Record(text), Some(name)) = (&described.body, described.name) {
+        if defined.contains(&name) {
+            json::append(out, format_args!("\"{name}\""));
+        } else {
+            out.push_str(text);
+            defined.push(name);
+        }
         return;
     }
-    json::append(out, format_args!("{{\"type\":\"{}\"", described.primitive));
+    let int16 = field.kind == FieldKind::Int16;
+    if described.name.is_none() && field.default.is_none() && !int16 {
+        json::append(out, format_args!("\"{}\"", described.body.name()));
+        return;
+    }
+    json::append(out, format_args!("{{\"type\":\"{}\"", described.body.name()));
+    if let Body::Array { items } = described.body {
+        json::append(out, format_args!(",\"items\":\"{items}\""));
+    }
     if let FieldKind::Decimal { precision, scale } = field.kind {
         json::append(out, format_args!(",\"scale\":{scale},\"precision\":{precision}"));
     }
@@ -151,32 +165,79 @@ fn write_type(out: &mut String, field: &Field) {
 
 /// What a kind is in Avro and what Kafka Connect calls it.
 struct Description {
-    primitive: &'static str,
+    body: Body,
     name: Option<&'static str>,
 }
 
-fn describe(kind: &FieldKind) -> Description {
-    let (primitive, name) = match kind {
-        FieldKind::Int16 | FieldKind::Int32 => ("int", None),
-        FieldKind::Int64 | FieldKind::UnsignedInt64 => ("long", None),
-        FieldKind::Float32 => ("float", None),
-        FieldKind::Float64 => ("double", None),
-        FieldKind::Boolean => ("boolean", None),
-        FieldKind::Text => ("string", None),
-        FieldKind::Bytes | FieldKind::PaddedBytes { .. } => ("bytes", None),
-        FieldKind::Decimal { .. } => ("bytes", Some("org.apache.kafka.connect.data.Decimal")),
-        FieldKind::Bits { .. } => ("bytes", Some("io.debezium.data.Bits")),
-        FieldKind::Year => ("int", Some("io.debezium.time.Year")),
-        FieldKind::Date => ("int", Some("io.debezium.time.Date")),
-        FieldKind::MicroTime => ("long", Some("io.debezium.time.MicroTime")),
-        FieldKind::Timestamp => ("long", Some("io.debezium.time.Timestamp")),
-        FieldKind::MicroTimestamp => ("long", Some("io.debezium.time.MicroTimestamp")),
-        FieldKind::ZonedTimestamp { .. } => ("string", Some("io.debezium.time.ZonedTimestamp")),
-        FieldKind::Enum(_) => ("string", Some("io.debezium.data.Enum")),
-        FieldKind::EnumSet(_) => ("string", Some("io.debezium.data.EnumSet")),
-    };
-    Description { primitive, name }
+/// What a kind is in Avro.
+enum Body {
+    Primitive(&'static str),
+    Array {
+        items: &'static str,
+    },
+    /// A record, written out.
+    Record(&'static str),
 }
+
+impl Body {
+    /// The type's name.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Primitive(name) => name,
+            Self::Array { .. } => "array",
+            Self::Record(_) => "record",
+        }
+    }
+}
+
+fn describe(kind: &FieldKind) -> Description {
+    let plain = |primitive| (Body::Primitive(primitive), None);
+    let named = |primitive, name| (Body::Primitive(primitive), Some(name));
+    let (body, name) = match kind {
+        FieldKind::Int16 | FieldKind::Int32 => plain("int"),
+        FieldKind::Int64 | FieldKind::UnsignedInt64 => plain("long"),
+        FieldKind::Float32 => plain("float"),
+        FieldKind::Float64 => plain("double"),
+        FieldKind::Boolean => plain("boolean"),
+        FieldKind::Text => plain("string"),
+        FieldKind::Bytes | FieldKind::PaddedBytes { .. } => plain("bytes"),
+        FieldKind::Decimal { .. } => named("bytes", "org.apache.kafka.connect.data.Decimal"),
+        FieldKind::Bits { .. } => named("bytes", "io.debezium.data.Bits"),
+        FieldKind::Year => named("int", "io.debezium.time.Year"),
+        FieldKind::Date => named("int", "io.debezium.time.Date"),
+        FieldKind::MicroTime => named("long", "io.debezium.time.MicroTime"),
+        FieldKind::Timestamp => named("long", "io.debezium.time.Timestamp"),
+        FieldKind::MicroTimestamp => named("long", "io.debezium.time.MicroTimestamp"),
+        FieldKind::ZonedTimestamp { .. } => named("string", "io.debezium.time.ZonedTimestamp"),
+        FieldKind::Enum(_) => named("string", "io.debezium.data.Enum"),
+        FieldKind::EnumSet(_) => named("string", "io.debezium.data.EnumSet"),
+        FieldKind::Json => named("string", "io.debezium.data.Json"),
+        FieldKind::Geometry => (Body::Record(GEOMETRY), Some("io.debezium.data.geometry.Geometry")),
+        FieldKind::Point => (Body::Record(POINT), Some("io.debezium.data.geometry.Point")),
+        FieldKind::FloatVector => {
+            (Body::Array { items: "float" }, Some("io.debezium.data.FloatVector"))
+        }
+    };
+    Description { body, name }
+}
+
+/// The type of a geometry.
+const GEOMETRY: &str = concat!(
+    r#"{"type":"record","name":"Geometry","namespace":"io.debezium.data.geometry","fields":["#,
+    r#"{"name":"wkb","type":"bytes"},{"name":"srid","type":["null","int"],"default":null}],"#,
+    r#""connect.doc":"Geometry","connect.version":1,"#,
+    r#""connect.name":"io.debezium.data.geometry.Geometry"}"#,
+);
+
+/// The type of a point.
+const POINT: &str = concat!(
+    r#"{"type":"record","name":"Point","namespace":"io.debezium.data.geometry","fields":["#,
+    r#"{"name":"x","type":"double"},{"name":"y","type":"double"},"#,
+    r#"{"name":"wkb","type":["null","bytes"],"default":null},"#,
+    r#"{"name":"srid","type":["null","int"],"default":null}],"#,
+    r#""connect.doc":"Geometry (POINT)","connect.version":1,"#,
+    r#""connect.name":"io.debezium.data.geometry.Point"}"#,
+);
 
 fn write_parameters(out: &mut String, kind: &FieldKind) {
     match kind {

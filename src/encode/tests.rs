@@ -6,7 +6,7 @@ use crate::model::{
     decimal::Decimal,
     record::{DefaultValue, Field, FieldKind, RecordShape},
     table::TableName,
-    value::{Date, DateTime, Instant, RowImages, Value},
+    value::{Date, DateTime, Geometry, Instant, RowImages, Value},
 };
 
 /// Images given as lists of values.
@@ -345,4 +345,79 @@ fn what_the_reader_of_the_row_says_is_passed_on() {
     let shape = shape(vec![field("id", FieldKind::Int32)], &[]);
     let error = encode(&shape, Operation::Update, vec![vec![Value::Int(1)]]).unwrap_err();
     assert_eq!(error, EncodeError::Images("no image"));
+}
+
+/// A point at (1, -2) in big-endian and in little-endian well-known binary.
+const POINTS: [&str; 2] =
+    ["00000000013ff0000000000000c000000000000000", "0101000000000000000000f03f00000000000000c0"];
+
+#[test]
+fn a_point_shows_its_coordinates_whatever_their_byte_order() {
+    for wkb in POINTS.map(bytes) {
+        for (srid, tail) in [(0, "00"), (4326, "02cc43"), (0x7fff_ffff, "02feffffff0f")] {
+            let coordinates = bytes("000000000000f03f00000000000000c0022a");
+            let geometry = Geometry { srid, wkb: &wkb };
+            let expected = [&coordinates, &wkb[..], &bytes(tail)].concat();
+            let written = written(required(FieldKind::Point), Value::Geometry(geometry));
+            assert_eq!(written, Ok((expected, 0)), "{wkb:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_point_is_refused_and_never_read_past_its_end() {
+    let [big, little] = POINTS.map(bytes);
+    let mut not_points: Vec<Vec<u8>> = (0..little.len()).map(|end| little[..end].into()).collect();
+    not_points.push([&big[..], &[0]].concat());
+    // The byte order 2, and a linestring of no points, as MySQL writes it.
+    not_points.push([&[2], &little[1..]].concat());
+    not_points.push(bytes("010200000000000000"));
+    for wkb in &not_points {
+        let geometry = Value::Geometry(Geometry { srid: 0, wkb });
+        assert_eq!(written(required(FieldKind::Point), geometry), Err(Problem::NotAPoint));
+    }
+    let far = Value::Geometry(Geometry { srid: 1 << 31, wkb: &little });
+    for kind in [FieldKind::Point, FieldKind::Geometry] {
+        assert_eq!(written(required(kind), far), Err(Problem::SridTooLarge));
+    }
+}
+
+#[test]
+fn a_vector_is_an_array_of_singles() {
+    let vector = || required(FieldKind::FloatVector);
+    assert_eq!(written(vector(), Value::Vector(b"")), Ok((vec![0], 0)));
+    assert_eq!(written(vector(), Value::Vector(b"abcdefgh")), Ok((b"\x04abcdefgh\0".into(), 0)));
+    assert_eq!(written(vector(), Value::Vector(b"abcdefg")), Err(Problem::VectorCutShort));
+}
+
+#[test]
+fn structures_in_a_key_are_structures_in_its_json() {
+    let kinds = [
+        ("g", FieldKind::Geometry),
+        ("p", FieldKind::Point),
+        ("v", FieldKind::FloatVector),
+        ("e", FieldKind::FloatVector),
+        ("j", FieldKind::Json),
+        ("i", FieldKind::Int32),
+    ];
+    let shape = shape(kinds.map(|(name, kind)| field(name, kind)).into(), &[0, 1, 2, 3, 4, 5]);
+    let [_, point] = POINTS.map(bytes);
+    let singles = [1.5_f32.to_le_bytes(), (-0.25_f32).to_le_bytes()].concat();
+    let row = |number| {
+        vec![
+            Value::Geometry(Geometry { srid: 0, wkb: &[0xff] }),
+            Value::Geometry(Geometry { srid: 4326, wkb: &point }),
+            Value::Vector(&singles),
+            Value::Vector(&[]),
+            Value::Json("{\"a\":1}"),
+            Value::Int(number),
+        ]
+    };
+    let (messages, _) = encode(&shape, Operation::Update, vec![row(1), row(2)]).unwrap();
+    let expected = concat!(
+        r#"{"g":{"wkb":"/w==","srid":null},"#,
+        r#""p":{"x":1.0,"y":-2.0,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAADA","srid":4326},"#,
+        r#""v":[1.5,-0.25],"e":[],"j":"{\"a\":1}","i":1}"#,
+    );
+    assert_eq!(messages[2].header, Some(("__debezium.oldkey", expected.to_owned())));
 }

@@ -1,6 +1,10 @@
 //! One value into one field.
 
-use super::{Problem, avro, plan::ColumnPlan};
+use super::{
+    Problem,
+    avro::{self, FIRST_BRANCH, SECOND_BRANCH},
+    plan::ColumnPlan,
+};
 use crate::model::{
     decimal::Decimal,
     record::FieldKind,
@@ -37,7 +41,9 @@ impl ColumnPlan {
                 FieldKind::Int16 | FieldKind::Int32 | FieldKind::Int64 | FieldKind::UnsignedInt64,
                 Value::UnsignedInt(number),
             ) => avro::long(out, i64::try_from(*number).map_err(|_| Problem::UnsignedTooLarge)?),
-            (FieldKind::Text, Value::Text(text)) => avro::bytes(out, text.as_bytes()),
+            (FieldKind::Text, Value::Text(text)) | (FieldKind::Json, Value::Json(text)) => {
+                avro::bytes(out, text.as_bytes());
+            }
             (FieldKind::Bytes, Value::Bytes(bytes)) => avro::bytes(out, bytes),
             (FieldKind::Decimal { .. }, Value::Decimal(decimal)) => {
                 avro::bytes(out, decimal.to_twos_complement(&mut [0; 32]));
@@ -70,7 +76,7 @@ impl ColumnPlan {
             (FieldKind::ZonedTimestamp { fraction }, Value::Timestamp(instant)) => {
                 self.write_instant(out, *instant, *fraction, zero_dates)?;
             }
-            (kind, _) => write_set_of_bits_or_labels(out, kind, value)?,
+            (kind, _) => write_rare(out, kind, value)?,
         }
         Ok(())
     }
@@ -111,11 +117,7 @@ impl ColumnPlan {
 }
 
 /// The kinds that are rare, or dear for what they do.
-fn write_set_of_bits_or_labels(
-    out: &mut Vec<u8>,
-    kind: &FieldKind,
-    value: &Value<'_>,
-) -> Result<(), Problem> {
+fn write_rare(out: &mut Vec<u8>, kind: &FieldKind, value: &Value<'_>) -> Result<(), Problem> {
     match (kind, *value) {
         (FieldKind::PaddedBytes { length }, Value::Bytes(bytes)) => {
             let length = usize::try_from(*length).unwrap_or(0).max(bytes.len());
@@ -136,8 +138,64 @@ fn write_set_of_bits_or_labels(
             avro::bytes(out, label.as_bytes());
         }
         (FieldKind::EnumSet(labels), Value::Set(bits)) => write_set(out, labels, bits)?,
+        (FieldKind::Geometry, Value::Geometry(geometry)) => {
+            avro::bytes(out, geometry.wkb);
+            write_srid(out, geometry.srid)?;
+        }
+        (FieldKind::Point, Value::Geometry(geometry)) => {
+            let [x, y] = coordinates(geometry.wkb).ok_or(Problem::NotAPoint)?;
+            out.extend_from_slice(&x.to_le_bytes());
+            out.extend_from_slice(&y.to_le_bytes());
+            out.push(SECOND_BRANCH);
+            avro::bytes(out, geometry.wkb);
+            write_srid(out, geometry.srid)?;
+        }
+        (FieldKind::FloatVector, Value::Vector(singles)) => write_vector(out, singles)?,
         _ => return Err(Problem::OtherType),
     }
+    Ok(())
+}
+
+/// Appends a geometry's spatial reference system, a union of null and int: null for none.
+fn write_srid(out: &mut Vec<u8>, srid: u32) -> Result<(), Problem> {
+    if srid == 0 {
+        out.push(FIRST_BRANCH);
+        return Ok(());
+    }
+    let srid = i32::try_from(srid).map_err(|_| Problem::SridTooLarge)?;
+    avro::optional_long(out, srid.into());
+    Ok(())
+}
+
+/// The coordinates of a point, in the order in which they are stored; `None` for anything else.
+///
+/// Well-known binary is a byte order (0 for big-endian, 1 for little-endian), the geometry's type
+/// in four bytes (1 for a point) and the coordinates as doubles.
+fn coordinates(wkb: &[u8]) -> Option<[f64; 2]> {
+    let (order, rest) = wkb.split_first()?;
+    let (kind, rest) = rest.split_first_chunk::<4>()?;
+    let (x, rest) = rest.split_first_chunk::<8>()?;
+    let (y, rest) = rest.split_first_chunk::<8>()?;
+    let (kind, point) = match order {
+        0 => (u32::from_be_bytes(*kind), [f64::from_be_bytes(*x), f64::from_be_bytes(*y)]),
+        1 => (u32::from_le_bytes(*kind), [f64::from_le_bytes(*x), f64::from_le_bytes(*y)]),
+        _ => return None,
+    };
+    (kind == 1 && rest.is_empty()).then_some(point)
+}
+
+/// Appends an array of singles. MySQL stores them as Avro does, so they are copied as they are,
+/// in one block.
+fn write_vector(out: &mut Vec<u8>, singles: &[u8]) -> Result<(), Problem> {
+    if !singles.len().is_multiple_of(4) {
+        return Err(Problem::VectorCutShort);
+    }
+    if !singles.is_empty() {
+        avro::length(out, singles.len() / 4);
+        out.extend_from_slice(singles);
+    }
+    // A block of no items ends the array.
+    out.push(0);
     Ok(())
 }
 

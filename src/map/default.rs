@@ -34,6 +34,11 @@ pub(super) fn convert(
         FieldKind::Timestamp => wall_clock(text, column.nullable, 1000),
         FieldKind::MicroTimestamp => wall_clock(text, column.nullable, 1),
         FieldKind::ZonedTimestamp { .. } => instant(text, column.nullable),
+        // Their only defaults are expressions, whose text is no value (MySQL manual, "Data Type
+        // Default Values").
+        FieldKind::Json | FieldKind::Geometry | FieldKind::Point | FieldKind::FloatVector => {
+            Ok(None)
+        }
         _ => value(kind, text).ok_or(NotADefault).map(Some),
     }
 }
@@ -80,7 +85,11 @@ fn value(kind: &FieldKind, text: &str) -> Option<DefaultValue> {
         FieldKind::Date
         | FieldKind::Timestamp
         | FieldKind::MicroTimestamp
-        | FieldKind::ZonedTimestamp { .. } => return None,
+        | FieldKind::ZonedTimestamp { .. }
+        | FieldKind::Json
+        | FieldKind::Geometry
+        | FieldKind::Point
+        | FieldKind::FloatVector => return None,
     })
 }
 

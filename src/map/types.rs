@@ -46,9 +46,10 @@ pub(super) fn field_kind(
         ColumnKind::Bytes => FieldKind::Bytes,
         ColumnKind::Enum(ref labels) => FieldKind::Enum(labels.clone()),
         ColumnKind::Set(ref labels) => FieldKind::EnumSet(labels.clone()),
-        ColumnKind::Json => return Err("JSON"),
-        ColumnKind::Geometry { .. } => return Err("GEOMETRY"),
-        ColumnKind::Vector => return Err("VECTOR"),
+        ColumnKind::Json => FieldKind::Json,
+        ColumnKind::Geometry { is_point: true } => FieldKind::Point,
+        ColumnKind::Geometry { is_point: false } => FieldKind::Geometry,
+        ColumnKind::Vector => FieldKind::FloatVector,
         ColumnKind::Unsupported(name) => return Err(name),
     })
 }

@@ -96,6 +96,14 @@ pub enum FieldKind {
     Enum(Vec<String>),
     /// Any of some labels, as text with commas.
     EnumSet(Vec<String>),
+    /// A JSON document as text.
+    Json,
+    /// A geometry: well-known binary and the number of its spatial reference system.
+    Geometry,
+    /// A point: as `Geometry`, its coordinates before it.
+    Point,
+    /// Singles, in an array.
+    FloatVector,
 }
 
 /// A field's default.

@@ -188,6 +188,7 @@ fn to_json(value: Avro) -> Json {
             json!({ "decimal": Decimal::from_twos_complement(&bytes).unwrap().to_text(0) })
         }
         Avro::Union(_, value) => to_json(*value),
+        Avro::Array(items) => items.into_iter().map(to_json).collect(),
         Avro::Record(fields) => fields
             .into_iter()
             .map(|(name, value)| (name, to_json(value)))
@@ -208,6 +209,9 @@ fn comparable(mut json: Json) -> Json {
     }
     if json.is_f64() {
         return rounded(json.as_f64().unwrap());
+    }
+    if let Some(items) = json.as_array_mut() {
+        return items.iter_mut().map(|item| comparable(item.take())).collect();
     }
     if let Some(fields) = json.as_object_mut() {
         for value in fields.values_mut() {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tailwater::model::{
     decimal::Decimal,
     table::{Column, ColumnKind, TableVersion},
-    value::{Date, DateTime, Instant, RowImages, Value},
+    value::{Date, DateTime, Geometry, Instant, RowImages, Value},
 };
 
 /// A value that owns what it holds.
@@ -17,6 +17,9 @@ pub(super) enum Stored {
     Plain(Value<'static>),
     Text(String),
     Bytes(Vec<u8>),
+    Json(String),
+    Geometry { srid: u32, wkb: Vec<u8> },
+    Vector(Vec<u8>),
 }
 
 /// Images of a row, as `decode` would give them.
@@ -48,6 +51,9 @@ impl RowImages for StoredImages {
             Stored::Plain(value) => *value,
             Stored::Text(text) => Value::Text(text),
             Stored::Bytes(bytes) => Value::Bytes(bytes),
+            Stored::Json(text) => Value::Json(text),
+            Stored::Geometry { srid, wkb } => Value::Geometry(Geometry { srid: *srid, wkb }),
+            Stored::Vector(singles) => Value::Vector(singles),
         })
     }
 }
@@ -58,9 +64,14 @@ type Difference = (&'static str, i64, &'static str, Value<'static>, Option<fn() 
 
 const ZERO: Date = Date { year: 0, month: 0, day: 0 };
 const ZERO_TIME: Value<'static> = Value::DateTime(DateTime { date: ZERO, time_us: 0 });
+const DOCUMENT_101: &str = r#"{"":{},"a":1,"b":[true,false,null,1.5,-0.0,1e100,"x"],"é":"🐟"}"#;
+const DOCUMENT_105: &str = concat!(
+    r#"{"d":"2024-01-02","t":"-01:02:03.400000","dt":"2024-01-02 03:04:05.678","#,
+    r#""bin":"YWI=","dec":12.340}"#,
+);
 const NULL: Option<fn() -> Json> = Some(|| Json::Null);
 
-const DIFFERENCES: [Difference; 27] = [
+const DIFFERENCES: [Difference; 29] = [
     // An explicit NULL in a nullable column with a default stays null.
     ("t_int", 102, "nd", Value::Null, NULL),
     ("t_real", 102, "dd", Value::Null, NULL),
@@ -98,6 +109,9 @@ const DIFFERENCES: [Difference; 27] = [
     ("t_time", 104, "tsnn", Value::Timestamp(None), None),
     ("t_time", 104, "dnn", Value::Date(ZERO), None),
     ("t_time", 104, "dtnn", ZERO_TIME, None),
+    // MySQL's own value: its time in a document, and the text of a large number.
+    ("t_json", 101, "j", Value::Json(DOCUMENT_101), Some(|| json!(DOCUMENT_101))),
+    ("t_json", 105, "j", Value::Json(DOCUMENT_105), Some(|| json!(DOCUMENT_105))),
     // The row with the key `k3100`; see `id`.
     ("t_bin", 3100, "b1d", Value::Null, NULL),
 ];
@@ -173,10 +187,21 @@ fn value_of(recorded: &Json, column: &Column) -> Stored {
             bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
             return Stored::Bytes(bytes);
         }
-        kind @ (ColumnKind::Json
-        | ColumnKind::Geometry { .. }
-        | ColumnKind::Vector
-        | ColumnKind::Unsupported(_)) => panic!("{kind:?}"),
+        ColumnKind::Json => return Stored::Json(text(recorded).to_owned()),
+        ColumnKind::Geometry { .. } => {
+            let srid = u32::try_from(recorded["srid"].as_i64().unwrap_or(0)).unwrap();
+            return Stored::Geometry { srid, wkb: bytes(&recorded["wkb"]) };
+        }
+        ColumnKind::Vector => {
+            #[expect(
+                clippy::as_conversions,
+                clippy::cast_possible_truncation,
+                reason = "the recording widened singles"
+            )]
+            let single = |number: &Json| (number.as_f64().unwrap() as f32).to_le_bytes();
+            return Stored::Vector(recorded.as_array().unwrap().iter().flat_map(single).collect());
+        }
+        kind @ ColumnKind::Unsupported(_) => panic!("{kind:?}"),
     })
 }
 

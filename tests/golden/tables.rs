@@ -116,6 +116,12 @@ fn kind(definition: &str) -> ColumnKind {
         }
         "BINARY" => ColumnKind::Binary { length: number(0).unwrap() },
         "VARBINARY" | "TINYBLOB" | "BLOB" | "LONGBLOB" => ColumnKind::Bytes,
+        "JSON" => ColumnKind::Json,
+        "POINT" => ColumnKind::Geometry { is_point: true },
+        "GEOMETRY" | "LINESTRING" | "POLYGON" | "MULTIPOINT" | "GEOMETRYCOLLECTION" => {
+            ColumnKind::Geometry { is_point: false }
+        }
+        "VECTOR" => ColumnKind::Vector,
         "ENUM" => ColumnKind::Enum(labels()),
         "SET" => ColumnKind::Set(labels()),
         other => panic!("tables.sql has the type {other}"),

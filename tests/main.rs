@@ -20,3 +20,4 @@ mod restart;
 mod schemas;
 mod setup;
 mod tidy;
+mod type_page;

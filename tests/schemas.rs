@@ -3,7 +3,15 @@
 use std::path::Path;
 
 use schemars::{Schema, schema_for};
-use tailwater::{commit, config::Config};
+use tailwater::{
+    commit,
+    config::Config,
+    encode, map,
+    model::{
+        record::RecordShape,
+        table::{Column, ColumnKind, TableName, TableVersion},
+    },
+};
 
 /// The text must be that of the file; the right one is left where the message says.
 fn expect(file: &str, text: &str) {
@@ -30,4 +38,39 @@ fn the_configuration_has_the_json_schema_of_the_structure() {
 #[test]
 fn the_state_topic_has_the_json_schema_of_the_record() {
     expect("position.schema.json", &pretty(&commit::position_schema()));
+}
+
+/// `CREATE TABLE shop.customers (id INT PRIMARY KEY, first_name VARCHAR(255) NOT NULL, ...)`,
+/// captured by the connector `inventory`.
+fn customers(format: &str) -> RecordShape {
+    let config: Config = toml::from_str(&format!(
+        "name = \"inventory\"\n\
+         mysql = {{ host = \"localhost\", user = \"nobody\" }}\n\
+         capture = {{ tables = [\"shop.*\"] }}\n\
+         kafka = {{ bootstrap_servers = \"localhost:9092\" }}\n\
+         schema_registry = {{ url = \"http://localhost:8081\" }}\n\
+         [format]\n{format}\n"
+    ))
+    .unwrap();
+    let int = ColumnKind::Int { bits: 32, unsigned: false };
+    let column = |name: &str, kind| Column { name: name.to_owned(), kind, nullable: false };
+    let version = TableVersion {
+        name: TableName { database: "shop".into(), table: "customers".into() },
+        columns: vec![
+            column("id", int),
+            column("first_name", ColumnKind::Text),
+            column("last_name", ColumnKind::Text),
+            column("email", ColumnKind::Text),
+        ],
+        primary_key: vec![0],
+        decoration: None,
+    };
+    map::map(&version, &config).unwrap()
+}
+
+#[test]
+fn the_envelope_has_the_schema_that_is_registered() {
+    let shape = customers("");
+    expect("debezium-key.avsc", &(encode::key_schema(&shape).unwrap() + "\n"));
+    expect("debezium-value.avsc", &(encode::value_schema(&shape) + "\n"));
 }

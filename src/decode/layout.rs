@@ -4,10 +4,14 @@ use super::{
     charset::Charset,
     decimal::Shape,
     error::ValueProblem,
+    json_text::{JsonText, write_document},
     temporal::{self, fraction_bytes},
     wire::Wire,
 };
-use crate::model::{table::ColumnKind, value::Value};
+use crate::model::{
+    table::ColumnKind,
+    value::{Geometry, Value},
+};
 
 /// How to read one column's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,20 @@ pub(super) enum Cell {
     Set {
         bytes: u8,
         labels: u8,
+    },
+    /// A document behind a length of so many bytes.
+    Json {
+        length_bytes: u8,
+        form: JsonText,
+        nullable: bool,
+    },
+    /// A geometry behind a length of so many bytes.
+    Geometry {
+        length_bytes: u8,
+    },
+    /// Singles behind a length of so many bytes.
+    Vector {
+        length_bytes: u8,
     },
     /// A type that is not read yet.
     Unread,
@@ -136,13 +154,18 @@ impl Cell {
                 let members = little_endian(wire, bytes)?;
                 Value::Set(within(members, labels, "SET")?)
             }
+            Self::Json { length_bytes, form, nullable } => {
+                json(run(wire, length_bytes)?, form, nullable, scratch)?
+            }
+            Self::Geometry { length_bytes } => geometry(run(wire, length_bytes)?)?,
+            Self::Vector { length_bytes } => vector(run(wire, length_bytes)?)?,
             Self::Unread => return Err(ValueProblem::Range("that is not read yet")),
         })
     }
 
     /// How a column with this meaning stands in a row.
     pub(super) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
-        let Storage { length_bytes, charset } = storage;
+        let Storage { length_bytes, charset, json: (form, nullable) } = storage;
         Some(match *kind {
             ColumnKind::Int { bits, unsigned } => match (bits, unsigned) {
                 (8, false) => Self::Int8,
@@ -185,10 +208,10 @@ impl Cell {
             ColumnKind::Set(ref labels) => {
                 Self::Set { bytes: length_bytes, labels: u8::try_from(labels.len()).ok()? }
             }
-            ColumnKind::Json
-            | ColumnKind::Geometry { .. }
-            | ColumnKind::Vector
-            | ColumnKind::Unsupported(_) => Self::Unread,
+            ColumnKind::Json => Self::Json { length_bytes, form, nullable },
+            ColumnKind::Geometry { .. } => Self::Geometry { length_bytes },
+            ColumnKind::Vector => Self::Vector { length_bytes },
+            ColumnKind::Unsupported(_) => Self::Unread,
         })
     }
 }
@@ -200,6 +223,42 @@ pub(super) struct Storage {
     pub(super) length_bytes: u8,
     /// A text's character set.
     pub(super) charset: Charset,
+    /// How a document is written, and whether it may be NULL.
+    pub(super) json: (JsonText, bool),
+}
+
+/// A document as text.
+///
+/// A statement that ignores errors (`INSERT IGNORE`) can leave no bytes where a document should
+/// be. The server shows that as the JSON null, which is taken over where the column may be NULL.
+#[inline(never)]
+fn json<'v>(
+    bytes: &[u8],
+    form: JsonText,
+    nullable: bool,
+    scratch: &'v mut String,
+) -> Result<Value<'v>, ValueProblem> {
+    if bytes.is_empty() {
+        return if nullable { Ok(Value::Json("null")) } else { Err(ValueProblem::NoDocument) };
+    }
+    scratch.clear();
+    write_document(bytes, form, scratch)?;
+    Ok(Value::Json(scratch))
+}
+
+/// A geometry: the number of its reference system, then well-known binary.
+fn geometry(bytes: &[u8]) -> Result<Value<'_>, ValueProblem> {
+    let mut wire = Wire(bytes);
+    let srid = wire.u32().map_err(|_| ValueProblem::Range("GEOMETRY"))?;
+    Ok(Value::Geometry(Geometry { srid, wkb: wire.0 }))
+}
+
+fn vector(bytes: &[u8]) -> Result<Value<'_>, ValueProblem> {
+    if bytes.len().is_multiple_of(4) {
+        Ok(Value::Vector(bytes))
+    } else {
+        Err(ValueProblem::Range("VECTOR"))
+    }
 }
 
 /// The bytes behind a length of `length_bytes` bytes.

@@ -14,6 +14,7 @@ const COLUMN_CHARSET: u8 = 3;
 const COLUMN_NAME: u8 = 4;
 const SET_LABELS: u8 = 5;
 const ENUM_LABELS: u8 = 6;
+const GEOMETRY_TYPE: u8 = 7;
 const SIMPLE_PRIMARY_KEY: u8 = 8;
 const PRIMARY_KEY_WITH_PREFIX: u8 = 9;
 const LABEL_DEFAULT_CHARSET: u8 = 10;
@@ -30,6 +31,7 @@ pub(super) struct Metadata<'a> {
     names: Option<Wire<'a>>,
     enum_labels: Option<Wire<'a>>,
     set_labels: Option<Wire<'a>>,
+    geometry_types: Option<Wire<'a>>,
     /// Columns of the primary key, in the key's order.
     pub(super) primary_key: Vec<usize>,
 }
@@ -75,6 +77,7 @@ impl<'a> Metadata<'a> {
             COLUMN_NAME => self.names = Some(wire),
             ENUM_LABELS => self.enum_labels = Some(wire),
             SET_LABELS => self.set_labels = Some(wire),
+            GEOMETRY_TYPE => self.geometry_types = Some(wire),
             SIMPLE_PRIMARY_KEY | PRIMARY_KEY_WITH_PREFIX => {
                 while !wire.is_empty() {
                     let column = wire.length_encoded()?;
@@ -108,9 +111,18 @@ impl<'a> Metadata<'a> {
         name.map(|name| Some(name.to_owned())).map_err(|_| Problem::Malformed("a column's name"))
     }
 
-    /// Whether every name has been read.
-    pub(super) fn names_are_used_up(&self) -> bool {
-        self.names.is_none_or(|names| names.is_empty())
+    /// The number of the next GEOMETRY column's type; `None` if they are not in the event.
+    pub(super) fn next_geometry_type(&mut self) -> Result<Option<u64>, Problem> {
+        let Some(types) = &mut self.geometry_types else { return Ok(None) };
+        Ok(Some(types.length_encoded()?))
+    }
+
+    /// Whether everything has been read that the event has for its columns.
+    pub(super) fn is_used_up(&self) -> bool {
+        let wires = [self.names, self.enum_labels, self.set_labels, self.geometry_types];
+        wires.iter().flatten().all(Wire::is_empty)
+            && self.text_collations.is_used_up()
+            && self.label_collations.is_used_up()
     }
 
     /// The next ENUM's or SET's labels; `None` if they are not in the event.
@@ -152,5 +164,13 @@ impl<'a> Collations<'a> {
             }
             Self::Each(wire) => Some(wire.length_encoded()?),
         })
+    }
+
+    fn is_used_up(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Default { others, next, .. } => others.keys().all(|column| column < next),
+            Self::Each(wire) => wire.is_empty(),
+        }
     }
 }

@@ -31,6 +31,8 @@ mod event_type;
 mod framing;
 mod grammar;
 mod gtid;
+mod json;
+mod json_text;
 mod layout;
 mod metadata;
 mod multi_byte;
@@ -55,6 +57,7 @@ use self::{
 };
 pub use self::{
     error::{DecodeError, Problem, ValueProblem},
+    json_text::JsonText,
     row::RowReader,
     statement::StatementKind,
 };
@@ -74,7 +77,7 @@ pub struct Decoder {
     tables: Tables,
     /// The statement that `Decoded` lends out.
     statement: Statement,
-    /// Text in another character set than UTF-8, one value at a time.
+    /// Text that the row does not have as UTF-8, one value at a time.
     scratch: String,
     lower_case_names: bool,
 }
@@ -159,6 +162,13 @@ impl Decoder {
     #[must_use]
     pub fn lower_case_names(mut self, lower_case_names: bool) -> Self {
         self.lower_case_names = lower_case_names;
+        self
+    }
+
+    /// The same with JSON documents written in another form than the compact one.
+    #[must_use]
+    pub fn json_text(mut self, form: JsonText) -> Self {
+        self.tables.json_text = form;
         self
     }
 

@@ -8,7 +8,7 @@ use mysql_async::binlog::{
     events::{Event, FormatDescriptionEvent, TransactionPayloadEvent},
 };
 
-use super::{DecodeError, Decoded, Decoder, Rows};
+use super::{DecodeError, Decoded, Decoder, JsonText, Rows};
 use crate::model::{
     change::{Operation, Transaction},
     table::{ColumnKind, TableName, TableVersion},
@@ -23,12 +23,15 @@ macro_rules! recorded {
 }
 
 /// The recorded files by name.
-pub(super) const RECORDINGS: [(&str, &[u8]); 13] = recorded!(
+pub(super) const RECORDINGS: [(&str, &[u8]); 16] = recorded!(
     "numbers",
     "times",
     "strings",
     "labels",
     "charsets",
+    "json",
+    "json_large",
+    "shapes",
     "grammar",
     "xa",
     "unusual",
@@ -48,7 +51,7 @@ pub(super) fn decoder(skipped: &'static [&'static str]) -> Decoder {
     let captures = move |table: &TableName| {
         table.database == "shop" && !skipped.contains(&table.table.as_str())
     };
-    Decoder::new(Box::new(captures), "binlog.000001".into())
+    Decoder::new(Box::new(captures), "binlog.000001".into()).json_text(JsonText::Mysql)
 }
 
 /// A file's events as `mysql_async`'s stream yields them, the inside of payloads among them.
@@ -157,7 +160,7 @@ fn statement_line(statement: &super::Statement) -> String {
 /// All rows that a recording inserts, by table in the order of their names.
 pub(super) fn inserted(name: &str) -> std::collections::BTreeMap<String, Vec<String>> {
     let mut tables = std::collections::BTreeMap::<String, Vec<String>>::new();
-    let mut decoder = decoder(&[]);
+    let mut decoder = decoder(&["source", "no_document"]);
     for event in events(recording(name)) {
         if let Decoded::Rows(mut rows) = decoder.decode(&event).unwrap() {
             let TableVersion { name, .. } = rows.table;
@@ -195,13 +198,14 @@ pub(super) fn text(value: Value<'_>, kind: &ColumnKind) -> String {
             let us = second * 1_000_000 + u64::from(at.microseconds);
             format!("{} {}", date_text(date), clock_text(us, *fraction))
         }
-        (Value::Text(text), _) => text.to_owned(),
+        (Value::Text(text) | Value::Json(text), _) => text.to_owned(),
         (Value::Bytes(bytes), ColumnKind::Binary { length }) => {
             let mut padded = bytes.to_vec();
             padded.resize(usize::try_from(*length).unwrap(), 0);
             hex(&padded)
         }
-        (Value::Bytes(bytes), _) => hex(bytes),
+        (Value::Bytes(bytes) | Value::Vector(bytes), _) => hex(bytes),
+        (Value::Geometry(shape), _) => hex(&shape.srid.to_le_bytes()) + &hex(shape.wkb),
         (Value::Enum(0), ColumnKind::Enum(_)) => String::new(),
         (Value::Enum(index), ColumnKind::Enum(labels)) => labels[usize::from(index) - 1].clone(),
         (Value::Set(members), ColumnKind::Set(labels)) => {

@@ -7,6 +7,7 @@
 use super::{
     charset::Charset,
     error::Problem,
+    json_text::JsonText,
     layout::{Cell, Storage},
     metadata::{KEY_OUT_OF_RANGE, Metadata},
     wire::Wire,
@@ -51,6 +52,9 @@ const BLOB: u8 = 252;
 const STRING: u8 = 254;
 const GEOMETRY: u8 = 255;
 
+/// POINT's number among the geometry types (MySQL source, `sql/field.h`, `geometry_type`).
+const GEOMETRY_TYPE_POINT: u64 = 1;
+
 /// A column as the event's fixed part has it.
 #[derive(Clone, Copy, Debug)]
 struct Raw {
@@ -94,7 +98,10 @@ impl<'a> TableMap<'a> {
     }
 
     /// Reads the whole definition.
-    pub(super) fn table(&self) -> Result<(TableVersion, Box<[Cell]>), Problem> {
+    pub(super) fn table(
+        &self,
+        json_text: JsonText,
+    ) -> Result<(TableVersion, Box<[Cell]>), Problem> {
         let (name, mut wire) = self.name()?;
         let count = usize::try_from(wire.length_encoded()?);
         let types = wire.take(count.map_err(|_| Problem::Malformed("a number of columns"))?)?;
@@ -110,8 +117,9 @@ impl<'a> TableMap<'a> {
             let Some(column_name) = metadata.next_name()? else {
                 return Err(Problem::MetadataNotFull(name));
             };
-            let (kind, cell) = raw.column(&name, &column_name, &mut metadata)?;
             let nullable = nullable.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1);
+            let json = (json_text, nullable);
+            let (kind, cell) = raw.column((&name, &column_name), json, &mut metadata)?;
             columns.push(Column { name: column_name, kind, nullable });
             cells.push(cell);
         }
@@ -119,7 +127,7 @@ impl<'a> TableMap<'a> {
         if primary_key.iter().any(|&column| column >= columns.len()) {
             return Err(KEY_OUT_OF_RANGE);
         }
-        if !metadata.names_are_used_up() || !details.is_empty() {
+        if !metadata.is_used_up() || !details.is_empty() {
             return Err(Problem::Malformed("more columns described than there are"));
         }
         let table = TableVersion { name, columns, primary_key, decoration: None };
@@ -166,11 +174,11 @@ impl Raw {
     /// What the column means and how it is read.
     fn column(
         self,
-        table: &TableName,
-        column: &str,
+        (table, column): (&TableName, &str),
+        json: (JsonText, bool),
         metadata: &mut Metadata<'_>,
     ) -> Result<(ColumnKind, Cell), Problem> {
-        let mut storage = Storage { length_bytes: 1, charset: Charset::Binary };
+        let mut storage = Storage { length_bytes: 1, charset: Charset::Binary, json };
         let kind = match self.column_type {
             TINY | SHORT | INT24 | LONG | LONGLONG | FLOAT | DOUBLE | DECIMAL | YEAR => {
                 let unsigned = metadata.next_is_unsigned()?;
@@ -182,10 +190,8 @@ impl Raw {
             DATETIME => ColumnKind::DateTime { fraction: self.fraction()? },
             TIMESTAMP => ColumnKind::Timestamp { fraction: self.fraction()? },
             VARCHAR | STRING | BLOB => {
-                storage = Storage {
-                    length_bytes: self.length_bytes()?,
-                    charset: charset(metadata.text_collations.next()?, table, column)?,
-                };
+                storage.length_bytes = self.length_bytes()?;
+                storage.charset = charset(metadata.text_collations.next()?, table, column)?;
                 match (storage.charset, self.column_type) {
                     (Charset::Binary, STRING) => {
                         ColumnKind::Binary { length: u32::from(self.detail) }
@@ -205,6 +211,22 @@ impl Raw {
                     ColumnKind::Enum(labels)
                 } else {
                     ColumnKind::Set(labels)
+                }
+            }
+            JSON | GEOMETRY | VECTOR => {
+                storage.length_bytes = self.length_bytes()?;
+                match self.column_type {
+                    JSON => ColumnKind::Json,
+                    VECTOR => {
+                        // The server counts it among the columns that have a collation.
+                        metadata.text_collations.next()?;
+                        ColumnKind::Vector
+                    }
+                    _ => {
+                        let geometry = metadata.next_geometry_type()?;
+                        let geometry = geometry.ok_or(Problem::MetadataNotFull(table.clone()))?;
+                        ColumnKind::Geometry { is_point: geometry == GEOMETRY_TYPE_POINT }
+                    }
                 }
             }
             other => ColumnKind::Unsupported(unsupported_name(other)),
@@ -246,11 +268,14 @@ impl Raw {
             .ok_or(Problem::Malformed("the digits of a fraction of a second"))
     }
 
-    /// A BLOB's detail is its length's bytes; other types' is the longest value in bytes.
+    /// The detail of a BLOB and its like is the bytes of its length; that of other types is the
+    /// longest value in bytes.
     fn length_bytes(self) -> Result<u8, Problem> {
         match (self.column_type, self.detail) {
-            (BLOB, bytes @ 1..=4) => Ok(bytes.to_le_bytes()[0]),
-            (BLOB, _) => Err(Problem::Malformed("the length of a BLOB's length")),
+            (BLOB | JSON | GEOMETRY | VECTOR, bytes @ 1..=4) => Ok(bytes.to_le_bytes()[0]),
+            (BLOB | JSON | GEOMETRY | VECTOR, _) => {
+                Err(Problem::Malformed("the length of a BLOB's length"))
+            }
             (_, length) => Ok(if length < 256 { 1 } else { 2 }),
         }
     }
@@ -295,9 +320,6 @@ fn texts(labels: &[&[u8]], charset: Charset) -> Result<Vec<String>, Problem> {
 
 fn unsupported_name(column_type: u8) -> &'static str {
     match column_type {
-        JSON => "JSON",
-        GEOMETRY => "GEOMETRY",
-        VECTOR => "VECTOR",
         TYPED_ARRAY => "ARRAY",
         OLD_TIMESTAMP => "TIMESTAMP of MySQL 5.5",
         OLD_TIME => "TIME of MySQL 5.5",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{error::Problem, layout::Cell, table_map::TableMap};
+use super::{error::Problem, json_text::JsonText, layout::Cell, table_map::TableMap};
 use crate::model::table::{ColumnKind, TableName, TableVersion, TableVersionId};
 
 /// Most table ids that are kept from one transaction to the next. The server names a table again
@@ -12,6 +12,8 @@ const IDS_KEPT_MAX: usize = 4096;
 /// Everything the stream has said about tables.
 pub(super) struct Tables {
     captures: Box<dyn Fn(&TableName) -> bool + Send>,
+    /// How JSON columns are read.
+    pub(super) json_text: JsonText,
     ids: BTreeMap<u64, Mapped>,
     versions: Vec<Version>,
     by_definition: BTreeMap<Arc<[u8]>, TableVersionId>,
@@ -37,6 +39,7 @@ impl Tables {
     pub(super) fn new(captures: Box<dyn Fn(&TableName) -> bool + Send>) -> Self {
         Self {
             captures,
+            json_text: JsonText::default(),
             ids: BTreeMap::new(),
             versions: Vec::new(),
             by_definition: BTreeMap::new(),
@@ -98,7 +101,7 @@ impl Tables {
     }
 
     fn add(&mut self, map: &TableMap<'_>) -> Result<TableVersionId, Problem> {
-        let (table, cells) = map.table()?;
+        let (table, cells) = map.table(self.json_text)?;
         let id = u32::try_from(self.versions.len()).expect("no stream has 2^32 table versions");
         let id = TableVersionId(id);
         let definition: Arc<[u8]> = map.definition.into();

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 /// The most digits MySQL's DECIMAL has (MySQL manual, "Fixed-Point Types").
 pub const DIGITS_MAX: u32 = 65;
 
+/// Groups of nine decimal digits that hold 256 bits.
+const GROUPS_MAX: usize = 9;
+
 /// A DECIMAL without its point; the column's scale tells where that is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decimal {
@@ -83,37 +86,39 @@ impl Decimal {
 
     /// The value with its point, as MySQL prints it: `-12.50` for scale 2.
     pub fn to_text(self, scale: u8) -> String {
-        let scale = usize::from(scale);
-        let mut digits = self.digits();
-        while digits.len() <= scale {
-            digits.insert(0, '0');
-        }
-        if scale > 0 {
-            digits.insert(digits.len() - scale, '.');
-        }
-        if self.negative && !self.is_zero() {
-            digits.insert(0, '-');
-        }
-        digits
+        let mut text = String::new();
+        self.write_text(scale, &mut text);
+        text
     }
 
-    /// The magnitude's decimal digits, `0` for zero.
-    fn digits(mut self) -> String {
-        let mut groups = Vec::new();
-        while !self.is_zero() {
+    /// Appends what [`Decimal::to_text`] gives, without a buffer of its own.
+    pub fn write_text(self, scale: u8, out: &mut String) {
+        if self.negative && !self.is_zero() {
+            out.push('-');
+        }
+        let (start, mut groups) = (out.len(), [0; GROUPS_MAX]);
+        let mut rest = self.limbs;
+        for group in &mut groups {
             let mut remainder = 0_u128;
-            for limb in self.limbs.iter_mut().rev() {
+            for limb in rest.iter_mut().rev() {
                 let dividend = remainder << 64 | u128::from(*limb);
                 *limb = split(dividend / 1_000_000_000).0;
                 remainder = dividend % 1_000_000_000;
             }
-            groups.push(remainder);
+            *group = remainder;
         }
-        let mut text = groups.pop().unwrap_or(0).to_string();
         for group in groups.iter().rev() {
-            write!(text, "{group:09}").expect("writing to a String cannot fail");
+            write!(out, "{group:09}").expect("writing to a String cannot fail");
         }
-        text
+        // At least one digit stays before the point.
+        let scale = usize::from(scale).min(GROUPS_MAX * 9 - 1);
+        let digits = out.get(start..).unwrap_or_default();
+        let zeros = digits.bytes().take_while(|&digit| digit == b'0').count();
+        let zeros = zeros.min(digits.len().saturating_sub(scale + 1));
+        out.replace_range(start..start + zeros, "");
+        if scale > 0 {
+            out.insert(out.len().saturating_sub(scale), '.');
+        }
     }
 }
 

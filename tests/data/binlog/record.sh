@@ -9,7 +9,7 @@
 # `unchecked` gtid_mode=OFF and binlog_checksum=NONE), and loses its database `shop`, its binlogs
 # and its GTIDs.
 set -euo pipefail
-values='numbers times strings labels charsets'
+values='numbers times strings labels charsets json shapes'
 data=$1; shift
 client=()
 while [ "$1" != -- ]; do client+=("$1"); shift; done
@@ -28,7 +28,8 @@ for name in "$@"; do
     GROUP_CONCAT(CASE
       WHEN data_type = 'bit' OR column_type LIKE '%zerofill' THEN CONCAT('\`', column_name, '\` + 0')
       WHEN data_type = 'float' THEN CONCAT('\`', column_name, '\` + 0e0')
-      WHEN data_type LIKE '%blob' OR data_type LIKE '%binary' THEN CONCAT('HEX(\`', column_name, '\`)')
+      WHEN data_type LIKE '%blob' OR data_type LIKE '%binary' OR data_type = 'vector'
+        OR data_type REGEXP 'point|geo|line|polygon' THEN CONCAT('HEX(\`', column_name, '\`)')
       ELSE CONCAT('\`', column_name, '\`') END ORDER BY ordinal_position),
     ' FROM shop.\`', table_name, '\` ORDER BY id;')
     FROM information_schema.columns WHERE table_schema = 'shop' GROUP BY table_name ORDER BY table_name" |

@@ -43,7 +43,11 @@ mod delivery;
 mod plans;
 mod stream;
 
-use self::{delivery::Delivery, plans::Plans, stream::Stream};
+use self::{
+    delivery::Delivery,
+    plans::Plans,
+    stream::{Ended, Stream},
+};
 
 /// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more
 /// costs memory and gains nothing.
@@ -65,7 +69,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// Thrown out twice within this time means that another client has our server id.
 const EVICTIONS_APART: Duration = Duration::from_secs(60);
 
-/// `--until-caught-up` gives up when no epoch has streamed for this long.
+/// `--until-caught-up` gives up when nothing has been delivered for this long.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run needs.
@@ -99,8 +103,8 @@ struct Progress {
     /// The generation of the last epoch that loaded a position.
     generation: u64,
     pauses: ExponentialBackoff,
-    /// When an epoch last streamed, or the run began.
-    streamed: Instant,
+    /// When an epoch that had delivered something ended, or the run began.
+    delivered: Instant,
     told: Option<(Instant, &'static str)>,
     /// When the source last threw us out for another client with our server id.
     evicted: Option<Instant>,
@@ -114,7 +118,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         target: None,
         generation: 0,
         pauses: pauses(),
-        streamed: Instant::now(),
+        delivered: Instant::now(),
         told: None,
         evicted: None,
     };
@@ -148,7 +152,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         run.status.fail(State::Waiting, &failure, wall_clock());
         run.metrics.recycled(failure.reason);
         progress.tell(&failure);
-        if run.until_caught_up && CATCH_UP_PATIENCE <= progress.streamed.elapsed() {
+        if run.until_caught_up && CATCH_UP_PATIENCE <= progress.delivered.elapsed() {
             return Err(Failure { verdict: Verdict::Halt, ..failure });
         }
         let pause = progress.pauses.next().unwrap_or(PAUSE_MAX);
@@ -190,9 +194,12 @@ impl Progress {
         if again { Failure { verdict: Verdict::Halt, ..failure } } else { failure }
     }
 
-    fn streams(&mut self) {
+    /// An epoch has ended that delivered something, so its trouble is new trouble. One that only
+    /// reached streaming has proved nothing: what stops it may wait behind its first rows.
+    fn has_delivered(&mut self) {
         self.pauses = pauses();
         self.told = None;
+        self.delivered = Instant::now();
     }
 }
 
@@ -203,7 +210,6 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         () = run.shutdown.requested() => return Ok(Outcome::Drained),
     };
     let Prepared { fenced, dump, server, position } = prepared;
-    progress.streams();
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
@@ -229,8 +235,12 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     };
     let ended = blocking_named("pipeline", move || stream.run()).await;
     reader.abort();
-    progress.streamed = Instant::now();
-    ended.map_err(|error| thread_failed(&error))?.unwrap_or_else(|| Err(panicked("pipeline")))
+    let ended = ended.map_err(|error| thread_failed(&error))?;
+    let Some(Ended { result, has_delivered }) = ended else { return Err(panicked("pipeline")) };
+    if has_delivered {
+        progress.has_delivered();
+    }
+    result
 }
 
 /// Everything an epoch needs before it streams.

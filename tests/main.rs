@@ -21,3 +21,4 @@ mod schemas;
 mod setup;
 mod tidy;
 mod type_page;
+mod versions;

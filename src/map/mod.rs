@@ -15,6 +15,8 @@ use crate::{
 mod default;
 mod error;
 mod filter;
+mod implicit;
+mod loosen;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ mod types;
 
 pub use error::MapError;
 pub use filter::Filter;
+pub use implicit::implicit_default;
+pub use loosen::loosen;
 pub use topics::Topics;
 
 /// Decides what the records of one table version look like.

@@ -3,6 +3,8 @@
 //! `map` decides it once for each table version; `encode` writes the schema text from it and
 //! compiles it into a plan. It says what a field means, not how many bytes that takes.
 
+use std::collections::BTreeMap;
+
 use super::table::TableName;
 
 /// What the records of one table version look like.
@@ -37,6 +39,26 @@ pub struct Field {
     pub default: Option<DefaultValue>,
     /// Whether the row shows it; an excluded key column is in the key alone.
     pub in_value: bool,
+}
+
+/// How a field promises less than its column does, because the registry refused the plain schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loosened {
+    /// A NOT NULL column without a default: readers are told MySQL's implicit one.
+    ImplicitDefault,
+    /// A NOT NULL column: readers are told that it can be null.
+    Nullable,
+}
+
+/// What a table's keys are made of: with equal forms, rows with equal key columns have keys of
+/// equal bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyForm {
+    /// The key's schema as it was registered.
+    pub schema: String,
+    /// What the schema does not say and the bytes depend on, by field: bytes a BINARY is padded
+    /// to, digits after a TIMESTAMP's second.
+    pub widths: BTreeMap<String, u32>,
 }
 
 /// What a field holds. Each kind is one row of the type table of the `debezium` envelope.

@@ -1,6 +1,6 @@
 //! From rows to a committed Kafka transaction: the open batch and the position after it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -26,6 +26,10 @@ use crate::{
 /// restart short and purged binlogs behind, seldom enough to cost nothing.
 const QUIET_COMMIT_S: u64 = 10;
 
+/// An epoch that has taken in all there was after this time works, even without a commit. Longer
+/// than it takes a busy source to send what follows the position.
+const SILENT_PROGRESS: Duration = Duration::from_secs(10);
+
 /// Delivers rows and remembers how far.
 pub(super) struct Delivery {
     config: Arc<Config>,
@@ -44,8 +48,19 @@ pub(super) struct Delivery {
     /// Whether the position moved since it was committed.
     moved: bool,
     committed: Instant,
-    /// Whether this epoch has committed records.
-    has_delivered: bool,
+    started: Instant,
+    reached: Reached,
+}
+
+/// How far an epoch got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reached {
+    /// It streams; what stops it may wait behind its first rows.
+    Start,
+    /// Further than the last epoch left off.
+    Progress,
+    /// It has committed records.
+    Records,
 }
 
 /// The open Kafka transaction.
@@ -78,7 +93,8 @@ impl Delivery {
             inside: false,
             moved: false,
             committed: Instant::now(),
-            has_delivered: false,
+            started: Instant::now(),
+            reached: Reached::Start,
         }
     }
 
@@ -170,6 +186,11 @@ impl Delivery {
         if self.batch.opened.is_some() || quiet {
             self.commit()?;
         }
+        // Rows that stopped the last epoch come at once in this one, so a source that has been
+        // silent since it began has none.
+        if SILENT_PROGRESS <= self.started.elapsed() {
+            self.reached = self.reached.max(Reached::Progress);
+        }
         self.metrics.source_lag_seconds.set(0.0);
         self.metrics.queue_bytes.set(0);
         Ok(())
@@ -183,6 +204,11 @@ impl Delivery {
     /// Ends the epoch: an open transaction is aborted, so that no consumer waits for it.
     pub(super) fn end(self) {
         self.producer.abort();
+    }
+
+    /// Whether the epoch proved that it can do more than start.
+    pub(super) fn has_progressed(&self) -> bool {
+        self.reached > Reached::Start
     }
 
     pub(super) fn is_inside_transaction(&self) -> bool {
@@ -201,7 +227,7 @@ impl Delivery {
     /// a start under load shows its first records without waiting for the age.
     fn is_due(&self) -> bool {
         self.batch.opened.is_some_and(|opened| {
-            !self.has_delivered
+            self.reached < Reached::Records
                 || self.config.delivery.batch_bytes_max <= self.batch.bytes
                 || self.config.delivery.batch_age_max() <= opened.elapsed()
         })
@@ -257,16 +283,20 @@ impl Delivery {
             metrics.batch_rows.observe(rows);
             metrics.batch_bytes.observe(bytes);
             metrics.batch_duration_seconds.observe(opened.elapsed().as_secs_f64());
-            let source = std::time::Duration::from_micros(position.source_time_us);
+            let source = Duration::from_micros(position.source_time_us);
             let lag = since_epoch().saturating_sub(source).as_secs_f64();
             metrics.commit_latency_seconds.observe(lag);
             metrics.source_lag_seconds.set(lag);
-            self.has_delivered = true;
+            self.reached = Reached::Records;
         }
         let file_number = position.file.file_number().and_then(|number| i64::try_from(number).ok());
         metrics.position_file_number.set(file_number.unwrap_or_default());
         metrics.position_offset_bytes.set(i64::try_from(position.file.offset).unwrap_or(i64::MAX));
         self.status.committed(position, wall_clock());
+        // The first commit of an epoch repeats the position that it loaded.
+        if self.moved {
+            self.reached = self.reached.max(Reached::Progress);
+        }
         self.moved = false;
         self.committed = Instant::now();
     }

@@ -28,12 +28,20 @@ pub(super) struct Stream {
     pub(super) delivery: Delivery,
 }
 
+/// How a stream ended.
+pub(super) struct Ended {
+    pub(super) result: Result<Outcome, Failure>,
+    /// Whether it delivered something, or had nothing to deliver for a while.
+    pub(super) has_delivered: bool,
+}
+
 impl Stream {
     /// Streams until there is trouble or a reason to end.
-    pub(super) fn run(mut self) -> Result<Outcome, Failure> {
-        let ended = self.stream();
+    pub(super) fn run(mut self) -> Ended {
+        let result = self.stream();
+        let has_delivered = self.delivery.has_progressed();
         self.delivery.end();
-        ended
+        Ended { result, has_delivered }
     }
 
     fn stream(&mut self) -> Result<Outcome, Failure> {

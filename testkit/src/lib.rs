@@ -28,7 +28,7 @@ pub use random::Random;
 pub use record::Record;
 pub use schema::{Registry, Schema};
 pub use settings::Settings;
-pub use stub::StubServer;
+pub use stub::{Reply, Request, StubServer};
 pub use table::{Cells, Comparison, compare, fold};
 pub use wait::{LIMIT, wait_for};
 pub use xtask;

@@ -1,4 +1,5 @@
-//! A server that gives one fixed HTTP answer, in place of a registry that is misconfigured.
+//! A server whose HTTP answers a test decides, in place of a registry that is misconfigured, broken
+//! or lying.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,6 +9,20 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Result;
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// The path, as it was sent.
+    pub path: String,
+    /// The body.
+    pub body: String,
+}
+
+/// What is answered: a status line (`404 Not Found`) and a JSON body.
+pub type Reply = (&'static str, String);
 
 /// Listens until it is dropped.
 #[derive(Debug)]
@@ -23,11 +38,22 @@ impl StubServer {
     /// # Errors
     /// When no port is free.
     pub fn start(status: &str, content_type: &str, body: &str) -> Result<Self> {
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\
-             Connection: close\r\n\r\n{body}"
-        );
+        let answer = answer(status, content_type, body);
+        Self::serving(move |_| answer.clone())
+    }
+
+    /// Answers each request with what `reply` says to it, as JSON.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn replying(mut reply: impl FnMut(&Request) -> Reply + Send + 'static) -> Result<Self> {
+        Self::serving(move |request| {
+            let (status, body) = reply(request);
+            answer(status, "application/json", &body)
+        })
+    }
+
+    fn serving(mut answer: impl FnMut(&Request) -> String + Send + 'static) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
@@ -38,7 +64,7 @@ impl StubServer {
                     break;
                 }
                 // A client that hangs up early has its answer or does not want it.
-                drop(connection.and_then(|connection| serve(&connection, &answer)));
+                drop(connection.and_then(|connection| serve(&connection, &mut answer)));
             }
         })?;
         Ok(Self { address, is_over, thread: Some(thread) })
@@ -63,19 +89,33 @@ impl Drop for StubServer {
     }
 }
 
+fn answer(status: &str, content_type: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+}
+
 /// Reads one request to the end of its body, because closing with unread bytes would reset the
 /// connection and lose the answer.
-fn serve(connection: &TcpStream, answer: &str) -> io::Result<()> {
+fn serve(connection: &TcpStream, answer: &mut impl FnMut(&Request) -> String) -> io::Result<()> {
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut reader = BufReader::new(connection);
-    let mut body_length = 0;
     let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split(' ').map(ToOwned::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut body_length = 0;
+    line.clear();
     while reader.read_line(&mut line)? > 0 && line != "\r\n" {
         if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             body_length = length.trim().parse().unwrap_or(0);
         }
         line.clear();
     }
-    io::copy(&mut reader.take(body_length), &mut io::sink())?;
+    let mut body = String::new();
+    reader.take(body_length).read_to_string(&mut body)?;
+    let answer = answer(&Request { method, path, body });
     (&mut &*connection).write_all(answer.as_bytes())
 }

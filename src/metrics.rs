@@ -50,6 +50,9 @@ pub struct Metrics {
     pub commits: Counter,
     /// Dates with a zero part that became null or the epoch.
     pub zero_dates: Counter,
+    /// Rows delivered a second time: a server told a transaction that was delivered in part in
+    /// another order.
+    pub rows_repeated: Counter,
     /// From a source transaction's commit to its acknowledged commit in Kafka.
     pub commit_latency_seconds: Histogram,
     /// Rows in one Kafka transaction.
@@ -91,6 +94,7 @@ impl Default for Metrics {
             transactions: Counter::default(),
             commits: Counter::default(),
             zero_dates: Counter::default(),
+            rows_repeated: Counter::default(),
             // 1 ms to 65 s: a lone commit takes 4 ms, a restart seconds.
             commit_latency_seconds: histogram(0.001, 2.0, 17),
             batch_rows: histogram(1.0, 4.0, 12),
@@ -117,6 +121,8 @@ impl Metrics {
         let name = "transactions";
         registry.register(name, "Source transactions read to their end", self.transactions.clone());
         registry.register("commits", "Kafka transactions committed", self.commits.clone());
+        let (name, help) = ("rows_repeated", "Rows delivered a second time after a fail-over");
+        registry.register(name, help, self.rows_repeated.clone());
         let name = "zero_dates";
         registry.register(name, "Dates that became null or the epoch", self.zero_dates.clone());
         let help = "From commit at the source to commit in Kafka";

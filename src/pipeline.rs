@@ -210,6 +210,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         () = run.shutdown.requested() => return Ok(Outcome::Drained),
     };
     let Prepared { fenced, dump, server, position } = prepared;
+    let partial = fenced.saved.as_ref().and_then(|saved| saved.partial.clone());
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
@@ -221,11 +222,12 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         queue,
         target: progress.target.clone().filter(|_| run.until_caught_up),
         shutdown: run.shutdown.clone(),
+        patience: run.config.delivery.drain_timeout() / 2,
         delivery: Delivery::new(
             run,
             fenced.producer,
             fenced.state_topic,
-            PositionRecord { generation: progress.generation, seq: fenced.seq, position },
+            PositionRecord { generation: progress.generation, seq: fenced.seq, position, partial },
             Plans::new(
                 Arc::clone(&run.config),
                 Arc::clone(&progress.registry),

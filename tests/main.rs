@@ -15,6 +15,7 @@ mod golden;
 mod instances;
 mod kafka_stages;
 mod load;
+mod parts;
 mod registry;
 mod restart;
 mod schemas;

@@ -1,14 +1,14 @@
 //! The position record: what is saved, as JSON that a person can read.
 //!
 //! A reader must understand all of a record that it resumes from. So a field that older readers
-//! may not pass over raises `v`; the two that are already planned, `in_txn` and `pending_xa`, are
-//! refused by name until this code can follow them; any other unknown field is a remark.
+//! may not pass over raises `v`; the one that is already planned, `pending_xa`, is refused by name
+//! until this code can follow it; any other unknown field is a remark.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::RecordError;
-use crate::model::position::{FilePosition, Position};
+use crate::model::position::{FilePosition, PartialTransaction, Position};
 
 /// The position's key in the state topic.
 pub const POSITION_KEY: &[u8] = b"position";
@@ -29,6 +29,8 @@ pub struct PositionRecord {
     pub seq: u64,
     /// Everything before it is delivered or proved irrelevant.
     pub position: Position,
+    /// The source transaction after `position` of which a part is delivered.
+    pub partial: Option<PartialTransaction>,
 }
 
 /// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
@@ -59,10 +61,33 @@ struct Fields {
     file: String,
     /// The offset in the file at which the next transaction begins, or before it.
     pos: u64,
+    /// The source transaction behind the position of which a part is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    in_txn: Option<InTransaction>,
     /// Commit time of the last transaction at the source, microseconds since the epoch.
     source_ts_us: u64,
     /// When the record was made, microseconds since the epoch; nothing depends on it.
     written_ts_us: u64,
+}
+
+/// A source transaction of which a part is delivered.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct InTransaction {
+    /// Its GTID; null for an anonymous one.
+    gtid: Option<String>,
+    /// The server whose `file` and `begin_pos` these are.
+    server_uuid: String,
+    /// The binlog file it begins in.
+    file: String,
+    /// The offset at which it begins.
+    begin_pos: u64,
+    /// How many of its rows are delivered.
+    rows_done: u64,
+    /// CRC-32 of the delivered rows as the binlog has them.
+    prefix_digest: u32,
+    /// How many Kafka transactions hold them.
+    parts: u32,
 }
 
 impl PositionRecord {
@@ -79,6 +104,7 @@ impl PositionRecord {
             gtid_set: position.gtid_set.as_ref().map(ToString::to_string),
             file: position.file.file.clone(),
             pos: position.file.offset,
+            in_txn: self.partial.as_ref().map(InTransaction::from),
             source_ts_us: position.source_time_us,
             written_ts_us: now_us,
         };
@@ -103,12 +129,9 @@ impl PositionRecord {
             Some(version) => return Err(RecordError::Version(version)),
             None => return Err(RecordError::Malformed("no version `v`".to_owned())),
         }
-        for field in ["in_txn", "pending_xa"] {
-            let empty =
-                |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-            if !value.get(field).is_none_or(empty) {
-                return Err(RecordError::Unsupported(field));
-            }
+        let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        if !value.get("pending_xa").is_none_or(empty) {
+            return Err(RecordError::Unsupported("pending_xa"));
         }
         let fields: Fields = serde_json::from_value(value).map_err(malformed)?;
         if fields.connector != connector {
@@ -123,7 +146,37 @@ impl PositionRecord {
             file: FilePosition { file: fields.file, offset: fields.pos },
             source_time_us: fields.source_ts_us,
         };
-        Ok(Self { generation: fields.generation, seq: fields.seq, position })
+        let partial = fields.in_txn.map(PartialTransaction::try_from).transpose()?;
+        Ok(Self { generation: fields.generation, seq: fields.seq, position, partial })
+    }
+}
+
+impl From<&PartialTransaction> for InTransaction {
+    fn from(partial: &PartialTransaction) -> Self {
+        Self {
+            gtid: partial.gtid.as_ref().map(ToString::to_string),
+            server_uuid: partial.server_uuid.to_string(),
+            file: partial.begin.file.clone(),
+            begin_pos: partial.begin.offset,
+            rows_done: partial.rows_done,
+            prefix_digest: partial.digest,
+            parts: partial.parts,
+        }
+    }
+}
+
+impl TryFrom<InTransaction> for PartialTransaction {
+    type Error = RecordError;
+
+    fn try_from(fields: InTransaction) -> Result<Self, RecordError> {
+        Ok(Self {
+            gtid: fields.gtid.as_deref().map(parsed).transpose()?,
+            server_uuid: parsed(&fields.server_uuid)?,
+            begin: FilePosition { file: fields.file, offset: fields.begin_pos },
+            rows_done: fields.rows_done,
+            digest: fields.prefix_digest,
+            parts: fields.parts,
+        })
     }
 }
 
@@ -145,7 +198,7 @@ mod tests {
     use super::{PositionRecord, RECORD_BYTES_MAX};
     use crate::{
         commit::error::RecordError,
-        model::position::{FilePosition, Position},
+        model::position::{FilePosition, PartialTransaction, Position},
     };
 
     const GOLDEN: &str = concat!(
@@ -168,6 +221,7 @@ mod tests {
                 file: FilePosition { file: "binlog.000002".into(), offset: 4_294_967_300 },
                 source_time_us: 1_700_000_000_000_001,
             },
+            partial: None,
         }
     }
 
@@ -196,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn a_transaction_in_parts_reads_back() {
+        for gtid in [None, Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:blue:3".parse().unwrap())] {
+            let record = PositionRecord {
+                partial: Some(PartialTransaction {
+                    gtid,
+                    server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
+                    begin: FilePosition { file: "binlog.000002".into(), offset: 4_294_967_300 },
+                    rows_done: 5_000_000,
+                    digest: 0xfedc_ba98,
+                    parts: 3,
+                }),
+                ..record()
+            };
+            let json = record.to_json("inventory", 0).unwrap();
+            assert_eq!(PositionRecord::from_json(&json, "inventory").unwrap(), record);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_resumed_from_is_refused() {
         assert!(refusal("").starts_with("cannot be read"));
         assert!(refusal("{}").contains("no version"));
@@ -206,7 +279,7 @@ mod tests {
         assert!(refusal(&GOLDEN.replace("4294967300", "-1")).starts_with("cannot be read"));
         assert!(refusal(&GOLDEN.replace("\"seq\":17,", "")).contains("`seq`"));
         let with = |field: &str| GOLDEN.replace("\"flavor\"", &format!("{field},\"flavor\""));
-        assert!(refusal(&with(r#""in_txn":{"rows_done":4}"#)).contains("`in_txn`"));
+        assert!(refusal(&with(r#""in_txn":{"rows_done":4}"#)).starts_with("cannot be read"));
         assert!(refusal(&with(r#""pending_xa":[{}]"#)).contains("`pending_xa`"));
         for half in 0..GOLDEN.len() {
             assert!(PositionRecord::from_json(&GOLDEN.as_bytes()[..half], "inventory").is_err());

@@ -170,7 +170,7 @@ mod tests {
             file: FilePosition { file: "binlog.000001".into(), offset: 4 },
             source_time_us: 0,
         };
-        PositionRecord { generation, seq, position }.to_json("inventory", 0).unwrap()
+        PositionRecord { generation, seq, position, partial: None }.to_json("inventory", 0).unwrap()
     }
 
     fn add(found: &mut Found, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {

@@ -54,6 +54,12 @@ impl<'a> RowReader<'a> {
         !self.rest.is_empty()
     }
 
+    /// The bytes of the rows that have not been read.
+    #[inline]
+    pub fn unread(&self) -> &'a [u8] {
+        self.rest.0
+    }
+
     #[cold]
     fn misused(&self) -> DecodeError {
         located(Problem::PastTheEnd, self.operation, self.origin)

@@ -259,6 +259,26 @@ impl FromStr for ServerUuid {
     }
 }
 
+impl FromStr for Gtid {
+    type Err = GtidParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let set: GtidSet = text.parse()?;
+        let mut sources = set.intervals.into_iter();
+        match (sources.next(), sources.next()) {
+            (Some((source, intervals)), None) => match intervals[..] {
+                [Interval { first, last }] if first == last => Ok(Self { source, number: first }),
+                _ => Err(not_one(text)),
+            },
+            _ => Err(not_one(text)),
+        }
+    }
+}
+
+fn not_one(text: &str) -> GtidParseError {
+    GtidParseError { text: text.to_owned(), reason: "one GTID has one number" }
+}
+
 impl FromStr for GtidSet {
     type Err = GtidParseError;
 

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt};
 
-use super::gtid::{GtidSet, ServerUuid};
+use super::gtid::{Gtid, GtidSet, ServerUuid};
 
 /// A place in one server's binlog.
 ///
@@ -30,6 +30,26 @@ pub struct Position {
     /// When the last transaction committed at the source, in microseconds since the epoch; 0
     /// before the first one.
     pub source_time_us: u64,
+}
+
+/// A source transaction too large for one Kafka transaction, of which a part is delivered.
+///
+/// Rows are counted, not events: how rows are put into events differs between servers
+/// (`binlog_row_event_max_size`), so that a replica tells the same transaction in other events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartialTransaction {
+    /// Its GTID; `None` for an anonymous one, which only `begin` names.
+    pub gtid: Option<Gtid>,
+    /// The server that `begin` belongs to.
+    pub server_uuid: ServerUuid,
+    /// Where it begins.
+    pub begin: FilePosition,
+    /// How many of its rows are delivered, from the first on.
+    pub rows_done: u64,
+    /// Digest of these rows as the binlog has them.
+    pub digest: u32,
+    /// How many Kafka transactions hold them.
+    pub parts: u32,
 }
 
 impl FilePosition {

@@ -4,6 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+mod group;
+mod parts;
+
+use self::group::Group;
 use super::{
     Run,
     plans::{Plan, Plans},
@@ -45,6 +49,8 @@ pub(super) struct Delivery {
     batch: Batch,
     /// Whether a source transaction has begun and not ended.
     inside: bool,
+    /// The source transaction that captured rows have come of and that has not ended.
+    group: Option<Group>,
     /// Whether the position moved since it was committed.
     moved: bool,
     committed: Instant,
@@ -91,6 +97,7 @@ impl Delivery {
             record,
             batch: Batch::default(),
             inside: false,
+            group: None,
             moved: false,
             committed: Instant::now(),
             started: Instant::now(),
@@ -115,6 +122,11 @@ impl Delivery {
 
     /// Sends the records of a rows event.
     pub(super) fn rows(&mut self, mut rows: Rows<'_>) -> Result<(), Failure> {
+        let passed = self.pass_over(&mut rows)?;
+        if !rows.images.more() {
+            return Ok(());
+        }
+        let bytes = rows.images.unread();
         let open = self.batch.opened.is_some();
         let plan = self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
         if !open {
@@ -124,7 +136,7 @@ impl Delivery {
         }
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
-        let sent = send_rows(plan, &mut self.encoder, &mut self.producer, &mut rows)
+        let sent = send_rows(plan, &mut self.encoder, &mut self.producer, &mut rows, passed)
             .map_err(|failure| at_rows(failure, &rows))?;
         plan.metrics.count(rows.operation, sent.rows.into(), sent.bytes);
         if sent.zero_dates > 0 {
@@ -133,7 +145,11 @@ impl Delivery {
         self.batch.rows += u64::from(sent.rows);
         self.batch.bytes += sent.bytes;
         failpoints::reach(Point::Sent);
-        Ok(())
+        if let Some(group) = &mut self.group {
+            let table = (rows.version, &rows.table.name);
+            group.take(table, rows.operation, sent.rows.into(), bytes);
+        }
+        if self.must_cut() { self.cut() } else { Ok(()) }
     }
 
     /// A statement changed captured tables: what is known about them is out of date.
@@ -170,6 +186,7 @@ impl Delivery {
         if let Some(statement) = finished.statement {
             self.statement(statement)?;
         }
+        self.end_group(finished)?;
         self.inside = false;
         self.moved = true;
         self.metrics.transactions.inc();
@@ -196,8 +213,10 @@ impl Delivery {
         Ok(())
     }
 
-    /// Commits what is not committed yet, before an end.
+    /// Commits what is not committed yet, before an end: inside a source transaction what has
+    /// come of it too.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        self.cut()?;
         if self.moved { self.commit() } else { Ok(()) }
     }
 
@@ -310,25 +329,28 @@ struct Sent {
     zero_dates: u64,
 }
 
-/// Encodes and sends the rows of one event, in order.
+/// Encodes and sends the rows of one event that are left, in order; `first` is the number of the
+/// first of them.
 fn send_rows(
     plan: &Plan,
     encoder: &mut Encoder,
     producer: &mut Producer,
     rows: &mut Rows<'_>,
+    first: u32,
 ) -> Result<Sent, (Failure, u32)> {
     let mut sent = Sent::default();
     while rows.images.more() {
+        let row = first + sent.rows;
         let messages = encoder
-            .row(&plan.table, rows.operation, sent.rows, &mut rows.images)
-            .map_err(|error| (error.into(), sent.rows))?;
+            .row(&plan.table, rows.operation, row, &mut rows.images)
+            .map_err(|error| (error.into(), row))?;
         sent.zero_dates += u64::from(messages.zero_dates());
         for message in messages {
             let bytes = message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
             sent.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
             producer
                 .send(plan.topic, message.key, message.value, message.header)
-                .map_err(|error| (error.into(), sent.rows))?;
+                .map_err(|error| (error.into(), row))?;
         }
         sent.rows += 1;
     }

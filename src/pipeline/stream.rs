@@ -25,6 +25,8 @@ pub(super) struct Stream {
     /// Where to end, if somewhere.
     pub(super) target: Option<Position>,
     pub(super) shutdown: Shutdown,
+    /// How long after a stop request the end of a source transaction is awaited.
+    pub(super) patience: Duration,
     pub(super) delivery: Delivery,
 }
 
@@ -67,6 +69,11 @@ impl Stream {
                             return Ok(outcome);
                         }
                     }
+                    if self.shutdown.is_overdue(self.patience)
+                        && let Some(outcome) = self.outcome()?
+                    {
+                        return Ok(outcome);
+                    }
                 }
                 Received::Empty => {}
                 Received::Ended(error) => return Err(error.into()),
@@ -99,8 +106,8 @@ impl Stream {
         } else {
             return Ok(None);
         };
-        if self.delivery.is_inside_transaction() {
-            // Its end is on the way; what was sent of it cannot be committed before.
+        if self.delivery.is_inside_transaction() && !self.shutdown.is_overdue(self.patience) {
+            // Its end is on the way, and a source transaction is cut only if it must be.
             return Ok(None);
         }
         self.delivery.settle()?;

@@ -379,7 +379,7 @@ impl Producer {
 
     /// A third of what the broker grants a transaction: time enough is left to start again before
     /// the broker ends it and every consumer waits for that.
-    fn stall_limit(&self) -> Duration {
+    pub fn stall_limit(&self) -> Duration {
         Duration::from_millis(self.limits.transaction_timeout_ms) / 3
     }
 }

@@ -207,5 +207,5 @@ pub(super) fn position(generation: u64, seq: u64) -> PositionRecord {
         file: FilePosition { file: "binlog.000001".into(), offset: 100 + seq },
         source_time_us: 1_700_000_000_000_000,
     };
-    PositionRecord { generation, seq, position }
+    PositionRecord { generation, seq, position, partial: None }
 }

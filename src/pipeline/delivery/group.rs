@@ -1,0 +1,246 @@
+//! How far into a source transaction delivery has come, for one that is too large for one Kafka
+//! transaction.
+//!
+//! Such a transaction is cut: its first rows are committed with a position before it and a note of
+//! how many rows these are. An epoch that finds the note reads the transaction again from its
+//! start, passes over that many rows and goes on behind them.
+//!
+//! # Why nothing is lost and nothing comes twice
+//! The note is in the Kafka transaction that holds the rows it counts, so both are visible or
+//! neither is. Rows are counted in the order of the binlog. On the same server the transaction is
+//! read again byte for byte. Another server can have applied its rows in another order (a table
+//! without a key, searched by hashes): the digest of the rows passed over tells. If it differs,
+//! nothing is assumed: the note is dropped and the whole transaction is delivered again, so that
+//! its first rows come twice, which is counted and told.
+//!
+//! The digest is a CRC-32 over the rows' bytes as the binlog has them, and over table and
+//! operation wherever these change. How the rows are put into events does not show in it, because
+//! that differs between servers (`binlog_row_event_max_size`).
+
+use crc32fast::Hasher;
+
+use crate::model::{
+    change::Operation,
+    position::PartialTransaction,
+    table::{TableName, TableVersionId},
+};
+
+/// A source transaction between its first row and its end.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// Its name, and what of it is committed: the note as it was saved last, or would be.
+    note: PartialTransaction,
+    /// Rows taken in, passed over or sent.
+    rows: u64,
+    digest: Hasher,
+    /// The table and the operation of the last row.
+    run: Option<(TableVersionId, Operation)>,
+    /// Whether the rows that the note counts have not all been passed over.
+    passing: bool,
+}
+
+/// The rows passed over are not those that were delivered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PrefixDiffers;
+
+impl Group {
+    /// A source transaction begins. `name` says which, with nothing of it delivered; `noted` is
+    /// what the position says of a transaction that is delivered in part: this one or, after a
+    /// fail-over, one that comes later.
+    pub(super) fn begin(name: PartialTransaction, noted: Option<&PartialTransaction>) -> Self {
+        let noted = noted.filter(|noted| is_same(noted, &name));
+        Self {
+            passing: noted.is_some(),
+            note: noted.cloned().unwrap_or(name),
+            rows: 0,
+            digest: Hasher::new(),
+            run: None,
+        }
+    }
+
+    /// How many of the next rows are to be passed over.
+    #[inline]
+    pub(super) fn rows_to_pass(&self) -> u64 {
+        if self.passing { self.note.rows_done.saturating_sub(self.rows) } else { 0 }
+    }
+
+    /// Takes in rows of one event, `bytes` as the binlog has them.
+    pub(super) fn take(
+        &mut self,
+        (version, table): (TableVersionId, &TableName),
+        operation: Operation,
+        rows: u64,
+        bytes: &[u8],
+    ) {
+        if self.run != Some((version, operation)) {
+            self.run = Some((version, operation));
+            for name in [operation.name(), &table.database, &table.table] {
+                self.digest.update(name.as_bytes());
+                // No name holds this byte.
+                self.digest.update(&[0]);
+            }
+        }
+        self.digest.update(bytes);
+        self.rows = self.rows.saturating_add(rows);
+    }
+
+    /// Stops passing over rows once all that were delivered have come by. True if this is the
+    /// place.
+    pub(super) fn resume(&mut self) -> Result<bool, PrefixDiffers> {
+        if !self.passing || self.rows < self.note.rows_done {
+            return Ok(false);
+        }
+        self.passing = false;
+        let same = self.rows == self.note.rows_done && self.digest() == self.note.digest;
+        if same { Ok(true) } else { Err(PrefixDiffers) }
+    }
+
+    /// The transaction ends: all rows that were delivered must have come by. True if it was
+    /// delivered in parts, so that the position's note is about it.
+    pub(super) fn end(&mut self) -> Result<bool, PrefixDiffers> {
+        self.resume()?;
+        if self.passing { Err(PrefixDiffers) } else { Ok(0 < self.note.parts) }
+    }
+
+    /// The note for the Kafka transaction that is about to be committed; `None` if it holds no
+    /// rows of this source transaction.
+    pub(super) fn cut(&mut self) -> Option<&PartialTransaction> {
+        if self.passing || self.rows == self.note.rows_done {
+            return None;
+        }
+        self.note.rows_done = self.rows;
+        self.note.digest = self.digest();
+        self.note.parts = self.note.parts.saturating_add(1);
+        Some(&self.note)
+    }
+
+    /// What it is called and how much of it is committed.
+    pub(super) fn note(&self) -> &PartialTransaction {
+        &self.note
+    }
+
+    fn digest(&self) -> u32 {
+        self.digest.clone().finalize()
+    }
+}
+
+/// Whether both are one source transaction: by GTID, or by place on one server.
+fn is_same(one: &PartialTransaction, other: &PartialTransaction) -> bool {
+    match (&one.gtid, &other.gtid) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.server_uuid == other.server_uuid && one.begin == other.begin,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Group, PrefixDiffers};
+    use crate::model::{
+        change::Operation,
+        position::{FilePosition, PartialTransaction},
+        table::{TableName, TableVersionId},
+    };
+
+    /// A row: its table, its operation, its bytes.
+    type Row = (u32, bool, Vec<u8>);
+
+    fn name(offset: u64) -> PartialTransaction {
+        PartialTransaction {
+            gtid: None,
+            server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
+            begin: FilePosition { file: "binlog.000001".into(), offset },
+            rows_done: 0,
+            digest: 0,
+            parts: 0,
+        }
+    }
+
+    fn take(group: &mut Group, (table, insert, bytes): &Row) {
+        let name = TableName { database: "shop".into(), table: format!("t{table}") };
+        let operation = if *insert { Operation::Insert } else { Operation::Delete };
+        group.take((TableVersionId(*table), &name), operation, 1, bytes);
+    }
+
+    /// The note after these rows.
+    fn cut(rows: &[Row]) -> PartialTransaction {
+        let mut group = Group::begin(name(4), None);
+        for row in rows {
+            take(&mut group, row);
+        }
+        group.cut().unwrap().clone()
+    }
+
+    /// Passes over what the note counts; the number of rows after which delivery goes on.
+    fn pass(rows: &[Row], noted: &PartialTransaction) -> Result<usize, PrefixDiffers> {
+        let mut group = Group::begin(name(4), Some(noted));
+        for (position, row) in rows.iter().enumerate() {
+            if group.rows_to_pass() == 0 {
+                return Ok(position);
+            }
+            take(&mut group, row);
+            group.resume()?;
+        }
+        group.end().map(|_| rows.len())
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        proptest::collection::vec((0_u32..3, any::<bool>(), any::<Vec<u8>>()), 1..20)
+    }
+
+    proptest! {
+        #[test]
+        fn a_transaction_goes_on_behind_what_is_delivered(rows in rows(), at in any::<prop::sample::Index>()) {
+            let done = at.index(rows.len()) + 1;
+            prop_assert_eq!(pass(&rows, &cut(&rows[..done])), Ok(done));
+        }
+
+        #[test]
+        fn other_rows_in_front_are_seen(rows in rows(), at in any::<prop::sample::Index>(), bit in 0_usize..8) {
+            let noted = cut(&rows);
+            let mut other = rows.clone();
+            let row = at.index(rows.len());
+            if bit < 6 && !other[row].2.is_empty() {
+                other[row].2[0] ^= 1 << bit;
+            } else if bit % 2 == 0 {
+                other[row].1 = !other[row].1;
+            } else {
+                other[row].0 += 3;
+            }
+            prop_assert_eq!(pass(&other, &noted), Err(PrefixDiffers));
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_ends_too_early_is_another_one() {
+        let row = (0, true, vec![1]);
+        let noted = cut(&[row.clone(), row.clone()]);
+        assert_eq!(pass(&[row], &noted), Err(PrefixDiffers));
+        assert_eq!(pass(&[], &noted), Err(PrefixDiffers));
+    }
+
+    #[test]
+    fn another_transaction_passes_over_nothing() {
+        let noted = cut(&[(0, true, vec![1])]);
+        let mut group = Group::begin(name(99), Some(&noted));
+        assert_eq!(group.rows_to_pass(), 0);
+        assert_eq!(group.end(), Ok(false));
+    }
+
+    #[test]
+    fn a_cut_counts_parts_and_says_nothing_without_new_rows() {
+        let mut group = Group::begin(name(4), None);
+        assert_eq!(group.cut(), None);
+        for part in 1..=3 {
+            take(&mut group, &(0, true, vec![1]));
+            assert_eq!(
+                group.cut().map(|note| (note.parts, note.rows_done)),
+                Some((part, part.into()))
+            );
+            assert_eq!(group.cut(), None);
+        }
+        assert_eq!(group.end(), Ok(true));
+    }
+}

@@ -249,8 +249,11 @@ impl RowBuffers {
         self.key_fields.resize(plan.key.len(), 0..0);
         images.next_image().map_err(EncodeError::Images)?;
         for column in &plan.columns {
+            let Some(column) = column else {
+                images.skip_value().map_err(EncodeError::Images)?;
+                continue;
+            };
             let value = images.next_value().map_err(EncodeError::Images)?;
-            let Some(column) = column else { continue };
             let out = if column.in_value { &mut self.value } else { &mut self.aside };
             let start = out.len();
             column

@@ -1,9 +1,8 @@
 //! Character sets of East Asia: one to four bytes a character.
 //!
 //! The characters come from the WHATWG tables of `encoding_rs`. Every character of these sets was
-//! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. What
-//! is left over: rare characters of eucjpms and big5 that only MySQL has are refused, and bytes to
-//! which MySQL gives no character have that of the WHATWG table.
+//! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. Bytes
+//! to which MySQL gives no character have that of the WHATWG table.
 
 use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
 
@@ -121,7 +120,7 @@ impl MultiByte {
             Self::Ujis => private_use(character).or_else(|| other_character(code, &UJIS_DIFFERS)),
             Self::Eucjpms => match code {
                 0x8f_a2c3 => Some('\u{ffe4}'),
-                _ => private_use(character),
+                _ => private_use(character).or_else(|| ibm_extension(character)),
             },
         };
         other.map_or(Meaning::Table, Meaning::Character)
@@ -129,7 +128,7 @@ impl MultiByte {
 }
 
 /// MySQL's big5 has kana and other characters from C6A1 to C7FC, where the WHATWG table has them
-/// in another order. Kana are read, the others are refused; from C940 on both agree.
+/// in another order; from C940 on both agree.
 fn big5_kana(code: u32) -> Meaning {
     let [_, _, lead, trail] = code.to_be_bytes();
     // 157 characters to a lead byte: the trail bytes 40 to 7E and A1 to FE.
@@ -144,12 +143,25 @@ fn big5_kana(code: u32) -> Meaning {
         0xc8 => return Meaning::Refused,
         _ => return Meaning::Table,
     };
-    let kana = match place {
+    let character = match place {
+        63..=66 => character_at(place - 63, "ヾゝゞ々"),
         67..=149 => char::from_u32(0x3041 + place - 67),
         150..=235 => char::from_u32(0x30a1 + place - 150),
+        236.. => character_at(place - 236, BIG5_AFTER_KANA),
         _ => None,
     };
-    kana.map_or(Meaning::Refused, Meaning::Character)
+    character.map_or(Meaning::Refused, Meaning::Character)
+}
+
+/// IBM's characters in the second plane of eucjpms, from 8FF3F3 to 8FF4FE.
+fn ibm_extension(character: &[u8]) -> Option<char> {
+    let [0x8f, row @ (0xf3 | 0xf4), column @ 0xa1..=0xfe] = *character else { return None };
+    let place = u32::from(row - 0xf3) * 94 + u32::from(column - 0xa1);
+    character_at(place.checked_sub(82)?, EUCJPMS_IBM)
+}
+
+fn character_at(place: u32, characters: &str) -> Option<char> {
+    characters.chars().nth(usize::try_from(place).ok()?)
 }
 
 /// The user-defined rows of both planes of EUC-JP, F5 to FE.
@@ -227,3 +239,15 @@ const UJIS_DIFFERS: [(u32, char); 8] = [
     (0xa2cc, '\u{ac}'),
     (0x8f_a2b7, '~'),
 ];
+
+/// What follows the kana in big5, in the order of the codes.
+const BIG5_AFTER_KANA: &str = "ДЕЁЖЗИЙКЛМУФХЦЧШЩЪЫЬЭЮЯабвгдеёжзийклмнопрсту\
+    фхцчшщъыьэюя①②③④⑤⑥⑦⑧⑨⑩⑴⑵⑶⑷⑸⑹⑺⑻⑼⑽";
+
+/// IBM's characters in the order of their codes in eucjpms. Those that Unicode takes for forms of
+/// others are escaped, so that no editor changes them.
+const EUCJPMS_IBM: &str = "ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ＇＂㈱№℡炻仼僴凬匇匤\u{fa0e}咊坙\u{fa0f}\u{fa10}增寬峵嵓\u{fa11}\
+    德悅愠敎昻晥\u{fa12}\u{f929}栁\u{fa13}\u{fa14}橫櫢淸淲瀨\u{fa15}\u{fa16}甁皂皞\
+    \u{fa17}礰\u{fa18}\u{fa19}\u{fa1a}\u{fa1b}竧\u{fa1c}\u{fa1d}綠緖\u{fa1e}荢\u{fa1f}薰\
+    \u{fa20}\u{fa21}蠇\u{fa22}譿賴赶\u{fa23}\u{fa24}\u{fa25}郞\u{fa26}鄕\u{fa27}\u{fa28}\
+    閒\u{f9dc}\u{fa29}霻靍靑\u{fa2a}\u{fa2b}\u{fa2c}馞髙魲\u{fa2d}黑";

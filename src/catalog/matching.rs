@@ -46,16 +46,13 @@ pub(super) fn is_same_type(
         ColumnKind::Text => character_set.is_some() && is_string(name),
         ColumnKind::Binary { length } => name == "binary" && number(0) == *length,
         ColumnKind::Bytes => character_set.is_none() && is_bytes(name),
-        // The catalog writes labels in its own character set and with quotes doubled; counting
-        // them by comparing the text that the labels give is exact.
         ColumnKind::Enum(labels) => name == "enum" && list(column_type) == Some(quoted(labels)),
         ColumnKind::Set(labels) => name == "set" && list(column_type) == Some(quoted(labels)),
         ColumnKind::Json => name == "json",
         ColumnKind::Geometry { is_point: true } => name == "point",
         ColumnKind::Geometry { is_point: false } => is_geometry(name),
         ColumnKind::Vector => name == "vector",
-        // Nothing is known that could be compared, and no record shows the column.
-        ColumnKind::Unsupported(_) => true,
+        ColumnKind::Unsupported(unsupported) => name.eq_ignore_ascii_case(unsupported),
     }
 }
 
@@ -96,10 +93,26 @@ fn list(column_type: &str) -> Option<String> {
     Some(inside.to_owned())
 }
 
+/// Labels as the catalog writes them (MySQL source, `append_unescaped`): some characters escaped,
+/// and `?` for those beyond U+FFFF, which its own character set, utf8mb3, does not have.
 fn quoted(labels: &[String]) -> String {
-    let quoted: Vec<String> =
-        labels.iter().map(|label| format!("'{}'", label.replace('\'', "''"))).collect();
-    quoted.join(",")
+    let mut text = String::new();
+    for label in labels {
+        text.push_str(if text.is_empty() { "'" } else { ",'" });
+        for character in label.chars() {
+            match character {
+                '\'' => text.push_str("''"),
+                '\\' => text.push_str("\\\\"),
+                '\0' => text.push_str("\\0"),
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                '\u{10000}'.. => text.push('?'),
+                _ => text.push(character),
+            }
+        }
+        text.push('\'');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -112,6 +125,7 @@ mod tests {
         let int = ColumnKind::Int { bits: 32, unsigned: true };
         let decimal = ColumnKind::Decimal { precision: 12, scale: 2 };
         let labels = ColumnKind::Enum(vec!["a".into(), "it's".into(), "b,c".into()]);
+        let odd_labels = ColumnKind::Set(vec!["\0\n\r\\".into(), "🐟".into()]);
         for (text, character_set, kind, same) in [
             ("int(8) unsigned zerofill", None, &int, true),
             ("int", None, &int, false),
@@ -120,6 +134,7 @@ mod tests {
             ("decimal(12,3)", None, &decimal, false),
             ("enum('a','it''s','b,c')", Some("utf8mb4"), &labels, true),
             ("enum('a','it''s')", Some("utf8mb4"), &labels, false),
+            (r"set('\0\n\r\\','?')", Some("utf8mb4"), &odd_labels, true),
             ("time(3)", None, &ColumnKind::Time { fraction: 3 }, true),
             ("time", None, &ColumnKind::Time { fraction: 0 }, true),
             ("datetime(3)", None, &ColumnKind::Time { fraction: 3 }, false),

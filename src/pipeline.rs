@@ -25,8 +25,8 @@ use tokio::time::Instant;
 
 use crate::{
     commit::{self, PositionRecord},
-    config::{self, Config, SnapshotMode},
-    decode::{Decoder, JsonText},
+    config::{Config, SnapshotMode},
+    decode::Decoder,
     encode::Registry,
     error::{Failure, Verdict},
     map::Filter,
@@ -40,7 +40,6 @@ use crate::{
 };
 
 mod delivery;
-mod last;
 mod plans;
 mod stream;
 
@@ -217,11 +216,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let filter = Filter::new(&run.config.capture);
     let captures = move |table: &TableName| filter.captures(table);
     let decoder = Decoder::new(Box::new(captures), position.file.file.clone())
-        .lower_case_names(server.lower_case_table_names)
-        .json_text(match run.config.format.json {
-            config::JsonText::Compact => JsonText::Compact,
-            config::JsonText::Mysql => JsonText::Mysql,
-        });
+        .lower_case_names(server.lower_case_table_names);
     let stream = Stream {
         decoder,
         queue,

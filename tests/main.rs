@@ -15,6 +15,7 @@ mod golden;
 mod instances;
 mod kafka_stages;
 mod load;
+mod oracle;
 mod parts;
 mod registry;
 mod restart;

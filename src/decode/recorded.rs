@@ -23,7 +23,7 @@ macro_rules! recorded {
 }
 
 /// The recorded files by name.
-pub(super) const RECORDINGS: [(&str, &[u8]); 17] = recorded!(
+pub(super) const RECORDINGS: [(&str, &[u8]); 16] = recorded!(
     "numbers",
     "times",
     "strings",
@@ -31,7 +31,6 @@ pub(super) const RECORDINGS: [(&str, &[u8]); 17] = recorded!(
     "charsets",
     "json",
     "json_large",
-    "partial",
     "shapes",
     "grammar",
     "xa",

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Column, Conn, OptsBuilder, Row};
+use mysql_async::{Column, Conn, OptsBuilder, Row, Value};
 use tokio::runtime::Runtime;
 use xtask::stack::{Mysql, ROOT_PASSWORD, ROOT_USER, StackAddress};
 
@@ -142,6 +142,26 @@ impl Database {
             Ok::<_, mysql_async::Error>((columns, result.collect().await?))
         });
         answer.with_context(|| query.to_owned())
+    }
+
+    /// Runs a query and returns each row's columns as the server prints them: text in UTF-8,
+    /// bytes as they are, everything else as its text. `None` is NULL.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn texts(&mut self, query: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>> {
+        let run = self.connection.query::<Row, _>(query);
+        let rows = self.runtime.block_on(run).with_context(|| query.to_owned())?;
+        rows.into_iter()
+            .map(|row| {
+                let cell = |value| match value {
+                    Value::NULL => Ok(None),
+                    Value::Bytes(bytes) => Ok(Some(bytes)),
+                    other => bail!("a query that is not prepared gives texts, not {other:?}"),
+                };
+                row.unwrap().into_iter().map(cell).collect()
+            })
+            .collect()
     }
 
     /// Runs a query for one value.

@@ -19,3 +19,8 @@ pub fn seed() -> u64 {
     let given = env::var("TAILWATER_SEED").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| u64::from(std::process::id()))
 }
+
+/// How many tables the random tests with MySQL as the oracle make: `TAILWATER_ORACLE_TABLES`.
+pub fn oracle_tables() -> Option<usize> {
+    env::var("TAILWATER_ORACLE_TABLES").ok().and_then(|text| text.parse().ok())
+}

@@ -9,10 +9,15 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
+mod format;
 mod load;
 mod secret;
 mod validate;
 
+pub use format::{
+    BinaryMode, DecimalMode, Envelope, Format, JsonText, SchemaNames, TimeMode, UnsignedBigint,
+    ZeroDates,
+};
 #[cfg(feature = "failpoints")]
 pub use load::failpoint;
 pub use load::{ConfigError, load};
@@ -195,42 +200,6 @@ pub struct SchemaRegistry {
     pub ca_file: Option<PathBuf>,
 }
 
-/// `[format]`
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Format {
-    /// What surrounds a row.
-    pub envelope: Envelope,
-    /// How BIGINT UNSIGNED is delivered.
-    pub unsigned_bigint: UnsignedBigint,
-    /// Whether a delete is followed by a record with a null value, which lets compaction forget
-    /// the key.
-    pub tombstones: bool,
-}
-
-/// What surrounds a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum Envelope {
-    /// Debezium's: before, after, source, operation, times.
-    #[default]
-    Debezium,
-}
-
-/// How BIGINT UNSIGNED is delivered: its upper half does not fit an Avro long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum UnsignedBigint {
-    /// As a long; a number above 2^63 - 1 halts.
-    #[default]
-    Long,
-    /// As a decimal with 20 digits.
-    Precise,
-}
-
 /// `[delivery]`
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
@@ -284,16 +253,6 @@ fn default_mysql_port() -> u16 {
 impl Default for TopicSettings {
     fn default() -> Self {
         Self { partitions: 1, replication_factor: -1, config: BTreeMap::new() }
-    }
-}
-
-impl Default for Format {
-    fn default() -> Self {
-        Self {
-            envelope: Envelope::Debezium,
-            unsigned_bigint: UnsignedBigint::Long,
-            tombstones: true,
-        }
     }
 }
 

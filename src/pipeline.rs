@@ -25,8 +25,8 @@ use tokio::time::Instant;
 
 use crate::{
     commit::{self, PositionRecord},
-    config::{Config, SnapshotMode},
-    decode::Decoder,
+    config::{self, Config, SnapshotMode},
+    decode::{Decoder, JsonText},
     encode::Registry,
     error::{Failure, Verdict},
     map::Filter,
@@ -40,6 +40,7 @@ use crate::{
 };
 
 mod delivery;
+mod last;
 mod plans;
 mod stream;
 
@@ -216,7 +217,11 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let filter = Filter::new(&run.config.capture);
     let captures = move |table: &TableName| filter.captures(table);
     let decoder = Decoder::new(Box::new(captures), position.file.file.clone())
-        .lower_case_names(server.lower_case_table_names);
+        .lower_case_names(server.lower_case_table_names)
+        .json_text(match run.config.format.json {
+            config::JsonText::Compact => JsonText::Compact,
+            config::JsonText::Mysql => JsonText::Mysql,
+        });
     let stream = Stream {
         decoder,
         queue,

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value as Json;
 use tailwater::{
-    config::Config,
+    config::{Config, Envelope},
     encode, map,
     model::table::{Column, ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
 };
@@ -69,7 +69,16 @@ fn types() -> Vec<Type> {
 }
 
 /// Options that change types, by the line of `[format]` that sets them.
-const OPTIONS: [&str; 1] = [r#"unsigned_bigint = "precise""#];
+const OPTIONS: [&str; 8] = [
+    r#"decimal = "string""#,
+    r#"decimal = "double""#,
+    r#"time = "connect""#,
+    r#"time = "microseconds""#,
+    r#"time = "isostring""#,
+    r#"unsigned_bigint = "precise""#,
+    r#"binary = "base64""#,
+    r#"binary = "hex""#,
+];
 
 fn config(format: &str) -> Config {
     let text = format!(
@@ -88,7 +97,7 @@ fn mapped(column: &Type, config: &Config) -> String {
     let version = TableVersion {
         name: TableName { database: "shop".into(), table: "t".into() },
         columns: vec![Column { name: "c".into(), kind: column.kind.clone(), nullable: false }],
-        primary_key: Vec::new(),
+        primary_key: vec![0],
         decoration: Some(Decoration {
             columns: vec![ColumnDecoration {
                 float_as_double: column.float_as_double,
@@ -100,7 +109,10 @@ fn mapped(column: &Type, config: &Config) -> String {
     let shape = map::map(&version, config).unwrap();
     let schema: Json = serde_json::from_str(&encode::value_schema(&shape)).unwrap();
     let field = |record: &Json, at: usize| record["fields"][at]["type"].clone();
-    in_words(&field(&field(&schema, 0)[1], 0))
+    match config.format.envelope {
+        Envelope::Debezium => in_words(&field(&field(&schema, 0)[1], 0)),
+        Envelope::Flat => in_words(&field(&schema, 0)),
+    }
 }
 
 fn in_words(schema: &Json) -> String {
@@ -127,10 +139,13 @@ fn in_words(schema: &Json) -> String {
 /// The tables by the marker that stands before each in the page.
 fn tables() -> BTreeMap<String, String> {
     let plain = config("");
+    let flat = config("envelope = \"flat\"");
     let mut all = String::from("| MySQL | Avro |\n|---|---|\n");
+    let mut all_flat = all.clone();
     let mut changed = String::from("| `[format]` | MySQL | Avro |\n|---|---|---|\n");
     for column in types() {
         writeln!(all, "| {} | {} |", column.declared, mapped(&column, &plain)).unwrap();
+        writeln!(all_flat, "| {} | {} |", column.declared, mapped(&column, &flat)).unwrap();
     }
     for option in OPTIONS {
         let config = config(option);
@@ -141,7 +156,9 @@ fn tables() -> BTreeMap<String, String> {
             }
         }
     }
-    BTreeMap::from([("types".to_owned(), all), ("options".to_owned(), changed)])
+    [("types", all), ("options", changed), ("flat", all_flat)]
+        .map(|(name, table)| (name.to_owned(), table))
+        .into()
 }
 
 #[test]

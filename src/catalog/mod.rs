@@ -32,6 +32,8 @@ struct CatalogColumn {
     character_set: Option<String>,
     nullable: bool,
     default: Option<String>,
+    /// The spatial reference system that a geometry must have.
+    srid: Option<u32>,
     /// `DEFAULT_GENERATED on update CURRENT_TIMESTAMP`, `auto_increment`, ...
     extra: String,
 }
@@ -73,6 +75,7 @@ fn decoration_of(column: CatalogColumn) -> ColumnDecoration {
         // The text of an expression is no value.
         default: column.default.filter(|_| !generated),
         float_as_double: column.column_type.starts_with("float("),
+        srid: column.srid,
     }
 }
 
@@ -80,20 +83,21 @@ async fn read_columns(
     connection: &mut Conn,
     table: &TableName,
 ) -> mysql_async::Result<Vec<CatalogColumn>> {
-    type Row = (String, String, Option<String>, String, Option<String>, String);
+    type Row = (String, String, Option<String>, String, Option<String>, String, Option<u32>);
     let query = "SELECT column_name, CAST(column_type AS CHAR), character_set_name, is_nullable, \
-                 column_default, extra FROM information_schema.columns \
+                 column_default, extra, srs_id FROM information_schema.columns \
                  WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
     let rows: Vec<Row> = connection.exec(query, (&table.database, &table.table)).await?;
     Ok(rows
         .into_iter()
-        .map(|(name, column_type, character_set, nullable, default, extra)| CatalogColumn {
+        .map(|(name, column_type, character_set, nullable, default, extra, srid)| CatalogColumn {
             name,
             column_type,
             character_set,
             nullable: nullable == "YES",
             default,
             extra,
+            srid,
         })
         .collect())
 }

@@ -1,6 +1,6 @@
 //! What the structure alone does not rule out.
 
-use super::{Config, load::Fault};
+use super::{Config, Envelope, Format, TimeMode, load::Fault};
 
 /// Longest topic name Kafka accepts.
 const TOPIC_LENGTH_MAX: usize = 249;
@@ -9,6 +9,7 @@ const TOPIC_LENGTH_MAX: usize = 249;
 pub(super) fn validate(config: &Config) -> Result<(), Fault> {
     validate_source(config)?;
     validate_target(config)?;
+    validate_flat(&config.format)?;
     check(
         config.admin.listen.parse::<std::net::SocketAddr>().is_ok(),
         "admin.listen",
@@ -94,6 +95,24 @@ fn validate_target(config: &Config) -> Result<(), Fault> {
         ),
     ];
     checks.into_iter().collect()
+}
+
+/// What makes no sense with the envelope `flat`.
+fn validate_flat(format: &Format) -> Result<(), Fault> {
+    if format.envelope != Envelope::Flat {
+        return Ok(());
+    }
+    check(
+        format.tombstones,
+        "format.tombstones",
+        "must be true with envelope = \"flat\": a delete is its tombstone and nothing else",
+    )?;
+    check(
+        matches!(format.time, TimeMode::Adaptive | TimeMode::IsoString),
+        "format.time",
+        "must be `adaptive` (Avro's logical types) or `isostring` (the same, but TIME as text) \
+         with envelope = \"flat\"",
+    )
 }
 
 /// A quarter of the Kafka transaction's timeout.

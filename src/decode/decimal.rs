@@ -42,6 +42,11 @@ impl Shape {
         Some(Self { leading, groups, trailing, bytes, is_narrow: precision <= 18 })
     }
 
+    /// Bytes of a value.
+    pub(super) fn bytes(self) -> u8 {
+        self.bytes
+    }
+
     /// Reads one value.
     #[inline]
     pub(super) fn read(self, wire: &mut Wire<'_>) -> Result<Decimal, ValueProblem> {

@@ -49,7 +49,9 @@ impl Decoder {
                 self.tables.map(frame.data)?;
             }
             WRITE_ROWS => return self.rows(frame, start, Operation::Insert),
-            UPDATE_ROWS => return self.rows(frame, start, Operation::Update),
+            UPDATE_ROWS | PARTIAL_UPDATE_ROWS => {
+                return self.rows(frame, start, Operation::Update);
+            }
             DELETE_ROWS => return self.rows(frame, start, Operation::Delete),
             XID => {
                 self.group.commit()?;
@@ -85,7 +87,7 @@ impl Decoder {
                 self.format(frame.data)?;
             }
             STOP => self.group.expect_between()?,
-            PARTIAL_UPDATE_ROWS | WRITE_ROWS_V0..=DELETE_ROWS_V1 => self.refuse_rows(frame)?,
+            WRITE_ROWS_V0..=DELETE_ROWS_V1 => self.refuse_rows(frame)?,
             INCIDENT => return Err(Problem::Incident),
             // None of these changes rows: what the first ones prepare, a QUERY event does.
             INTVAR | RAND | USER_VAR | APPEND_BLOCK | DELETE_FILE | BEGIN_LOAD_QUERY
@@ -142,12 +144,9 @@ impl Decoder {
     fn refuse_rows(&mut self, frame: &Frame<'_>) -> Result<(), Problem> {
         let table_id = Wire(frame.data).u48()?;
         self.group.expect_begun()?;
-        let Some(id) = self.tables.version_of(table_id)? else { return Ok(()) };
-        let version = self.tables.version(id).ok_or(Problem::UnmappedTable(table_id))?;
-        if frame.event_type == PARTIAL_UPDATE_ROWS {
-            Err(Problem::PartialJson(version.table.name.clone()))
-        } else {
-            Err(Problem::OldServer)
+        match self.tables.version_of(table_id)? {
+            Some(_) => Err(Problem::OldServer),
+            None => Ok(()),
         }
     }
 }

@@ -84,14 +84,11 @@ pub enum Problem {
     /// A rows event without all columns.
     #[error("rows of table {0} without all columns")]
     ImageNotFull(TableName),
-    /// An update that holds only what changed inside JSON documents.
-    #[error("a partial JSON update of table {0}, which is not supported yet")]
-    PartialJson(TableName),
     /// A rows event and its TABLE_MAP disagree.
     #[error("rows of table {0} with another number of columns than its TABLE_MAP event")]
     ColumnCount(TableName),
-    /// A column type that is not read yet.
-    #[error("column {column} of table {table} has the type {column_type}, which is not read yet")]
+    /// A column type that is not read, nor known well enough to read what stands behind it.
+    #[error("column {column} of table {table} has the type {column_type}, which is not read")]
     ColumnType {
         /// Its table.
         table: TableName,
@@ -99,16 +96,6 @@ pub enum Problem {
         column: String,
         /// The type's name.
         column_type: &'static str,
-    },
-    /// A character set that is not read.
-    #[error("column {column} of table {table} has the collation {collation}, which is not read")]
-    Collation {
-        /// Its table.
-        table: TableName,
-        /// Its name.
-        column: String,
-        /// The collation's number in `information_schema.collations`.
-        collation: u64,
     },
     /// A value that its column cannot hold.
     #[error("column {column} of table {table}, row {row} of the event: {problem}")]
@@ -154,6 +141,9 @@ pub enum ValueProblem {
     /// Bytes that are no character in the column's character set.
     #[error("bytes that are no {0} text")]
     Text(&'static str),
+    /// A column whose type is not read.
+    #[error("a type that is not read")]
+    Unread,
     /// A number outside what the type can hold.
     #[error("a value that the type {0} does not have")]
     Range(&'static str),
@@ -221,9 +211,7 @@ impl Problem {
             Self::Payload => "binlog_payload_unreadable",
             Self::MetadataNotFull(_) => "binlog_row_metadata_not_full",
             Self::ImageNotFull(_) => "binlog_row_image_not_full",
-            Self::PartialJson(_) => "binlog_partial_json",
             Self::ColumnType { .. } => "column_type_unsupported",
-            Self::Collation { .. } => "column_charset_unsupported",
             Self::Value { problem: ValueProblem::Text(_), .. } => "text_invalid",
             Self::Value { .. } => "value_invalid",
             Self::StatementFormat(_) | Self::StatementTarget => "binlog_format_statement",
@@ -261,10 +249,7 @@ impl Problem {
                 "Run `SET PERSIST binlog_row_image = 'FULL'` on the source. Sessions that are \
                  open keep their own value."
             }
-            Self::PartialJson(_) => {
-                "Run `SET PERSIST binlog_row_value_options = ''` on the source."
-            }
-            Self::ColumnType { .. } | Self::Collation { .. } => {
+            Self::ColumnType { .. } => {
                 "Take the table out of `capture.tables`, or change the column."
             }
             Self::StatementFormat(_) | Self::StatementTarget => {

@@ -140,11 +140,17 @@ impl<'a> Container<'a> {
 
     /// An object's key by its place in the object.
     pub(super) fn key(&self, index: usize, budget: &mut Budget) -> Result<&'a str, ValueProblem> {
+        let key = self.key_bytes(index)?;
+        budget.pay(key.len())?;
+        text(key)
+    }
+
+    /// The same without looking at the key itself.
+    pub(super) fn key_bytes(&self, index: usize) -> Result<&'a [u8], ValueProblem> {
         let entry = 2 * self.number_bytes() + index * self.key_entry_bytes();
         let start = self.number(entry)?;
         let length = Wire(self.from(entry + self.number_bytes())?).u16()?;
-        budget.pay(usize::from(length))?;
-        text(Wire(self.from(start)?).take(usize::from(length))?)
+        Ok(Wire(self.from(start)?).take(usize::from(length))?)
     }
 
     /// A value by its place.

@@ -93,9 +93,10 @@ fn documents_of_more_than_64_kib_are_read() {
         "x".repeat(70_000)
     ) + r#""h": true, "i": 32768, "j": 4000000000, "cc": -1}"#;
     assert_eq!(document(0), expected);
-    let numbers: Vec<_> = (1..=22_000).map(|number| number.to_string()).collect();
+    let numbers: Vec<_> = (1..=22_000).map(|number| (number / 20_000).to_string()).collect();
     assert_eq!(document(1), format!("[{}]", numbers.join(", ")));
-    let members = (1..=3000).map(|number| format!(r#""k{number}": {{"v": {number}}}"#));
+    let text = "v".repeat(50);
+    let members = (1..=1200).map(|number| format!(r#""k{number}": {{"v": "{text}"}}"#));
     assert_eq!(document(2), format!("{{{}}}", members.collect::<Vec<_>>().join(", ")));
     assert_eq!(document(3), format!("[\"{}\"]", "y".repeat(3_000_000)));
     assert_eq!(document(4), format!(r#"{{"{}": "{}"}}"#, "k".repeat(65_535), "z".repeat(16_384)));
@@ -103,9 +104,9 @@ fn documents_of_more_than_64_kib_are_read() {
 
 #[test]
 fn a_document_without_bytes_is_null_where_null_may_be_and_refused_elsewhere() {
-    let mut decoder = decoder(&["source", "documents", "doubles", "opaque"]);
+    let mut decoder = decoder(&["large"]);
     let mut problems = Vec::new();
-    for event in events(recording("json")) {
+    for event in events(recording("json_large")) {
         if let Decoded::Rows(mut rows) = decoder.decode(&event).unwrap() {
             problems.push(lines(&mut rows).unwrap_err().to_string());
         }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     decimal::Shape,
+    double_text::write_double,
     error::ValueProblem,
     json::{Budget, DEPTH_MAX, Json},
     wire::Wire,
@@ -61,7 +62,8 @@ impl Writer<'_> {
             Json::Boolean(false) => self.out.push_str("false"),
             Json::Int(number) => self.write(format_args!("{number}")),
             Json::UnsignedInt(number) => self.write(format_args!("{number}")),
-            Json::Double(number) => self.double(number)?,
+            Json::Double(number) if number.is_finite() => write_double(number, self.out),
+            Json::Double(_) => return Err(ValueProblem::Json("a number that is none")),
             Json::Text(text) => self.text(text),
             Json::Opaque { column_type, bytes } => self.opaque(column_type, bytes)?,
             Json::Container(container) => {
@@ -138,55 +140,6 @@ impl Writer<'_> {
         }
         self.out.push_str(rest);
         self.out.push('"');
-    }
-
-    /// A double as the server prints it (MySQL source, `strings/dtoa.cc`, `my_gcvt`): the fewest
-    /// digits that read as the same number; with an exponent if there are more than 15 places
-    /// between the point and the first digit and no digit stands behind the point; otherwise with
-    /// at least one digit behind it.
-    fn double(&mut self, number: f64) -> Result<(), ValueProblem> {
-        if !number.is_finite() {
-            return Err(ValueProblem::Json("a number that is none"));
-        }
-        if number.is_sign_negative() {
-            self.out.push('-');
-        }
-        // The standard library finds the digits: `1.2345e-7`.
-        let start = self.out.len();
-        self.write(format_args!("{:e}", number.abs()));
-        let shown = self.out.get(start..).and_then(|text| text.split_once('e'));
-        let (mut digits, mut count) = ([0_u8; 17], 0);
-        let mut exponent = 0_i32;
-        if let Some((mantissa, power)) = shown {
-            for (place, digit) in digits.iter_mut().zip(mantissa.bytes().filter(u8::is_ascii_digit))
-            {
-                *place = digit;
-                count += 1;
-            }
-            exponent = power.parse().unwrap_or(0);
-        }
-        let whole = usize::try_from(exponent + 1).unwrap_or(0);
-        if exponent < -15 || (whole > 15 && whole >= count) {
-            // As the standard library writes it.
-            return Ok(());
-        }
-        self.out.truncate(start);
-        let digits = digits.get(..count).unwrap_or_default();
-        let zeros = usize::try_from(-exponent - 1).unwrap_or(0);
-        let (before, after) = digits.split_at_checked(whole).unwrap_or((digits, &[]));
-        self.digits(before);
-        self.out.extend(std::iter::repeat_n('0', whole.saturating_sub(count)));
-        if before.is_empty() {
-            self.out.push('0');
-        }
-        self.out.push('.');
-        self.out.extend(std::iter::repeat_n('0', zeros));
-        self.digits(if after.is_empty() { b"0" } else { after });
-        Ok(())
-    }
-
-    fn digits(&mut self, digits: &[u8]) {
-        self.out.extend(digits.iter().map(|&digit| char::from(digit)));
     }
 
     /// A value of one of MySQL's own types.

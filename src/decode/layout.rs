@@ -5,6 +5,7 @@ use super::{
     decimal::Shape,
     error::ValueProblem,
     json_text::{JsonText, write_document},
+    partial::Document,
     temporal::{self, fraction_bytes},
     wire::Wire,
 };
@@ -66,11 +67,7 @@ pub(super) enum Cell {
         labels: u8,
     },
     /// A document behind a length of so many bytes.
-    Json {
-        length_bytes: u8,
-        form: JsonText,
-        nullable: bool,
-    },
+    Json(Document),
     /// A geometry behind a length of so many bytes.
     Geometry {
         length_bytes: u8,
@@ -79,8 +76,16 @@ pub(super) enum Cell {
     Vector {
         length_bytes: u8,
     },
-    /// A type that is not read yet.
-    Unread,
+    /// A type that is not read, of so many bytes.
+    UnreadFixed {
+        bytes: u8,
+    },
+    /// A type that is not read, behind a length of so many bytes.
+    UnreadRun {
+        length_bytes: u8,
+    },
+    /// A type of which not even the length is known.
+    Unreadable,
 }
 
 impl Cell {
@@ -154,18 +159,49 @@ impl Cell {
                 let members = little_endian(wire, bytes)?;
                 Value::Set(within(members, labels, "SET")?)
             }
-            Self::Json { length_bytes, form, nullable } => {
+            Self::Json(Document { length_bytes, form, nullable }) => {
                 json(run(wire, length_bytes)?, form, nullable, scratch)?
             }
             Self::Geometry { length_bytes } => geometry(run(wire, length_bytes)?)?,
             Self::Vector { length_bytes } => vector(run(wire, length_bytes)?)?,
-            Self::Unread => return Err(ValueProblem::Range("that is not read yet")),
+            Self::UnreadFixed { .. } | Self::UnreadRun { .. } | Self::Unreadable => {
+                return Err(ValueProblem::Unread);
+            }
         })
+    }
+
+    /// Goes over a value that is not NULL.
+    pub(super) fn skip(&self, wire: &mut Wire<'_>) -> Result<(), ValueProblem> {
+        let bytes = match *self {
+            Self::Int8 | Self::UnsignedInt8 | Self::Year => 1,
+            Self::Int16 | Self::UnsignedInt16 => 2,
+            Self::Int24 | Self::UnsignedInt24 | Self::Date => 3,
+            Self::Int32 | Self::UnsignedInt32 | Self::Float => 4,
+            Self::Int64 | Self::UnsignedInt64 | Self::Double => 8,
+            Self::Decimal(shape) => shape.bytes(),
+            Self::Bits { bytes, .. }
+            | Self::Enum { bytes, .. }
+            | Self::Set { bytes, .. }
+            | Self::UnreadFixed { bytes } => bytes,
+            Self::Time { fraction_bytes } => 3 + fraction_bytes,
+            Self::DateTime { fraction_bytes } => 5 + fraction_bytes,
+            Self::Timestamp { fraction_bytes } => 4 + fraction_bytes,
+            Self::Utf8 { length_bytes }
+            | Self::Text { length_bytes, .. }
+            | Self::Bytes { length_bytes }
+            | Self::Json(Document { length_bytes, .. })
+            | Self::Geometry { length_bytes }
+            | Self::Vector { length_bytes }
+            | Self::UnreadRun { length_bytes } => return run(wire, length_bytes).map(|_| ()),
+            Self::Unreadable => return Err(ValueProblem::Unread),
+        };
+        wire.take(usize::from(bytes))?;
+        Ok(())
     }
 
     /// How a column with this meaning stands in a row.
     pub(super) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
-        let Storage { length_bytes, charset, json: (form, nullable) } = storage;
+        let Storage { length_bytes, charset, unread, json: (form, nullable) } = storage;
         Some(match *kind {
             ColumnKind::Int { bits, unsigned } => match (bits, unsigned) {
                 (8, false) => Self::Int8,
@@ -208,10 +244,14 @@ impl Cell {
             ColumnKind::Set(ref labels) => {
                 Self::Set { bytes: length_bytes, labels: u8::try_from(labels.len()).ok()? }
             }
-            ColumnKind::Json => Self::Json { length_bytes, form, nullable },
+            ColumnKind::Json => Self::Json(Document { length_bytes, form, nullable }),
             ColumnKind::Geometry { .. } => Self::Geometry { length_bytes },
             ColumnKind::Vector => Self::Vector { length_bytes },
-            ColumnKind::Unsupported(_) => Self::Unread,
+            ColumnKind::Unsupported(_) => match unread {
+                Unread::Fixed(bytes) => Self::UnreadFixed { bytes },
+                Unread::Run => Self::UnreadRun { length_bytes },
+                Unread::Unknown => Self::Unreadable,
+            },
         })
     }
 }
@@ -223,8 +263,21 @@ pub(super) struct Storage {
     pub(super) length_bytes: u8,
     /// A text's character set.
     pub(super) charset: Charset,
+    /// How a value stands in a row whose type is not read.
+    pub(super) unread: Unread,
     /// How a document is written, and whether it may be NULL.
     pub(super) json: (JsonText, bool),
+}
+
+/// How a value that is not read stands in a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unread {
+    /// In so many bytes.
+    Fixed(u8),
+    /// Behind its length.
+    Run,
+    /// Nobody knows where it ends.
+    Unknown,
 }
 
 /// A document as text.
@@ -232,7 +285,7 @@ pub(super) struct Storage {
 /// A statement that ignores errors (`INSERT IGNORE`) can leave no bytes where a document should
 /// be. The server shows that as the JSON null, which is taken over where the column may be NULL.
 #[inline(never)]
-fn json<'v>(
+pub(super) fn json<'v>(
     bytes: &[u8],
     form: JsonText,
     nullable: bool,
@@ -263,7 +316,7 @@ fn vector(bytes: &[u8]) -> Result<Value<'_>, ValueProblem> {
 
 /// The bytes behind a length of `length_bytes` bytes.
 #[inline]
-fn run<'a>(wire: &mut Wire<'a>, length_bytes: u8) -> Result<&'a [u8], ValueProblem> {
+pub(super) fn run<'a>(wire: &mut Wire<'a>, length_bytes: u8) -> Result<&'a [u8], ValueProblem> {
     let length = match length_bytes {
         1 => u32::from(wire.u8()?),
         2 => u32::from(wire.u16()?),

@@ -4,7 +4,8 @@ use super::*;
 
 /// What a column of this kind makes of these bytes.
 fn read(kind: &ColumnKind, length_bytes: u8, bytes: &[u8]) -> Result<String, ValueProblem> {
-    let storage = Storage { length_bytes, charset: Charset::Utf8, json: (JsonText::Mysql, true) };
+    let json = (JsonText::Mysql, true);
+    let storage = Storage { length_bytes, charset: Charset::Utf8, unread: Unread::Unknown, json };
     let cell = Cell::new(kind, storage).unwrap();
     let mut scratch = String::new();
     cell.read(&mut Wire(bytes), &mut scratch).map(|value| format!("{value:?}"))

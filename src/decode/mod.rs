@@ -26,16 +26,19 @@
 mod charset;
 mod decimal;
 mod dispatch;
+mod double_text;
 mod error;
 mod event_type;
 mod framing;
 mod grammar;
 mod gtid;
 mod json;
+mod json_diff;
 mod json_text;
 mod layout;
 mod metadata;
 mod multi_byte;
+mod partial;
 mod query;
 mod query_effect;
 mod row;
@@ -203,7 +206,8 @@ impl Decoder {
                     offset: start,
                 };
                 let scratch = &mut self.scratch;
-                let images = RowReader::new(images, (table, cells), scratch, operation, origin);
+                let event_type = event.header().event_type_raw();
+                let images = RowReader::new(images, (table, cells), scratch, event_type, origin);
                 Decoded::Rows(Rows { version, table, operation, origin, images })
             }
         })

@@ -23,7 +23,7 @@ macro_rules! recorded {
 }
 
 /// The recorded files by name.
-pub(super) const RECORDINGS: [(&str, &[u8]); 16] = recorded!(
+pub(super) const RECORDINGS: [(&str, &[u8]); 17] = recorded!(
     "numbers",
     "times",
     "strings",
@@ -31,6 +31,7 @@ pub(super) const RECORDINGS: [(&str, &[u8]); 16] = recorded!(
     "charsets",
     "json",
     "json_large",
+    "partial",
     "shapes",
     "grammar",
     "xa",

@@ -2,12 +2,13 @@
 
 use super::{
     error::{DecodeError, Problem, ValueProblem},
-    event_type,
+    event_type::PARTIAL_UPDATE_ROWS,
     layout::Cell,
+    partial::Partial,
     wire::Wire,
 };
 use crate::model::{
-    change::{Operation, RowsOrigin},
+    change::RowsOrigin,
     position::FilePosition,
     table::TableVersion,
     value::{RowImages, Value},
@@ -27,10 +28,12 @@ pub struct RowReader<'a> {
     /// Images that were begun.
     images: u32,
     cells: &'a [Cell],
+    /// For after images that hold what changed inside documents.
+    partial: Option<Box<Partial<'a>>>,
     /// Holds text that had to be converted, until the next value is read.
     scratch: &'a mut String,
     table: &'a TableVersion,
-    operation: Operation,
+    event_type: u8,
     origin: RowsOrigin<'a>,
 }
 
@@ -39,12 +42,25 @@ impl<'a> RowReader<'a> {
         images: &'a [u8],
         (table, cells): (&'a TableVersion, &'a [Cell]),
         scratch: &'a mut String,
-        operation: Operation,
+        event_type: u8,
         origin: RowsOrigin<'a>,
     ) -> Self {
+        let is_partial = event_type == PARTIAL_UPDATE_ROWS;
+        let partial = is_partial.then(|| Box::new(Partial::new(cells)));
         let column = cells.len();
         let rest = Wire(images);
-        Self { rest, nulls: &[], column, images: 0, cells, scratch, table, operation, origin }
+        Self {
+            rest,
+            nulls: &[],
+            column,
+            images: 0,
+            cells,
+            partial,
+            scratch,
+            table,
+            event_type,
+            origin,
+        }
     }
 
     /// Whether another row follows. To be asked between rows: after all columns of a row's last
@@ -62,7 +78,7 @@ impl<'a> RowReader<'a> {
 
     #[cold]
     fn misused(&self) -> DecodeError {
-        located(Problem::PastTheEnd, self.operation, self.origin)
+        located(Problem::PastTheEnd, self.event_type, self.origin)
     }
 }
 
@@ -74,9 +90,14 @@ impl RowImages for RowReader<'_> {
         if self.column != self.cells.len() {
             return Err(self.misused());
         }
+        if let Some(partial) = &mut self.partial {
+            partial
+                .next_image(&mut self.rest)
+                .map_err(|problem| located(problem, self.event_type, self.origin))?;
+        }
         let Ok(nulls) = self.rest.take(self.cells.len().div_ceil(8)) else {
             let problem = Problem::Malformed("a row ends early");
-            return Err(located(problem, self.operation, self.origin));
+            return Err(located(problem, self.event_type, self.origin));
         };
         self.nulls = nulls;
         self.column = 0;
@@ -91,16 +112,41 @@ impl RowImages for RowReader<'_> {
             return Err(self.misused());
         };
         self.column = column + 1;
-        if nulls >> (column % 8) & 1 == 1 {
-            return Ok(Value::Null);
-        }
-        match cell.read(&mut self.rest, self.scratch) {
+        let is_null = nulls >> (column % 8) & 1 == 1;
+        let read = match (&mut self.partial, cell) {
+            (Some(partial), Cell::Json(document)) => {
+                partial.read(*document, is_null, &mut self.rest, self.scratch)
+            }
+            _ if is_null => return Ok(Value::Null),
+            _ => cell.read(&mut self.rest, self.scratch),
+        };
+        match read {
             Ok(value) => Ok(value),
             Err(problem) => {
                 let at = (self.table, column, self.images);
-                Err(bad_value(problem, at, self.operation, self.origin))
+                Err(bad_value(problem, at, self.event_type, self.origin))
             }
         }
+    }
+
+    #[inline]
+    fn skip_value(&mut self) -> Result<(), DecodeError> {
+        let column = self.column;
+        let (Some(cell), Some(nulls)) = (self.cells.get(column), self.nulls.get(column / 8)) else {
+            return Err(self.misused());
+        };
+        self.column = column + 1;
+        let is_null = nulls >> (column % 8) & 1 == 1;
+        let skipped = match (&mut self.partial, cell) {
+            (Some(partial), Cell::Json(document)) => {
+                partial.skip(*document, is_null, &mut self.rest)
+            }
+            _ if is_null => return Ok(()),
+            _ => cell.skip(&mut self.rest),
+        };
+        skipped.map_err(|problem| {
+            bad_value(problem, (self.table, column, self.images), self.event_type, self.origin)
+        })
     }
 }
 
@@ -108,7 +154,7 @@ impl RowImages for RowReader<'_> {
 fn bad_value(
     problem: ValueProblem,
     (table, column, images): (&TableVersion, usize, u32),
-    operation: Operation,
+    event_type: u8,
     origin: RowsOrigin<'_>,
 ) -> DecodeError {
     let problem = Problem::Value {
@@ -117,16 +163,11 @@ fn bad_value(
         row: images.saturating_sub(1),
         problem,
     };
-    located(problem, operation, origin)
+    located(problem, event_type, origin)
 }
 
 #[cold]
-fn located(problem: Problem, operation: Operation, origin: RowsOrigin<'_>) -> DecodeError {
-    let event_type = match operation {
-        Operation::Insert => event_type::WRITE_ROWS,
-        Operation::Update => event_type::UPDATE_ROWS,
-        Operation::Delete => event_type::DELETE_ROWS,
-    };
+fn located(problem: Problem, event_type: u8, origin: RowsOrigin<'_>) -> DecodeError {
     let start = FilePosition { file: origin.file.to_owned(), offset: origin.offset };
     DecodeError::new(problem, event_type, start)
 }

@@ -8,7 +8,7 @@ use super::{
     charset::Charset,
     error::Problem,
     json_text::JsonText,
-    layout::{Cell, Storage},
+    layout::{Cell, Storage, Unread},
     metadata::{KEY_OUT_OF_RANGE, Metadata},
     wire::Wire,
 };
@@ -119,7 +119,7 @@ impl<'a> TableMap<'a> {
             };
             let nullable = nullable.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1);
             let json = (json_text, nullable);
-            let (kind, cell) = raw.column((&name, &column_name), json, &mut metadata)?;
+            let (kind, cell) = raw.column(&name, json, &mut metadata)?;
             columns.push(Column { name: column_name, kind, nullable });
             cells.push(cell);
         }
@@ -174,11 +174,12 @@ impl Raw {
     /// What the column means and how it is read.
     fn column(
         self,
-        (table, column): (&TableName, &str),
+        table: &TableName,
         json: (JsonText, bool),
         metadata: &mut Metadata<'_>,
     ) -> Result<(ColumnKind, Cell), Problem> {
-        let mut storage = Storage { length_bytes: 1, charset: Charset::Binary, json };
+        let mut storage =
+            Storage { length_bytes: 1, charset: Charset::Binary, unread: Unread::Unknown, json };
         let kind = match self.column_type {
             TINY | SHORT | INT24 | LONG | LONGLONG | FLOAT | DOUBLE | DECIMAL | YEAR => {
                 let unsigned = metadata.next_is_unsigned()?;
@@ -191,26 +192,30 @@ impl Raw {
             TIMESTAMP => ColumnKind::Timestamp { fraction: self.fraction()? },
             VARCHAR | STRING | BLOB => {
                 storage.length_bytes = self.length_bytes()?;
-                storage.charset = charset(metadata.text_collations.next()?, table, column)?;
-                match (storage.charset, self.column_type) {
-                    (Charset::Binary, STRING) => {
+                storage.unread = Unread::Run;
+                match charset(metadata.text_collations.next()?, table)? {
+                    Some(Charset::Binary) if self.column_type == STRING => {
                         ColumnKind::Binary { length: u32::from(self.detail) }
                     }
-                    (Charset::Binary, _) => ColumnKind::Bytes,
-                    _ => ColumnKind::Text,
+                    Some(Charset::Binary) => ColumnKind::Bytes,
+                    Some(charset) => {
+                        storage.charset = charset;
+                        ColumnKind::Text
+                    }
+                    None => UNKNOWN_CHARSET,
                 }
             }
             ENUM | SET => {
                 storage.length_bytes = self.member_bytes()?;
-                let charset = charset(metadata.label_collations.next()?, table, column)?;
+                storage.unread = Unread::Fixed(storage.length_bytes);
+                let charset = charset(metadata.label_collations.next()?, table)?;
                 let Some(labels) = metadata.next_labels(self.column_type == ENUM)? else {
                     return Err(Problem::MetadataNotFull(table.clone()));
                 };
-                let labels = texts(&labels, charset)?;
-                if self.column_type == ENUM {
-                    ColumnKind::Enum(labels)
-                } else {
-                    ColumnKind::Set(labels)
+                match charset.map(|charset| texts(&labels, charset)).transpose()? {
+                    Some(labels) if self.column_type == ENUM => ColumnKind::Enum(labels),
+                    Some(labels) => ColumnKind::Set(labels),
+                    None => UNKNOWN_CHARSET,
                 }
             }
             JSON | GEOMETRY | VECTOR => {
@@ -229,7 +234,11 @@ impl Raw {
                     }
                 }
             }
-            other => ColumnKind::Unsupported(unsupported_name(other)),
+            other => {
+                let (name, unread) = unsupported(other);
+                storage.unread = unread;
+                ColumnKind::Unsupported(name)
+            }
         };
         let cell = Cell::new(&kind, storage).ok_or(Problem::Malformed("a column's type"))?;
         Ok((kind, cell))
@@ -293,13 +302,10 @@ fn is_fractional(column_type: u8) -> bool {
     matches!(column_type, TIME | DATETIME | TIMESTAMP)
 }
 
-fn charset(collation: Option<u64>, table: &TableName, column: &str) -> Result<Charset, Problem> {
+/// A text's character set; `None` for a collation of a server newer than this program.
+fn charset(collation: Option<u64>, table: &TableName) -> Result<Option<Charset>, Problem> {
     let collation = collation.ok_or_else(|| Problem::MetadataNotFull(table.clone()))?;
-    Charset::of_collation(collation).ok_or_else(|| Problem::Collation {
-        table: table.clone(),
-        column: column.to_owned(),
-        collation,
-    })
+    Ok(Charset::of_collation(collation))
 }
 
 fn texts(labels: &[&[u8]], charset: Charset) -> Result<Vec<String>, Problem> {
@@ -318,12 +324,16 @@ fn texts(labels: &[&[u8]], charset: Charset) -> Result<Vec<String>, Problem> {
         .collect()
 }
 
-fn unsupported_name(column_type: u8) -> &'static str {
+const UNKNOWN_CHARSET: ColumnKind = ColumnKind::Unsupported("text of an unknown character set");
+
+/// A type that is not read: its name, and how its values stand in a row.
+fn unsupported(column_type: u8) -> (&'static str, Unread) {
     match column_type {
-        TYPED_ARRAY => "ARRAY",
-        OLD_TIMESTAMP => "TIMESTAMP of MySQL 5.5",
-        OLD_TIME => "TIME of MySQL 5.5",
-        OLD_DATETIME => "DATETIME of MySQL 5.5",
-        _ => "unknown",
+        OLD_TIMESTAMP => ("TIMESTAMP of MySQL 5.5", Unread::Fixed(4)),
+        OLD_TIME => ("TIME of MySQL 5.5", Unread::Fixed(3)),
+        OLD_DATETIME => ("DATETIME of MySQL 5.5", Unread::Fixed(8)),
+        // The column of a multi-valued index, which the server leaves out of the binlog.
+        TYPED_ARRAY => ("ARRAY", Unread::Unknown),
+        _ => ("unknown", Unread::Unknown),
     }
 }

@@ -112,10 +112,11 @@ impl Tables {
 }
 
 impl Version {
-    /// Refuses a table with a column that is not read yet.
+    /// Refuses a table with a column that cannot even be gone over. What is not read of the
+    /// others is an error for whoever wants it.
     pub(super) fn expect_readable(&self) -> Result<(), Problem> {
-        for column in &self.table.columns {
-            if let ColumnKind::Unsupported(column_type) = column.kind {
+        for (column, cell) in self.table.columns.iter().zip(&self.cells) {
+            if let (ColumnKind::Unsupported(column_type), Cell::Unreadable) = (&column.kind, cell) {
                 return Err(Problem::ColumnType {
                     table: self.table.name.clone(),
                     column: column.name.clone(),

@@ -238,12 +238,6 @@ fn rows_without_all_columns_are_refused() {
 }
 
 #[test]
-fn a_partial_update_of_a_document_is_refused() {
-    let error = refusal("settings", &["b"]);
-    assert!(matches!(error.problem(), Problem::PartialJson(table) if table.table == "a"));
-}
-
-#[test]
 fn a_table_without_full_metadata_is_refused() {
     let error = refusal("minimal", &[]);
     assert!(matches!(error.problem(), Problem::MetadataNotFull(table) if table.table == "a"));

@@ -46,6 +46,21 @@ pub enum Problem {
     /// A spatial reference system's number that 32 signed bits cannot hold.
     #[error("holds a geometry whose SRID is above 2^31 - 1, which the field cannot hold")]
     SridTooLarge,
+    /// Bytes that are no geometry.
+    #[error("is a geometry and holds bytes that are none")]
+    NotAGeometry,
+    /// Another spatial reference system than the column demands.
+    #[error("holds a geometry with another SRID than the column demands")]
+    OtherSrid,
+    /// A TIME that is a duration, where the field holds a time of day.
+    #[error("holds a TIME outside of a day, which the field cannot hold")]
+    NotATimeOfDay,
+    /// A date that does not exist, and the configuration refuses it.
+    #[error("holds a date that does not exist, such as 0000-00-00")]
+    ZeroDate,
+    /// MySQL's error value of an ENUM, where the field is an Avro enum.
+    #[error("holds the ENUM error value '' (number 0), which is no symbol of the field's enum")]
+    EnumErrorValue,
     /// A VECTOR whose bytes are not four for each number.
     #[error("holds a VECTOR whose last number is cut short")]
     VectorCutShort,
@@ -84,6 +99,27 @@ where
             }
             Problem::SridTooLarge => {
                 Self::new(Verdict::Halt, "srid_too_large", message).hint(leave_out)
+            }
+            Problem::NotAGeometry => {
+                Self::new(Verdict::Halt, "geometry_malformed", message).hint(leave_out)
+            }
+            Problem::OtherSrid => {
+                Self::new(Verdict::Halt, "srid_unexpected", message).hint(leave_out)
+            }
+            Problem::NotATimeOfDay => {
+                Self::new(Verdict::Halt, "time_not_of_day", message).hint(format!(
+                    "Change `format.time`: `adaptive` and `microseconds` hold durations with the \
+                     envelope `debezium`, `isostring` (as text) with `flat`. {leave_out}"
+                ))
+            }
+            Problem::ZeroDate => Self::new(Verdict::Halt, "zero_date", message).hint(format!(
+                "Set `format.zero_dates = \"debezium\"` to deliver such dates as null, or as 1970 \
+                 where the column is NOT NULL. {leave_out}"
+            )),
+            Problem::EnumErrorValue => {
+                Self::new(Verdict::Halt, "enum_error_value", message).hint(format!(
+                    "Set `format.envelope = \"debezium\"`, where it is an empty text. {leave_out}"
+                ))
             }
             Problem::VectorCutShort => {
                 Self::new(Verdict::Halt, "vector_cut_short", message).hint(leave_out)

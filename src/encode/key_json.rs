@@ -7,27 +7,30 @@
 use super::{
     TablePlan,
     avro::{FIRST_BRANCH, Reader},
-    json,
+    bytes_text, json,
     plan::ColumnPlan,
 };
-use crate::model::{decimal::Decimal, record::FieldKind};
+use crate::model::{
+    decimal::Decimal,
+    record::{BytesEncoding, FieldKind},
+};
 
-/// Replaces `out` by the key, given with its frame.
-pub(super) fn write(out: &mut String, plan: &TablePlan, key: &[u8]) {
-    out.clear();
-    out.push('{');
+/// The text of a key, given with its frame.
+pub(super) fn text(plan: &TablePlan, key: &[u8]) -> String {
+    let mut out = "{".to_owned();
     let mut reader = Reader::new(key.get(5..).unwrap_or_default());
     let columns = plan.key.iter().filter_map(|&index| plan.columns.get(index)?.as_ref());
     for (position, column) in columns.enumerate() {
         if position > 0 {
             out.push(',');
         }
-        json::string(out, &column.field);
+        json::string(&mut out, &column.field);
         out.push(':');
-        write_field(out, column, &mut reader)
+        write_field(&mut out, column, &mut reader)
             .expect("a key that this encoder wrote has the fields of its plan");
     }
     out.push('}');
+    out
 }
 
 fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut Reader<'_>) -> Option<()> {
@@ -50,17 +53,29 @@ fn write_value(out: &mut String, kind: &FieldKind, reader: &mut Reader<'_>) -> O
         | FieldKind::Date
         | FieldKind::MicroTime
         | FieldKind::Timestamp
-        | FieldKind::MicroTimestamp => json::append(out, format_args!("{}", reader.long()?)),
+        | FieldKind::MicroTimestamp
+        | FieldKind::LogicalDate
+        | FieldKind::TimeMillis
+        | FieldKind::TimeMicros
+        | FieldKind::TimestampMillis
+        | FieldKind::LocalTimestampMicros
+        | FieldKind::TimestampMicros => json::append(out, format_args!("{}", reader.long()?)),
         FieldKind::Float32 => {
             let number = f32::from_le_bytes(reader.take(4)?.try_into().ok()?);
             json::float(out, &format!("{number:e}"));
         }
-        FieldKind::Float64 => {
+        FieldKind::Float64 | FieldKind::DecimalDouble { .. } => {
             let number = f64::from_le_bytes(reader.take(8)?.try_into().ok()?);
             json::float(out, &format!("{number:e}"));
         }
         FieldKind::Boolean => out.push_str(if reader.byte()? == 0 { "false" } else { "true" }),
         FieldKind::Text
+        | FieldKind::DecimalText { .. }
+        | FieldKind::EncodedBytes { .. }
+        | FieldKind::IsoDate
+        | FieldKind::IsoTime
+        | FieldKind::IsoTimestamp
+        | FieldKind::TimeText { .. }
         | FieldKind::ZonedTimestamp { .. }
         | FieldKind::Enum(_)
         | FieldKind::EnumSet(_)
@@ -68,8 +83,14 @@ fn write_value(out: &mut String, kind: &FieldKind, reader: &mut Reader<'_>) -> O
         FieldKind::Decimal { scale, .. } => {
             out.push_str(&Decimal::from_twos_complement(reader.bytes()?)?.to_text(*scale));
         }
-        FieldKind::Bytes | FieldKind::PaddedBytes { .. } | FieldKind::Bits { .. } => {
-            base64(out, reader.bytes()?);
+        FieldKind::Bytes
+        | FieldKind::PaddedBytes { .. }
+        | FieldKind::Bits { .. }
+        | FieldKind::BigEndianBits { .. }
+        | FieldKind::WellKnownBinary { .. } => base64(out, reader.bytes()?),
+        FieldKind::Symbol(labels) => {
+            let label = labels.get(usize::try_from(reader.long()?).ok()?)?;
+            json::string(out, label);
         }
         FieldKind::Geometry => {
             out.push_str("{\"wkb\":");
@@ -86,21 +107,26 @@ fn write_value(out: &mut String, kind: &FieldKind, reader: &mut Reader<'_>) -> O
             base64(out, reader.bytes()?);
             write_srid(out, reader)?;
         }
-        FieldKind::FloatVector => {
-            let count = reader.long()?;
-            out.push('[');
-            for position in 0..count {
-                if position > 0 {
-                    out.push(',');
-                }
-                write_value(out, &FieldKind::Float32, reader)?;
-            }
-            if count > 0 {
-                reader.byte()?;
-            }
-            out.push(']');
-        }
+        FieldKind::FloatVector => write_array(out, &FieldKind::Float32, reader)?,
+        FieldKind::LabelArray(_) => write_array(out, &FieldKind::Text, reader)?,
     }
+    Some(())
+}
+
+/// An array of one block.
+fn write_array(out: &mut String, items: &FieldKind, reader: &mut Reader<'_>) -> Option<()> {
+    let count = reader.long()?;
+    out.push('[');
+    for position in 0..count {
+        if position > 0 {
+            out.push(',');
+        }
+        write_value(out, items, reader)?;
+    }
+    if count > 0 {
+        reader.byte()?;
+    }
+    out.push(']');
     Some(())
 }
 
@@ -116,21 +142,10 @@ fn write_srid(out: &mut String, reader: &mut Reader<'_>) -> Option<()> {
     Some(())
 }
 
-/// Appends bytes as a quoted Base64 string (RFC 4648, section 4).
+/// Appends bytes as a quoted Base64 string.
 fn base64(out: &mut String, bytes: &[u8]) {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    out.push('"');
-    for chunk in bytes.chunks(3) {
-        let mut group = [0; 4];
-        for (to, from) in group.iter_mut().skip(1).zip(chunk) {
-            *to = *from;
-        }
-        let bits = u32::from_be_bytes(group);
-        for position in 0..4 {
-            let index = usize::try_from(bits >> (18 - 6 * position) & 0x3f).unwrap_or(0);
-            let letter = LETTERS.get(index).copied().unwrap_or(b'=');
-            out.push(if position <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out.push('"');
+    let mut text = vec![b'"'];
+    bytes_text::write(&mut text, BytesEncoding::Base64, bytes.iter().copied());
+    text.push(b'"');
+    out.extend(text.into_iter().map(char::from));
 }

@@ -2,7 +2,9 @@
 //! table version, and Avro written straight into reused buffers.
 
 mod avro;
+mod bytes_text;
 mod error;
+mod flat;
 mod json;
 mod key_json;
 mod plan;

@@ -5,7 +5,7 @@ use super::{
     EncodeError, Problem, SchemaId,
     avro::{self, FIRST_BRANCH, SECOND_BRANCH},
 };
-use crate::model::record::{Field, FieldKind, RecordShape};
+use crate::model::record::{Envelope, Field, FieldKind, RecordShape};
 
 /// The ids under which the registry knows the schemas of one table version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct TablePlan {
     pub(super) source_table: Box<[u8]>,
     /// Whether a delete is followed by a record with a null value.
     pub(super) tombstones: bool,
+    /// Whether a value is the row alone.
+    pub(super) is_flat: bool,
 }
 
 /// What to do with one column.
@@ -50,6 +52,8 @@ pub(super) struct ColumnPlan {
     pub(super) null: Option<u8>,
     /// The union branch of a value; `None` for a field that is not nullable.
     pub(super) branch: Option<u8>,
+    /// Whether a date that does not exist is an error.
+    pub(super) refuses_zero_dates: bool,
     /// Whether the row shows it.
     pub(super) in_value: bool,
     /// Where in the key it stands.
@@ -61,7 +65,8 @@ impl TablePlan {
     pub fn compile(shape: &RecordShape, ids: SchemaIds) -> Self {
         let column = |(index, field): (usize, &Option<Field>)| {
             let field = field.as_ref()?;
-            Some(ColumnPlan::compile(field, shape.key.iter().position(|&at| at == index)))
+            let key_position = shape.key.iter().position(|&at| at == index);
+            Some(ColumnPlan::compile(field, key_position, shape.refuses_zero_dates))
         };
         // `snapshot` is "false" in the first branch of its union, `sequence` is null.
         let mut source_database = vec![FIRST_BRANCH];
@@ -79,6 +84,7 @@ impl TablePlan {
             source_database: source_database.into(),
             source_table: source_table.into(),
             tombstones: shape.tombstones,
+            is_flat: shape.envelope != Envelope::Debezium,
         }
     }
 
@@ -90,7 +96,7 @@ impl TablePlan {
 }
 
 impl ColumnPlan {
-    fn compile(field: &Field, key_position: Option<usize>) -> Self {
+    fn compile(field: &Field, key_position: Option<usize>, refuses_zero_dates: bool) -> Self {
         // A union's first branch is the one its default belongs to: null without a default.
         let (null, branch) = match (field.nullable, &field.default) {
             (false, _) => (None, None),
@@ -103,6 +109,7 @@ impl ColumnPlan {
             kind: field.kind.clone(),
             null,
             branch,
+            refuses_zero_dates,
             in_value: field.in_value,
             key_position,
         }

@@ -1,27 +1,30 @@
 //! One row into the messages Kafka gets: an envelope for an insert, an update or a delete, a
-//! tombstone after a delete, and three messages for an update that changes the key.
+//! tombstone after a delete, and three messages for an update that changes the key. What is
+//! different without an envelope stands in `flat`.
 //!
 //! Everything is written in one pass into buffers that are used again. A key field is encoded as
 //! the row's field is, so the key is made of byte ranges remembered while the row was written, and
 //! an update changed the key exactly if the old and the new key differ as bytes.
 
-use std::{array, ops::Range};
+use std::{array, ffi::CStr, ops::Range, slice};
 
 use super::{
     EncodeError, TablePlan,
     avro::{self, FIRST_BRANCH, SECOND_BRANCH},
+    flat::FlatHeaders,
     key_json,
 };
 use crate::model::{
     change::{Operation, RowsOrigin},
+    record::Header,
     value::RowImages,
 };
 
 /// The header of a delete whose row lives on under another key, and of its tombstone.
-const NEW_KEY_HEADER: &str = "__debezium.newkey";
+const NEW_KEY_HEADER: &CStr = c"__debezium.newkey";
 
 /// The header of a create whose row lived under another key before.
-const OLD_KEY_HEADER: &str = "__debezium.oldkey";
+const OLD_KEY_HEADER: &CStr = c"__debezium.oldkey";
 
 /// A buffer that one large row has made larger than this is given back at the next event, so that
 /// the row does not cost its memory for ever. Far above what rows usually need.
@@ -38,24 +41,27 @@ pub struct Encoder {
     source_end: Vec<u8>,
     /// The envelope's times.
     clock: Vec<u8>,
-    row: RowBuffers,
+    pub(super) row: RowBuffers,
     /// The value of the create, when an update changes the key.
     created: Vec<u8>,
-    old_key: Vec<u8>,
-    new_key: Vec<u8>,
-    /// The old and the new key as JSON, when an update changes the key.
-    key_headers: [String; 2],
+    pub(super) old_key: Vec<u8>,
+    pub(super) new_key: Vec<u8>,
+    /// The old key as JSON, when an update changes the key.
+    old_key_header: Header,
+    /// The new key as JSON, when an update changes the key.
+    new_key_header: Header,
+    pub(super) flat: FlatHeaders,
 }
 
 /// What one row is written into.
 #[derive(Debug, Default)]
-struct RowBuffers {
-    value: Vec<u8>,
+pub(super) struct RowBuffers {
+    pub(super) value: Vec<u8>,
     /// Key fields that the row does not show.
     aside: Vec<u8>,
     /// Where each key field stands, in `value` or in `aside`.
     key_fields: Vec<Range<usize>>,
-    zero_dates: u32,
+    pub(super) zero_dates: u32,
 }
 
 /// One message for Kafka.
@@ -65,8 +71,8 @@ pub struct Message<'a> {
     pub key: Option<&'a [u8]>,
     /// The value in Confluent's wire format; `None` for a tombstone.
     pub value: Option<&'a [u8]>,
-    /// A header's name and value.
-    pub header: Option<(&'static str, &'a [u8])>,
+    /// Its headers, in their order.
+    pub headers: &'a [Header],
 }
 
 /// The messages of one row, in the order they must be produced.
@@ -92,7 +98,9 @@ impl Encoder {
             created: Vec::new(),
             old_key: Vec::new(),
             new_key: Vec::new(),
-            key_headers: [String::new(), String::new()],
+            old_key_header: Header { name: OLD_KEY_HEADER, value: Vec::new() },
+            new_key_header: Header { name: NEW_KEY_HEADER, value: Vec::new() },
+            flat: FlatHeaders::new(),
         }
     }
 
@@ -101,6 +109,9 @@ impl Encoder {
     pub fn start_event(&mut self, plan: &TablePlan, origin: &RowsOrigin<'_>, now_ns: i64) {
         self.row.value.shrink_to(KEPT_BYTES_MAX);
         self.created.shrink_to(KEPT_BYTES_MAX);
+        if plan.is_flat {
+            return self.flat.start_event(origin);
+        }
         let transaction = origin.transaction;
         let commit_us = i64::try_from(transaction.commit_time_us).unwrap_or(i64::MAX);
         let start = &mut self.source_start;
@@ -148,14 +159,18 @@ impl Encoder {
         self.row.zero_dates = 0;
         self.row.value.clear();
         self.row.value.extend_from_slice(&plan.value_frame);
+        if plan.is_flat {
+            return self.flat_row(plan, operation, images);
+        }
         match operation {
             Operation::Insert => {
-                self.row.value.push(FIRST_BRANCH);
+                self.row.value.extend_from_slice(&[FIRST_BRANCH, SECOND_BRANCH]);
                 self.row.write_image(plan, images, &mut self.new_key)?;
                 self.end_value(row, b'c');
                 Ok(self.messages([Some(self.value(&self.new_key)), None, None]))
             }
             Operation::Delete => {
+                self.row.value.push(SECOND_BRANCH);
                 self.row.write_image(plan, images, &mut self.old_key)?;
                 self.row.value.push(FIRST_BRANCH);
                 self.end_value(row, b'd');
@@ -163,8 +178,10 @@ impl Encoder {
                 Ok(self.messages([Some(self.value(&self.old_key)), tombstone, None]))
             }
             Operation::Update => {
+                self.row.value.push(SECOND_BRANCH);
                 self.row.write_image(plan, images, &mut self.old_key)?;
                 let before_end = self.row.value.len();
+                self.row.value.push(SECOND_BRANCH);
                 self.row.write_image(plan, images, &mut self.new_key)?;
                 if self.old_key == self.new_key {
                     self.end_value(row, b'u');
@@ -174,6 +191,16 @@ impl Encoder {
                 }
             }
         }
+    }
+
+    /// The message of a TRUNCATE: a null key, no row before and none after. Its event was started
+    /// by [`Self::start_event`]; the flat envelope has no such message.
+    pub fn truncate(&mut self, plan: &TablePlan) -> Message<'_> {
+        self.row.value.clear();
+        self.row.value.extend_from_slice(&plan.value_frame);
+        self.row.value.extend_from_slice(&[FIRST_BRANCH, FIRST_BRANCH]);
+        self.end_value(0, b't');
+        self.value(&[])
     }
 
     /// Makes three messages of an update that changes the key: the old row goes, its key is
@@ -190,16 +217,14 @@ impl Encoder {
         self.end_value(row, b'c');
         std::mem::swap(&mut self.created, &mut self.row.value);
         self.end_value(row, b'd');
-        for (header, key) in self.key_headers.iter_mut().zip([&self.old_key, &self.new_key]) {
-            key_json::write(header, plan, key);
-        }
-        let [old, new] = &self.key_headers;
-        let leaves = Some((NEW_KEY_HEADER, new.as_bytes()));
-        let deleted = Message { header: leaves, ..self.value(&self.old_key) };
-        let forgotten = Message { header: leaves, ..tombstone(&self.old_key) };
+        self.old_key_header.value = key_json::text(plan, &self.old_key).into_bytes();
+        self.new_key_header.value = key_json::text(plan, &self.new_key).into_bytes();
+        let leaves = slice::from_ref(&self.new_key_header);
+        let deleted = Message { headers: leaves, ..self.value(&self.old_key) };
+        let forgotten = Message { headers: leaves, ..tombstone(&self.old_key) };
         let created = Message {
             value: Some(&self.created),
-            header: Some((OLD_KEY_HEADER, old.as_bytes())),
+            headers: slice::from_ref(&self.old_key_header),
             ..self.value(&self.new_key)
         };
         self.messages([Some(deleted), plan.tombstones.then_some(forgotten), Some(created)])
@@ -217,17 +242,17 @@ impl Encoder {
     }
 
     /// The message with the value that has been written.
-    fn value<'a>(&'a self, key: &'a [u8]) -> Message<'a> {
-        Message { key: some_key(key), value: Some(&self.row.value), header: None }
+    pub(super) fn value<'a>(&'a self, key: &'a [u8]) -> Message<'a> {
+        Message { key: some_key(key), value: Some(&self.row.value), headers: &[] }
     }
 
-    fn messages<'a>(&self, messages: [Option<Message<'a>>; 3]) -> Messages<'a> {
+    pub(super) fn messages<'a>(&self, messages: [Option<Message<'a>>; 3]) -> Messages<'a> {
         Messages { messages: messages.into_iter(), zero_dates: self.row.zero_dates }
     }
 }
 
-fn tombstone(key: &[u8]) -> Message<'_> {
-    Message { key: some_key(key), value: None, header: None }
+pub(super) fn tombstone(key: &[u8]) -> Message<'_> {
+    Message { key: some_key(key), value: None, headers: &[] }
 }
 
 /// A key is at least its frame, so an empty buffer is a null key.
@@ -236,21 +261,22 @@ fn some_key(key: &[u8]) -> Option<&[u8]> {
 }
 
 impl RowBuffers {
-    /// Appends the second branch of the union around a row, the row itself, and copies its key
-    /// into `key`, which is left empty for a null key.
-    fn write_image<R: RowImages>(
+    /// Appends a row, and copies its key into `key`, which is left empty for a null key.
+    pub(super) fn write_image<R: RowImages>(
         &mut self,
         plan: &TablePlan,
         images: &mut R,
         key: &mut Vec<u8>,
     ) -> Result<(), EncodeError<R::Error>> {
-        self.value.push(SECOND_BRANCH);
         self.aside.clear();
         self.key_fields.resize(plan.key.len(), 0..0);
         images.next_image().map_err(EncodeError::Images)?;
         for column in &plan.columns {
+            let Some(column) = column else {
+                images.skip_value().map_err(EncodeError::Images)?;
+                continue;
+            };
             let value = images.next_value().map_err(EncodeError::Images)?;
-            let Some(column) = column else { continue };
             let out = if column.in_value { &mut self.value } else { &mut self.aside };
             let start = out.len();
             column
@@ -262,6 +288,14 @@ impl RowBuffers {
                 *field = start..out.len();
             }
         }
+        self.gather_key(plan, key, true);
+        Ok(())
+    }
+
+    /// Copies the fields of a key together. Those that the row shows stand in `value` if it was
+    /// written.
+    #[inline]
+    fn gather_key(&self, plan: &TablePlan, key: &mut Vec<u8>, is_row_written: bool) {
         key.clear();
         if let Some(frame) = &plan.key_frame {
             key.extend_from_slice(frame);
@@ -269,9 +303,34 @@ impl RowBuffers {
         for (range, &index) in self.key_fields.iter().zip(&plan.key) {
             let shown =
                 plan.columns.get(index).and_then(Option::as_ref).is_some_and(|c| c.in_value);
-            let from = if shown { &self.value } else { &self.aside };
+            let from = if shown && is_row_written { &self.value } else { &self.aside };
             key.extend_from_slice(from.get(range.clone()).unwrap_or_default());
         }
+    }
+
+    /// Reads a row of which only the key counts, and writes that into `key`.
+    pub(super) fn write_key<R: RowImages>(
+        &mut self,
+        plan: &TablePlan,
+        images: &mut R,
+        key: &mut Vec<u8>,
+    ) -> Result<(), EncodeError<R::Error>> {
+        self.aside.clear();
+        self.key_fields.resize(plan.key.len(), 0..0);
+        images.next_image().map_err(EncodeError::Images)?;
+        for column in &plan.columns {
+            let value = images.next_value().map_err(EncodeError::Images)?;
+            let Some(column) = column else { continue };
+            let Some(position) = column.key_position else { continue };
+            let start = self.aside.len();
+            column
+                .write(&mut self.aside, &value, &mut self.zero_dates)
+                .map_err(|problem| plan.error(column, problem))?;
+            if let Some(field) = self.key_fields.get_mut(position) {
+                *field = start..self.aside.len();
+            }
+        }
+        self.gather_key(plan, key, false);
         Ok(())
     }
 }

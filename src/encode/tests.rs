@@ -4,7 +4,7 @@ use super::{EncodeError, Encoder, Message, Problem, SchemaId, SchemaIds, TablePl
 use crate::model::{
     change::{Operation, RowsOrigin, Transaction},
     decimal::Decimal,
-    record::{DefaultValue, Field, FieldKind, RecordShape},
+    record::{DefaultValue, Envelope, Field, FieldKind, RecordShape},
     table::TableName,
     value::{Date, DateTime, Geometry, Instant, RowImages, Value},
 };
@@ -54,6 +54,8 @@ fn shape(fields: Vec<Field>, key: &[usize]) -> RecordShape {
         columns: fields.into_iter().map(Some).collect(),
         key: key.to_vec(),
         tombstones: true,
+        envelope: Envelope::Debezium,
+        refuses_zero_dates: false,
     }
 }
 
@@ -89,7 +91,7 @@ fn a_create_has_exactly_the_bytes_of_confluents_converter() {
     let mut images = Images::new(vec![row]);
     let messages: Vec<Message<'_>> =
         encoder.row(&plan, Operation::Insert, 0, &mut images).unwrap().collect();
-    let [Message { key: Some(key), value: Some(value), header: None }] = messages[..] else {
+    let [Message { key: Some(key), value: Some(value), headers: [] }] = messages[..] else {
         panic!("{messages:?}");
     };
     assert_eq!(key, bytes("0000000007d80f"));
@@ -112,7 +114,7 @@ fn a_create_has_exactly_the_bytes_of_confluents_converter() {
 struct Owned {
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
-    header: Option<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 /// Encodes one row; also tells how many dates did not exist.
@@ -132,9 +134,14 @@ fn encode(
     let own = |message: Message<'_>| Owned {
         key: message.key.map(<[u8]>::to_vec),
         value: message.value.map(<[u8]>::to_vec),
-        header: message
-            .header
-            .map(|(name, value)| (name, String::from_utf8(value.to_vec()).unwrap())),
+        headers: message
+            .headers
+            .iter()
+            .map(|header| {
+                let text = String::from_utf8(header.value.clone()).unwrap();
+                (header.name.to_str().unwrap(), text)
+            })
+            .collect(),
     };
     Ok((messages.map(own).collect(), zero_dates))
 }
@@ -271,7 +278,7 @@ fn a_delete_is_followed_by_a_tombstone_unless_it_is_switched_off() {
         shape.tombstones = tombstones;
         let (messages, _) = encode(&shape, Operation::Delete, vec![vec![Value::Int(1)]]).unwrap();
         let key = (!key.is_empty()).then(|| bytes("000000000702"));
-        assert!(messages.iter().all(|message| message.key == key && message.header.is_none()));
+        assert!(messages.iter().all(|message| message.key == key && message.headers.is_empty()));
         let values: Vec<bool> = messages.iter().map(|message| message.value.is_some()).collect();
         assert_eq!(values, if tombstones { &[true, false][..] } else { &[true] });
     }
@@ -306,7 +313,7 @@ fn a_change_of_key_tells_both_keys_as_json() {
     let rest = r#""t":"a\"\\\u0001é","b":"+/8AAQ==","d":12.50,"f":1.0E10}"#;
     let old = ("__debezium.oldkey", format!(r#"{{"n":null,"i":1,{rest}"#));
     let new = ("__debezium.newkey", format!(r#"{{"n":true,"i":-2,{rest}"#));
-    let headers: Vec<_> = messages.iter().map(|message| message.header.clone().unwrap()).collect();
+    let headers: Vec<_> = messages.iter().flat_map(|message| message.headers.clone()).collect();
     assert_eq!(headers, [new.clone(), new, old]);
     assert_eq!(messages[0].key, messages[1].key);
     assert_ne!(messages[0].key, messages[2].key);
@@ -419,5 +426,5 @@ fn structures_in_a_key_are_structures_in_its_json() {
         r#""p":{"x":1.0,"y":-2.0,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAADA","srid":4326},"#,
         r#""v":[1.5,-0.25],"e":[],"j":"{\"a\":1}","i":1}"#,
     );
-    assert_eq!(messages[2].header, Some(("__debezium.oldkey", expected.to_owned())));
+    assert_eq!(messages[2].headers, [("__debezium.oldkey", expected.to_owned())]);
 }

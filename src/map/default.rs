@@ -19,7 +19,8 @@ const MIDNIGHT: &str = "00:00:00";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotADefault;
 
-/// The default of a field; `None` where the column declares none.
+/// The default of a field; `None` where the column declares none, or one that the field cannot
+/// hold (a TIME of 25 hours as a time of day).
 pub(super) fn convert(
     kind: &FieldKind,
     column: &Column,
@@ -29,25 +30,20 @@ pub(super) fn convert(
         return Ok(now(kind, column.nullable));
     }
     let Some(text) = &decoration.default else { return Ok(None) };
-    match kind {
-        FieldKind::Date => date(text, column.nullable),
-        FieldKind::Timestamp => wall_clock(text, column.nullable, 1000),
-        FieldKind::MicroTimestamp => wall_clock(text, column.nullable, 1),
-        FieldKind::ZonedTimestamp { .. } => instant(text, column.nullable),
-        // Their only defaults are expressions, whose text is no value (MySQL manual, "Data Type
-        // Default Values").
-        FieldKind::Json | FieldKind::Geometry | FieldKind::Point | FieldKind::FloatVector => {
-            Ok(None)
-        }
-        _ => value(kind, text).ok_or(NotADefault).map(Some),
-    }
+    value(kind, text, column.nullable)
 }
 
 /// The stand-in for CURRENT_TIMESTAMP: the epoch. Debezium gives it to a nullable DATETIME too,
 /// but none to a nullable TIMESTAMP.
 fn now(kind: &FieldKind, nullable: bool) -> Option<DefaultValue> {
     match kind {
-        FieldKind::Timestamp | FieldKind::MicroTimestamp => Some(DefaultValue::Integer(0)),
+        FieldKind::Timestamp | FieldKind::MicroTimestamp | FieldKind::TimestampMillis => {
+            Some(DefaultValue::Integer(0))
+        }
+        FieldKind::IsoTimestamp => Some(epoch_text()),
+        FieldKind::LocalTimestampMicros | FieldKind::TimestampMicros if !nullable => {
+            Some(DefaultValue::Integer(0))
+        }
         FieldKind::ZonedTimestamp { .. } if !nullable => Some(epoch_text()),
         _ => None,
     }
@@ -57,44 +53,82 @@ fn epoch_text() -> DefaultValue {
     DefaultValue::Text("1970-01-01T00:00:00Z".to_owned())
 }
 
-fn value(kind: &FieldKind, text: &str) -> Option<DefaultValue> {
-    Some(match kind {
+/// The value that the text of a default is.
+fn value(
+    kind: &FieldKind,
+    text: &str,
+    nullable: bool,
+) -> Result<Option<DefaultValue>, NotADefault> {
+    let found = match kind {
+        FieldKind::Date | FieldKind::LogicalDate => {
+            let days = date(text, nullable)?;
+            return Ok(days.map(|days| DefaultValue::Integer(days.into())));
+        }
+        FieldKind::IsoDate => {
+            let date = date(text, nullable)?.map(|days| {
+                let text = if days == 0 { "1970-01-01" } else { text };
+                DefaultValue::Text(format!("{text}Z"))
+            });
+            return Ok(date);
+        }
+        FieldKind::Timestamp | FieldKind::TimestampMillis => {
+            return wall_clock(text, nullable, 1000);
+        }
+        // A TIMESTAMP's text is in UTC, so it reads as a wall clock does.
+        FieldKind::MicroTimestamp
+        | FieldKind::LocalTimestampMicros
+        | FieldKind::TimestampMicros => return wall_clock(text, nullable, 1),
+        FieldKind::IsoTimestamp => return iso_timestamp(text, nullable),
+        FieldKind::ZonedTimestamp { .. } => return instant(text, nullable),
+        FieldKind::TimeMillis | FieldKind::TimeMicros | FieldKind::IsoTime => {
+            return time_us(text).ok_or(NotADefault).map(|us| time_of_day(kind, us));
+        }
+        FieldKind::MicroTime => time_us(text).map(DefaultValue::Integer),
+        FieldKind::TimeText { .. } => Some(DefaultValue::Text(text.to_owned())),
         FieldKind::Int16
         | FieldKind::Int32
         | FieldKind::Int64
         | FieldKind::UnsignedInt64
-        | FieldKind::Year => DefaultValue::Integer(text.parse().ok()?),
-        FieldKind::Float32 => DefaultValue::Float32(text.parse().ok()?),
-        FieldKind::Float64 => DefaultValue::Float64(text.parse().ok()?),
-        FieldKind::Decimal { scale, .. } => DefaultValue::Bytes(decimal(text, *scale)?),
-        FieldKind::Boolean => DefaultValue::Boolean(bits(text)? != 0),
-        FieldKind::Bits { width } => {
-            let bytes = bits(text)?.to_le_bytes();
-            DefaultValue::Bytes(bytes.get(..usize::from(width.div_ceil(8)))?.to_vec())
+        | FieldKind::Year => text.parse().ok().map(DefaultValue::Integer),
+        FieldKind::Float32 => text.parse().ok().map(DefaultValue::Float32),
+        FieldKind::Float64 | FieldKind::DecimalDouble { .. } => {
+            text.parse().ok().map(DefaultValue::Float64)
         }
-        FieldKind::MicroTime => DefaultValue::Integer(time_us(text)?),
-        FieldKind::Bytes => DefaultValue::Bytes(bytes(text)?),
-        FieldKind::PaddedBytes { length } => {
-            let mut bytes = bytes(text)?;
-            bytes.resize(bytes.len().max(usize::try_from(*length).ok()?), 0);
-            DefaultValue::Bytes(bytes)
+        FieldKind::Decimal { scale, .. } => decimal(text, *scale)
+            .map(|digits| DefaultValue::Bytes(digits.to_twos_complement(&mut [0; 32]).to_vec())),
+        FieldKind::DecimalText { scale } => {
+            decimal(text, *scale).map(|digits| DefaultValue::Text(digits.to_text(*scale)))
+        }
+        FieldKind::Boolean => bits(text).map(|bits| DefaultValue::Boolean(bits != 0)),
+        FieldKind::Bits { width } => bits(text).and_then(|bits| little_endian(bits, *width)),
+        FieldKind::BigEndianBits { width } => bits(text).and_then(|bits| big_endian(bits, *width)),
+        FieldKind::Bytes => bytes(text, 0),
+        FieldKind::PaddedBytes { length } | FieldKind::EncodedBytes { length, .. } => {
+            bytes(text, *length)
         }
         FieldKind::Text | FieldKind::Enum(_) | FieldKind::EnumSet(_) => {
-            DefaultValue::Text(text.to_owned())
+            Some(DefaultValue::Text(text.to_owned()))
         }
-        FieldKind::Date
-        | FieldKind::Timestamp
-        | FieldKind::MicroTimestamp
-        | FieldKind::ZonedTimestamp { .. }
-        | FieldKind::Json
+        FieldKind::Symbol(labels) => {
+            labels.iter().find(|label| *label == text).cloned().map(DefaultValue::Text)
+        }
+        FieldKind::LabelArray(_) => {
+            let labels = text.split(',').filter(|label| !label.is_empty());
+            Some(DefaultValue::Texts(labels.map(ToOwned::to_owned).collect()))
+        }
+        // Their only defaults are expressions, whose text is no value (MySQL manual, "Data Type
+        // Default Values").
+        FieldKind::Json
         | FieldKind::Geometry
         | FieldKind::Point
-        | FieldKind::FloatVector => return None,
-    })
+        | FieldKind::WellKnownBinary { .. }
+        | FieldKind::FloatVector => return Ok(None),
+    };
+    found.map(Some).ok_or(NotADefault)
 }
 
-/// The unscaled digits in two's complement, at the column's scale.
-fn decimal(text: &str, scale: u8) -> Option<Vec<u8>> {
+/// The digits at the column's scale.
+fn decimal(text: &str, scale: u8) -> Option<Decimal> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -106,7 +140,7 @@ fn decimal(text: &str, scale: u8) -> Option<Vec<u8>> {
     for digit in whole.chars().chain(fraction.chars()).chain(std::iter::repeat_n('0', missing)) {
         number = number.push_digits(digit.to_digit(10)?, 1)?;
     }
-    Some(number.to_twos_complement(&mut [0; 32]).to_vec())
+    Some(number)
 }
 
 /// `b'101'`.
@@ -114,21 +148,56 @@ fn bits(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("b'")?.strip_suffix('\'')?, 2).ok()
 }
 
-/// `0x6162`, or the characters themselves.
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let Some(digits) = text.strip_prefix("0x") else { return Some(text.as_bytes().to_vec()) };
-    let mut bytes = Vec::with_capacity(digits.len() / 2);
-    for at in (0..digits.len()).step_by(2) {
-        bytes.push(u8::from_str_radix(digits.get(at..at.checked_add(2)?)?, 16).ok()?);
-    }
-    Some(bytes)
+fn little_endian(bits: u64, width: u8) -> Option<DefaultValue> {
+    let bytes = bits.to_le_bytes();
+    Some(DefaultValue::Bytes(bytes.get(..usize::from(width.div_ceil(8)))?.to_vec()))
 }
 
-/// A date that does not exist (`0000-00-00`) is no default of a nullable column and the epoch of
-/// one that is not, as it is with such a date in a row.
-fn date(text: &str, nullable: bool) -> Result<Option<DefaultValue>, NotADefault> {
+fn big_endian(bits: u64, width: u8) -> Option<DefaultValue> {
+    let bytes = bits.to_be_bytes();
+    let start = bytes.len().checked_sub(width.div_ceil(8).into())?;
+    Some(DefaultValue::Bytes(bytes.get(start..)?.to_vec()))
+}
+
+/// `0x6162`, or the characters themselves; filled up with zeros to a length.
+fn bytes(text: &str, length: u32) -> Option<DefaultValue> {
+    let mut bytes = Vec::new();
+    match text.strip_prefix("0x") {
+        None => bytes.extend_from_slice(text.as_bytes()),
+        Some(digits) => {
+            for at in (0..digits.len()).step_by(2) {
+                bytes.push(u8::from_str_radix(digits.get(at..at.checked_add(2)?)?, 16).ok()?);
+            }
+        }
+    }
+    bytes.resize(bytes.len().max(usize::try_from(length).ok()?), 0);
+    Some(DefaultValue::Bytes(bytes))
+}
+
+/// Days since 1970-01-01. A date that does not exist (`0000-00-00`) is no default of a nullable
+/// column and the epoch of one that is not, as it is with such a date in a row.
+fn date(text: &str, nullable: bool) -> Result<Option<i32>, NotADefault> {
     let days = calendar_date(text)?.days_since_epoch();
-    Ok((days.is_some() || !nullable).then(|| DefaultValue::Integer(days.unwrap_or(0).into())))
+    Ok(days.or_else(|| (!nullable).then_some(0)))
+}
+
+/// A time of day; `None` for a time that is none.
+fn time_of_day(kind: &FieldKind, us: i64) -> Option<DefaultValue> {
+    match kind {
+        FieldKind::TimeMillis if (0..=MICROSECONDS_PER_DAY).contains(&us) => {
+            Some(DefaultValue::Integer(us / 1000))
+        }
+        FieldKind::TimeMicros if (0..MICROSECONDS_PER_DAY).contains(&us) => {
+            Some(DefaultValue::Integer(us))
+        }
+        FieldKind::IsoTime if (0..MICROSECONDS_PER_DAY).contains(&us) => {
+            let (seconds, us) = (us / 1_000_000, us % 1_000_000);
+            let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+            let text = format!("{hours:02}:{minutes:02}:{:02}.{us:06}", seconds % 60);
+            Some(DefaultValue::Text(format!("{}Z", without_zeros(&text))))
+        }
+        _ => None,
+    }
 }
 
 /// A DATETIME in units of so many microseconds.
@@ -157,12 +226,25 @@ fn instant(text: &str, nullable: bool) -> Result<Option<DefaultValue>, NotADefau
         Some(0) if time_us == 0 => return Ok((!nullable).then(epoch_text)),
         Some(_) => {}
     }
-    let time = match time.split_once('.') {
-        Some((seconds, fraction)) if fraction.bytes().all(|digit| digit == b'0') => seconds,
-        Some(_) => time.trim_end_matches('0'),
-        None => time,
-    };
-    Ok(Some(DefaultValue::Text(format!("{date}T{time}Z"))))
+    Ok(Some(DefaultValue::Text(format!("{date}T{}Z", without_zeros(time)))))
+}
+
+/// A DATETIME as ISO 8601 text.
+fn iso_timestamp(text: &str, nullable: bool) -> Result<Option<DefaultValue>, NotADefault> {
+    let (date, time) = text.split_once(' ').unwrap_or((text, MIDNIGHT));
+    time_us(time).ok_or(NotADefault)?;
+    if calendar_date(date)?.days_since_epoch().is_none() {
+        return Ok((!nullable).then(epoch_text));
+    }
+    Ok(Some(DefaultValue::Text(format!("{date}T{}Z", without_zeros(time)))))
+}
+
+/// A time without trailing zeros of the second, as Java's ISO formatters print it.
+fn without_zeros(time: &str) -> &str {
+    if !time.contains('.') {
+        return time;
+    }
+    time.trim_end_matches('0').trim_end_matches('.')
 }
 
 /// `2024-01-02`.

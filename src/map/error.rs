@@ -73,6 +73,20 @@ pub enum MapError {
         /// The name both would have.
         field: String,
     },
+    /// Avro forbids the name, and `schema_names` is `none`.
+    #[error("Avro forbids the name `{name}`, which {table} would have in its schema")]
+    NameForbidden {
+        /// The table.
+        table: TableName,
+        /// The name: a column's, or a namespace.
+        name: String,
+    },
+    /// A delete is a record without a value, so it needs a key.
+    #[error("{table} has no key, so the envelope `flat` cannot tell of its deletes")]
+    FlatWithoutKey {
+        /// The table.
+        table: TableName,
+    },
     /// A default that does not read as a value of its column's type.
     #[error("the declared default of {table}.{column} is not understood")]
     Default {
@@ -116,6 +130,19 @@ impl From<MapError> for Failure {
             MapError::FieldClash { table, second, .. } => (
                 "field_name_clash",
                 format!("Leave one out: `[capture] exclude_columns = [\"{table}.{second}\"]`."),
+            ),
+            MapError::NameForbidden { .. } => (
+                "schema_name_forbidden",
+                "Set `format.schema_names = \"avro\"`, which puts `_` for what is forbidden."
+                    .to_owned(),
+            ),
+            MapError::FlatWithoutKey { table } => (
+                "flat_without_key",
+                format!(
+                    "Name a key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
+                     take the table out with `capture.exclude_tables`; or set \
+                     `format.envelope = \"debezium\"`."
+                ),
             ),
             MapError::Default { table, column } => (
                 "column_default_unknown",

@@ -1,13 +1,14 @@
 //! Decides once for each table version what its records look like: topic, key and fields.
 //!
-//! The rules are Debezium's for its MySQL connector with Avro names and its other options at
-//! their defaults; `docs/MIGRATING-FROM-DEBEZIUM.md` lists where this differs on purpose.
+//! In the envelope `debezium` the rules are those of Debezium's MySQL connector and its options;
+//! `docs/MIGRATING-FROM-DEBEZIUM.md` lists where this differs on purpose. In the envelope `flat`
+//! they are those of Avro's logical types, and of schemas that grow compatibly.
 //! Nothing here waits, reads a clock or looks at a row.
 
 use crate::{
-    config::{Capture, Config},
+    config::{self, Capture, Config, SchemaNames, ZeroDates},
     model::{
-        record::{Field, RecordShape},
+        record::{Envelope, Field, RecordShape},
         table::{Column, ColumnDecoration, TableVersion},
     },
 };
@@ -50,9 +51,61 @@ pub fn map(version: &TableVersion, config: &Config) -> Result<RecordShape, MapEr
     }
     refuse_name_clash(version, &columns)?;
     let topic = names::topic(&config.name, &version.name)?;
-    let namespace = names::namespace(&topic);
-    let tombstones = config.format.tombstones;
-    Ok(RecordShape { table: version.name.clone(), topic, namespace, columns, key, tombstones })
+    let (namespace, envelope) = record_names(version, config, &topic, &columns)?;
+    if key.is_empty() && envelope != Envelope::Debezium {
+        return Err(MapError::FlatWithoutKey { table: version.name.clone() });
+    }
+    Ok(RecordShape {
+        table: version.name.clone(),
+        topic,
+        namespace,
+        envelope,
+        columns,
+        key,
+        tombstones: config.format.tombstones,
+        refuses_zero_dates: config.format.zero_dates == ZeroDates::Halt,
+    })
+}
+
+/// The namespace of the Avro records, and the envelope with what it names. Names are made legal,
+/// or refused.
+fn record_names(
+    version: &TableVersion,
+    config: &Config,
+    topic: &str,
+    columns: &[Option<Field>],
+) -> Result<(String, Envelope), MapError> {
+    let table = &version.name;
+    let is_adjusted = config.format.schema_names == SchemaNames::Avro;
+    let (namespace, envelope) = match (config.format.envelope, is_adjusted) {
+        (config::Envelope::Debezium, true) => (names::namespace(topic), Envelope::Debezium),
+        (config::Envelope::Debezium, false) => (topic.to_owned(), Envelope::Debezium),
+        (config::Envelope::Flat, true) => {
+            let name = names::flat_name(&table.table);
+            (names::flat_namespace(&config.name, table), Envelope::Flat { name })
+        }
+        (config::Envelope::Flat, false) => {
+            let name = table.table.clone();
+            (format!("{}.{}", config.name, table.database), Envelope::Flat { name })
+        }
+    };
+    if is_adjusted {
+        return Ok((namespace, envelope));
+    }
+    let record = match &envelope {
+        Envelope::Debezium => None,
+        Envelope::Flat { name } => Some(name),
+    };
+    let fields = columns.iter().flatten().map(|field| &field.name);
+    let forbidden = if names::is_legal_namespace(&namespace) {
+        fields.chain(record).find(|name| !names::is_legal(name))
+    } else {
+        Some(&namespace)
+    };
+    match forbidden.cloned() {
+        Some(name) => Err(MapError::NameForbidden { table: table.clone(), name }),
+        None => Ok((namespace, envelope)),
+    }
 }
 
 /// Which columns make the key, in the key's order; none for a null key.
@@ -95,20 +148,26 @@ fn field(
     config: &Config,
     in_value: bool,
 ) -> Result<Field, MapError> {
-    let kind =
-        types::field_kind(&column.kind, decoration, &config.format).map_err(|unsupported| {
-            MapError::Unsupported {
-                table: version.name.clone(),
-                column: column.name.clone(),
-                kind: unsupported,
-            }
-        })?;
-    let default = default::convert(&kind, column, decoration).map_err(|default::NotADefault| {
-        MapError::Default { table: version.name.clone(), column: column.name.clone() }
-    })?;
+    let (table, format) = (version.name.clone(), &config.format);
+    let name = match format.schema_names {
+        SchemaNames::Avro => names::field(&column.name),
+        SchemaNames::None => column.name.clone(),
+    };
+    let kind = match types::field_kind(&column.kind, decoration, format, &name) {
+        Ok(kind) => kind,
+        Err(kind) => {
+            return Err(MapError::Unsupported { table, column: column.name.clone(), kind });
+        }
+    };
+    let default = default::convert(&kind, column, decoration)
+        .map_err(|default::NotADefault| MapError::Default { table, column: column.name.clone() })?;
+    // A reader that expects a column the writer had not, or has no more, gets what MySQL gives to
+    // rows that are older than their column.
+    let needs_default = format.envelope == config::Envelope::Flat && !column.nullable;
+    let default = default.or_else(|| implicit_default(&kind).filter(|_| needs_default));
     Ok(Field {
         column: column.name.clone(),
-        name: names::field(&column.name),
+        name,
         kind,
         nullable: column.nullable,
         default,

@@ -21,6 +21,30 @@ pub(super) fn topic(connector: &str, table: &TableName) -> Result<String, MapErr
     Ok(topic)
 }
 
+/// A name that Avro allows (Avro 1.12 specification, "Names").
+pub(super) fn is_legal(name: &str) -> bool {
+    !name.starts_with(|letter: char| letter.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// Names with dots between them, all of which Avro allows.
+pub(super) fn is_legal_namespace(namespace: &str) -> bool {
+    namespace.split('.').all(is_legal)
+}
+
+/// The namespace of a topic's Avro records in the flat envelope, `connector.database`. Every name
+/// in it is one that Avro allows.
+pub(super) fn flat_namespace(connector: &str, table: &TableName) -> String {
+    let names = connector.split('.').chain([table.database.as_str()]);
+    names.map(flat_name).collect::<Vec<_>>().join(".")
+}
+
+/// A record's name in the flat envelope.
+pub(super) fn flat_name(name: &str) -> String {
+    if name.is_empty() { "_".to_owned() } else { field(name) }
+}
+
 /// The namespace of a topic's Avro records. Only the very first character is kept from being a
 /// digit, as Debezium does it: the text must be its text.
 pub(super) fn namespace(topic: &str) -> String {

@@ -208,7 +208,7 @@ fn default_of(
     let decorated = ColumnDecoration {
         default: (text != "CURRENT_TIMESTAMP").then(|| text.to_owned()),
         default_is_now: text == "CURRENT_TIMESTAMP",
-        float_as_double: false,
+        ..ColumnDecoration::default()
     };
     let version = TableVersion {
         name: name("shop", "orders"),
@@ -314,7 +314,7 @@ fn an_unsigned_bigint_is_a_decimal_where_the_format_says_so() {
     let mut config = config(ALL);
     let kind = |config: &Config| map(&version, config).unwrap().columns[1].clone().unwrap().kind;
     assert_eq!(kind(&config), FieldKind::UnsignedInt64);
-    config.format.unsigned_bigint = UnsignedBigint::Precise;
+    config.format.unsigned_bigint = Some(UnsignedBigint::Precise);
     assert_eq!(kind(&config), FieldKind::Decimal { precision: 20, scale: 0 });
 }
 

@@ -3,13 +3,16 @@
 //! DECIMAL(65,30) needs 216 bits, so the integer has 256: sign and magnitude in four limbs of 64.
 //! A product never overflows: 65 digits stay below 10^65 < 2^216, and `push_digits` refuses more.
 
-use std::fmt::Write as _;
-
 /// The most digits MySQL's DECIMAL has (MySQL manual, "Fixed-Point Types").
 pub const DIGITS_MAX: u32 = 65;
 
-/// Groups of nine decimal digits that hold 256 bits.
-const GROUPS_MAX: usize = 9;
+/// The most characters of a value's text: 78 digits of 256 bits, or 255 after the point, a point, a
+/// zero before it and a sign.
+pub const TEXT_BYTES_MAX: usize = 258;
+
+/// A value's digits are divided off in groups of so many.
+const GROUP_DIGITS: u32 = 9;
+const GROUP: u64 = 1_000_000_000;
 
 /// A DECIMAL without its point; the column's scale tells where that is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,41 +87,66 @@ impl Decimal {
         Some(Self { negative, limbs: if negative { negate(limbs) } else { limbs } })
     }
 
-    /// The value with its point, as MySQL prints it: `-12.50` for scale 2.
-    pub fn to_text(self, scale: u8) -> String {
-        let mut text = String::new();
-        self.write_text(scale, &mut text);
-        text
+    /// The value with its point, as MySQL prints it: `-12.50` for scale 2. The characters are
+    /// written to the end of `out`.
+    pub fn text_in(mut self, scale: u8, out: &mut [u8; TEXT_BYTES_MAX]) -> &str {
+        let negative = self.negative && !self.is_zero();
+        let mut written = 0;
+        let mut places = out.iter_mut().rev();
+        let mut put = |byte| {
+            if let Some(place) = places.next() {
+                *place = byte;
+                written += 1;
+            }
+        };
+        let (mut group, mut left) = (0, 0);
+        for position in 0.. {
+            // No zero leads but that before the point.
+            if group == 0 && self.is_zero() && position > u32::from(scale) {
+                break;
+            }
+            if left == 0 {
+                (group, left) = (self.divide(), GROUP_DIGITS);
+            }
+            if position == u32::from(scale) && position > 0 {
+                put(b'.');
+            }
+            put(b'0' + u8::try_from(group % 10).unwrap_or(0));
+            group /= 10;
+            left -= 1;
+        }
+        if negative {
+            put(b'-');
+        }
+        let text = out.get(out.len().saturating_sub(written)..).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
     }
 
-    /// Appends what [`Decimal::to_text`] gives, without a buffer of its own.
+    /// Divides by 10^9 and gives what is left over.
+    fn divide(&mut self) -> u32 {
+        let [low, rest @ ..] = &mut self.limbs;
+        if *rest == [0; 3] {
+            let left = *low % GROUP;
+            *low /= GROUP;
+            return u32::try_from(left).unwrap_or(0);
+        }
+        let mut left = 0_u128;
+        for limb in self.limbs.iter_mut().rev() {
+            let dividend = left << 64 | u128::from(*limb);
+            *limb = split(dividend / u128::from(GROUP)).0;
+            left = dividend % u128::from(GROUP);
+        }
+        u32::try_from(left).unwrap_or(0)
+    }
+
+    /// The value with its point, as MySQL prints it: `-12.50` for scale 2.
+    pub fn to_text(self, scale: u8) -> String {
+        self.text_in(scale, &mut [0; TEXT_BYTES_MAX]).to_owned()
+    }
+
+    /// Appends what [`Decimal::to_text`] gives, without a buffer on the heap.
     pub fn write_text(self, scale: u8, out: &mut String) {
-        if self.negative && !self.is_zero() {
-            out.push('-');
-        }
-        let (start, mut groups) = (out.len(), [0; GROUPS_MAX]);
-        let mut rest = self.limbs;
-        for group in &mut groups {
-            let mut remainder = 0_u128;
-            for limb in rest.iter_mut().rev() {
-                let dividend = remainder << 64 | u128::from(*limb);
-                *limb = split(dividend / 1_000_000_000).0;
-                remainder = dividend % 1_000_000_000;
-            }
-            *group = remainder;
-        }
-        for group in groups.iter().rev() {
-            write!(out, "{group:09}").expect("writing to a String cannot fail");
-        }
-        // At least one digit stays before the point.
-        let scale = usize::from(scale).min(GROUPS_MAX * 9 - 1);
-        let digits = out.get(start..).unwrap_or_default();
-        let zeros = digits.bytes().take_while(|&digit| digit == b'0').count();
-        let zeros = zeros.min(digits.len().saturating_sub(scale + 1));
-        out.replace_range(start..start + zeros, "");
-        if scale > 0 {
-            out.insert(out.len().saturating_sub(scale), '.');
-        }
+        out.push_str(self.text_in(scale, &mut [0; TEXT_BYTES_MAX]));
     }
 }
 

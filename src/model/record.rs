@@ -3,7 +3,7 @@
 //! `map` decides it once for each table version; `encode` writes the schema text from it and
 //! compiles it into a plan. It says what a field means, not how many bytes that takes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::CStr};
 
 use super::table::TableName;
 
@@ -14,14 +14,31 @@ pub struct RecordShape {
     pub table: TableName,
     /// The topic its records go to, a legal name of at most 249 characters.
     pub topic: String,
-    /// Namespace of the Avro records: the topic's name as Avro allows it.
+    /// Namespace of the Avro records.
     pub namespace: String,
+    /// What surrounds a row.
+    pub envelope: Envelope,
     /// One entry for each column in table order; `None` for a column no record shows.
     pub columns: Vec<Option<Field>>,
     /// Indexes into `columns` of the key's fields in the key's order; empty for a null key.
     pub key: Vec<usize>,
     /// Whether a delete is followed by a record with a null value.
     pub tombstones: bool,
+    /// Whether a date that does not exist halts, instead of becoming null or the epoch.
+    pub refuses_zero_dates: bool,
+}
+
+/// What surrounds a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// Debezium's: the row before and after the change, its source, and Kafka Connect's attributes
+    /// in the schema. The records are called `Key`, `Value` and `Envelope`.
+    Debezium,
+    /// Nothing: the value is the row, and headers tell of the change.
+    Flat {
+        /// The row's name; its key is called so with `_key` behind it.
+        name: String,
+    },
 }
 
 /// What becomes of one column.
@@ -61,7 +78,7 @@ pub struct KeyForm {
     pub widths: BTreeMap<String, u32>,
 }
 
-/// What a field holds. Each kind is one row of the type table of the `debezium` envelope.
+/// What a field holds: a type of Avro, what it means, and how MySQL's value becomes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// 16 bits, signed.
@@ -83,10 +100,25 @@ pub enum FieldKind {
         /// Digits after the point.
         scale: u8,
     },
+    /// A decimal number as text.
+    DecimalText {
+        /// Digits after the point.
+        scale: u8,
+    },
+    /// A decimal number as the nearest double.
+    DecimalDouble {
+        /// Digits after the point.
+        scale: u8,
+    },
     /// BIT(1).
     Boolean,
     /// BIT(n): little-endian bytes.
     Bits {
+        /// 2 to 64.
+        width: u8,
+    },
+    /// BIT(n): big-endian bytes, as MySQL prints them.
+    BigEndianBits {
         /// 2 to 64.
         width: u8,
     },
@@ -100,6 +132,29 @@ pub enum FieldKind {
     Timestamp,
     /// A wall clock read as UTC, in microseconds since 1970.
     MicroTimestamp,
+    /// Days since 1970-01-01, as Avro's `date`.
+    LogicalDate,
+    /// A time of day in milliseconds, 24:00:00 included, as Avro's `time-millis`.
+    TimeMillis,
+    /// A time of day in microseconds, below 24 hours, as Avro's `time-micros`.
+    TimeMicros,
+    /// A wall clock read as UTC, in milliseconds, as Avro's `timestamp-millis`.
+    TimestampMillis,
+    /// A wall clock in microseconds, as Avro's `local-timestamp-micros`.
+    LocalTimestampMicros,
+    /// An instant in microseconds, as Avro's `timestamp-micros`.
+    TimestampMicros,
+    /// A date as ISO 8601 text with the offset `Z`.
+    IsoDate,
+    /// A time of day below 24 hours as ISO 8601 text with the offset `Z`.
+    IsoTime,
+    /// A wall clock read as UTC, as ISO 8601 text.
+    IsoTimestamp,
+    /// A time of day or a duration as MySQL prints it.
+    TimeText {
+        /// Digits after the second's point.
+        fraction: u8,
+    },
     /// An instant as ISO 8601 text in UTC.
     ZonedTimestamp {
         /// Digits after the second's point.
@@ -114,18 +169,53 @@ pub enum FieldKind {
         /// Bytes after filling up.
         length: u32,
     },
+    /// Bytes as text.
+    EncodedBytes {
+        /// What the text is made of.
+        encoding: BytesEncoding,
+        /// Bytes after filling up with zeros; 0 to leave them as they are.
+        length: u32,
+    },
     /// One of some labels, as text.
     Enum(Vec<String>),
+    /// One of some labels, as an Avro enum with them for symbols.
+    Symbol(Vec<String>),
     /// Any of some labels, as text with commas.
     EnumSet(Vec<String>),
+    /// Any of some labels, as an array of texts.
+    LabelArray(Vec<String>),
     /// A JSON document as text.
     Json,
     /// A geometry: well-known binary and the number of its spatial reference system.
     Geometry,
     /// A point: as `Geometry`, its coordinates before it.
     Point,
+    /// A geometry as well-known binary alone.
+    WellKnownBinary {
+        /// The spatial reference system that the column demands. Without one, a geometry that has
+        /// one carries its number as the extended form (EWKB) does.
+        srid: Option<u32>,
+    },
     /// Singles, in an array.
     FloatVector,
+}
+
+/// Text made of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BytesEncoding {
+    /// RFC 4648, section 4, with padding.
+    Base64,
+    /// Two lower-case hexadecimal digits a byte.
+    Hex,
+}
+
+/// A header of a record: a name, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its name, as librdkafka wants it.
+    pub name: &'static CStr,
+    /// Its text.
+    pub value: Vec<u8>,
 }
 
 /// A field's default.
@@ -139,8 +229,10 @@ pub enum DefaultValue {
     Float32(f32),
     /// For `Float64`.
     Float64(f64),
-    /// For `Text`, `ZonedTimestamp`, `Enum` and `EnumSet`.
+    /// For the kinds that are text, but for `EncodedBytes`, and for `Symbol`.
     Text(String),
-    /// For `Bytes`, `PaddedBytes`, `Bits` and `Decimal`, as the field would be encoded.
+    /// For the kinds that are bytes, as the field would be encoded, and for `EncodedBytes`.
     Bytes(Vec<u8>),
+    /// For the kinds that are arrays of texts, or of nothing.
+    Texts(Vec<String>),
 }

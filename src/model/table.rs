@@ -136,6 +136,8 @@ pub struct ColumnDecoration {
     pub default_is_now: bool,
     /// FLOAT(M,D): delivered as a double, as Debezium does.
     pub float_as_double: bool,
+    /// The spatial reference system that a geometry column demands.
+    pub srid: Option<u32>,
 }
 
 impl std::fmt::Display for TableName {

@@ -10,18 +10,19 @@ mod parts;
 use self::group::Group;
 use super::{
     Run,
+    last::HeldBack,
     plans::{Plan, Plans},
 };
 use crate::{
     commit::{POSITION_KEY, PositionRecord},
-    config::{Config, TruncatePolicy},
+    config::{Config, Envelope, TruncatePolicy},
     decode::{Finished, Rows, Statement},
-    encode::Encoder,
+    encode::{Encoder, Message},
     error::{Failure, Verdict},
     failpoints::{self, Point},
     metrics::Metrics,
     model::{change::Operation, position::Position},
-    produce::{Commit, Producer, TopicId},
+    produce::{Commit, ProduceError, Producer, TopicId},
     runtime::{since_epoch, wall_clock},
     status::{State, Status},
 };
@@ -43,6 +44,8 @@ pub(super) struct Delivery {
     state_topic: TopicId,
     encoder: Encoder,
     plans: Plans,
+    /// In the envelope whose records tell of the end of a source transaction.
+    held_back: Option<HeldBack>,
     /// The position after the last source transaction that was taken in, and its number.
     record: PositionRecord,
     /// The records sent since the last commit.
@@ -94,6 +97,7 @@ impl Delivery {
             state_topic,
             encoder: Encoder::new(&run.config.name, env!("CARGO_PKG_VERSION")),
             plans,
+            held_back: (run.config.format.envelope == Envelope::Flat).then(HeldBack::default),
             record,
             batch: Batch::default(),
             inside: false,
@@ -126,6 +130,10 @@ impl Delivery {
         if !rows.images.more() {
             return Ok(());
         }
+        // A record that is held back is known not to be the last once another row comes.
+        if self.held_back.is_some() && self.must_cut() {
+            self.cut()?;
+        }
         let bytes = rows.images.unread();
         let open = self.batch.opened.is_some();
         let plan = self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
@@ -136,7 +144,11 @@ impl Delivery {
         }
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
-        let sent = send_rows(plan, &mut self.encoder, &mut self.producer, &mut rows, passed)
+        if let Some(group) = &self.group {
+            self.encoder.continue_transaction(group.rows());
+        }
+        let mut sink = Sink { producer: &mut self.producer, held_back: self.held_back.as_mut() };
+        let sent = send_rows(plan, &mut self.encoder, &mut sink, &mut rows, passed)
             .map_err(|failure| at_rows(failure, &rows))?;
         plan.metrics.count(rows.operation, sent.rows.into(), sent.bytes);
         if sent.zero_dates > 0 {
@@ -149,7 +161,7 @@ impl Delivery {
             let table = (rows.version, &rows.table.name);
             group.take(table, rows.operation, sent.rows.into(), bytes);
         }
-        if self.must_cut() { self.cut() } else { Ok(()) }
+        if self.held_back.is_none() && self.must_cut() { self.cut() } else { Ok(()) }
     }
 
     /// A statement changed captured tables: what is known about them is out of date.
@@ -187,6 +199,9 @@ impl Delivery {
             self.statement(statement)?;
         }
         self.end_group(finished)?;
+        if let Some(held_back) = &mut self.held_back {
+            held_back.send_last(&mut self.producer)?;
+        }
         self.inside = false;
         self.moved = true;
         self.metrics.transactions.inc();
@@ -214,8 +229,12 @@ impl Delivery {
     }
 
     /// Commits what is not committed yet, before an end: inside a source transaction what has
-    /// come of it too.
+    /// come of it too. But not while a record is held back that may be the last of its source
+    /// transaction: then what is not committed comes again with the next start.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        if self.held_back.as_ref().is_some_and(HeldBack::holds_a_record) {
+            return Ok(());
+        }
         self.cut()?;
         if self.moved { self.commit() } else { Ok(()) }
     }
@@ -267,7 +286,7 @@ impl Delivery {
         let json = self.record.to_json(&self.config.name, now_us).map_err(|problem| {
             Failure::new(Verdict::Halt, "position_not_writable", format!("the position {problem}"))
         })?;
-        self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), None)?;
+        self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
         if self.batch.opened.is_some() {
             failpoints::reach(Point::Positioned);
         }
@@ -329,12 +348,28 @@ struct Sent {
     zero_dates: u64,
 }
 
+/// Where records go.
+struct Sink<'a> {
+    producer: &'a mut Producer,
+    held_back: Option<&'a mut HeldBack>,
+}
+
+impl Sink<'_> {
+    #[inline]
+    fn send(&mut self, topic: TopicId, message: &Message<'_>) -> Result<(), ProduceError> {
+        match &mut self.held_back {
+            None => self.producer.send(topic, message.key, message.value, message.headers),
+            Some(held_back) => held_back.replace(self.producer, topic, message),
+        }
+    }
+}
+
 /// Encodes and sends the rows of one event that are left, in order; `first` is the number of the
 /// first of them.
 fn send_rows(
     plan: &Plan,
     encoder: &mut Encoder,
-    producer: &mut Producer,
+    sink: &mut Sink<'_>,
     rows: &mut Rows<'_>,
     first: u32,
 ) -> Result<Sent, (Failure, u32)> {
@@ -348,9 +383,7 @@ fn send_rows(
         for message in messages {
             let bytes = message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
             sent.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
-            producer
-                .send(plan.topic, message.key, message.value, message.header)
-                .map_err(|error| (error.into(), row))?;
+            sink.send(plan.topic, &message).map_err(|error| (error.into(), row))?;
         }
         sent.rows += 1;
     }

@@ -28,6 +28,7 @@ use rdkafka::{
 };
 
 use super::context::Context;
+use crate::model::record::Header;
 
 mod admin;
 
@@ -253,15 +254,29 @@ impl Topic {
         if failed == 0 { Ok(()) } else { Err(last_error()) }
     }
 
-    /// The same with one header.
-    pub(super) fn produce_with_header(
+    /// The same with headers.
+    pub(super) fn produce_with_headers(
         &self,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        name: &CStr,
-        content: &[u8],
+        headers: &[Header],
     ) -> Result<(), RDKafkaErrorCode> {
         use sys::rd_kafka_vtype_t as kind;
+        // SAFETY: a new list is ours, and belongs to no client.
+        let list = unsafe {
+            let list = sys::rd_kafka_headers_new(headers.len());
+            Owned::new(list, sys::rd_kafka_headers_destroy)
+        };
+        let list = list.ok_or(RDKafkaErrorCode::Fail)?;
+        for Header { name, value } in headers {
+            // SAFETY: the list is valid, the name ends in zero, the value has its length; both are
+            // copied.
+            let error = unsafe {
+                let (content, length) = (value.as_ptr().cast(), value.len().cast_signed());
+                sys::rd_kafka_header_add(list.get(), name.as_ptr(), -1, content, length)
+            };
+            succeeded(error)?;
+        }
         let (key, key_bytes) = pointer(key);
         let (value, value_bytes) = pointer(value);
         // SAFETY: each kind is followed by the arguments that `rdkafka.h` lists for it, of the
@@ -281,17 +296,15 @@ impl Topic {
                 kind::RD_KAFKA_VTYPE_VALUE,
                 value,
                 value_bytes,
-                kind::RD_KAFKA_VTYPE_HEADER,
-                name.as_ptr(),
-                content.as_ptr(),
-                content.len(),
+                kind::RD_KAFKA_VTYPE_HEADERS,
+                list.get(),
                 kind::RD_KAFKA_VTYPE_END,
             )
         };
-        match error.into() {
-            RDKafkaErrorCode::NoError => Ok(()),
-            code => Err(code),
-        }
+        succeeded(error)?;
+        // The record has the list now (`rd_kafka_producev`, "ownership").
+        list.forget();
+        Ok(())
     }
 }
 
@@ -343,6 +356,11 @@ impl<T> Owned<T> {
     fn get(&self) -> *mut T {
         self.object.as_ptr()
     }
+
+    /// Leaves the object to librdkafka.
+    fn forget(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl<T> Drop for Owned<T> {
@@ -354,6 +372,13 @@ impl<T> Drop for Owned<T> {
 
 /// Lets the partitioner choose (`RD_KAFKA_PARTITION_UA`).
 const ANY_PARTITION: i32 = -1;
+
+fn succeeded(error: sys::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
+    match error.into() {
+        RDKafkaErrorCode::NoError => Ok(()),
+        code => Err(code),
+    }
+}
 
 /// Copies a C text; empty for null.
 ///

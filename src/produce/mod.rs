@@ -37,7 +37,7 @@ use self::{
     settings::Limits,
     topics::Topic,
 };
-use crate::{config, error::Verdict, runtime, shutdown::Shutdown};
+use crate::{config, error::Verdict, model::record::Header, runtime, shutdown::Shutdown};
 
 mod context;
 mod error;
@@ -168,16 +168,16 @@ impl Producer {
         topic: TopicId,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        header: Option<(&str, &[u8])>,
+        headers: &[Header],
     ) -> Result<(), ProduceError> {
         let Some(topic) = self.topics.get(topic.0) else {
             return Err(self.unknown_topic());
         };
-        topic.check(key, value, header)?;
-        match topic.produce(key, value, header) {
+        topic.check(key, value, headers)?;
+        match topic.produce(key, value, headers) {
             Ok(()) => Ok(()),
             Err(RDKafkaErrorCode::QueueFull) => {
-                self.wait_for_room(|| topic.produce(key, value, header))
+                self.wait_for_room(|| topic.produce(key, value, headers))
             }
             Err(code) => Err(self.send_failure(code)),
         }

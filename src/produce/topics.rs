@@ -1,6 +1,6 @@
 //! Topics: found or created, and what each of them can take.
 
-use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -9,7 +9,7 @@ use super::{
     error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
     librdkafka::{self, NativeError},
 };
-use crate::config;
+use crate::{config, model::record::Header};
 
 /// What a batch adds to a lone record, in bytes: 61 of batch header and at most 28 of record
 /// header (Kafka protocol guide, "Record Batch"). A header's own framing is counted by
@@ -44,9 +44,9 @@ impl Topic {
         &self,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        header: Option<(&str, &[u8])>,
+        headers: &[Header],
     ) -> Result<(), ProduceError> {
-        let bytes = record_bytes(key, value, header);
+        let bytes = record_bytes(key, value, headers);
         if self.record_bytes_max < bytes {
             let (topic, limit, bytes_max) = (self.name.clone(), self.limit, self.record_bytes_max);
             return Err(ProduceError::RecordTooLarge { topic, bytes, limit, bytes_max });
@@ -62,11 +62,12 @@ impl Topic {
         &self,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        header: Option<(&str, &[u8])>,
+        headers: &[Header],
     ) -> Result<(), RDKafkaErrorCode> {
-        let Some((name, content)) = header else { return self.native.produce(key, value) };
-        let name = CString::new(name).map_err(|_| RDKafkaErrorCode::InvalidArgument)?;
-        self.native.produce_with_header(key, value, &name, content)
+        match headers {
+            [] => self.native.produce(key, value),
+            _ => self.native.produce_with_headers(key, value, headers),
+        }
     }
 }
 
@@ -205,14 +206,17 @@ impl Producer {
 }
 
 /// The size of a record in a batch of its own, at most.
-fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, header: Option<(&str, &[u8])>) -> usize {
-    let header = header.map_or(0, |(name, content)| {
-        name.len().saturating_add(content.len()).saturating_add(HEADER_BYTES_MAX)
+fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) -> usize {
+    let headers = headers.iter().fold(0_usize, |bytes, header| {
+        bytes
+            .saturating_add(header.name.count_bytes())
+            .saturating_add(header.value.len())
+            .saturating_add(HEADER_BYTES_MAX)
     });
     FRAMING_BYTES_MAX
         .saturating_add(key.map_or(0, <[u8]>::len))
         .saturating_add(value.map_or(0, <[u8]>::len))
-        .saturating_add(header)
+        .saturating_add(headers)
 }
 
 fn answer<T>(answer: Option<T>) -> Attempt<T> {

@@ -7,6 +7,7 @@ use tailwater::{
     model::{
         change::{Operation, RowsOrigin, Transaction},
         decimal::Decimal,
+        record::Header,
         table::TableVersion,
     },
 };
@@ -34,7 +35,7 @@ struct Recording {
 struct Copy {
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
-    header: Option<(&'static str, Vec<u8>)>,
+    headers: Vec<Header>,
 }
 
 #[test]
@@ -114,11 +115,11 @@ impl Recording {
         let mut images = StoredImages::new(images.to_vec());
         let row = u32::try_from(number("row")).unwrap();
         let mut messages = self.encoder.row(&self.plan, operation, row, &mut images).unwrap();
-        let Message { key, value, header } = messages.nth(position).unwrap();
+        let Message { key, value, headers } = messages.nth(position).unwrap();
         Copy {
             key: key.map(<[u8]>::to_vec),
             value: value.map(<[u8]>::to_vec),
-            header: header.map(|(name, value)| (name, value.to_vec())),
+            headers: headers.to_vec(),
         }
     }
 
@@ -133,8 +134,11 @@ impl Recording {
         if let (Some(schema), Some(key)) = (&self.key, &copy.key) {
             assert_eq!(decode(schema, key), message["key"], "{about}");
         }
-        let headers: Vec<Json> =
-            copy.header.iter().map(|(name, value)| json!([name, hex_text(value)])).collect();
+        let headers: Vec<Json> = copy
+            .headers
+            .iter()
+            .map(|Header { name, value }| json!([name.to_str().unwrap(), hex_text(value)]))
+            .collect();
         assert_eq!(Json::from(headers), message["headers"], "{about}");
 
         let Some(value) = &copy.value else {

@@ -44,7 +44,7 @@ fn an_oversize_record_is_refused_and_the_transaction_stays_whole() {
     let topic = started.topic(&rows);
     started.producer.begin().unwrap();
     let large = vec![b'x'; TOPIC_BYTES_MAX];
-    let error = started.producer.send(topic, Some(b"key"), Some(&large), None).unwrap_err();
+    let error = started.producer.send(topic, Some(b"key"), Some(&large), &[]).unwrap_err();
     assert_eq!(error.verdict(), Verdict::Halt);
     let text = text(error);
     assert!(text.contains(&rows) && text.contains("max.message.bytes"), "{text}");
@@ -52,7 +52,7 @@ fn an_oversize_record_is_refused_and_the_transaction_stays_whole() {
     let largest = (0..=large.len())
         .rev()
         .find(|&bytes| {
-            started.producer.send(topic, Some(b"key"), Some(&large[..bytes]), None).is_ok()
+            started.producer.send(topic, Some(b"key"), Some(&large[..bytes]), &[]).is_ok()
         })
         .unwrap();
     assert!(TOPIC_BYTES_MAX - largest < 200, "{largest}");
@@ -69,11 +69,11 @@ fn a_record_larger_than_the_queue_is_refused_instead_of_waiting_for_ever() {
     let topic = topic_with(&mut started, &rows, &[("max.message.bytes", "104857600")]);
     started.producer.begin().unwrap();
     let large = vec![b'x'; 8 << 20];
-    let error = started.producer.send(topic, Some(b"key"), Some(&large), None).unwrap_err();
+    let error = started.producer.send(topic, Some(b"key"), Some(&large), &[]).unwrap_err();
     assert_eq!(error.verdict(), Verdict::Halt);
     let text = text(error);
     assert!(text.contains("queue.buffering.max.kbytes"), "{text}");
-    started.producer.send(topic, Some(b"key"), Some(&large[..8_000_000]), None).unwrap();
+    started.producer.send(topic, Some(b"key"), Some(&large[..8_000_000]), &[]).unwrap();
     started.producer.commit().unwrap();
 }
 
@@ -88,12 +88,12 @@ fn a_record_without_key_is_refused_for_a_compacted_topic_only() {
     );
     let plain = started.topic(&setup.topic("plain"));
     started.producer.begin().unwrap();
-    let error = started.producer.send(compacted, None, Some(b"v"), None).unwrap_err();
+    let error = started.producer.send(compacted, None, Some(b"v"), &[]).unwrap_err();
     assert_eq!(error.verdict(), Verdict::Halt);
     let text = text(error);
     assert!(text.contains(".compacted") && text.contains("message_key_columns"), "{text}");
-    started.producer.send(plain, None, Some(b"v"), None).unwrap();
-    started.producer.send(compacted, Some(b""), Some(b"v"), None).unwrap();
+    started.producer.send(plain, None, Some(b"v"), &[]).unwrap();
+    started.producer.send(compacted, Some(b""), Some(b"v"), &[]).unwrap();
     started.producer.commit().unwrap();
 }
 
@@ -106,11 +106,11 @@ fn with_compression_the_broker_decides_what_is_too_large() {
     let topic = started.topic(&setup.topic("rows"));
     let even = vec![b'x'; 2 * TOPIC_BYTES_MAX];
     started.producer.begin().unwrap();
-    started.producer.send(topic, Some(b"key"), Some(&even), None).unwrap();
+    started.producer.send(topic, Some(b"key"), Some(&even), &[]).unwrap();
     started.producer.commit().unwrap();
 
     started.producer.begin().unwrap();
-    started.producer.send(topic, Some(b"key"), Some(&noise(2 * TOPIC_BYTES_MAX)), None).unwrap();
+    started.producer.send(topic, Some(b"key"), Some(&noise(2 * TOPIC_BYTES_MAX)), &[]).unwrap();
     let error = started.producer.flush().unwrap_err();
     assert_eq!(error.verdict(), Verdict::Halt, "{error}");
     started.producer.abort();

@@ -111,7 +111,7 @@ fn frozen_while_the_queue_fills(broker: &mut Kafka) {
     broker.pause().unwrap();
     let value = vec![b'x'; 100_000];
     let error = (0..1_000)
-        .find_map(|_| started.producer.send(topic, Some(b"key"), Some(&value), None).err())
+        .find_map(|_| started.producer.send(topic, Some(b"key"), Some(&value), &[]).err())
         .unwrap();
     assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
     drop(started);

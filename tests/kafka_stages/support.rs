@@ -174,14 +174,14 @@ impl Started {
     /// Records with one key.
     pub(super) fn send(&mut self, topic: TopicId, values: &[&str]) -> Result<(), ProduceError> {
         values.iter().try_for_each(|value| {
-            self.producer.send(topic, Some(b"key"), Some(value.as_bytes()), None)
+            self.producer.send(topic, Some(b"key"), Some(value.as_bytes()), &[])
         })
     }
 
     /// The position record, into the open transaction.
     pub(super) fn send_position(&mut self, record: &PositionRecord) -> Result<(), ProduceError> {
         let json = record.to_json(&self.connector, 0).unwrap();
-        self.producer.send(self.state, Some(POSITION_KEY), Some(&json), None)
+        self.producer.send(self.state, Some(POSITION_KEY), Some(&json), &[])
     }
 
     /// One whole batch: records, then the position, then the commit.

@@ -1,7 +1,9 @@
 //! What consumers see of a batch, and when.
 
+use std::slice;
+
 use rdkafka::{Message as _, message::Headers as _};
-use tailwater::{config::TopicSettings, produce::Commit};
+use tailwater::{config::TopicSettings, model::record::Header, produce::Commit};
 
 use super::support::{Isolation, Setup, position};
 
@@ -71,25 +73,27 @@ fn keys_values_and_headers_arrive_as_they_were_sent() {
     let mut started = setup.start();
     let topic = started.topic(&rows);
     started.producer.begin().unwrap();
-    let header = Some(("__debezium.newkey", &b"\0\xff"[..]));
-    started.producer.send(topic, Some(b""), Some(b""), None).unwrap();
-    started.producer.send(topic, Some(b"k"), None, header).unwrap();
-    started.producer.send(topic, None, Some(b"v"), header).unwrap();
+    let header = Header { name: c"__debezium.newkey", value: b"\0\xff".to_vec() };
+    let more = Header { name: c"more", value: Vec::new() };
+    started.producer.send(topic, Some(b""), Some(b""), &[]).unwrap();
+    started.producer.send(topic, Some(b"k"), None, slice::from_ref(&header)).unwrap();
+    started.producer.send(topic, None, Some(b"v"), &[header, more]).unwrap();
     started.producer.commit().unwrap();
     let read = setup.read(&rows, 0, Isolation::Committed, |message| {
-        let header = message.headers().map(|headers| {
-            let header = headers.get(0);
-            (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
-        });
-        (message.key().map(<[u8]>::to_vec), message.payload().map(<[u8]>::to_vec), header)
+        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+        let headers: Vec<_> = headers
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect();
+        (message.key().map(<[u8]>::to_vec), message.payload().map(<[u8]>::to_vec), headers)
     });
-    let header = Some(("__debezium.newkey".to_owned(), Some(b"\0\xff".to_vec())));
+    let header = ("__debezium.newkey".to_owned(), Some(b"\0\xff".to_vec()));
+    let more = ("more".to_owned(), Some(Vec::new()));
     assert_eq!(
         read,
         [
-            (Some(Vec::new()), Some(Vec::new()), None),
-            (Some(b"k".to_vec()), None, header.clone()),
-            (None, Some(b"v".to_vec()), header),
+            (Some(Vec::new()), Some(Vec::new()), Vec::new()),
+            (Some(b"k".to_vec()), None, vec![header.clone()]),
+            (None, Some(b"v".to_vec()), vec![header, more]),
         ]
     );
 }
@@ -110,7 +114,7 @@ fn keys_go_where_the_java_client_puts_them() {
     ];
     started.producer.begin().unwrap();
     for (key, _) in keys {
-        started.producer.send(topic, Some(key.as_bytes()), Some(b"v"), None).unwrap();
+        started.producer.send(topic, Some(key.as_bytes()), Some(b"v"), &[]).unwrap();
     }
     started.producer.commit().unwrap();
     for (key, hash) in keys {

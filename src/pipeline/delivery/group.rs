@@ -64,6 +64,11 @@ impl Group {
         if self.passing { self.note.rows_done.saturating_sub(self.rows) } else { 0 }
     }
 
+    /// How many rows were taken in, passed over or sent.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Takes in rows of one event, `bytes` as the binlog has them.
     pub(super) fn take(
         &mut self,

@@ -64,6 +64,9 @@ impl Delivery {
             );
         }
         self.record.partial = Some(note.clone());
+        if let Some(held_back) = &mut self.held_back {
+            held_back.send(&mut self.producer)?;
+        }
         self.commit()
     }
 

@@ -52,7 +52,8 @@ pub(super) fn is_same_type(
         ColumnKind::Geometry { is_point: true } => name == "point",
         ColumnKind::Geometry { is_point: false } => is_geometry(name),
         ColumnKind::Vector => name == "vector",
-        ColumnKind::Unsupported(unsupported) => name.eq_ignore_ascii_case(unsupported),
+        // Nothing is known that could be compared, and no record shows the column.
+        ColumnKind::Unsupported(_) => true,
     }
 }
 

@@ -90,6 +90,21 @@ fn a_large_transaction_is_cut_and_each_row_comes_once() -> Result<()> {
     assert!(done.len() > 20, "cut {} times only", done.len());
     assert!(done.is_sorted() && done.last() < Some(&(ROWS + 1002)), "{done:?}");
     assert_eq!(positions.last().unwrap().get("in_txn"), None);
+    // AND records from the second part on say which they are in
+    let mut parts = Vec::new();
+    for record in setup.records("large")? {
+        parts.push(match &record.headers[..] {
+            [] => 1,
+            [(name, part)] if name == "txn_part" => part.parse::<usize>()?,
+            other => panic!("{other:?}"),
+        });
+    }
+    assert!(parts.is_sorted());
+    parts.dedup();
+    assert_eq!(parts, (1..=done.len() + 1).collect::<Vec<_>>());
+    let small = setup.records("small")?;
+    assert!(small[0].headers.is_empty() && !small[1].headers.is_empty());
+    assert!(small[2].headers.is_empty(), "{:?}", small[2].headers);
     Ok(())
 }
 

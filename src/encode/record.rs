@@ -6,7 +6,7 @@
 //! the row's field is, so the key is made of byte ranges remembered while the row was written, and
 //! an update changed the key exactly if the old and the new key differ as bytes.
 
-use std::{array, ffi::CStr, ops::Range, slice};
+use std::{array, ffi::CStr, ops::Range};
 
 use super::{
     EncodeError, TablePlan,
@@ -25,6 +25,10 @@ const NEW_KEY_HEADER: &CStr = c"__debezium.newkey";
 
 /// The header of a create whose row lived under another key before.
 const OLD_KEY_HEADER: &CStr = c"__debezium.oldkey";
+
+/// The header of the records of a source transaction that is delivered in parts, from its second
+/// part on: the part's number.
+const PART_HEADER: &CStr = c"txn_part";
 
 /// A buffer that one large row has made larger than this is given back at the next event, so that
 /// the row does not cost its memory for ever. Far above what rows usually need.
@@ -46,10 +50,12 @@ pub struct Encoder {
     created: Vec<u8>,
     pub(super) old_key: Vec<u8>,
     pub(super) new_key: Vec<u8>,
-    /// The old key as JSON, when an update changes the key.
-    old_key_header: Header,
-    /// The new key as JSON, when an update changes the key.
-    new_key_header: Header,
+    /// When an update changes the key: the old key as JSON, then what `part` holds.
+    old_key_headers: Vec<Header>,
+    /// When an update changes the key: the new key as JSON, then what `part` holds.
+    new_key_headers: Vec<Header>,
+    /// The number of the source transaction's part; none in the first one.
+    part: Option<Header>,
     pub(super) flat: FlatHeaders,
 }
 
@@ -98,8 +104,9 @@ impl Encoder {
             created: Vec::new(),
             old_key: Vec::new(),
             new_key: Vec::new(),
-            old_key_header: Header { name: OLD_KEY_HEADER, value: Vec::new() },
-            new_key_header: Header { name: NEW_KEY_HEADER, value: Vec::new() },
+            old_key_headers: Vec::new(),
+            new_key_headers: Vec::new(),
+            part: None,
             flat: FlatHeaders::new(),
         }
     }
@@ -147,6 +154,12 @@ impl Encoder {
         }
     }
 
+    /// Says which part of its source transaction the rows that follow are in, counted from 1.
+    pub fn set_part(&mut self, part: u32) {
+        self.part =
+            (1 < part).then(|| Header { name: PART_HEADER, value: part.to_string().into_bytes() });
+    }
+
     /// Reads one row, one image for an insert or a delete and two for an update, and writes its
     /// messages. `row` counts the rows of the event from 0.
     pub fn row<R: RowImages>(
@@ -174,8 +187,9 @@ impl Encoder {
                 self.row.write_image(plan, images, &mut self.old_key)?;
                 self.row.value.push(FIRST_BRANCH);
                 self.end_value(row, b'd');
-                let tombstone = plan.tombstones.then(|| tombstone(&self.old_key));
-                Ok(self.messages([Some(self.value(&self.old_key)), tombstone, None]))
+                let deleted = self.value(&self.old_key);
+                let tombstone = plan.tombstones.then_some(Message { value: None, ..deleted });
+                Ok(self.messages([Some(deleted), tombstone, None]))
             }
             Operation::Update => {
                 self.row.value.push(SECOND_BRANCH);
@@ -217,14 +231,20 @@ impl Encoder {
         self.end_value(row, b'c');
         std::mem::swap(&mut self.created, &mut self.row.value);
         self.end_value(row, b'd');
-        self.old_key_header.value = key_json::text(plan, &self.old_key).into_bytes();
-        self.new_key_header.value = key_json::text(plan, &self.new_key).into_bytes();
-        let leaves = slice::from_ref(&self.new_key_header);
+        for (headers, name, key) in [
+            (&mut self.old_key_headers, OLD_KEY_HEADER, &self.old_key),
+            (&mut self.new_key_headers, NEW_KEY_HEADER, &self.new_key),
+        ] {
+            headers.clear();
+            headers.push(Header { name, value: key_json::text(plan, key).into_bytes() });
+            headers.extend(self.part.clone());
+        }
+        let leaves = self.new_key_headers.as_slice();
         let deleted = Message { headers: leaves, ..self.value(&self.old_key) };
-        let forgotten = Message { headers: leaves, ..tombstone(&self.old_key) };
+        let forgotten = Message { value: None, ..deleted };
         let created = Message {
             value: Some(&self.created),
-            headers: slice::from_ref(&self.old_key_header),
+            headers: &self.old_key_headers,
             ..self.value(&self.new_key)
         };
         self.messages([Some(deleted), plan.tombstones.then_some(forgotten), Some(created)])
@@ -243,7 +263,7 @@ impl Encoder {
 
     /// The message with the value that has been written.
     pub(super) fn value<'a>(&'a self, key: &'a [u8]) -> Message<'a> {
-        Message { key: some_key(key), value: Some(&self.row.value), headers: &[] }
+        Message { key: some_key(key), value: Some(&self.row.value), headers: self.part.as_slice() }
     }
 
     pub(super) fn messages<'a>(&self, messages: [Option<Message<'a>>; 3]) -> Messages<'a> {

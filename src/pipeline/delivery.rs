@@ -146,6 +146,7 @@ impl Delivery {
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
         if let Some(group) = &self.group {
             self.encoder.continue_transaction(group.rows());
+            self.encoder.set_part(group.note().parts + 1);
         }
         let mut sink = Sink { producer: &mut self.producer, held_back: self.held_back.as_mut() };
         let sent = send_rows(plan, &mut self.encoder, &mut sink, &mut rows, passed)

@@ -11,6 +11,8 @@
 mod admin;
 mod bad_input;
 mod changes;
+mod flat;
+mod formats;
 mod golden;
 mod instances;
 mod kafka_stages;

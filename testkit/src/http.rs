@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, header::CONTENT_TYPE};
 use tokio::runtime::Runtime;
+
+const JSON: &str = "application/json";
 
 /// What a server answered.
 #[derive(Debug, Clone)]
@@ -31,9 +33,28 @@ impl Answer {
 /// # Errors
 /// When the server cannot be reached or does not answer within ten seconds.
 pub fn get(url: &str) -> Result<Answer> {
-    let (runtime, client) = &*CLIENT;
-    runtime.block_on(async {
-        let response = client.get(url).send().await?;
+    send(CLIENT.1.get(url))
+}
+
+/// Posts JSON to `url`; any status is an answer.
+///
+/// # Errors
+/// As [`get`].
+pub fn post(url: &str, body: &serde_json::Value) -> Result<Answer> {
+    send(CLIENT.1.post(url).header(CONTENT_TYPE, JSON).body(body.to_string()))
+}
+
+/// Puts JSON to `url`; any status is an answer.
+///
+/// # Errors
+/// As [`get`].
+pub fn put(url: &str, body: &serde_json::Value) -> Result<Answer> {
+    send(CLIENT.1.put(url).header(CONTENT_TYPE, JSON).body(body.to_string()))
+}
+
+fn send(request: RequestBuilder) -> Result<Answer> {
+    CLIENT.0.block_on(async {
+        let response = request.send().await?;
         Ok(Answer { status: response.status().as_u16(), body: response.text().await? })
     })
 }

@@ -23,7 +23,7 @@ pub use anyhow::{Context, Error, Result, bail, ensure};
 pub use connector::{Connector, Exit};
 pub use consumer::{Consumer, Isolation, topics};
 pub use database::{Database, ServerAddress};
-pub use http::{Answer, get};
+pub use http::{Answer, get, post, put};
 pub use random::Random;
 pub use record::Record;
 pub use schema::{Registry, Schema};

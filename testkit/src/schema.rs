@@ -143,8 +143,12 @@ impl Schema {
         Ok(match value {
             Avro::Null => Json::Null,
             Avro::Boolean(value) => value.into(),
-            Avro::Int(value) => value.into(),
-            Avro::Long(value) => value.into(),
+            Avro::Int(value) | Avro::Date(value) | Avro::TimeMillis(value) => value.into(),
+            Avro::Long(value)
+            | Avro::TimeMicros(value)
+            | Avro::TimestampMillis(value)
+            | Avro::TimestampMicros(value)
+            | Avro::LocalTimestampMicros(value) => value.into(),
             Avro::Float(value) => f64::from(value).into(),
             Avro::Double(value) => value.into(),
             Avro::String(value) | Avro::Enum(_, value) => value.into(),

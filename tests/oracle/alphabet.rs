@@ -75,6 +75,12 @@ impl Alphabets {
         (*random.one_of(&collations)).clone()
     }
 
+    /// A collation of a set, where it does not matter which.
+    pub(super) fn any_of_set(&self, set: &str) -> Collation {
+        let mut collations = self.collations.iter();
+        collations.find(|it| it.character_set == set).expect("the server has it").clone()
+    }
+
     /// The collation of this name.
     pub(super) fn collation(&self, name: &str) -> Result<Collation> {
         let mut collations = self.collations.iter();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use testkit::{Context as _, Database, Record, Result, bail};
 
-use super::column::Column;
+use super::column::{Column, Kind};
 use super::table::Table;
 use super::text;
 use crate::setup::Setup;
@@ -27,6 +27,9 @@ struct Printed {
 pub(super) fn check(tables: &[Table]) -> Result<Option<String>> {
     let mut setup = Setup::new("oracle")?;
     setup.settings.set("format.unsigned_bigint", "precise");
+    let mut kinds = tables.iter().flat_map(|table| &table.columns).map(|column| &column.kind);
+    let only_json = kinds.any(|kind| matches!(kind, Kind::Json { only_json: true }));
+    setup.settings.set("format.json", if only_json { "compact" } else { "mysql" });
     // Not strict, so that zero dates and what is out of range are taken.
     setup.database.execute("SET sql_mode = 'ALLOW_INVALID_DATES', innodb_strict_mode = OFF")?;
     for table in tables {

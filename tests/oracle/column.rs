@@ -5,6 +5,7 @@ use std::ops::Range;
 use testkit::Random;
 
 use super::alphabet::{Alphabets, Collation};
+use super::document::GEOMETRIES;
 use super::literal;
 
 /// A column of a table under test.
@@ -70,12 +71,28 @@ pub(super) enum Kind {
         labels: Vec<String>,
         collation: Collation,
     },
+    /// With `only_json`, documents have nothing but what JSON has a syntax for.
+    Json {
+        only_json: bool,
+    },
+    /// GEOMETRY or one of its subtypes.
+    Geometry {
+        declared: &'static str,
+    },
+    Vector {
+        dimensions: u32,
+    },
 }
 
 impl Column {
     /// A column of any type.
-    pub(super) fn random(name: String, random: &mut Random, alphabets: &Alphabets) -> Self {
-        let kind = Kind::random(random, alphabets);
+    pub(super) fn random(
+        name: String,
+        random: &mut Random,
+        alphabets: &Alphabets,
+        only_json: bool,
+    ) -> Self {
+        let kind = Kind::random(random, alphabets, only_json);
         let mut column = Self { name, kind, nullable: !random.is_one_in(3), default: None };
         if column.kind.can_have_default() && random.is_one_in(4) {
             column.default = Some(column.default_literal(random, alphabets));
@@ -165,12 +182,15 @@ impl Kind {
             Self::Set { labels, collation } => {
                 format!("SET({}) {}", quoted(labels), collation.declaration())
             }
+            Self::Json { .. } => "JSON".to_owned(),
+            Self::Geometry { declared } => (*declared).to_owned(),
+            Self::Vector { dimensions } => format!("VECTOR({dimensions})"),
         }
     }
 
-    fn random(random: &mut Random, alphabets: &Alphabets) -> Self {
+    fn random(random: &mut Random, alphabets: &Alphabets, only_json: bool) -> Self {
         let fraction = edge(random, &[], 0..7);
-        match random.in_range(0..14) {
+        match random.in_range(0..18) {
             0 | 1 => {
                 let zerofill = random.is_one_in(6);
                 let unsigned = zerofill || random.is_one_in(2);
@@ -197,11 +217,17 @@ impl Kind {
                 let (labels, collation) = random_labels(random, alphabets, count, true);
                 Self::Enum { labels, collation }
             }
-            _ => {
+            13 => {
                 let count = edge(random, &[1, 8, 9, 63, 64], 1..65);
                 let (labels, collation) = random_labels(random, alphabets, count, false);
                 Self::Set { labels, collation }
             }
+            14 => {
+                let &declared = random.one_of(GEOMETRIES);
+                Self::Geometry { declared }
+            }
+            15 => Self::Vector { dimensions: edge(random, &[1, 3, 200], 1..99) },
+            _ => Self::Json { only_json },
         }
     }
 
@@ -211,8 +237,14 @@ impl Kind {
             Self::Text { declared, .. } | Self::Bytes { declared, .. } => {
                 !declared.ends_with("TEXT") && !declared.ends_with("BLOB")
             }
+            Self::Json { .. } | Self::Geometry { .. } | Self::Vector { .. } => false,
             _ => true,
         }
+    }
+
+    /// Whether a key can have it.
+    pub(super) fn can_be_in_key(&self) -> bool {
+        !matches!(self, Self::Json { .. } | Self::Geometry { .. } | Self::Vector { .. })
     }
 
     /// How many characters or bytes of it a key takes; `None` for a type that is taken whole.

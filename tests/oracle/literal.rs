@@ -6,6 +6,7 @@ use testkit::Random;
 
 use super::alphabet::Alphabets;
 use super::column::Kind;
+use super::document;
 
 /// A value of a type, not NULL. What is out of range the server brings into it, because the
 /// session is not strict.
@@ -52,6 +53,9 @@ pub(super) fn random(kind: &Kind, random: &mut Random, alphabets: &Alphabets) ->
             let anywhere = shifted(random) & all;
             random.one_of(&[0, 1, all, all ^ (all >> 1), anywhere, anywhere]).to_string()
         }
+        Kind::Json { only_json } => document::json(random, alphabets, *only_json),
+        Kind::Geometry { declared } => document::geometry(random, declared),
+        Kind::Vector { dimensions } => document::vector(random, *dimensions),
     }
 }
 
@@ -60,7 +64,7 @@ pub(super) fn text(text: &str) -> String {
     format!("_utf8mb4 {}", bytes_literal(text.bytes()))
 }
 
-fn bytes_literal(bytes: impl Iterator<Item = impl Into<u64>>) -> String {
+pub(super) fn bytes_literal(bytes: impl Iterator<Item = impl Into<u64>>) -> String {
     let mut literal = "x'".to_owned();
     for byte in bytes {
         write!(literal, "{:02x}", byte.into()).expect("a String takes all");

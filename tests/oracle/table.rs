@@ -44,14 +44,14 @@ impl Table {
         name: String,
         columns: usize,
         rows: usize,
-        random: &mut Random,
-        alphabets: &Alphabets,
+        (random, alphabets): (&mut Random, &Alphabets),
+        only_json: bool,
     ) -> Self {
         let mut bytes = 0;
         let mut table = Self { name, key: Key::None, columns: Vec::new(), rows: Vec::new() };
         while table.columns.len() < columns {
             let name = format!("c{}", table.columns.len());
-            let mut column = Column::random(name, random, alphabets);
+            let mut column = Column::random(name, random, alphabets, only_json);
             // The first column is often part of the key, and a key has no NULL.
             if table.columns.is_empty() && random.is_one_in(2) {
                 column.nullable = false;
@@ -78,6 +78,9 @@ impl Table {
     }
 
     fn random_key(&self, random: &mut Random) -> Key {
+        if !self.columns[0].kind.can_be_in_key() {
+            return Key::Id;
+        }
         match random.in_range(0..8) {
             0 => Key::None,
             1..4 if !self.columns[0].nullable => Key::FirstAndId,

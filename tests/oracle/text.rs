@@ -13,9 +13,10 @@ use super::column::{Column, Kind};
 
 /// The text that the record must have, given what `SELECT` printed.
 ///
-/// Two texts are changed. A FLOAT or DOUBLE is compared as a number, because MySQL and Rust print
+/// Three texts are changed. A FLOAT or DOUBLE is compared as a number, because MySQL and Rust print
 /// exponents in different ways. A date that does not exist, or has a zero part, arrives as NULL,
-/// and as the epoch from a column that is NOT NULL.
+/// and as the epoch from a column that is NOT NULL. Documents that have nothing but JSON are
+/// delivered with `format.json = "compact"`, all others with `"mysql"`.
 pub(super) fn expected(column: &Column, selected: Option<&[u8]>) -> Result<Option<Vec<u8>>> {
     let Some(selected) = selected else { return Ok(None) };
     let text = || String::from_utf8_lossy(selected).into_owned();
@@ -25,6 +26,7 @@ pub(super) fn expected(column: &Column, selected: Option<&[u8]>) -> Result<Optio
             let epoch = "1970-01-01 00:00:00.000000";
             (!column.nullable).then(|| epoch.as_bytes()[..selected.len()].to_vec())
         }
+        Kind::Json { only_json: true } => Some(compact(&text()).into()),
         _ => Some(selected.to_vec()),
     })
 }
@@ -65,8 +67,12 @@ pub(super) fn of_field(column: &Column, field: &Json) -> Result<Option<Vec<u8>>>
             format!("{} {}", date(day), clock(us.unsigned_abs(), *fraction))
         }
         Kind::Timestamp { fraction } => timestamp(string(field)?, *fraction)?,
-        Kind::Text { .. } | Kind::Enum { .. } | Kind::Set { .. } => string(field)?.to_owned(),
+        Kind::Text { .. } | Kind::Json { .. } | Kind::Enum { .. } | Kind::Set { .. } => {
+            string(field)?.to_owned()
+        }
         Kind::Bytes { .. } => return bytes(field).map(Some),
+        Kind::Geometry { declared } => return geometry(field, *declared == "POINT").map(Some),
+        Kind::Vector { .. } => return vector(field).map(Some),
     };
     Ok(Some(text.into_bytes()))
 }
@@ -117,6 +123,55 @@ fn bits(width: u8, field: &Json) -> Result<Vec<u8>> {
     }
     bytes.reverse();
     Ok(bytes)
+}
+
+/// SELECT gives a geometry's SRID, least significant byte first, then its well-known binary. A
+/// POINT's record has its coordinates besides.
+fn geometry(field: &Json, is_point: bool) -> Result<Vec<u8>> {
+    let srid = match &field["srid"] {
+        Json::Null => 0,
+        srid => u32::try_from(integer(srid)?)?,
+    };
+    let well_known = bytes(&field["wkb"])?;
+    if is_point {
+        for (name, at) in [("x", 5), ("y", 13)] {
+            let bits = well_known.get(at..at + 8).context("too short for a point")?;
+            let coordinate = f64::from_le_bytes(bits.try_into()?);
+            if field[name].as_f64().map(f64::to_bits) != Some(coordinate.to_bits()) {
+                bail!("{name} is {} and not {coordinate}", field[name]);
+            }
+        }
+    }
+    Ok([&srid.to_le_bytes()[..], &well_known].concat())
+}
+
+/// SELECT gives a vector's singles, least significant byte first.
+fn vector(field: &Json) -> Result<Vec<u8>> {
+    let numbers = field.as_array().context("not an array")?.iter().map(|number| {
+        let number = number.as_f64().context("not a number")?;
+        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "checked")]
+        let single = number as f32;
+        if f64::from(single).to_bits() != number.to_bits() {
+            bail!("{number} is no single");
+        }
+        Ok(single.to_le_bytes())
+    });
+    Ok(numbers.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// A document's text without the spaces that MySQL puts behind commas and colons.
+fn compact(text: &str) -> String {
+    let (mut inside_string, mut escaped, mut follows) = (false, false, false);
+    let mut compact = String::new();
+    for character in text.chars() {
+        if !(follows && character == ' ') {
+            compact.push(character);
+        }
+        inside_string ^= character == '"' && !escaped;
+        escaped = inside_string && character == '\\' && !escaped;
+        follows = !inside_string && matches!(character, ',' | ':');
+    }
+    compact
 }
 
 /// The date so many days after 1970-01-01, found by going through the years and months.

@@ -9,8 +9,10 @@
 )]
 
 mod admin;
+mod allocations;
 mod bad_input;
 mod changes;
+mod differential;
 mod flat;
 mod formats;
 mod golden;
@@ -19,6 +21,7 @@ mod kafka_stages;
 mod load;
 mod oracle;
 mod parts;
+mod reference;
 mod registry;
 mod restart;
 mod schemas;

@@ -10,6 +10,7 @@ mod connector;
 mod consumer;
 mod database;
 pub mod environment;
+pub mod fault_proxy;
 mod http;
 mod random;
 mod record;

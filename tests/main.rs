@@ -12,6 +12,7 @@ mod admin;
 mod allocations;
 mod bad_input;
 mod changes;
+mod chaos;
 mod differential;
 mod flat;
 mod formats;

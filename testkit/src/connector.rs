@@ -85,7 +85,7 @@ impl Connector {
     }
 
     /// What it printed to stdout so far.
-    fn stdout(&self) -> String {
+    pub fn stdout(&self) -> String {
         read(&self.folder.path().join("stdout"))
     }
 

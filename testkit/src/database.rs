@@ -31,6 +31,26 @@ pub struct Database {
     connection: Conn,
 }
 
+/// Where a database is, for threads that make and lose connections of their own.
+#[derive(Debug, Clone)]
+pub struct DatabaseAddress {
+    name: String,
+    server: ServerAddress,
+}
+
+impl DatabaseAddress {
+    /// A connection to the database.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn connect(&self) -> Result<Database> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let connection = runtime.block_on(connect(&self.server, Some(&self.name)))?;
+        let (name, server) = (self.name.clone(), self.server.clone());
+        Ok(Database { name, server, runtime, connection })
+    }
+}
+
 /// The password of the user that each test makes for its connector.
 const PASSWORD: &str = "test-secret";
 
@@ -181,10 +201,12 @@ impl Database {
     /// # Errors
     /// When the server cannot be reached.
     pub fn connect_again(&self) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let connection = runtime.block_on(connect(&self.server, Some(&self.name)))?;
-        let (name, server) = (self.name.clone(), self.server.clone());
-        Ok(Self { name, server, runtime, connection })
+        self.address().connect()
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> DatabaseAddress {
+        DatabaseAddress { name: self.name.clone(), server: self.server.clone() }
     }
 }
 

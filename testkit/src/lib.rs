@@ -6,6 +6,7 @@
 //! by the schemas in the registry, and `table` folds a topic by key and compares it with its
 //! table.
 
+pub mod chaos;
 mod connector;
 mod consumer;
 mod database;

@@ -27,6 +27,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Torments a connector between real servers and proves that nothing is lost or doubled
+    Chaos {
+        /// For how long; the last round is finished
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// Repeats the plan of an earlier run, or of the one round that failed
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Checks format, clippy, documentation and, where cargo-deny is installed, dependencies
     Lint,
     /// Keeps real servers up for work by hand until Ctrl-C
@@ -38,6 +47,7 @@ fn main() -> ExitCode {
     let result = interrupt::listen().and_then(|()| match arguments.command {
         Command::Demo => commands::demo::run(),
         Command::Test { arguments } => commands::test::run(&arguments),
+        Command::Chaos { minutes, seed } => commands::chaos::run(minutes, seed),
         Command::Lint => commands::lint::run(),
         Command::Stack => commands::stack::run(),
     });

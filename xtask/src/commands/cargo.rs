@@ -40,6 +40,12 @@ pub(crate) fn build(name: &str, arguments: &[&str]) -> Result<Vec<PathBuf>> {
     executables(&fs::read_to_string(messages)?)
 }
 
+/// The executable of this name among those that were built.
+pub(crate) fn named<'a>(executables: &'a [PathBuf], name: &str) -> Result<&'a Path> {
+    let found = executables.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
+    found.map(PathBuf::as_path).with_context(|| format!("cargo built no program {name}"))
+}
+
 fn executables(messages: &str) -> Result<Vec<PathBuf>> {
     let mut executables = Vec::new();
     for line in messages.lines() {

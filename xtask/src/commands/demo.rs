@@ -1,16 +1,15 @@
 //! `cargo xtask demo`: the main job, shown on real servers.
 
-use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use xtask::environment::STACK_FILE_VARIABLE;
 use xtask::process::{Process, bound_command};
 use xtask::progress::{human, say};
 use xtask::stack::{Cache, Stack};
 use xtask::stopwatch::Stopwatch;
 
-use super::cargo::build;
+use super::cargo::{build, named};
 use super::together::both;
 
 /// What the demo needs: the program itself, and the shop, the viewer and the comparison.
@@ -45,9 +44,4 @@ pub(crate) fn run() -> Result<ExitCode> {
     let elapsed = human(stopwatch.elapsed());
     say(format!("demo {verdict} after {elapsed}; all servers are stopped, their data is removed"));
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn named<'a>(executables: &'a [PathBuf], name: &str) -> Result<&'a Path> {
-    let found = executables.iter().find(|path| path.file_stem().is_some_and(|stem| stem == name));
-    found.map(PathBuf::as_path).with_context(|| format!("cargo built no program {name}"))
 }

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod lint;
 pub(crate) mod stack;

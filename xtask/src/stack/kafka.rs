@@ -30,7 +30,8 @@ const CLUSTER_ID: &str = "dGFpbHdhdGVyLXN0YWNrMA";
 #[derive(Debug, Clone, Default)]
 pub struct KafkaOptions {
     /// Further lines of `server.properties`, such as `message.max.bytes=1000`; they win over ours.
-    /// `{port}` and `{controller_port}` in them stand for the ports that were picked.
+    /// `{port}`, `{controller_port}` and, for a listener of their own, `{further_port}` in them
+    /// stand for the ports that were picked.
     pub extra_properties: Vec<String>,
 }
 
@@ -42,6 +43,7 @@ pub struct Kafka {
     options: KafkaOptions,
     port: Port,
     controller_port: Port,
+    further_port: Port,
     folder: RunFolder,
 }
 
@@ -57,6 +59,7 @@ impl Kafka {
                 options: options.clone(),
                 port: Port::pick(cache)?,
                 controller_port: Port::pick(cache)?,
+                further_port: Port::pick(cache)?,
                 folder: RunFolder::create("kafka")?,
             };
             copy_folder(&installation.join("data"), &kafka.folder.path().join("data"))?;
@@ -68,6 +71,11 @@ impl Kafka {
     /// `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port.number())
+    }
+
+    /// The port for a further listener, if the options name one.
+    pub fn further_port(&self) -> u16 {
+        self.further_port.number()
     }
 
     /// What the broker logs at level WARN and above.
@@ -90,6 +98,7 @@ impl Server for Kafka {
         properties.extend(self.options.extra_properties.iter().map(|line| {
             line.replace("{port}", &port.to_string())
                 .replace("{controller_port}", &controller_port.to_string())
+                .replace("{further_port}", &self.further_port().to_string())
         }));
         let file = self.folder.path().join("server.properties");
         fs::write(&file, properties.join("\n"))?;

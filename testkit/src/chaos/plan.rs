@@ -1,0 +1,228 @@
+//! Which faults, when, in which order: all drawn from a seed.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Random;
+use crate::fault_proxy::{Direction, Fault, Request};
+
+/// What happens to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// Its connections end.
+    Cut,
+    /// It dies at once and starts again.
+    Kill,
+    /// It goes on late, slowly, or seems to be there and is not.
+    Stall,
+}
+
+/// Whom it happens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// The source.
+    Mysql,
+    /// The broker.
+    Kafka,
+    /// The schema registry. A kill is a port that refuses: the registry's schemas are in memory.
+    Registry,
+    /// The connector itself.
+    Tailwater,
+}
+
+/// What the connector does meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It was just started.
+    Start,
+    /// Records flow.
+    Streaming,
+    /// A commit is on its way: the proxy holds its request or its answer.
+    Commit,
+    /// It was just asked to end.
+    Shutdown,
+}
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Where in the grid; `None` is a second instance of the same name.
+    pub cell: Option<(What, Target, Phase)>,
+    /// The details: which fault, for how long.
+    pub seed: u64,
+    /// Whether it is one of the short grid.
+    pub is_brisk: bool,
+}
+
+const WHATS: [What; 3] = [What::Cut, What::Kill, What::Stall];
+const TARGETS: [Target; 4] = [Target::Mysql, Target::Kafka, Target::Registry, Target::Tailwater];
+const PHASES: [Phase; 4] = [Phase::Start, Phase::Streaming, Phase::Commit, Phase::Shutdown];
+
+/// Steps of a round of a long run: mostly deaths of the connector, then faults on the way to the
+/// servers, few deaths of servers, because their starts take long.
+const KILLS_A_ROUND: usize = 48;
+const FAULTS_A_ROUND: usize = 12;
+const SERVER_KILLS_A_ROUND: usize = 1;
+
+/// Every cell of the grid once, and a second instance, in an order of the seed. A server that
+/// starts takes seconds, so each server dies in two of the four phases; the seed says in which.
+pub fn grid(seed: u64) -> Vec<Step> {
+    let cells = WHATS.iter().flat_map(|what| {
+        TARGETS.iter().flat_map(|target| PHASES.iter().map(|phase| (*what, *target, *phase)))
+    });
+    let is_slow =
+        |what, target| what == What::Kill && matches!(target, Target::Mysql | Target::Kafka);
+    let takes_part = |(what, target, phase): &(What, Target, Phase)| {
+        let parity = u64::from(matches!(phase, Phase::Streaming | Phase::Shutdown));
+        let turn = seed.wrapping_add(u64::from(*target == Target::Kafka)) % 2;
+        !is_slow(*what, *target) || parity == turn
+    };
+    let cells = cells.filter(takes_part).map(Some);
+    shuffled(cells.chain([None]).collect(), true, &mut Random::new(seed))
+}
+
+/// The steps of one round of a long run.
+pub fn round(seed: u64) -> Vec<Step> {
+    let mut random = Random::new(seed);
+    let mut cells = Vec::new();
+    for _ in 0..KILLS_A_ROUND {
+        cells.push(Some((What::Kill, Target::Tailwater, pick(&mut random, &PHASES))));
+    }
+    for _ in 0..FAULTS_A_ROUND {
+        let what = pick(&mut random, &[What::Cut, What::Stall]);
+        // Kafka twice: that is where the guarantee is made.
+        let targets = [TARGETS.as_slice(), &[Target::Kafka, Target::Mysql]].concat();
+        cells.push(Some((what, pick(&mut random, &targets), pick(&mut random, &PHASES))));
+    }
+    for _ in 0..SERVER_KILLS_A_ROUND {
+        let target = pick(&mut random, &[Target::Mysql, Target::Kafka, Target::Registry]);
+        cells.push(Some((What::Kill, target, pick(&mut random, &PHASES))));
+    }
+    if random.in_range(0..3) == 0 {
+        cells.push(None);
+    }
+    shuffled(cells, false, &mut random)
+}
+
+fn shuffled(
+    mut cells: Vec<Option<(What, Target, Phase)>>,
+    is_brisk: bool,
+    random: &mut Random,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while !cells.is_empty() {
+        let index = usize::try_from(random.in_range(0..count(cells.len()))).unwrap_or_default();
+        let cell = cells.swap_remove(index);
+        steps.push(Step { cell, seed: random.in_range(0..u64::MAX), is_brisk });
+    }
+    steps
+}
+
+/// A fault on the way to a server: its connections end, or things take longer.
+pub fn fault(what: What, target: Target, phase: Phase, random: &mut Random) -> Fault {
+    let is_kafka = target == Target::Kafka;
+    match what {
+        What::Cut if is_kafka && phase == Phase::Commit => {
+            pick(random, &[Fault::LoseAnswer, Fault::Late])(Request::EndTxn)
+        }
+        What::Cut if is_kafka && random.in_range(0..3) == 0 => {
+            pick(random, &[Fault::LoseAnswer, Fault::Late])(pick(random, &REQUESTS))
+        }
+        What::Cut => match random.in_range(0..4) {
+            0 => Fault::Refuse,
+            1 => cut(random, 64),
+            2 => cut(random, 4096),
+            _ => cut(random, 200_000),
+        },
+        What::Kill => Fault::Refuse,
+        What::Stall if is_kafka && phase == Phase::Commit => {
+            pick(random, &[Fault::HoldRequest, Fault::HoldAnswer])(Request::EndTxn)
+        }
+        What::Stall if is_kafka && random.in_range(0..3) == 0 => {
+            pick(random, &[Fault::HoldRequest, Fault::HoldAnswer])(pick(random, &REQUESTS))
+        }
+        What::Stall => match random.in_range(0..6) {
+            0 => Fault::Delay(Duration::from_millis(random.in_range(2..60))),
+            1 => Fault::Throttle(u32::try_from(random.in_range(2_000..100_000)).unwrap_or(2_000)),
+            2 => Fault::BlackHole(None),
+            3 => Fault::BlackHole(Some(Direction::ToServer)),
+            4 => Fault::BlackHole(Some(Direction::ToClient)),
+            _ => Fault::HalfOpen,
+        },
+    }
+}
+
+const REQUESTS: [Request; 4] =
+    [Request::Produce, Request::InitProducerId, Request::AddPartitionsToTxn, Request::EndTxn];
+
+/// How long a fault lasts: mostly shorter, sometimes longer than a transaction may take. In the
+/// short grid most are short.
+pub fn duration(is_brisk: bool, random: &mut Random) -> Duration {
+    let (long_ones, short_max) = if is_brisk { (20, 350) } else { (10, 900) };
+    Duration::from_millis(match random.in_range(0..long_ones) {
+        0 => random.in_range(2_200..4_000),
+        _ => random.in_range(20..short_max),
+    })
+}
+
+fn cut(random: &mut Random, bytes_max: u64) -> Fault {
+    Fault::Cut {
+        direction: pick(random, &[Direction::ToServer, Direction::ToClient]),
+        after_bytes: u32::try_from(random.in_range(0..bytes_max)).unwrap_or_default(),
+        reset: random.in_range(0..2) == 0,
+    }
+}
+
+/// One of several.
+pub(super) fn pick<T: Copy>(random: &mut Random, choices: &[T]) -> T {
+    let index = usize::try_from(random.in_range(0..count(choices.len()))).unwrap_or_default();
+    *choices.get(index).expect("an index below the length")
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cell {
+            Some((what, target, phase)) => {
+                write!(formatter, "{what:?} {target:?} at {phase:?} (details {})", self.seed)
+            }
+            None => write!(formatter, "second instance (details {})", self.seed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{PHASES, Phase, Step, TARGETS, Target, WHATS, What, fault, grid, round};
+    use crate::Random;
+
+    #[test]
+    fn the_grid_has_every_cell_once_within_two_seeds() {
+        let cells: BTreeSet<_> = [5, 6].iter().flat_map(|seed| grid(*seed)).map(cell).collect();
+        assert_eq!(cells.len(), WHATS.len() * TARGETS.len() * PHASES.len() + 1);
+        let once: BTreeSet<_> = grid(5).into_iter().map(cell).collect();
+        assert_eq!(once.len(), grid(5).len());
+        assert_eq!(once.len(), cells.len() - 4);
+    }
+
+    fn cell(step: Step) -> Option<(What, Target, Phase)> {
+        step.cell
+    }
+
+    #[test]
+    fn a_seed_repeats_and_another_differs() {
+        assert_eq!(grid(5), grid(5));
+        assert_eq!(round(5), round(5));
+        assert_ne!(grid(5), grid(6));
+        assert_ne!(round(5), round(6));
+        for (what, target) in WHATS.iter().zip(TARGETS) {
+            let fault = || fault(*what, target, PHASES[1], &mut Random::new(9));
+            assert_eq!(fault(), fault());
+        }
+    }
+}

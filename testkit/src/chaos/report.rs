@@ -1,0 +1,108 @@
+//! What a campaign did and found, in numbers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::check::{Compared, Kind, Violation};
+use super::plan::Target;
+
+/// Counts of a campaign.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Connectors killed with SIGKILL.
+    pub kills: u64,
+    /// Connectors started.
+    pub starts: u64,
+    /// Connectors asked to end (SIGTERM).
+    pub terminations: u64,
+    /// Connectors frozen for a while (SIGSTOP).
+    pub freezes: u64,
+    /// Instances fenced by a second one.
+    pub fenced: u64,
+    /// Exit codes of connectors that ended by themselves or when asked.
+    pub exit_codes: BTreeMap<i32, u64>,
+    /// Servers killed, by which.
+    pub server_kills: BTreeMap<Target, u64>,
+    /// Servers frozen (SIGSTOP), by which.
+    pub server_freezes: BTreeMap<Target, u64>,
+    /// Faults of a proxy: how often set, and how often they touched something.
+    pub faults: BTreeMap<(Target, &'static str), (u64, u64)>,
+    /// From each start to the first new record that a consumer saw, in milliseconds, where nothing
+    /// else was disturbed.
+    pub first_record_ms: Vec<u64>,
+    /// What was compared.
+    pub compared: Compared,
+    /// Broken promises.
+    pub violations: Vec<Violation>,
+    /// Rounds that were checked.
+    pub rounds: u64,
+}
+
+impl Report {
+    /// How often a promise of this kind was broken.
+    pub fn count_of(&self, kind: Kind) -> usize {
+        self.violations.iter().filter(|violation| violation.kind == kind).count()
+    }
+
+    /// Faults of proxies that touched something.
+    pub fn faults_struck(&self) -> u64 {
+        self.faults.values().map(|(_, struck)| struck).sum()
+    }
+
+    /// The value below which this share, in percent, of the times to the first record are.
+    fn first_record_percentile(&self, percent: usize) -> Duration {
+        let mut times = self.first_record_ms.clone();
+        times.sort_unstable();
+        let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+        Duration::from_millis(times.get(index).copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Compared { changes, transactions, records, positions, generation } = self.compared;
+        writeln!(
+            formatter,
+            "connector   {} starts, {} kill -9, {} SIGTERM, {} SIGSTOP, {} fenced by a second \
+             instance; exit codes {:?}",
+            self.starts, self.kills, self.terminations, self.freezes, self.fenced, self.exit_codes
+        )?;
+        writeln!(
+            formatter,
+            "servers     killed {:?}, frozen {:?}",
+            self.server_kills, self.server_freezes
+        )?;
+        let set: u64 = self.faults.values().map(|(set, _)| set).sum();
+        writeln!(formatter, "proxies     {set} faults set, {} struck", self.faults_struck())?;
+        for ((target, kind), (set, struck)) in &self.faults {
+            writeln!(formatter, "            {target:?} {kind}: {set} set, {struck} struck")?;
+        }
+        writeln!(
+            formatter,
+            "compared    {changes} row changes, {records} records, {transactions} source \
+             transactions, {positions} positions, generation {generation}, in {} rounds",
+            self.rounds
+        )?;
+        let [half, most, all] = [50, 99, 100].map(|percent| self.first_record_percentile(percent));
+        writeln!(
+            formatter,
+            "restart     to the first new record: median {half:?}, 99 % {most:?}, longest {all:?}, \
+             of {}",
+            self.first_record_ms.len()
+        )?;
+        write!(
+            formatter,
+            "violations  lost {}, twice {}, out of order {}, torn {}, other {}",
+            self.count_of(Kind::Lost),
+            self.count_of(Kind::Twice),
+            self.count_of(Kind::Disordered),
+            self.count_of(Kind::Torn),
+            self.violations.len()
+                - [Kind::Lost, Kind::Twice, Kind::Disordered, Kind::Torn]
+                    .map(|kind| self.count_of(kind))
+                    .iter()
+                    .sum::<usize>()
+        )
+    }
+}

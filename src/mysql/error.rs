@@ -265,9 +265,17 @@ fn client_meaning(doing: &str, error: &Error, user: &str) -> (Verdict, &'static 
 }
 
 /// Whether a TLS error is a connection that ended: a server that stops ends its handshakes too.
+/// One that got half a message before the end complains of it first: inside TLS by an alert
+/// (RFC 8446, 6.2, `decode_error`), before it by an error packet in plain text, which the client
+/// takes for a TLS record of an unknown version.
 fn is_cut(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_io = error.downcast_ref::<std::io::Error>().is_some();
-    let is_end = || error.to_string().to_ascii_lowercase().contains("unexpected eof");
+    let is_end = || {
+        let text = error.to_string().to_ascii_lowercase();
+        ["unexpected eof", "alert decode error", "wrong version number"]
+            .iter()
+            .any(|words| text.contains(words))
+    };
     is_io || is_end() || error.source().is_some_and(is_cut)
 }
 
@@ -333,7 +341,7 @@ fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
 mod tests {
     use mysql_async::{DriverError, Error, ServerError};
 
-    use super::MysqlError;
+    use super::{MysqlError, is_cut};
     use crate::error::{Failure, Verdict};
 
     fn check(code: u16, message: &str, verdict: Verdict, reason: &str) {
@@ -382,6 +390,26 @@ mod tests {
         assert_eq!((failure.verdict, failure.reason), (Verdict::Config, "mysql_access_denied"));
         for word in ["nobody", "mysql.user", "mysql.password", "db:3306", "sha256_password"] {
             assert!(failure.to_string().contains(word), "{word} is not in {failure}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_was_cut_is_no_wrong_certificate() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("error:0A{0}:lib/file.c:918:")]
+        struct Tls(&'static str);
+        for cut in [
+            "000126:SSL routines::unexpected eof while reading",
+            "00041A:SSL routines:ssl3_read_bytes:tlsv1 alert decode error",
+            "00010B:SSL routines:tls_validate_record_header:wrong version number",
+        ] {
+            assert!(is_cut(&Tls(cut)), "{cut}");
+        }
+        for wrong in [
+            "000086:SSL routines:tls_post_process_server_certificate:certificate verify failed",
+            "00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version",
+        ] {
+            assert!(!is_cut(&Tls(wrong)), "{wrong}");
         }
     }
 

@@ -252,3 +252,29 @@ fn a_stop_inside_a_source_transaction_does_not_take_a_record_for_its_last() -> R
     assert_whole(&setup.records("items")?);
     Ok(())
 }
+
+#[test]
+fn a_binary_default_keeps_its_zero_bytes() -> Result<()> {
+    // information_schema cuts a default at its first zero byte.
+    let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY,
+        a BINARY(4) DEFAULT 0x61006200, b VARBINARY(4) NOT NULL DEFAULT 0x0061,
+        c VARBINARY(4) DEFAULT 0xFF00, d BINARY(2) NOT NULL DEFAULT '''', e VARBINARY(4))";
+    for envelope in ["debezium", "flat"] {
+        let mut setup = flat(&format!("binary_{envelope}"), &[table])?;
+        setup.settings.set("format.envelope", envelope).set("format.binary", "hex");
+        let rows = ["INSERT INTO items (id) VALUES (1)"];
+        let record = capture(&mut setup, &rows, &["items"])?.remove(0).remove(0);
+        let value = if envelope == "flat" { record.value.as_ref() } else { Some(record.after()) };
+        let row =
+            json!({ "id": 1, "a": "61006200", "b": "0061", "c": "ff00", "d": "2700", "e": null });
+        assert_eq!(value, Some(&row));
+        // The column's default in the schema is what the row got.
+        let schema = &record.value_schema.as_ref().unwrap().text;
+        for (name, default) in [("a", "61006200"), ("b", "0061"), ("c", "ff00"), ("d", "2700")] {
+            let field = schema.split_once(&format!(r#"{{"name":"{name}","type""#)).unwrap().1;
+            let field = field.split_once(r#"{"name":"#).map_or(field, |(field, _)| field);
+            assert!(field.contains(&format!(r#","default":"{default}"}}"#)), "{name}: {field}");
+        }
+    }
+    Ok(())
+}

@@ -6,6 +6,7 @@
 //! same order, of the same types. Otherwise a version goes without, and `map` halts where it
 //! cannot do without.
 
+mod binary_default;
 mod matching;
 
 use mysql_async::{Conn, prelude::Queryable as _};
@@ -13,7 +14,7 @@ use thiserror::Error;
 
 use crate::{
     error::{Failure, Verdict},
-    model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
+    model::table::{ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
 };
 
 /// `information_schema` could not be read.
@@ -60,7 +61,8 @@ pub async fn decorate(
         return Ok(None);
     }
     let unique_key = read_unique_key(connection, version).await.map_err(failed)?;
-    let columns = columns.into_iter().map(decoration_of).collect();
+    let mut columns: Vec<_> = columns.into_iter().map(decoration_of).collect();
+    mend_binary_defaults(connection, version, &mut columns).await.map_err(failed)?;
     Ok(Some(Decoration { columns, unique_key }))
 }
 
@@ -77,6 +79,40 @@ fn decoration_of(column: CatalogColumn) -> ColumnDecoration {
         float_as_double: column.column_type.starts_with("float("),
         srid: column.srid,
     }
+}
+
+/// Replaces the defaults that `information_schema` cuts; one that cannot be read whole is left out
+/// rather than wrong.
+async fn mend_binary_defaults(
+    connection: &mut Conn,
+    version: &TableVersion,
+    columns: &mut [ColumnDecoration],
+) -> mysql_async::Result<()> {
+    let is_binary =
+        |kind: &ColumnKind| matches!(kind, ColumnKind::Binary { .. } | ColumnKind::Bytes);
+    let mut cut: Vec<(&str, &mut Option<String>)> = version
+        .columns
+        .iter()
+        .zip(columns)
+        .filter(|(column, decoration)| is_binary(&column.kind) && decoration.default.is_some())
+        .map(|(column, decoration)| (column.name.as_str(), &mut decoration.default))
+        .collect();
+    if cut.is_empty() {
+        return Ok(());
+    }
+    let TableName { database, table } = &version.name;
+    let query = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
+    let statement: Option<(String, String)> = match connection.query_first(query).await {
+        Ok(row) => row,
+        // ER_NO_SUCH_TABLE, ER_TABLEACCESS_DENIED_ERROR: gone since, or hidden.
+        Err(mysql_async::Error::Server(error)) if matches!(error.code, 1146 | 1142) => None,
+        Err(error) => return Err(error),
+    };
+    for (name, default) in &mut cut {
+        **default =
+            statement.as_ref().and_then(|(_, statement)| binary_default::find(statement, name));
+    }
+    Ok(())
 }
 
 async fn read_columns(

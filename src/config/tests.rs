@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Config, TlsMode, load};
+use super::{Config, TlsMode, UnsignedBigint, load};
 
 const SMALLEST: &str = r#"
 name = "inventory"
@@ -137,4 +137,54 @@ fn a_secret_never_shows_in_debug_output() {
     let config = parse(&text, &[]).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
     assert_eq!(config.mysql.password.reveal().unwrap(), "hunter2");
+}
+
+#[test]
+fn every_option_of_the_format_names_its_values() {
+    for (key, known) in [
+        ("envelope", "`debezium` or `flat`"),
+        ("decimal", "one of `precise`, `string`, `double`"),
+        ("time", "one of `adaptive`, `connect`, `microseconds`, `isostring`"),
+        ("unsigned_bigint", "`long` or `precise`"),
+        ("json", "`compact` or `mysql`"),
+        ("binary", "one of `bytes`, `base64`, `hex`"),
+        ("zero_dates", "`debezium` or `halt`"),
+        ("schema_names", "`avro` or `none`"),
+    ] {
+        check_error(
+            "url",
+            &format!("= \"http://x\"\n[format]\n{key} = \"x\""),
+            &format!("line 13: `format.{key}`: must be {known}"),
+        );
+        let first = known.split('`').nth(1).unwrap();
+        parse(&format!("{SMALLEST}\n[format]\n{key} = \"{first}\""), &[]).unwrap();
+    }
+}
+
+#[test]
+fn what_the_flat_envelope_cannot_do_is_refused_with_the_reason() {
+    let flat =
+        |line: &str| parse(&format!("{SMALLEST}\n[format]\nenvelope = \"flat\"\n{line}"), &[]);
+    assert_eq!(
+        flat("tombstones = false").unwrap_err(),
+        "line 15: `format.tombstones`: must be true with envelope = \"flat\": a delete is its tombstone and nothing else"
+    );
+    for time in ["connect", "microseconds"] {
+        assert_eq!(
+            flat(&format!("time = \"{time}\"")).unwrap_err(),
+            "line 15: `format.time`: must be `adaptive` (Avro's logical types) or `isostring` (the same, but TIME as text) with envelope = \"flat\""
+        );
+    }
+    for option in
+        ["tombstones = true", "time = \"isostring\"", "decimal = \"double\"", "binary = \"hex\""]
+    {
+        flat(option).unwrap();
+    }
+    let defaults = |text: &str| parse(text, &[]).unwrap().format.unsigned_bigint();
+    assert_eq!(defaults(SMALLEST), UnsignedBigint::Long);
+    assert_eq!(flat("").unwrap().format.unsigned_bigint(), UnsignedBigint::Precise);
+    assert_eq!(
+        flat("unsigned_bigint = \"long\"").unwrap().format.unsigned_bigint(),
+        UnsignedBigint::Long
+    );
 }

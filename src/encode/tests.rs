@@ -428,3 +428,27 @@ fn structures_in_a_key_are_structures_in_its_json() {
     );
     assert_eq!(messages[2].headers, [("__debezium.oldkey", expected.to_owned())]);
 }
+
+#[test]
+fn a_truncate_has_no_key_and_no_row() {
+    let plan = TablePlan::compile(&shape(vec![field("id", FieldKind::Int32)], &[0]), IDS);
+    let mut encoder = Encoder::new("dbserver1", "3.6.1.Final");
+    let transaction = transaction();
+    let origin = RowsOrigin { transaction: &transaction, file: "mysql-bin.000003", offset: 154 };
+    encoder.start_event(&plan, &origin, 1_700_000_000_123_456_789);
+    let Message { key: None, value: Some(value), headers: [] } = encoder.truncate(&plan) else {
+        panic!("a truncate has a key, or no value");
+    };
+    // The create above, without its row and with the operation `t`.
+    assert_eq!(
+        value,
+        bytes(concat!(
+            "0001020304",
+            "000016332e362e312e46696e616c0a6d7973716c1264627365727665723180a0abfef962000a66616c73",
+            "6512696e76656e746f727900028080f28183898506028080d0e2c6bfce972f0212637573746f6d657273",
+            "e0a11b024e30653464356463642d613333622d313165612d383066312d3032303130613232613939653a",
+            "3130206d7973716c2d62696e2e303030303033b40200020e0000027402f6a1abfef96202808981828389",
+            "850602aab4aed8c7bfce972f",
+        ))
+    );
+}

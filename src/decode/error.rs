@@ -161,6 +161,14 @@ impl DecodeError {
         Self(Box::new(Located { problem, event_type, start }))
     }
 
+    /// Says where a value is that is wrong; what else is wrong has its place already.
+    #[cold]
+    pub(super) fn locate(&mut self, located: &dyn Fn(ValueProblem) -> Self) {
+        if let Problem::Value { problem, .. } = &self.0.problem {
+            *self = located(*problem);
+        }
+    }
+
     /// What is wrong.
     pub fn problem(&self) -> &Problem {
         &self.0.problem
@@ -184,6 +192,23 @@ impl std::error::Error for DecodeError {}
 impl From<CutShort> for Problem {
     fn from(_: CutShort) -> Self {
         Self::Malformed("ends early")
+    }
+}
+
+/// Without its place, which [`DecodeError::locate`] adds.
+impl From<ValueProblem> for DecodeError {
+    #[cold]
+    fn from(problem: ValueProblem) -> Self {
+        let table = TableName { database: String::new(), table: String::new() };
+        let problem = Problem::Value { table, column: String::new(), row: 0, problem };
+        Self::new(problem, 0, FilePosition { file: String::new(), offset: 0 })
+    }
+}
+
+impl From<CutShort> for DecodeError {
+    #[cold]
+    fn from(cut_short: CutShort) -> Self {
+        ValueProblem::from(cut_short).into()
     }
 }
 

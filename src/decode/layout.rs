@@ -7,7 +7,7 @@ use super::{
     json_text::{JsonText, write_document},
     partial::Document,
     temporal::{self, fraction_bytes},
-    wire::Wire,
+    wire::{CutShort, Wire},
 };
 use crate::model::{
     table::ColumnKind,
@@ -92,12 +92,15 @@ impl Cell {
     /// Reads a value that is not NULL.
     ///
     /// What is not borrowed from the row, text of another character set, is put into `scratch`.
+    ///
+    /// The caller's own error comes out, so that the result is made where the caller returns it:
+    /// to copy a value that was just written in parts costs more than to read it.
     #[inline]
-    pub(super) fn read<'v, 'a: 'v>(
+    pub(super) fn read<'v, 'a: 'v, E: From<CutShort> + From<ValueProblem>>(
         &self,
         wire: &mut Wire<'a>,
         scratch: &'v mut String,
-    ) -> Result<Value<'v>, ValueProblem> {
+    ) -> Result<Value<'v>, E> {
         Ok(match *self {
             Self::Int8 => Value::Int(i64::from(wire.u8()?.cast_signed())),
             Self::Int16 => Value::Int(i64::from(wire.u16()?.cast_signed())),
@@ -143,7 +146,7 @@ impl Cell {
                 }
                 scratch.clear();
                 if !charset.decode(bytes, scratch) {
-                    return Err(ValueProblem::Text(charset.name()));
+                    return Err(ValueProblem::Text(charset.name()).into());
                 }
                 Value::Text(scratch)
             }
@@ -151,7 +154,7 @@ impl Cell {
             Self::Enum { bytes, labels } => {
                 let index = if bytes == 1 { u16::from(wire.u8()?) } else { wire.u16()? };
                 if index > labels {
-                    return Err(ValueProblem::Range("ENUM"));
+                    return Err(ValueProblem::Range("ENUM").into());
                 }
                 Value::Enum(index)
             }
@@ -165,7 +168,7 @@ impl Cell {
             Self::Geometry { length_bytes } => geometry(run(wire, length_bytes)?)?,
             Self::Vector { length_bytes } => vector(run(wire, length_bytes)?)?,
             Self::UnreadFixed { .. } | Self::UnreadRun { .. } | Self::Unreadable => {
-                return Err(ValueProblem::Unread);
+                return Err(ValueProblem::Unread.into());
             }
         })
     }

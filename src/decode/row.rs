@@ -113,20 +113,20 @@ impl RowImages for RowReader<'_> {
         };
         self.column = column + 1;
         let is_null = nulls >> (column % 8) & 1 == 1;
-        let read = match (&mut self.partial, cell) {
-            (Some(partial), Cell::Json(document)) => {
-                partial.read(*document, is_null, &mut self.rest, self.scratch)
-            }
+        let mut read = match (&mut self.partial, cell) {
+            (Some(partial), Cell::Json(document)) => partial
+                .read(*document, is_null, &mut self.rest, self.scratch)
+                .map_err(DecodeError::from),
             _ if is_null => return Ok(Value::Null),
             _ => cell.read(&mut self.rest, self.scratch),
         };
-        match read {
-            Ok(value) => Ok(value),
-            Err(problem) => {
+        if let Err(error) = &mut read {
+            error.locate(&|problem| {
                 let at = (self.table, column, self.images);
-                Err(bad_value(problem, at, self.event_type, self.origin))
-            }
+                bad_value(problem, at, self.event_type, self.origin)
+            });
         }
+        read
     }
 
     #[inline]

@@ -296,11 +296,15 @@ impl RowBuffers {
                 images.skip_value().map_err(EncodeError::Images)?;
                 continue;
             };
-            let value = images.next_value().map_err(EncodeError::Images)?;
+            // Looked at where it is: to copy what was just written in parts stalls the processor.
+            let next = images.next_value();
+            let Ok(value) = &next else {
+                return next.map(|_| ()).map_err(EncodeError::Images);
+            };
             let out = if column.in_value { &mut self.value } else { &mut self.aside };
             let start = out.len();
             column
-                .write(out, &value, &mut self.zero_dates)
+                .write(out, value, &mut self.zero_dates)
                 .map_err(|problem| plan.error(column, problem))?;
             if let Some(position) = column.key_position
                 && let Some(field) = self.key_fields.get_mut(position)

@@ -215,8 +215,11 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
+    let databases = filter.clone();
     let captures = move |table: &TableName| filter.captures(table);
     let decoder = Decoder::new(Box::new(captures), position.file.file.clone())
+        .resumed_from(position.file.offset)
+        .captured_databases(Box::new(move |database| databases.captures_any_in(database)))
         .lower_case_names(server.lower_case_table_names)
         .json_text(match run.config.format.json {
             config::JsonText::Compact => JsonText::Compact,

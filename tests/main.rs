@@ -11,6 +11,7 @@
 mod admin;
 mod allocations;
 mod bad_input;
+mod binlog_forms;
 mod changes;
 mod chaos;
 mod differential;

@@ -4,7 +4,7 @@ use mysql_async::binlog::{BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32, events::
 
 use super::{
     error::Problem,
-    event_type::{FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2, ROTATE},
+    event_type::{FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2, PREVIOUS_GTIDS, ROTATE},
     wire::Wire,
 };
 use crate::model::position::FilePosition;
@@ -115,14 +115,19 @@ impl Frame<'_> {
 ///
 /// The wire has 32 bits for an event's end, and a file can be longer than 4 GiB (one transaction
 /// is never split over two files). The high half is counted here: an event's end lies behind its
-/// start, so a smaller number means that the low half went around. What a file's first event in
-/// this stream lacks is lost: a stream that begins beyond 4 GiB reports offsets too small by a
-/// multiple of 4 GiB until the next file, which is why a start by offset is refused there.
+/// start, so a smaller number means that the low half went around. A stream that begins by GTIDs
+/// shows a file's beginning and then leaps to its first transaction, so what the leap's high half
+/// is must be known from where the stream before ended. Where that is not known either, offsets
+/// beyond 4 GiB are too small by a multiple of 4 GiB until the next file, which is why a start by
+/// offset is refused there.
 #[derive(Debug)]
 pub(super) struct Track {
     position: FilePosition,
     /// Where the TRANSACTION_PAYLOAD event starts whose inside is being read.
     payload_start: Option<u64>,
+    /// Where the first transaction of the start's file is or behind it; 0 when it is not known or
+    /// has been reached.
+    resumed_from: u64,
 }
 
 impl Track {
@@ -130,7 +135,14 @@ impl Track {
         Self {
             position: FilePosition { file: start_file, offset: FILE_HEADER_BYTES },
             payload_start: None,
+            resumed_from: 0,
         }
+    }
+
+    /// Tells where in the start's file the first transaction is, or behind it. What the wire can
+    /// hold needs no telling.
+    pub(super) fn resumed_from(&mut self, offset: u64) {
+        self.resumed_from = if u64::from(u32::MAX) < offset { offset } else { 0 };
     }
 
     /// The end of the last event.
@@ -152,6 +164,9 @@ impl Track {
         }
         if self.payload_start.is_some() {
             return Err(Problem::Payload);
+        }
+        if !matches!(frame.event_type, FORMAT_DESCRIPTION | PREVIOUS_GTIDS) {
+            self.position.offset = self.position.offset.max(std::mem::take(&mut self.resumed_from));
         }
         let expected = self.position.offset;
         let end = extend(frame.log_pos, expected).ok_or(Problem::Malformed("its end"))?;
@@ -180,6 +195,9 @@ impl Track {
         let file = std::str::from_utf8(wire.0).map_err(|_| Problem::Malformed("a file's name"))?;
         if file.is_empty() || file.contains('\0') {
             return Err(Problem::Malformed("a file's name"));
+        }
+        if file != self.position.file {
+            self.resumed_from = 0;
         }
         file.clone_into(&mut self.position.file);
         self.position.offset = offset;

@@ -168,6 +168,22 @@ impl Decoder {
         self
     }
 
+    /// The same for a stream that goes on behind this offset of its start's file: without it,
+    /// offsets beyond 4 GiB are too small until the next file.
+    #[must_use]
+    pub fn resumed_from(mut self, offset: u64) -> Self {
+        self.track.resumed_from(offset);
+        self
+    }
+
+    /// The same with the databases that may have captured tables: what a statement changed in
+    /// them without naming it, by a trigger, is an error then.
+    #[must_use]
+    pub fn captured_databases(mut self, captures: Box<dyn Fn(&str) -> bool + Send>) -> Self {
+        self.tables.captures_any_in = captures;
+        self
+    }
+
     /// The same with JSON documents written in another form than the compact one.
     #[must_use]
     pub fn json_text(mut self, form: JsonText) -> Self {
@@ -230,6 +246,9 @@ impl Decoder {
         DecodeError::new(problem, event.header().event_type_raw(), start)
     }
 }
+
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 #[cfg(test)]
 mod damage_tests;

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::{charset::Charset, error::Problem, wire::Wire};
+use super::{
+    charset::Charset,
+    error::Problem,
+    wire::{CutShort, Wire},
+};
 
 /// What is read of a QUERY or an EXECUTE_LOAD_QUERY event.
 #[derive(Debug)]
@@ -15,6 +19,18 @@ pub(super) struct Query<'a> {
     pub(super) text: &'a [u8],
     /// How its text is to be read.
     pub(super) dialect: Dialect,
+    /// The databases of all tables that it changed, those that triggers changed among them.
+    pub(super) changed: Changed<'a>,
+}
+
+/// The databases that a statement changed tables of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Changed<'a> {
+    /// The event does not tell, or they are too many to be told.
+    #[default]
+    Unknown,
+    /// Their names, each with a zero behind it.
+    Names(&'a [u8]),
 }
 
 /// What a session's settings change about a statement's text.
@@ -36,6 +52,9 @@ const MODE_NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
 /// the loaded file's id, two places in the text, how duplicates are handled.
 const LOAD_BYTES: usize = 13;
 
+/// Stands for the number of databases when they are more than 16.
+const TOO_MANY_DATABASES: u8 = 254;
+
 /// Reads a QUERY event; `is_load` for an EXECUTE_LOAD_QUERY event.
 pub(super) fn parse(data: &[u8], is_load: bool) -> Result<Query<'_>, Problem> {
     let mut wire = Wire(data);
@@ -53,37 +72,84 @@ pub(super) fn parse(data: &[u8], is_load: bool) -> Result<Query<'_>, Problem> {
     if wire.u8()? != 0 {
         return Err(Problem::Malformed("a database's name without end"));
     }
-    Ok(Query { thread_id, database, text: wire.0, dialect: Dialect::parse(variables) })
+    let mut query = Query {
+        thread_id,
+        database,
+        text: wire.0,
+        dialect: Dialect::default(),
+        changed: Changed::default(),
+    };
+    // Up to the first variable of an unknown kind: what is needed stands before it.
+    let mut variables = Wire(variables);
+    while let Ok(kind) = variables.u8()
+        && query.add_variable(kind, &mut variables) == Ok(true)
+    {}
+    Ok(query)
 }
 
-impl Dialect {
-    /// Reads the variables up to the first of an unknown kind: what is needed stands before it.
-    fn parse(variables: &[u8]) -> Self {
-        let mut dialect = Self::default();
-        let mut wire = Wire(variables);
-        while let Ok(kind) = wire.u8() {
-            let read = match kind {
-                // Flags of the session.
-                0 => wire.take(4).map(|_| ()),
-                1 => wire.u64().map(|mode| {
-                    dialect.ansi_quotes = mode & MODE_ANSI_QUOTES != 0;
-                    dialect.plain_backslash = mode & MODE_NO_BACKSLASH_ESCAPES != 0;
-                }),
-                // Auto-increment step and start.
-                3 => wire.take(4).map(|_| ()),
-                // Collations of client, connection and server.
-                4 => wire.take(6).map(|collations| {
-                    let client = Wire(collations).u16().unwrap_or_default();
-                    dialect.charset = Charset::of_collation(u64::from(client));
-                }),
-                // Time zone, catalog: length and text.
-                5 | 6 => wire.u8().and_then(|length| wire.take(usize::from(length))).map(|_| ()),
-                _ => return dialect,
-            };
-            if read.is_err() {
-                return dialect;
+impl<'a> Query<'a> {
+    /// Takes in a variable of this kind; `false` for one that is not known (MySQL source,
+    /// `Query_event_post_header` in `libs/mysql/binlog/event/statement_events.h`).
+    fn add_variable(&mut self, kind: u8, wire: &mut Wire<'a>) -> Result<bool, CutShort> {
+        let dialect = &mut self.dialect;
+        match kind {
+            // Flags of the session; auto-increment step and start.
+            0 | 3 => wire.u32().map(|_| ())?,
+            1 => {
+                let mode = wire.u64()?;
+                dialect.ansi_quotes = mode & MODE_ANSI_QUOTES != 0;
+                dialect.plain_backslash = mode & MODE_NO_BACKSLASH_ESCAPES != 0;
             }
+            // Collations of client, connection and server.
+            4 => {
+                let client = Wire(wire.take(6)?).u16()?;
+                dialect.charset = Charset::of_collation(u64::from(client));
+            }
+            // Time zone, catalog: length and text.
+            5 | 6 => text(wire)?,
+            // Names of days and months, the database's collation.
+            7 | 8 => wire.u16().map(|_| ())?,
+            // The tables of an update of many.
+            9 => wire.u64().map(|_| ())?,
+            // The user and the host of a definer.
+            11 => {
+                text(wire)?;
+                text(wire)?;
+            }
+            12 => self.changed = Changed::read(wire)?,
+            _ => return Ok(false),
         }
-        dialect
+        Ok(true)
     }
+}
+
+impl<'a> Changed<'a> {
+    fn read(wire: &mut Wire<'a>) -> Result<Self, CutShort> {
+        let count = wire.u8()?;
+        if count == TOO_MANY_DATABASES {
+            return Ok(Self::Unknown);
+        }
+        let all = wire.0;
+        for _ in 0..count {
+            let length = wire.0.iter().position(|&byte| byte == 0).ok_or(CutShort)?;
+            wire.take(length + 1)?;
+        }
+        let bytes = all.len().saturating_sub(wire.0.len());
+        Ok(Self::Names(all.get(..bytes).unwrap_or_default()))
+    }
+
+    /// Whether one of them may be such a database.
+    pub(super) fn may_be(self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let Self::Names(names) = self else { return true };
+        names
+            .split(|&byte| byte == 0)
+            .filter(|name| !name.is_empty())
+            .any(|name| is_wanted(&String::from_utf8_lossy(name)))
+    }
+}
+
+/// A text behind its length in one byte.
+fn text(wire: &mut Wire<'_>) -> Result<(), CutShort> {
+    let length = wire.u8()?;
+    wire.take(usize::from(length)).map(|_| ())
 }

@@ -34,10 +34,10 @@ impl Decoder {
             Parsed::Commit | Parsed::Rollback => {
                 return Err(Problem::Group("an end without begin"));
             }
-            _ if group.is_begun() => return self.inner_statement(parsed, &query.database),
+            _ if group.is_begun() => return self.inner_statement(parsed, query),
             _ => {
                 group.statement_alone(query.thread_id, frame, start)?;
-                let has_statement = self.lone_statement(parsed, &query.database)?;
+                let has_statement = self.lone_statement(parsed, query)?;
                 self.group.close();
                 return Ok(Step::Finished { has_statement });
             }
@@ -49,7 +49,7 @@ impl Decoder {
     fn inner_statement(
         &mut self,
         parsed: Parsed,
-        database: &str,
+        query: &Query<'_>,
     ) -> Result<Step<'static>, Problem> {
         match parsed {
             Parsed::Savepoint(name) => self.group.savepoint(name),
@@ -59,7 +59,7 @@ impl Decoder {
                 return Err(Problem::Group("an XA statement inside a transaction"));
             }
             other => {
-                if self.any_statement(other, database)? {
+                if self.any_statement(other, query)? {
                     return Ok(Step::Statement);
                 }
             }
@@ -68,19 +68,19 @@ impl Decoder {
     }
 
     /// A statement that is a group by itself. Returns whether it changes captured tables.
-    fn lone_statement(&mut self, parsed: Parsed, database: &str) -> Result<bool, Problem> {
+    fn lone_statement(&mut self, parsed: Parsed, query: &Query<'_>) -> Result<bool, Problem> {
         match parsed {
             Parsed::XaCommit(name) => self.group.decide_xa(&name, true).map(|()| false),
             Parsed::XaRollback(name) => self.group.decide_xa(&name, false).map(|()| false),
             Parsed::Savepoint(_) | Parsed::RollbackTo(_) | Parsed::XaEnd => {
                 Err(Problem::Group("a statement of a transaction that did not begin"))
             }
-            other => self.any_statement(other, database),
+            other => self.any_statement(other, query),
         }
     }
 
     /// A statement that may touch tables. Returns whether it changes captured ones.
-    fn any_statement(&mut self, parsed: Parsed, database: &str) -> Result<bool, Problem> {
+    fn any_statement(&mut self, parsed: Parsed, query: &Query<'_>) -> Result<bool, Problem> {
         match parsed {
             Parsed::Table(kind, names) => {
                 let tables = &mut self.statement.tables;
@@ -96,11 +96,22 @@ impl Decoder {
                 self.statement.kind = kind;
                 Ok(!self.statement.tables.is_empty())
             }
-            Parsed::Rows(names) => match names.iter().find(|name| self.may_be_captured(name)) {
-                Some(name) => Err(Problem::StatementFormat(name.clone())),
-                None => Ok(false),
+            Parsed::Rows(names) => match names.as_slice() {
+                // The first one is what the statement changes, the others are words of it that
+                // could be names.
+                [first, ..] if self.may_be_captured(first) => {
+                    Err(Problem::StatementFormat(first.clone()))
+                }
+                [_, others @ ..] if others.iter().any(|name| self.may_be_captured(name)) => {
+                    Err(Problem::StatementTarget)
+                }
+                // A trigger may have changed a table that the statement does not name.
+                _ if query.changed.may_be(|name| self.tables.captures_any_in(name)) => {
+                    Err(Problem::StatementTarget)
+                }
+                _ => Ok(false),
             },
-            Parsed::Calls if database != SYSTEM_DATABASE => Err(Problem::StatementTarget),
+            Parsed::Calls if query.database != SYSTEM_DATABASE => Err(Problem::StatementTarget),
             Parsed::Unknown(names) if names.iter().any(|name| self.may_be_captured(name)) => {
                 Err(Problem::Statement)
             }

@@ -23,7 +23,7 @@ macro_rules! recorded {
 }
 
 /// The recorded files by name.
-pub(super) const RECORDINGS: [(&str, &[u8]); 17] = recorded!(
+pub(super) const RECORDINGS: [(&str, &[u8]); 19] = recorded!(
     "numbers",
     "times",
     "strings",
@@ -32,12 +32,14 @@ pub(super) const RECORDINGS: [(&str, &[u8]); 17] = recorded!(
     "json",
     "json_large",
     "partial",
+    "hidden",
     "shapes",
     "grammar",
     "xa",
     "unusual",
     "settings",
     "statements",
+    "triggers",
     "minimal",
     "unchecked",
     "sessions"

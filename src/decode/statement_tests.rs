@@ -1,10 +1,16 @@
 //! Statements as servers log them, and what they mean for rows.
 
 use super::*;
-use crate::decode::charset::Charset;
+use crate::decode::{charset::Charset, query::Changed};
 
 fn parse_in(text: &[u8], dialect: Dialect) -> Result<Parsed, Unreadable> {
-    parse(&Query { thread_id: 1, database: "db".into(), text, dialect })
+    parse(&Query {
+        thread_id: 1,
+        database: "db".into(),
+        text,
+        dialect,
+        changed: Changed::default(),
+    })
 }
 
 /// What a statement means, in short.

@@ -377,6 +377,32 @@ fn offsets_go_on_beyond_what_the_wire_holds() {
 }
 
 #[test]
+fn a_stream_that_goes_on_beyond_what_the_wire_holds_knows_its_offsets() {
+    // A start by GTIDs: the file's beginning, then the first transaction that is missing.
+    let leap = |file, offset| {
+        let mut script = Script::new().artificial_rotate(file, 4).add(PREVIOUS_GTIDS, &[0; 8]);
+        script.offset = offset;
+        script.gtid(1).query("BEGIN").row().xid()
+    };
+    let end = |script: &Script, resumed_from| {
+        let captures = Box::new(|_: &TableName| true);
+        let mut decoder = Decoder::new(captures, "binlog.000001".into()).resumed_from(resumed_from);
+        transcript(&mut decoder, &script.events).unwrap();
+        decoder.file_position().offset
+    };
+    let far = (3 << 32) + 1000;
+    let script = leap("binlog.000001", far);
+    assert_eq!(end(&script, far), script.offset);
+    assert_eq!(end(&script, far - 900), script.offset);
+    // In another file than the one it went on from, the leap is the file's first.
+    let script = leap("binlog.000002", 1000);
+    assert_eq!(end(&script, far), script.offset);
+    // Below that the wire tells, and the server may go back further.
+    let script = leap("binlog.000001", 1000);
+    assert_eq!(end(&script, 2000), script.offset);
+}
+
+#[test]
 fn a_lower_case_server_means_its_tables_in_any_case() {
     let script = Script::new().gtid(1).query("TRUNCATE `Shop`.`T`");
     assert_eq!(script.transcript().unwrap(), "end 1\n");

@@ -12,6 +12,8 @@ const IDS_KEPT_MAX: usize = 4096;
 /// Everything the stream has said about tables.
 pub(super) struct Tables {
     captures: Box<dyn Fn(&TableName) -> bool + Send>,
+    /// Whether tables of a database may be captured.
+    pub(super) captures_any_in: Box<dyn Fn(&str) -> bool + Send>,
     /// How JSON columns are read.
     pub(super) json_text: JsonText,
     ids: BTreeMap<u64, Mapped>,
@@ -39,6 +41,7 @@ impl Tables {
     pub(super) fn new(captures: Box<dyn Fn(&TableName) -> bool + Send>) -> Self {
         Self {
             captures,
+            captures_any_in: Box::new(|_| false),
             json_text: JsonText::default(),
             ids: BTreeMap::new(),
             versions: Vec::new(),
@@ -48,6 +51,11 @@ impl Tables {
 
     pub(super) fn captures(&self, table: &TableName) -> bool {
         (self.captures)(table)
+    }
+
+    /// Whether tables of the database may be captured.
+    pub(super) fn captures_any_in(&self, database: &str) -> bool {
+        (self.captures_any_in)(database)
     }
 
     pub(super) fn version(&self, id: TableVersionId) -> Option<&Version> {

@@ -1,5 +1,7 @@
 //! The decoder against recordings of a real server.
 
+use mysql_async::binlog::events::Event;
+
 use super::{
     DecodeError, Decoded, Decoder, Problem,
     charset::Charset,
@@ -199,6 +201,27 @@ fn columns_and_keys_are_those_of_the_table() {
 }
 
 #[test]
+fn columns_that_indexes_hide_are_not_in_the_binlog_and_others_are() {
+    let text = transcript(&mut decoder(&[]), &events(recording("hidden"))).unwrap();
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("  ")).map(str::trim).collect();
+    let expected = [
+        r#"insert shop.f 1,{"a": [1, 2], "b": ["x", "y"]},one"#,
+        "insert shop.f 2,NULL,NULL",
+        r#"update shop.f 1,{"a": [1, 2], "b": ["x", "y"]},one -> 1,{"a": [3]},uno"#,
+        "delete shop.f 2,NULL,NULL",
+        r#"insert shop.f 3,6,{"b": ["z"]},three,three!,4"#,
+        "insert shop.ai 1,1",
+        "insert shop.ai 2,2",
+        "insert shop.g 1,x",
+        "insert shop.g 2,y",
+        "update shop.g 2,y -> 2,z",
+        &format!("insert shop.big 1,{}", "x".repeat(1000)),
+        &format!("insert shop.pages 1,{}", "y".repeat(100)),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn columns_of_every_place_are_read() {
     let mut decoder = decoder(&[]);
     let text = transcript(&mut decoder, &events(recording("unusual"))).unwrap();
@@ -253,6 +276,29 @@ fn a_change_of_a_captured_table_that_was_logged_as_a_statement_is_refused() {
     let error = transcript(&mut capturing("shop.a"), &events).unwrap_err();
     assert!(matches!(error.problem(), Problem::StatementFormat(table) if table.table == "a"));
     transcript(&mut capturing("shop.b"), &events).unwrap();
+}
+
+#[test]
+fn a_change_of_a_captured_database_by_a_trigger_of_a_statement_is_refused() {
+    let events = events(recording("triggers"));
+    let capturing = |name: &'static str| {
+        Decoder::new(Box::new(move |table| table.to_string() == name), "binlog.000001".into())
+            .captured_databases(Box::new(|database| database == "shop"))
+    };
+    let mut decoder = capturing("shop.a");
+    let results: Vec<_> = events.iter().map(|event| decoder.decode(event).map(|_| ())).collect();
+    let first = results.iter().position(Result::is_err).unwrap();
+    assert_eq!(*results[first].as_ref().unwrap_err().problem(), Problem::StatementTarget);
+    // What names no other database was passed: the INSERT and the UPDATE before the trigger.
+    let statements = |events: &[Event]| {
+        let is_dml = |event: &&Event| {
+            let text = String::from_utf8_lossy(event.data()).into_owned();
+            text.contains("INSERT INTO") || text.contains("UPDATE c")
+        };
+        events.iter().filter(is_dml).count()
+    };
+    // The CREATE TRIGGER holds an INSERT too.
+    assert_eq!(statements(&events[..=first]), 4);
 }
 
 #[test]

@@ -46,6 +46,12 @@ impl Filter {
             && !self.exclude_tables.iter().any(matches)
     }
 
+    /// Whether tables of a database may be captured, as far as its name tells.
+    pub fn captures_any_in(&self, database: &str) -> bool {
+        !SYSTEM_DATABASES.contains(&database)
+            && self.tables.iter().any(|pattern| glob(&pattern.database, database))
+    }
+
     /// Whether a column is left out of the row. A pattern that could be split in more ways than
     /// one, because a name holds dots, is tried in all of them.
     pub fn excludes_column(&self, name: &TableName, column: &str) -> bool {

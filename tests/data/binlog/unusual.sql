@@ -1,4 +1,4 @@
--- Tables with unusual columns and keys, and types that are not read yet.
+-- Tables with unusual columns and keys.
 CREATE DATABASE shop;
 USE shop;
 CREATE TABLE key_order (a INT, b VARCHAR(20), c INT, PRIMARY KEY (c, a));

@@ -1,0 +1,6 @@
+//! DECIMAL values.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    tailwater::decode::fuzzing::decimal(input);
+});

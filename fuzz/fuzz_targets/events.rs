@@ -1,0 +1,6 @@
+//! Events of one stream.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    tailwater::decode::fuzzing::events(input);
+});

@@ -101,40 +101,40 @@ impl Cell {
         wire: &mut Wire<'a>,
         scratch: &'v mut String,
     ) -> Result<Value<'v>, E> {
-        Ok(match *self {
-            Self::Int8 => Value::Int(i64::from(wire.u8()?.cast_signed())),
-            Self::Int16 => Value::Int(i64::from(wire.u16()?.cast_signed())),
+        match *self {
+            Self::Int8 => Ok(Value::Int(i64::from(wire.u8()?.cast_signed()))),
+            Self::Int16 => Ok(Value::Int(i64::from(wire.u16()?.cast_signed()))),
             // The sign bit is bit 23: move it to the top, then back with copies of itself.
-            Self::Int24 => Value::Int(i64::from((wire.u24()? << 8).cast_signed() >> 8)),
-            Self::Int32 => Value::Int(i64::from(wire.u32()?.cast_signed())),
-            Self::Int64 => Value::Int(wire.u64()?.cast_signed()),
-            Self::UnsignedInt8 => Value::UnsignedInt(u64::from(wire.u8()?)),
-            Self::UnsignedInt16 => Value::UnsignedInt(u64::from(wire.u16()?)),
-            Self::UnsignedInt24 => Value::UnsignedInt(u64::from(wire.u24()?)),
-            Self::UnsignedInt32 => Value::UnsignedInt(u64::from(wire.u32()?)),
-            Self::UnsignedInt64 => Value::UnsignedInt(wire.u64()?),
-            Self::Float => Value::Float(f32::from_le_bytes(wire.array()?)),
-            Self::Double => Value::Double(f64::from_le_bytes(wire.array()?)),
-            Self::Decimal(shape) => Value::Decimal(shape.read(wire)?),
+            Self::Int24 => Ok(Value::Int(i64::from((wire.u24()? << 8).cast_signed() >> 8))),
+            Self::Int32 => Ok(Value::Int(i64::from(wire.u32()?.cast_signed()))),
+            Self::Int64 => Ok(Value::Int(wire.u64()?.cast_signed())),
+            Self::UnsignedInt8 => Ok(Value::UnsignedInt(u64::from(wire.u8()?))),
+            Self::UnsignedInt16 => Ok(Value::UnsignedInt(u64::from(wire.u16()?))),
+            Self::UnsignedInt24 => Ok(Value::UnsignedInt(u64::from(wire.u24()?))),
+            Self::UnsignedInt32 => Ok(Value::UnsignedInt(u64::from(wire.u32()?))),
+            Self::UnsignedInt64 => Ok(Value::UnsignedInt(wire.u64()?)),
+            Self::Float => Ok(Value::Float(f32::from_le_bytes(wire.array()?))),
+            Self::Double => Ok(Value::Double(f64::from_le_bytes(wire.array()?))),
+            Self::Decimal(shape) => Ok(Value::Decimal(shape.read(wire)?)),
             Self::Bits { bytes, width } => {
                 let bits = wire.big_endian(bytes)?;
-                Value::Bits(within(bits, width, "BIT")?)
+                Ok(Value::Bits(within(bits, width, "BIT")?))
             }
-            Self::Year => Value::Year(match wire.u8()? {
+            Self::Year => Ok(Value::Year(match wire.u8()? {
                 0 => 0,
                 year => 1900 + u16::from(year),
-            }),
-            Self::Date => Value::Date(temporal::date(wire)?),
-            Self::Time { fraction_bytes } => Value::Time(temporal::time(wire, fraction_bytes)?),
+            })),
+            Self::Date => Ok(Value::Date(temporal::date(wire)?)),
+            Self::Time { fraction_bytes } => Ok(Value::Time(temporal::time(wire, fraction_bytes)?)),
             Self::DateTime { fraction_bytes } => {
-                Value::DateTime(temporal::date_time(wire, fraction_bytes)?)
+                Ok(Value::DateTime(temporal::date_time(wire, fraction_bytes)?))
             }
             Self::Timestamp { fraction_bytes } => {
-                Value::Timestamp(temporal::timestamp(wire, fraction_bytes)?)
+                Ok(Value::Timestamp(temporal::timestamp(wire, fraction_bytes)?))
             }
             Self::Utf8 { length_bytes } => {
                 let text = std::str::from_utf8(run(wire, length_bytes)?);
-                Value::Text(text.map_err(|_| ValueProblem::Text(Charset::Utf8.name()))?)
+                Ok(Value::Text(text.map_err(|_| ValueProblem::Text(Charset::Utf8.name()))?))
             }
             Self::Text { length_bytes, charset } => {
                 let bytes = run(wire, length_bytes)?;
@@ -148,29 +148,29 @@ impl Cell {
                 if !charset.decode(bytes, scratch) {
                     return Err(ValueProblem::Text(charset.name()).into());
                 }
-                Value::Text(scratch)
+                Ok(Value::Text(scratch))
             }
-            Self::Bytes { length_bytes } => Value::Bytes(run(wire, length_bytes)?),
+            Self::Bytes { length_bytes } => Ok(Value::Bytes(run(wire, length_bytes)?)),
             Self::Enum { bytes, labels } => {
                 let index = if bytes == 1 { u16::from(wire.u8()?) } else { wire.u16()? };
                 if index > labels {
                     return Err(ValueProblem::Range("ENUM").into());
                 }
-                Value::Enum(index)
+                Ok(Value::Enum(index))
             }
             Self::Set { bytes, labels } => {
                 let members = little_endian(wire, bytes)?;
-                Value::Set(within(members, labels, "SET")?)
+                Ok(Value::Set(within(members, labels, "SET")?))
             }
             Self::Json(Document { length_bytes, form, nullable }) => {
-                json(run(wire, length_bytes)?, form, nullable, scratch)?
+                Ok(json(run(wire, length_bytes)?, form, nullable, scratch)?)
             }
-            Self::Geometry { length_bytes } => geometry(run(wire, length_bytes)?)?,
-            Self::Vector { length_bytes } => vector(run(wire, length_bytes)?)?,
+            Self::Geometry { length_bytes } => Ok(geometry(run(wire, length_bytes)?)?),
+            Self::Vector { length_bytes } => Ok(vector(run(wire, length_bytes)?)?),
             Self::UnreadFixed { .. } | Self::UnreadRun { .. } | Self::Unreadable => {
-                return Err(ValueProblem::Unread.into());
+                Err(ValueProblem::Unread.into())
             }
-        })
+        }
     }
 
     /// Goes over a value that is not NULL.

@@ -76,6 +76,25 @@ impl<'a> RowReader<'a> {
         self.rest.0
     }
 
+    /// Reads a value of a column. There is one place of return, so that the value is made there.
+    #[inline]
+    fn read(&mut self, cell: Cell, is_null: bool, column: usize) -> Result<Value<'_>, DecodeError> {
+        let mut read = match (&mut self.partial, cell) {
+            (Some(partial), Cell::Json(document)) => partial
+                .read(document, is_null, &mut self.rest, self.scratch)
+                .map_err(DecodeError::from),
+            _ if is_null => Ok(Value::Null),
+            _ => cell.read(&mut self.rest, self.scratch),
+        };
+        if let Err(error) = &mut read {
+            error.locate(&|problem| {
+                let at = (self.table, column, self.images);
+                bad_value(problem, at, self.event_type, self.origin)
+            });
+        }
+        read
+    }
+
     #[cold]
     fn misused(&self) -> DecodeError {
         located(Problem::PastTheEnd, self.event_type, self.origin)
@@ -113,20 +132,7 @@ impl RowImages for RowReader<'_> {
         };
         self.column = column + 1;
         let is_null = nulls >> (column % 8) & 1 == 1;
-        let mut read = match (&mut self.partial, cell) {
-            (Some(partial), Cell::Json(document)) => partial
-                .read(*document, is_null, &mut self.rest, self.scratch)
-                .map_err(DecodeError::from),
-            _ if is_null => return Ok(Value::Null),
-            _ => cell.read(&mut self.rest, self.scratch),
-        };
-        if let Err(error) = &mut read {
-            error.locate(&|problem| {
-                let at = (self.table, column, self.images);
-                bad_value(problem, at, self.event_type, self.origin)
-            });
-        }
-        read
+        self.read(*cell, is_null, column)
     }
 
     #[inline]

@@ -11,6 +11,16 @@ use thiserror::Error;
 /// Longest tag MySQL accepts, in bytes (MySQL manual, "GTID Format and Storage").
 pub const TAG_BYTES_MAX: usize = 32;
 
+/// Longest text that is read as a set, in bytes. A server's own set grows with the servers that
+/// ever wrote and with its holes; this holds half a million of either.
+pub const TEXT_BYTES_MAX: usize = 16 << 20;
+
+/// How many characters of a text that cannot be read an error shows.
+const SHOWN_CHARS_MAX: usize = 64;
+
+/// How many intervals of a set a message shows.
+const BRIEF_INTERVALS_MAX: usize = 4;
+
 /// Largest transaction number of a GTID: 2^63 - 2 (MySQL manual, "GTID Format and Storage").
 pub const NUMBER_MAX: u64 = i64::MAX.cast_unsigned() - 1;
 
@@ -54,13 +64,16 @@ pub struct GtidSet {
     intervals: BTreeMap<GtidSource, Vec<Interval>>,
 }
 
-/// Text that is no GTID or no set of them.
+/// Text that is no GTID or no set of them. The text is shown by its beginning.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("`{text}` is not a GTID set: {reason}")]
 pub struct GtidParseError {
     text: String,
     reason: &'static str,
 }
+
+/// A set in a message: its first intervals and how many transactions it has.
+pub struct Brief<'a>(&'a GtidSet);
 
 impl GtidSet {
     /// Adds one GTID; adding one twice changes nothing.
@@ -89,21 +102,16 @@ impl GtidSet {
     /// Adds a range of one source, joining it with what it touches.
     pub fn add_interval(&mut self, source: &GtidSource, added: Interval) {
         let intervals = self.intervals.entry(source.clone()).or_default();
+        // Those before `from` end before the new one and apart from it, those from `to` on begin
+        // behind it and apart from it: what is between becomes one with it.
+        let from = intervals.partition_point(|one| one.last.saturating_add(1) < added.first);
+        let to = intervals.partition_point(|one| one.first <= added.last.saturating_add(1));
         let mut joined = added;
-        let mut kept = Vec::with_capacity(intervals.len().saturating_add(1));
-        for &interval in intervals.iter() {
-            let apart = interval.last.saturating_add(1) < joined.first
-                || joined.last.saturating_add(1) < interval.first;
-            if apart {
-                kept.push(interval);
-            } else {
-                joined.first = joined.first.min(interval.first);
-                joined.last = joined.last.max(interval.last);
-            }
+        for touched in intervals.iter().take(to).skip(from) {
+            joined.first = joined.first.min(touched.first);
+            joined.last = joined.last.max(touched.last);
         }
-        let at = kept.partition_point(|interval| interval.first < joined.first);
-        kept.insert(at, joined);
-        *intervals = kept;
+        intervals.splice(from..to.max(from), [joined]);
     }
 
     /// Whether the set holds this GTID.
@@ -126,7 +134,8 @@ impl GtidSet {
             let removed = other.intervals.get(source).map_or(&[][..], Vec::as_slice);
             for &interval in intervals {
                 for rest in subtract(interval, removed) {
-                    left.add_interval(source, rest);
+                    // In order and apart from each other, as the two sets' intervals are.
+                    left.intervals.entry(source.clone()).or_default().push(rest);
                 }
             }
         }
@@ -151,6 +160,16 @@ impl GtidSet {
         self.intervals.iter().map(|(source, intervals)| (source, intervals.as_slice()))
     }
 
+    /// The servers that numbered the set's transactions, in order.
+    pub fn uuids(&self) -> impl Iterator<Item = ServerUuid> {
+        self.intervals.keys().map(|source| source.uuid)
+    }
+
+    /// The set as a message shows it: sets have no limit, messages do.
+    pub fn brief(&self) -> Brief<'_> {
+        Brief(self)
+    }
+
     fn covers(&self, source: &GtidSource, wanted: Interval) -> bool {
         self.intervals.get(source).is_some_and(|intervals| {
             let after = intervals.partition_point(|interval| interval.first <= wanted.first);
@@ -166,10 +185,8 @@ impl GtidSet {
 fn subtract(whole: Interval, removed: &[Interval]) -> Vec<Interval> {
     let mut left = Vec::new();
     let mut first = whole.first;
-    for cut in removed {
-        if cut.last < first || whole.last < cut.first {
-            continue;
-        }
+    let from = removed.partition_point(|cut| cut.last < whole.first);
+    for cut in removed.iter().skip(from).take_while(|cut| cut.first <= whole.last) {
         if first < cut.first {
             left.push(Interval { first, last: cut.first - 1 });
         }
@@ -237,14 +254,35 @@ impl fmt::Display for GtidSet {
     }
 }
 
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = GtidSet::default();
+        let mut all = self.0.iter().flat_map(|(source, intervals)| {
+            intervals.iter().map(move |&interval| (source, interval))
+        });
+        for (source, interval) in all.by_ref().take(BRIEF_INTERVALS_MAX) {
+            shown.add_interval(source, interval);
+        }
+        write!(f, "{shown}")?;
+        if all.next().is_some() {
+            write!(f, " and more, {} in all", self.0.len())?;
+        }
+        Ok(())
+    }
+}
+
 impl FromStr for ServerUuid {
     type Err = GtidParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || GtidParseError { text: text.to_owned(), reason: "a UUID has 32 hex digits" };
-        let mut digits = text.bytes().filter(|&byte| byte != b'-');
+        let error = || GtidParseError::new(text, "a UUID has 32 hex digits");
+        let mut digits = text.bytes();
+        let with_dashes = text.contains('-');
         let mut uuid = [0_u8; 16];
-        for byte in &mut uuid {
+        for (index, byte) in uuid.iter_mut().enumerate() {
+            if with_dashes && matches!(index, 4 | 6 | 8 | 10) && digits.next() != Some(b'-') {
+                return Err(error());
+            }
             let mut digit = || {
                 let digit = char::from(digits.next()?).to_digit(16)?;
                 u8::try_from(digit).ok()
@@ -283,29 +321,60 @@ impl FromStr for GtidSet {
     type Err = GtidParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = |reason| GtidParseError { text: text.to_owned(), reason };
-        let mut set = Self::default();
+        let error = |reason| GtidParseError::new(text, reason);
+        if TEXT_BYTES_MAX < text.len() {
+            return Err(error("it is too long"));
+        }
+        let mut intervals: BTreeMap<GtidSource, Vec<Interval>> = BTreeMap::new();
         for group in text.split(',').map(str::trim).filter(|group| !group.is_empty()) {
             let mut parts = group.split(':').map(str::trim);
             let uuid = parts.next().unwrap_or_default().parse()?;
+            // MySQL writes a UUID once and lets its tags follow.
             let mut source = GtidSource { uuid, tag: None };
-            let mut intervals = 0_u32;
+            let mut has_numbers = false;
             for part in parts {
-                if part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
+                if is_tag(part) {
+                    if source.tag.is_some() && !has_numbers {
+                        return Err(error("a tag needs at least one number"));
+                    }
                     source.tag = Some(parse_tag(part).ok_or_else(|| error("bad tag"))?);
+                    has_numbers = false;
                 } else {
                     let interval =
                         parse_interval(part).ok_or_else(|| error("bad range of numbers"))?;
-                    set.add_interval(&source, interval);
-                    intervals = intervals.saturating_add(1);
+                    intervals.entry(source.clone()).or_default().push(interval);
+                    has_numbers = true;
                 }
             }
-            if intervals == 0 {
+            if !has_numbers {
                 return Err(error("a UUID needs at least one number"));
             }
         }
-        Ok(set)
+        intervals.values_mut().for_each(join);
+        Ok(Self { intervals })
     }
+}
+
+impl GtidParseError {
+    fn new(text: &str, reason: &'static str) -> Self {
+        Self { text: text.chars().take(SHOWN_CHARS_MAX).collect(), reason }
+    }
+}
+
+/// Sorts ranges and makes one of those that touch.
+fn join(intervals: &mut Vec<Interval>) {
+    intervals.sort_unstable_by_key(|one| one.first);
+    intervals.dedup_by(|next, one| {
+        let touches = next.first <= one.last.saturating_add(1);
+        if touches {
+            one.last = one.last.max(next.last);
+        }
+        touches
+    });
+}
+
+fn is_tag(part: &str) -> bool {
+    part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
 }
 
 fn parse_tag(text: &str) -> Option<Box<str>> {
@@ -315,7 +384,11 @@ fn parse_tag(text: &str) -> Option<Box<str>> {
 
 fn parse_interval(text: &str) -> Option<Interval> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let interval = Interval { first: first.parse().ok()?, last: last.parse().ok()? };
+    let number = |text: &str| {
+        // The number parser would take a sign.
+        text.starts_with(|first: char| first.is_ascii_digit()).then(|| text.parse().ok())?
+    };
+    let interval = Interval { first: number(first.trim())?, last: number(last.trim())? };
     let legal =
         1 <= interval.first && interval.first <= interval.last && interval.last <= NUMBER_MAX;
     legal.then_some(interval)

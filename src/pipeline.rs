@@ -32,7 +32,7 @@ use crate::{
     map::Filter,
     metrics::Metrics,
     model::{position::Position, table::TableName},
-    mysql::{self, Dump, Server},
+    mysql::{self, Continuity, Dump, Server},
     produce::{self, Producer, TopicId},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
@@ -67,8 +67,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The same trouble is told again after this time.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
-/// Thrown out twice within this time means that another client has our server id.
-const EVICTIONS_APART: Duration = Duration::from_secs(60);
+/// What is forgiven once is final when it comes again within this time.
+const FORGIVEN_APART: Duration = Duration::from_secs(60);
 
 /// `--until-caught-up` gives up when nothing has been delivered for this long.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
@@ -107,8 +107,10 @@ struct Progress {
     /// When an epoch that had delivered something ended, or the run began.
     delivered: Instant,
     told: Option<(Instant, &'static str)>,
-    /// When the source last threw us out for another client with our server id.
-    evicted: Option<Instant>,
+    /// What was last forgiven once, and when.
+    forgiven: Option<(Instant, &'static str)>,
+    /// What is known about the source.
+    source: Continuity,
 }
 
 /// Captures until stopped, caught up or halted.
@@ -121,7 +123,8 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         pauses: pauses(),
         delivered: Instant::now(),
         told: None,
-        evicted: None,
+        forgiven: None,
+        source: Continuity::default(),
     };
     loop {
         run.status.enter(State::Starting, wall_clock());
@@ -141,8 +144,14 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => {
                 match explain_fencing(&run, progress.generation, failure).await {
                     fenced if fenced.verdict == Verdict::Fenced => fenced,
-                    failure => progress.evicted(failure),
+                    failure => progress.forgive_once(failure),
                 }
+            }
+            Err(failure)
+                if failure.verdict == Verdict::Recycle
+                    && mysql::FORGIVEN_ONCE.contains(&failure.reason) =>
+            {
+                progress.forgive_once(failure)
             }
             Err(failure) => failure,
         };
@@ -189,9 +198,12 @@ impl Progress {
 
     /// The newest dump thread of a server id wins, so two clients throw each other out for ever.
     /// Once may be the rest of a connection that died; twice in a short time is another client.
-    fn evicted(&mut self, failure: Failure) -> Failure {
-        let again = self.evicted.is_some_and(|at| at.elapsed() < EVICTIONS_APART);
-        self.evicted = Some(Instant::now());
+    /// So it is with what the source has no more: once, the next start looks what is there.
+    fn forgive_once(&mut self, failure: Failure) -> Failure {
+        let known =
+            |(at, reason): (Instant, _)| reason == failure.reason && at.elapsed() < FORGIVEN_APART;
+        let again = self.forgiven.is_some_and(known);
+        self.forgiven = Some((Instant::now(), failure.reason));
         if again { Failure { verdict: Verdict::Halt, ..failure } } else { failure }
     }
 
@@ -286,13 +298,14 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     progress.target.get_or_insert_with(|| server.current.clone());
     let position = match &fenced.saved {
         Some(saved) => {
-            server.check_continuity(&saved.position)?;
+            let source = &mut progress.source;
+            let position = source.resume(&mut connection, config, &server, &saved.position).await?;
             tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
-            saved.position.clone().on_server(server.uuid)
+            position
         }
         None => first_position(config, &server),
     };
-    let dump = Dump::open(connection, &config.mysql, config.server_id(), &position).await?;
+    let dump = Dump::open(connection, config, &position).await?;
     Ok(Prepared { fenced, dump, server, position })
 }
 

@@ -14,6 +14,7 @@ mod bad_input;
 mod binlog_forms;
 mod changes;
 mod chaos;
+mod continuity;
 mod differential;
 mod flat;
 mod formats;

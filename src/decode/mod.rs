@@ -234,6 +234,11 @@ impl Decoder {
         self.tables.version(id).map(|version| &version.table)
     }
 
+    /// The end of the last event, if no transaction is open there.
+    pub fn border(&self) -> Option<&FilePosition> {
+        (!self.group.is_open()).then(|| self.track.position())
+    }
+
     /// The end of the last event; a heartbeat can be ahead of it.
     pub fn file_position(&self) -> &FilePosition {
         self.track.position()

@@ -106,7 +106,7 @@ fn source() -> GtidSource {
 
 /// Everything that a set of a few sources can hold: who numbered, which number.
 fn source_of(index: u8) -> GtidSource {
-    let uuid = if index % 2 == 0 { A } else { B }.parse().unwrap();
+    let uuid = if index.is_multiple_of(2) { A } else { B }.parse().unwrap();
     let tag = match index / 2 {
         0 => None,
         1 => Some("blue".into()),

@@ -53,6 +53,11 @@ pub struct PartialTransaction {
 }
 
 impl FilePosition {
+    /// The file's name without the number at its end: the server's `log_bin`.
+    pub fn base_name(&self) -> &str {
+        self.file.rsplit_once('.').map_or(self.file.as_str(), |(base, _)| base)
+    }
+
     /// The number at the end of the file's name, if it ends in one.
     pub fn file_number(&self) -> Option<u64> {
         self.file.rsplit('.').next()?.parse().ok()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mysql_async::{DriverError, Error, IoError};
 use thiserror::Error as ThisError;
 
-use super::connection::address;
+use super::{broken::Broken, connection::address};
 use crate::{
     config::Mysql,
     error::{Failure, Verdict},
@@ -13,6 +13,11 @@ use crate::{
 
 /// The reason code for being thrown out by another client with the same server id.
 pub const SERVER_ID_TAKEN: &str = "server_id_taken";
+
+/// Reasons with which an epoch may end once: what the source sends or does not send says less than
+/// a look at what it has, which the next start takes. The same again soon after is final.
+pub const FORGIVEN_ONCE: [&str; 5] =
+    [SERVER_ID_TAKEN, "position_purged", "source_diverged", "gtid_mode", "binlog_unreadable"];
 
 /// What is being done while the server checks user and password.
 pub(super) const CONNECTING: &str = "connect to";
@@ -38,6 +43,14 @@ pub enum MysqlError {
     /// No connection within the time allowed.
     #[error("cannot connect to MySQL {address}: no answer for {seconds} s")]
     ConnectTimeout {
+        /// Host and port.
+        address: String,
+        /// The time allowed.
+        seconds: u64,
+    },
+    /// A connection that is open and does not answer.
+    #[error("MySQL {address} did not answer for {seconds} s")]
+    NoAnswer {
         /// Host and port.
         address: String,
         /// The time allowed.
@@ -85,28 +98,9 @@ pub enum MysqlError {
         /// The account.
         user: String,
     },
-    /// The transactions after the saved position are gone from the server.
-    #[error("the binlogs after the saved position are gone from the server: {missing} were purged")]
-    Purged {
-        /// What is missing, as a GTID set or a file.
-        missing: String,
-    },
-    /// The saved position is ahead of the server.
-    #[error("the server does not have {missing}, which was already delivered")]
-    Diverged {
-        /// What the server lacks.
-        missing: String,
-    },
-    /// A position by file belongs to one server only.
-    #[error("the saved position {file} belongs to server {saved}, but this is server {found}")]
-    OtherServer {
-        /// The saved file and offset.
-        file: String,
-        /// The server it belongs to.
-        saved: String,
-        /// The server that answered.
-        found: String,
-    },
+    /// The source cannot be read on from the saved position.
+    #[error("{0}")]
+    Broken(Box<Broken>),
     /// Without GTIDs a dump cannot start that far into a file.
     #[error("cannot start at {0}: without GTIDs a dump starts in the first 4 GiB of a file")]
     OffsetTooLarge(String),
@@ -162,7 +156,9 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
     use Verdict::{Bug, Config, Halt, Recycle};
     match error {
         MysqlError::Client { doing, error, user, .. } => client_meaning(doing, error, user),
-        MysqlError::ConnectTimeout { .. } => (Recycle, "mysql_unreachable", unreachable_hint()),
+        MysqlError::ConnectTimeout { .. } | MysqlError::NoAnswer { .. } => {
+            (Recycle, "mysql_unreachable", unreachable_hint())
+        }
         MysqlError::File { .. } | MysqlError::Secret(_) | MysqlError::ClientCertificate => {
             (Config, "config_secret", "Check the path and who may read it.".to_owned())
         }
@@ -178,29 +174,11 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
                  '{user}'@'%';"
             ),
         ),
-        MysqlError::Purged { .. } => (
-            Halt,
-            "position_purged",
-            "What was purged cannot be delivered any more. Raise binlog_expire_logs_seconds on the \
-             server. To go on without the lost changes, start with a new connector name."
-                .to_owned(),
-        ),
-        MysqlError::Diverged { .. } => (
-            Halt,
-            "source_diverged",
-            "The server lost transactions, was reset, or mysql.host points to another server than \
-             before. Point it to the server that has them."
-                .to_owned(),
-        ),
-        MysqlError::OtherServer { .. } => (
-            Halt,
-            "source_changed",
-            "Without GTIDs a position holds on one server only. Point mysql.host back to it, or \
-             turn GTIDs on (gtid_mode=ON)."
-                .to_owned(),
-        ),
+        MysqlError::Broken(broken) => broken.meaning(),
         MysqlError::OffsetTooLarge(_) => {
-            (Halt, "offset_too_large", "Turn GTIDs on (gtid_mode=ON).".to_owned())
+            let hint = "Run FLUSH BINARY LOGS; and wait until the position is in the new file; \
+                        with gtid_mode=ON there is no such limit.";
+            (Halt, "offset_too_large", hint.to_owned())
         }
         MysqlError::GtidSet(_) => (Bug, "gtid_set", String::new()),
         MysqlError::Silent(_) | MysqlError::StreamEnded => {
@@ -314,34 +292,46 @@ fn grants_meaning(user: &str) -> (Verdict, &'static str, String) {
     (Verdict::Halt, "mysql_grants", hint)
 }
 
-/// Error 1236 is several things; only its text tells them apart.
+/// Error 1236 is many things; only its text tells them apart. The texts are those of MySQL 8.0 to
+/// 9.7 (sql/rpl_binlog_sender.cc and share/messages_to_clients.txt in its source).
 fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
-    use Verdict::{Halt, Recycle};
-    if message.contains("same server_uuid/server_id") {
+    use Verdict::Recycle;
+    let means = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    let (reason, hint) = if means(&["same server_uuid/server_id"]) {
         let hint = "Another client reads the binlog with this server id: give each its own \
                     mysql.server_id, and check that no second instance of this connector runs.";
-        return (Recycle, SERVER_ID_TAKEN, hint.to_owned());
-    }
-    if message.contains("purged required binary logs")
-        || message.contains("Could not find first log file name")
-    {
-        let hint = "Raise binlog_expire_logs_seconds on the server. To go on without the lost \
-                    changes, start with a new connector name.";
-        return (Halt, "position_purged", hint.to_owned());
-    }
-    if message.contains("has more GTIDs than the source") {
+        (SERVER_ID_TAKEN, hint)
+    } else if means(&["purged required binary logs", "Could not find first log file name"]) {
+        ("position_purged", "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800;")
+    } else if means(&["has more GTIDs than the source", "position > file size"]) {
         let hint = "The server lost transactions or was reset: point mysql.host to the server \
                     that has them.";
-        return (Halt, "source_diverged", hint.to_owned());
-    }
-    (Halt, "binlog_unreadable", String::new())
+        ("source_diverged", hint)
+    } else if means(&["replicate anonymous transaction", "AUTO_POSITION mode"]) {
+        let hint = "GTIDs were turned on before all transactions without one were read, or off: \
+                    SET GLOBAL gtid_mode = ON_PERMISSIVE; lets it catch up, ON comes after that.";
+        ("gtid_mode", hint)
+    } else if means(&["replicate GTID-transaction"]) {
+        let hint = "GTIDs were turned off before all transactions with one were read: SET GLOBAL \
+                    gtid_mode = OFF_PERMISSIVE; lets it catch up, OFF comes after that.";
+        ("gtid_mode", hint)
+    } else if means(&["exceeded max_allowed_packet"]) {
+        let hint = "An event is larger than the source may send, or a file is damaged: SET \
+                    PERSIST max_allowed_packet = 1073741824; then try again.";
+        ("binlog_unreadable", hint)
+    } else {
+        let hint = "The source cannot read its own binlog there: its error log and mysqlbinlog \
+                    --verify-binlog-checksum say more.";
+        ("binlog_unreadable", hint)
+    };
+    (Recycle, reason, hint.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use mysql_async::{DriverError, Error, ServerError};
 
-    use super::{MysqlError, is_cut};
+    use super::{FORGIVEN_ONCE, MysqlError, is_cut};
     use crate::error::{Failure, Verdict};
 
     fn check(code: u16, message: &str, verdict: Verdict, reason: &str) {
@@ -366,15 +356,40 @@ mod tests {
         let start = "A replica with the same server_uuid/server_id as this replica has connected \
                      to the source; the first event '' at 4";
         check(1236, start, Verdict::Recycle, "server_id_taken");
-        let purged = "Cannot replicate because the source purged required binary logs. Replicate \
-                      the missing transactions from elsewhere";
-        check(1236, purged, Verdict::Halt, "position_purged");
-        let gone = "Could not find first log file name in binary log index file";
-        check(1236, gone, Verdict::Halt, "position_purged");
-        let more = "Replica has more GTIDs than the source has, using the source's SERVER_UUID";
-        check(1236, more, Verdict::Halt, "source_diverged");
-        let bogus = "bogus data in log event; the first event 'binlog.000001' at 157";
-        check(1236, bogus, Verdict::Halt, "binlog_unreadable");
+        for (text, reason) in [
+            ("Cannot replicate because the source purged required binary logs.", "position_purged"),
+            ("Could not find first log file name in binary log index file", "position_purged"),
+            ("Replica has more GTIDs than the source has, using the source's", "source_diverged"),
+            (
+                "Client requested source to start replication from position > file size",
+                "source_diverged",
+            ),
+            (
+                "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file binlog.02",
+                "gtid_mode",
+            ),
+            (
+                "Cannot replicate anonymous transaction when @@GLOBAL.GTID_MODE = ON, at file b.1",
+                "gtid_mode",
+            ),
+            ("Cannot replicate GTID-transaction when @@GLOBAL.GTID_MODE = OFF, at", "gtid_mode"),
+            (
+                "The replication sender thread cannot start in AUTO_POSITION mode: this server has \
+                 GTID_MODE = OFF instead of ON.",
+                "gtid_mode",
+            ),
+            ("log event entry exceeded max_allowed_packet; Increase", "binlog_unreadable"),
+            ("binlog truncated in the middle of event; consider out of", "binlog_unreadable"),
+            (
+                "bogus data in log event; the first event 'binlog.000001' at 157",
+                "binlog_unreadable",
+            ),
+            ("could not find next log; the first event 'b.1' at 4", "binlog_unreadable"),
+            ("something that no version said yet", "binlog_unreadable"),
+        ] {
+            check(1236, text, Verdict::Recycle, reason);
+            assert!(FORGIVEN_ONCE.contains(&reason), "{reason} would be tried for ever");
+        }
     }
 
     /// Which of its plugins a server asks an unknown account for is chance.

@@ -1,18 +1,25 @@
 //! 1. Reads the binlog: connections, checks of the server, the dump stream, its watchdog.
 //!
 //! `connect` makes a connection, `Server::inspect` asks what the source is and refuses what
-//! cannot work, `Dump::open` turns a connection into the binlog's stream, and `Dump::read` feeds
-//! its events to the pipeline through a queue bounded in bytes. There is no reconnection here: a
-//! broken stream ends the epoch, and the next one starts from the committed position.
+//! cannot work, `Continuity::resume` finds where to go on, `Dump::open` turns a connection into
+//! the binlog's stream, and `Dump::read` feeds its events to the pipeline through a queue bounded
+//! in bytes. There is no reconnection here: a broken stream ends the epoch, and the next one
+//! starts from the committed position.
 
+mod binlog_events;
+mod broken;
 mod connection;
+mod continuity;
 mod error;
+mod inquiry;
 mod queue;
 mod server;
 mod stream;
 
+pub use broken::{Break, Broken};
 pub use connection::connect;
-pub use error::{MysqlError, SERVER_ID_TAKEN};
+pub use continuity::Continuity;
+pub use error::{FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, queue};
 pub use server::Server;
 pub use stream::Dump;

@@ -1,8 +1,12 @@
 //! What the source is, and whether it can be read: the checks before a stream is opened.
 
-use mysql_async::{Conn, prelude::Queryable as _};
+use mysql_async::Conn;
 
-use super::{connection::address, error::MysqlError};
+use super::{
+    connection::address,
+    error::MysqlError,
+    inquiry::{Inquiry, column, column_named},
+};
 use crate::{
     config::Config,
     model::{
@@ -20,16 +24,27 @@ pub struct Server {
     pub current: Position,
     /// Whether names may be written in another case than the tables have.
     pub lower_case_table_names: bool,
+    /// `@@gtid_mode`. With anything but `ON` a transaction may have no GTID.
+    pub(super) gtid_mode: String,
     /// `@@gtid_purged`: transactions whose binlogs are gone.
-    purged: GtidSet,
-    /// The binlog files it still has, when positions go by file.
-    files: Vec<String>,
+    pub(super) purged: GtidSet,
+    /// The binlog files it still has, in order.
+    pub(super) files: Vec<BinlogFile>,
+    /// Whether it gets transactions from another server, and may get those that it lacks.
+    pub(super) is_replica: bool,
+}
+
+/// A binlog file.
+#[derive(Clone, Debug)]
+pub(super) struct BinlogFile {
+    pub(super) name: String,
+    pub(super) bytes: u64,
 }
 
 impl Server {
     /// Asks the source what it is, and refuses what cannot work.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
-        let mut server = Inquiry { connection, config };
+        let mut server = Inquiry::new(connection, config);
         let settings = [
             ("log_bin", &["1"][..]),
             ("binlog_format", &["ROW"]),
@@ -45,71 +60,25 @@ impl Server {
         server.expect_databases().await?;
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
-        let with_gtids = server.variable("gtid_mode").await? == "ON";
+        let is_replica = server.is_replica().await?;
+        let gtid_mode = server.variable("gtid_mode").await?;
         let lower_case_table_names = server.variable("lower_case_table_names").await? != "0";
         let purged = server.gtid_set("gtid_purged").await?;
-        let current = server.current_position(uuid, with_gtids).await?;
-        let files = if with_gtids { Vec::new() } else { server.binlog_files().await? };
+        let current = server.current_position(uuid, gtid_mode == "ON").await?;
+        let files = server.binlog_files().await?;
         server.warn_of_namesakes().await;
-        Ok(Self { uuid, current, lower_case_table_names, purged, files })
+        Ok(Self { uuid, current, lower_case_table_names, gtid_mode, purged, files, is_replica })
     }
 
-    /// Whether the source can go on from a saved position, and how to ask it: nothing may be
-    /// missing between the position and what the source still has.
-    ///
-    /// The server itself refuses only GTIDs of its own UUID that it lacks; those of another are
-    /// accepted in silence, so a fail-over to a server that lost transactions shows here or
-    /// nowhere.
-    pub fn check_continuity(&self, saved: &Position) -> Result<(), MysqlError> {
-        if let (Some(done), Some(executed)) = (&saved.gtid_set, &self.current.gtid_set) {
-            let missing = done.minus(executed);
-            if !missing.is_empty() {
-                return Err(MysqlError::Diverged { missing: missing.to_string() });
-            }
-            let missing = self.purged.minus(done);
-            if !missing.is_empty() {
-                return Err(MysqlError::Purged { missing: missing.to_string() });
-            }
-            return Ok(());
-        }
-        if saved.gtid_set.is_some() {
-            return Err(MysqlError::Diverged { missing: "GTIDs (gtid_mode is not ON)".to_owned() });
-        }
-        if saved.server_uuid != self.uuid {
-            return Err(MysqlError::OtherServer {
-                file: saved.file.to_string(),
-                saved: saved.server_uuid.to_string(),
-                found: self.uuid.to_string(),
-            });
-        }
-        if self.current.gtid_set.is_none() && !self.files.contains(&saved.file.file) {
-            return Err(MysqlError::Purged { missing: saved.file.file.clone() });
-        }
-        Ok(())
+    /// Whether every transaction has a GTID.
+    pub(super) fn counts_by_gtids(&self) -> bool {
+        self.current.gtid_set.is_some()
     }
-}
-
-/// A connection that is asked questions.
-struct Inquiry<'a> {
-    connection: &'a mut Conn,
-    config: &'a Config,
 }
 
 impl Inquiry<'_> {
-    fn failed(&self, error: mysql_async::Error) -> MysqlError {
-        MysqlError::while_doing("read the state of", &self.config.mysql, error)
-    }
-
     fn wrong(&self, variable: &'static str, found: String, needed: &'static str) -> MysqlError {
         MysqlError::Setting { address: address(&self.config.mysql), variable, found, needed }
-    }
-
-    /// A global variable's value.
-    async fn variable(&mut self, name: &'static str) -> Result<String, MysqlError> {
-        let query = format!("SELECT CAST(@@GLOBAL.{name} AS CHAR)");
-        let value: Option<Option<String>> =
-            self.connection.query_first(query).await.map_err(|error| self.failed(error))?;
-        value.flatten().ok_or(MysqlError::Answer { what: name })
     }
 
     async fn expect(
@@ -134,22 +103,38 @@ impl Inquiry<'_> {
     /// A database whose name has no wildcard must be there. One that the account has no
     /// privilege on is not listed either, and its tables could not be described.
     async fn expect_databases(&mut self) -> Result<(), MysqlError> {
-        let names = self.config.capture.tables.iter().filter_map(|pattern| pattern.split_once('.'));
+        let config = self.config;
+        let names = config.capture.tables.iter().filter_map(|pattern| pattern.split_once('.'));
         for (database, _) in names.filter(|(name, _)| !name.contains(['*', '?'])) {
             let query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?";
-            let found: Option<u8> = self
-                .connection
-                .exec_first(query, (database,))
-                .await
-                .map_err(|error| self.failed(error))?;
-            if found.is_none() {
+            if self.rows_with(query, (database,)).await?.is_empty() {
                 return Err(MysqlError::DatabaseInvisible {
                     database: database.to_owned(),
-                    user: self.config.mysql.user.clone(),
+                    user: config.mysql.user.clone(),
                 });
             }
         }
         Ok(())
+    }
+
+    /// Whether a replication channel or a replication group is set up. One that writes nothing of
+    /// what it gets into its own binlog cannot be read: changes would be missing in silence.
+    async fn is_replica(&mut self) -> Result<bool, MysqlError> {
+        let channels = self.rows_by_either_name("SHOW REPLICA STATUS", "SHOW SLAVE STATUS").await?;
+        if channels.is_empty() {
+            // The variable is there with the plugin only.
+            let group = self.rows("SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'");
+            let name = group.await?.first().and_then(|row| column::<String>(row, 1));
+            return Ok(name.is_some_and(|name| !name.is_empty()));
+        }
+        // Before 8.0.26 the variable has the older name only.
+        let query = "SHOW GLOBAL VARIABLES WHERE variable_name IN
+            ('log_replica_updates', 'log_slave_updates')";
+        let updates = self.rows(query).await?;
+        if updates.iter().any(|row| column_named(row, &["Value"]).as_deref() == Some("OFF")) {
+            return Err(self.wrong("log_replica_updates", "OFF".to_owned(), "ON"));
+        }
+        Ok(true)
     }
 
     /// The end of the binlog and what is executed, from one statement. Its GTID set is what was
@@ -159,39 +144,36 @@ impl Inquiry<'_> {
         server_uuid: ServerUuid,
         with_gtids: bool,
     ) -> Result<Position, MysqlError> {
+        // Before 8.2 the statement has its old name.
         const WHAT: &str = "SHOW BINARY LOG STATUS";
-        let answer = match self.connection.query_first(WHAT).await {
-            // ER_PARSE_ERROR: before 8.2 the statement has its old name.
-            Err(mysql_async::Error::Server(error)) if error.code == 1064 => {
-                self.connection.query_first("SHOW MASTER STATUS").await
-            }
-            answer => answer,
+        let rows = self.rows_by_either_name(WHAT, "SHOW MASTER STATUS").await?;
+        let read = |row: &mysql_async::Row| {
+            let gtids: String = column(row, 4)?;
+            Some(Position {
+                server_uuid,
+                gtid_set: with_gtids.then(|| gtids.parse()).transpose().ok()?,
+                file: FilePosition { file: column(row, 0)?, offset: column(row, 1)? },
+                source_time_us: 0,
+            })
         };
-        let row: Option<(String, u64, String, String, String)> =
-            answer.map_err(|error| self.failed(error))?;
-        let (file, offset, _, _, gtids) = row.ok_or(MysqlError::Answer { what: WHAT })?;
-        let gtid_set: GtidSet = gtids.parse().map_err(|_| MysqlError::Answer { what: WHAT })?;
-        Ok(Position {
-            server_uuid,
-            gtid_set: with_gtids.then_some(gtid_set),
-            file: FilePosition { file, offset },
-            source_time_us: 0,
-        })
+        rows.first().and_then(read).ok_or(MysqlError::Answer { what: WHAT })
     }
 
-    async fn binlog_files(&mut self) -> Result<Vec<String>, MysqlError> {
-        let rows: Vec<mysql_async::Row> =
-            self.connection.query("SHOW BINARY LOGS").await.map_err(|error| self.failed(error))?;
-        Ok(rows.iter().filter_map(|row| row.get::<String, _>(0)).collect())
+    async fn binlog_files(&mut self) -> Result<Vec<BinlogFile>, MysqlError> {
+        const WHAT: &str = "SHOW BINARY LOGS";
+        let read = |row: &mysql_async::Row| {
+            Some(BinlogFile { name: column(row, 0)?, bytes: column(row, 1)? })
+        };
+        let files = self.rows(WHAT).await?.iter().map(read).collect::<Option<_>>();
+        files.ok_or(MysqlError::Answer { what: WHAT })
     }
 
     /// A server id that another client uses shows only when the source throws one of the two out,
     /// so the list of replicas is worth a look. Not being allowed to look is no error.
     async fn warn_of_namesakes(&mut self) {
         let server_id = self.config.server_id();
-        let rows: Vec<mysql_async::Row> =
-            self.connection.query("SHOW REPLICAS").await.unwrap_or_default();
-        if rows.iter().any(|row| row.get::<u32, _>(0) == Some(server_id)) {
+        let rows = self.rows("SHOW REPLICAS").await.unwrap_or_default();
+        if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
             tracing::warn!(
                 server_id,
                 "the source still sends the binlog to a client with this server id, and will \

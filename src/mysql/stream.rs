@@ -10,9 +10,9 @@ use std::{fmt::Write as _, task::Poll, time::Duration};
 use futures_util::{FutureExt as _, StreamExt as _};
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid, prelude::Queryable as _};
 
-use super::{RawEvent, error::MysqlError, queue::EventSender};
+use super::{RawEvent, error::MysqlError, inquiry::within_limit, queue::EventSender};
 use crate::{
-    config::Mysql,
+    config::{Config, Mysql},
     model::{
         gtid::{GtidSet, GtidSource, Interval},
         position::Position,
@@ -46,32 +46,18 @@ impl Dump {
     /// file and offset otherwise.
     pub async fn open(
         mut connection: Conn,
-        config: &Mysql,
-        server_id: u32,
+        config: &Config,
         position: &Position,
     ) -> Result<Self, MysqlError> {
+        let request = request(config.server_id(), position)?;
         let heartbeat = HEARTBEAT.as_nanos();
         let session = format!(
             "SET @source_heartbeat_period = {heartbeat}, @master_heartbeat_period = {heartbeat}, \
              SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
         );
-        let failed = |error| MysqlError::while_doing("open the binlog of", config, error);
-        connection.query_drop(session).await.map_err(failed)?;
-        let request = BinlogStreamRequest::new(server_id);
-        let stream = match &position.gtid_set {
-            Some(set) => {
-                let request = request.with_gtid().with_gtid_set(sids(set)?);
-                connection.get_binlog_stream(request).await
-            }
-            None if position.file.offset > DUMP_OFFSET_MAX => {
-                return Err(MysqlError::OffsetTooLarge(position.file.to_string()));
-            }
-            None => {
-                let file = position.file.file.as_bytes();
-                let request = request.with_filename(file).with_pos(position.file.offset);
-                connection.get_binlog_stream(request).await
-            }
-        };
+        let failed = |error| MysqlError::while_doing("open the binlog of", &config.mysql, error);
+        within_limit(config, connection.query_drop(session)).await?.map_err(failed)?;
+        let stream = within_limit(config, connection.get_binlog_stream(request)).await?;
         Ok(Self { stream: stream.map_err(failed)? })
     }
 
@@ -119,6 +105,17 @@ impl Dump {
     }
 }
 
+/// What is asked for: all that follows the position, by GTIDs if it has them.
+fn request(server_id: u32, position: &Position) -> Result<BinlogStreamRequest<'_>, MysqlError> {
+    let request = BinlogStreamRequest::new(server_id);
+    let file = &position.file;
+    match &position.gtid_set {
+        Some(set) => Ok(request.with_gtid().with_gtid_set(sids(set)?)),
+        None if DUMP_OFFSET_MAX < file.offset => Err(MysqlError::OffsetTooLarge(file.to_string())),
+        None => Ok(request.with_filename(file.file.as_bytes()).with_pos(file.offset)),
+    }
+}
+
 /// The set as the dump request takes it: one entry for each UUID and tag.
 fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, MysqlError> {
     let sid = |(source, intervals): (&GtidSource, &[Interval])| {
@@ -131,4 +128,45 @@ fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, MysqlError> {
         text.parse().map_err(|_| MysqlError::GtidSet(source.to_string()))
     };
     set.iter().map(sid).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DUMP_OFFSET_MAX, request, sids};
+    use crate::{
+        error::{Failure, Verdict},
+        model::position::{FilePosition, Position},
+    };
+
+    const UUID: &str = "0e4d5dcd-a33b-11ea-80f1-02010a22a99e";
+
+    fn position(gtids: Option<&str>, offset: u64) -> Position {
+        Position {
+            server_uuid: UUID.parse().unwrap(),
+            gtid_set: gtids.map(|text| text.parse().unwrap()),
+            file: FilePosition { file: "binlog.000007".to_owned(), offset },
+            source_time_us: 0,
+        }
+    }
+
+    /// The request has 32 bits, and would begin somewhere else.
+    #[test]
+    fn a_start_beyond_four_gib_of_a_file_needs_gtids() {
+        assert!(request(1, &position(None, DUMP_OFFSET_MAX)).is_ok());
+        let refused = request(1, &position(None, DUMP_OFFSET_MAX + 1)).err().unwrap();
+        let failure = Failure::from(refused);
+        assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, "offset_too_large"));
+        assert!(failure.message.contains("binlog.000007:4294967296"), "{failure}");
+        let gtids = format!("{UUID}:1-5");
+        assert!(request(1, &position(Some(&gtids), DUMP_OFFSET_MAX + 1)).is_ok());
+    }
+
+    #[test]
+    fn tags_are_requested_as_sources_of_their_own() {
+        let set = format!("{UUID}:1-3:7:blue:1:3-4");
+        let sids = sids(&set.parse().unwrap()).unwrap();
+        let text: Vec<String> = sids.iter().map(|sid| format!("{sid:?}")).collect();
+        assert_eq!(sids.len(), 2, "{text:?}");
+        assert!(text[1].contains("blue"), "{text:?}");
+    }
 }

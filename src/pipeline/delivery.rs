@@ -21,7 +21,10 @@ use crate::{
     error::{Failure, Verdict},
     failpoints::{self, Point},
     metrics::Metrics,
-    model::{change::Operation, position::Position},
+    model::{
+        change::Operation,
+        position::{FilePosition, Position},
+    },
     produce::{Commit, ProduceError, Producer, TopicId},
     runtime::{since_epoch, wall_clock},
     status::{State, Status},
@@ -34,6 +37,9 @@ const QUIET_COMMIT_S: u64 = 10;
 /// An epoch that has taken in all there was after this time works, even without a commit. Longer
 /// than it takes a busy source to send what follows the position.
 const SILENT_PROGRESS: Duration = Duration::from_secs(10);
+
+/// Where a binlog file's first event begins, behind its magic number.
+const FILE_START: u64 = 4;
 
 /// Delivers rows and remembers how far.
 pub(super) struct Delivery {
@@ -208,6 +214,24 @@ impl Delivery {
         self.metrics.transactions.inc();
         advance(&mut self.record.position, finished);
         if self.is_due() { self.commit() } else { Ok(()) }
+    }
+
+    /// The stream is between two transactions here. A source that changes nothing still begins
+    /// new files and purges old ones: a position that stayed behind would be gone, though nothing
+    /// is lost, and never reach the end of a file that holds nothing.
+    pub(super) fn reach(&mut self, border: &FilePosition) {
+        let last = &mut self.record.position.file;
+        // A dump by GTIDs may begin in a file before that of the position, and a heartbeat of it
+        // may be inside a transaction that it leaves out: of such a one only the file counts.
+        let by_gtids = self.record.position.gtid_set.is_some();
+        if self.inside || border <= last || (by_gtids && border.file == last.file) {
+            return;
+        }
+        self.moved |= border.file != last.file;
+        last.clone_from(border);
+        if by_gtids {
+            last.offset = FILE_START;
+        }
     }
 
     /// Nothing waits in the queue: a batch at a border ends, so that a lone change is visible.

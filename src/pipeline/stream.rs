@@ -53,6 +53,9 @@ impl Stream {
         loop {
             let mut received = self.queue.receive(Duration::ZERO);
             if matches!(received, Received::Empty) {
+                if let Some(border) = self.decoder.border() {
+                    self.delivery.reach(border);
+                }
                 self.delivery.idle()?;
                 if let Some(outcome) = self.outcome()? {
                     return Ok(outcome);

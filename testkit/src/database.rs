@@ -208,6 +208,14 @@ impl Database {
     pub fn address(&self) -> DatabaseAddress {
         DatabaseAddress { name: self.name.clone(), server: self.server.clone() }
     }
+
+    /// A connection to the same database on another server, which replicates it.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not have it.
+    pub fn connect_to(&self, server: impl Into<ServerAddress>) -> Result<Self> {
+        DatabaseAddress { name: self.name.clone(), server: server.into() }.connect()
+    }
 }
 
 /// Logs in as root, without strict mode for none but with the zone in which times compare.

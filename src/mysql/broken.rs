@@ -1,0 +1,184 @@
+//! Why the source cannot be read on from the saved position, and the command to run next.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::{
+    error::Verdict,
+    model::{gtid::ServerUuid, position::FilePosition},
+};
+
+/// A break between what is delivered and what the source has, and where to act on it.
+#[derive(Debug)]
+pub struct Broken {
+    /// What is wrong.
+    pub what: Break,
+    /// Host and port.
+    pub address: String,
+    /// Where the saved position is.
+    pub bootstrap_servers: String,
+    /// The topic that holds it.
+    pub state_topic: String,
+}
+
+/// A break between what is delivered and what the source has.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Break {
+    /// Binlogs that were not read are gone.
+    #[error("the binlogs after the saved position are gone from it: {missing} was purged")]
+    Purged {
+        /// What is missing, as a GTID set or a file.
+        missing: String,
+    },
+    /// The server's files are numbered below the saved one.
+    #[error(
+        "it was reset or restored from an older copy: its last binlog is {last}, the saved \
+         position is {saved}"
+    )]
+    Reset {
+        /// The saved place.
+        saved: FilePosition,
+        /// The last file.
+        last: String,
+    },
+    /// The saved file is shorter than it was.
+    #[error(
+        "it lost the end of its binlog: the saved position is {saved}, the file ends at {bytes}"
+    )]
+    Truncated {
+        /// The saved place.
+        saved: FilePosition,
+        /// Where the file ends.
+        bytes: u64,
+    },
+    /// No transaction begins or ends where one did.
+    #[error("it has another binlog than before: no transaction ends at the saved position {saved}")]
+    Rewritten {
+        /// The saved place.
+        saved: FilePosition,
+    },
+    /// The server lacks what was delivered, and will not get it.
+    #[error(
+        "it lacks {count} transaction(s) that were delivered: {missing}{}",
+        if *lacks_own { ", which are its own" } else { "" }
+    )]
+    Diverged {
+        /// What it lacks.
+        missing: String,
+        /// How many that are.
+        count: u64,
+        /// Whether it numbered some of them itself, so that it had them.
+        lacks_own: bool,
+    },
+    /// A replica that has not applied what was delivered.
+    #[error("it is a replica that has yet to apply {count} delivered transaction(s): {missing}")]
+    Behind {
+        /// What it lacks.
+        missing: String,
+        /// How many that are.
+        count: u64,
+    },
+    /// A place in a file of another server.
+    #[error("it is server {is}, but the saved position {saved} belongs to server {was}")]
+    OtherServer {
+        /// The saved place.
+        saved: FilePosition,
+        /// The server it belongs to.
+        was: ServerUuid,
+        /// The server that answered.
+        is: ServerUuid,
+    },
+    /// A position by GTIDs on a server where a transaction may have none.
+    #[error("it runs with gtid_mode={mode}, and the saved position counts by GTIDs")]
+    GtidsOff {
+        /// Its `gtid_mode`.
+        mode: String,
+    },
+    /// Transactions without GTIDs that were not read, on a server that sends none any more.
+    #[error("it runs with gtid_mode=ON, and transactions in {file} have no GTID and were not read")]
+    Unnamed {
+        /// The first file with such a transaction.
+        file: String,
+    },
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot go on reading MySQL {}: {}", self.address, self.what)
+    }
+}
+
+impl Broken {
+    /// What it means: verdict, reason and hint.
+    pub(super) fn meaning(&self) -> (Verdict, &'static str, String) {
+        let anew = self.anew();
+        let (reason, hint) = match &self.what {
+            Break::Purged { .. } => (
+                "position_purged",
+                format!(
+                    "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on RDS: \
+                     CALL mysql.rds_set_configuration('binlog retention hours', 168);). Point \
+                     mysql.host to a server that still has them, if there is one, or {anew}"
+                ),
+            ),
+            Break::Reset { .. } | Break::Rewritten { .. } => (
+                "source_reset",
+                format!("Point mysql.host to the server that has the old history, or {anew}"),
+            ),
+            Break::Truncated { .. } => (
+                "source_lost_tail",
+                format!(
+                    "It crashed without having written all of it (SET PERSIST sync_binlog = 1; \
+                     prevents that) or is an older copy. Point mysql.host to a server that has \
+                     it all, or {anew}"
+                ),
+            ),
+            Break::Diverged { .. } => (
+                "source_diverged",
+                format!(
+                    "Point mysql.host to the server that has them (there, SELECT \
+                     @@GLOBAL.gtid_executed; shows them), or {anew}"
+                ),
+            ),
+            Break::Behind { .. } => return behind(),
+            Break::OtherServer { was, .. } => (
+                "source_changed",
+                format!(
+                    "Without GTIDs a position counts on one server only. Point mysql.host back to \
+                     the one whose SELECT @@server_uuid; is {was}, or {anew}"
+                ),
+            ),
+            Break::Unnamed { .. } => (
+                "gtid_mode",
+                format!(
+                    "SET GLOBAL gtid_mode = ON_PERMISSIVE; lets it catch up, ON comes after that; \
+                     or {anew}"
+                ),
+            ),
+            Break::GtidsOff { .. } => (
+                "gtid_mode",
+                format!(
+                    "Turn GTIDs on again, step by step: SET PERSIST gtid_mode = OFF_PERMISSIVE; \
+                     ON_PERMISSIVE; ON; or {anew}"
+                ),
+            ),
+        };
+        (Verdict::Halt, reason, hint)
+    }
+
+    /// The way out that gives changes up, and what that costs.
+    fn anew(&self) -> String {
+        format!(
+            "give up the changes since the saved position and begin at the current one: \
+             kafka-topics.sh --bootstrap-server {} --delete --topic {}",
+            self.bootstrap_servers, self.state_topic
+        )
+    }
+}
+
+fn behind() -> (Verdict, &'static str, String) {
+    let hint = "It goes on by itself when they are applied. SHOW REPLICA STATUS; there says what \
+                it waits for; a stopped one needs START REPLICA;";
+    (Verdict::Recycle, "source_behind", hint.to_owned())
+}

@@ -1,0 +1,266 @@
+//! Whether the source goes on exactly where the saved position ends.
+//!
+//! # What must hold
+//! Let D be the transactions that are delivered, E those that the source has executed and P those
+//! of E whose binlogs are gone (`gtid_purged`). A dump that leaves out D sends E − P − D. So
+//! nothing is missing if P ⊆ D, and nothing was delivered that the source does not have if D ⊆ E.
+//! The server itself refuses only GTIDs of its own UUID that it lacks; those of another are
+//! accepted in silence, so a fail-over to a server that lost transactions shows here or nowhere.
+//!
+//! Sets of numbers say nothing about a server that gives numbers a second time: after a RESET,
+//! a restore or a crash that lost the end of the binlog it has them all again before long, for
+//! other transactions. Its files tell: on the server that the position was saved on, the saved
+//! file must be as long as it was, a transaction must end where the position says, and the files
+//! are numbered upwards.
+//!
+//! # Without GTIDs
+//! With a `gtid_mode` other than `ON` a transaction may have no GTID, and the position is the
+//! place in the file, which counts on one server only. A position changes from one kind to the
+//! other only where both say the same: the GTIDs before the place are exactly the saved ones.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use mysql_async::Conn;
+use tokio::time::Instant;
+
+use super::{
+    broken::{Break, Broken},
+    connection::address,
+    error::MysqlError,
+    inquiry::Inquiry,
+    server::Server,
+};
+use crate::{
+    config::Config,
+    model::{
+        gtid::{GtidSet, ServerUuid},
+        position::{FilePosition, Position},
+    },
+};
+
+/// How long a replica may lack delivered transactions without getting any of them. Long enough
+/// for one that applies a large transaction, short enough for somebody to hear of it.
+const BEHIND_PATIENCE: Duration = Duration::from_mins(10);
+
+/// From here on offsets of a stream by GTIDs that began in the middle of a file are not reliable:
+/// the wire has 32 bits for them. The end of a file needs no look either: it is a border.
+const OFFSET_MAX: u64 = 0xffff_ffff;
+
+/// Where a binlog file's first event begins, behind its magic number.
+const FILE_START: u64 = 4;
+
+/// What is remembered about the source from one connection to the next.
+#[derive(Default)]
+pub struct Continuity {
+    /// When the replica that is waited for last came nearer, and how much it lacked then.
+    behind: Option<(Instant, u64)>,
+    /// Servers whose transactions appeared since the position was saved, and were told.
+    told: BTreeSet<ServerUuid>,
+}
+
+/// What became of the saved place on the server it belongs to.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// The file is there and reaches to the place.
+    Kept { file_bytes: u64 },
+    /// The file is gone, as old ones go.
+    Gone,
+}
+
+impl Continuity {
+    /// Where on this server to go on from a saved position; an error if that would lose a change
+    /// or deliver one twice.
+    pub async fn resume(
+        &mut self,
+        connection: &mut Conn,
+        config: &Config,
+        server: &Server,
+        saved: &Position,
+    ) -> Result<Position, MysqlError> {
+        let mut source = Inquiry::new(connection, config);
+        let judged = self.judge(server, saved, Instant::now());
+        let mut position = judged.map_err(|breach| broken(breach, config))?;
+        if let Ok(Place::Kept { file_bytes }) = place_of(server, saved)
+            && saved.file.offset < file_bytes.min(OFFSET_MAX)
+            && !source.is_border(&saved.file, file_bytes).await?
+        {
+            return Err(broken(Break::Rewritten { saved: saved.file.clone() }, config));
+        }
+        match (&saved.gtid_set, server.counts_by_gtids()) {
+            (Some(delivered), false) => {
+                let before = source.before(&saved.file).await?;
+                if before.gtids != *delivered {
+                    let mode = server.gtid_mode.clone();
+                    return Err(broken(Break::GtidsOff { mode }, config));
+                }
+                tracing::warn!(
+                    gtid_mode = server.gtid_mode,
+                    "not every transaction has a GTID any more: from here on the position counts \
+                     by file and offset, on this server only"
+                );
+                position.gtid_set = None;
+            }
+            (None, true) => {
+                let before = source.before(&saved.file).await?;
+                // A dump by GTIDs ends at a transaction without one in its first file, delivered
+                // or not, and passes over those in files before that one.
+                let unnamed = unnamed_after(&mut source, server, saved).await?;
+                if !before.has_anonymous && unnamed.is_none() {
+                    tracing::info!("every transaction has a GTID now: the position counts by them");
+                    position.gtid_set = Some(before.gtids);
+                }
+            }
+            (Some(delivered), true) => {
+                if let Some(file) = unnamed_after(&mut source, server, saved).await? {
+                    return Err(broken(Break::Unnamed { file }, config));
+                }
+                self.tell_of_new_servers(server, saved, delivered);
+            }
+            (None, false) => {}
+        }
+        Ok(position)
+    }
+
+    /// Everything that can be told without another question.
+    fn judge(
+        &mut self,
+        server: &Server,
+        saved: &Position,
+        now: Instant,
+    ) -> Result<Position, Break> {
+        let is_same = saved.server_uuid == server.uuid;
+        let place = place_of(server, saved);
+        if let (Some(delivered), Some(executed)) = (&saved.gtid_set, &server.current.gtid_set) {
+            let missing = delivered.minus(executed);
+            if !missing.is_empty() {
+                place?;
+                return Err(self.without(&missing, server, now));
+            }
+            self.behind = None;
+            let missing = server.purged.minus(delivered);
+            if !missing.is_empty() {
+                return Err(Break::Purged { missing: missing.brief().to_string() });
+            }
+            place?;
+            return Ok(saved.clone().on_server(server.uuid));
+        }
+        if !is_same {
+            return Err(match &saved.gtid_set {
+                Some(_) => Break::GtidsOff { mode: server.gtid_mode.clone() },
+                None => Break::OtherServer {
+                    saved: saved.file.clone(),
+                    was: saved.server_uuid,
+                    is: server.uuid,
+                },
+            });
+        }
+        match place? {
+            Place::Kept { .. } => Ok(saved.clone()),
+            Place::Gone => Err(Break::Purged { missing: saved.file.file.clone() }),
+        }
+    }
+
+    /// Delivered transactions that the server does not have: it is behind, or it is another
+    /// history.
+    fn without(&mut self, missing: &GtidSet, server: &Server, now: Instant) -> Break {
+        let lacks_own = missing.uuids().any(|uuid| uuid == server.uuid);
+        let count = missing.len();
+        let since = match self.behind {
+            Some((since, before)) if before <= count => since,
+            _ => now,
+        };
+        let is_waiting = server.is_replica && !lacks_own;
+        self.behind = is_waiting.then_some((since, count));
+        let missing = missing.brief().to_string();
+        if is_waiting && now.duration_since(since) < BEHIND_PATIENCE {
+            return Break::Behind { missing, count };
+        }
+        Break::Diverged { missing, count, lacks_own }
+    }
+
+    /// A fail-over is told each time, a server whose transactions were never seen before once.
+    fn tell_of_new_servers(&mut self, server: &Server, saved: &Position, delivered: &GtidSet) {
+        if saved.server_uuid != server.uuid {
+            tracing::info!(
+                was = %saved.server_uuid,
+                is = %server.uuid,
+                "the source is another server than before; going on by GTIDs"
+            );
+        }
+        let mut known: BTreeSet<ServerUuid> = delivered.uuids().collect();
+        // The server that the position is of may have had nothing to say until now.
+        known.insert(saved.server_uuid);
+        let fresh = server.current.gtid_set.iter().flat_map(GtidSet::uuids);
+        for uuid in fresh.filter(|uuid| !known.contains(uuid)) {
+            if self.told.insert(uuid) {
+                tracing::warn!(
+                    server_uuid = %uuid,
+                    "the source has transactions of a server that had none before: they are \
+                     delivered like all others; after a fail-over they may be errant ones, which \
+                     no other server has"
+                );
+            }
+        }
+    }
+}
+
+/// The first file, from the saved place on, that begins with a transaction without a GTID.
+///
+/// A dump by GTIDs begins in the last file before which everything is delivered, by the GTIDs at
+/// its head: it would pass over such a file without a word. The server begins a file with each
+/// change of `gtid_mode`, and all transactions that begin on it while it gives no GTIDs have none,
+/// so the first one of each file tells.
+async fn unnamed_after(
+    source: &mut Inquiry<'_>,
+    server: &Server,
+    saved: &Position,
+) -> Result<Option<String>, MysqlError> {
+    if saved.server_uuid != server.uuid {
+        return Ok(None);
+    }
+    for file in &server.files {
+        let mut place = FilePosition { file: file.name.clone(), offset: FILE_START };
+        if file.name == saved.file.file {
+            place.offset = saved.file.offset;
+        } else if place < saved.file {
+            continue;
+        }
+        if place.offset < file.bytes && source.begins_anonymous(&place).await? {
+            return Ok(Some(place.file));
+        }
+    }
+    Ok(None)
+}
+
+fn broken(what: Break, config: &Config) -> MysqlError {
+    MysqlError::Broken(Box::new(Broken {
+        what,
+        address: address(&config.mysql),
+        bootstrap_servers: config.kafka.bootstrap_servers.clone(),
+        state_topic: config.state_topic(),
+    }))
+}
+
+/// What became of the saved file and offset. On another server they mean nothing.
+fn place_of(server: &Server, saved: &Position) -> Result<Place, Break> {
+    let at = &saved.file;
+    if saved.server_uuid != server.uuid || at.file.is_empty() {
+        return Ok(Place::Gone);
+    }
+    if let Some(file) = server.files.iter().find(|file| file.name == at.file) {
+        if file.bytes < at.offset {
+            return Err(Break::Truncated { saved: at.clone(), bytes: file.bytes });
+        }
+        return Ok(Place::Kept { file_bytes: file.bytes });
+    }
+    let end = &server.current.file;
+    // A server that was given another `log_bin` counts anew, under another name.
+    if end.base_name() == at.base_name() && end.file_number() < at.file_number() {
+        return Err(Break::Reset { saved: at.clone(), last: end.file.clone() });
+    }
+    Ok(Place::Gone)
+}
+
+#[cfg(test)]
+#[path = "continuity_tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! Servers that are the same by name and number and have another history than the one delivered.
+
+use std::fs::File;
+
+use testkit::Result;
+use testkit::xtask::stack::{Mysql, Server as _};
+
+use super::{assert_halted, assert_halts, copy_data, end_of_binlog, setup_on};
+use crate::setup::{Setup, private_mysql};
+
+/// More transactions than a test made before, so that every number is there again.
+const MANY: usize = 60;
+
+#[test]
+fn a_server_with_another_history_is_not_gone_on_with() -> Result<()> {
+    let mut mysql = private_mysql(&[])?;
+    an_older_copy_is_restored(&mut mysql)?;
+    the_end_of_the_binlog_is_lost(&mut mysql)?;
+    it_is_reset(&mysql)?;
+    it_is_reset_while_it_is_read(&mysql)
+}
+
+fn insert(setup: &mut Setup, count: usize) -> Result<()> {
+    insert_text(setup, "x", count)
+}
+
+/// What is not as long as the rows before ends at other places of a file.
+fn insert_text(setup: &mut Setup, text: &str, count: usize) -> Result<()> {
+    for _ in 0..count {
+        let insert = format!("INSERT INTO rows_written (text) VALUES ('{text}')");
+        setup.database.execute(&insert)?;
+    }
+    Ok(())
+}
+
+fn an_older_copy_is_restored(mysql: &mut Mysql) -> Result<()> {
+    // GIVEN changes that are delivered and younger than a copy of the data
+    let mut setup = setup_on(mysql, "restored")?;
+    setup.catch_up()?;
+    let data = mysql.data_folder();
+    let copy = data.with_file_name("copy");
+    mysql.stop()?;
+    copy_data(&data, &copy)?;
+    mysql.start_again()?;
+    setup.database = setup.database.connect_again()?;
+    insert(&mut setup, 20)?;
+    setup.catch_up()?;
+    // WHEN the copy takes their place
+    mysql.stop()?;
+    copy_data(&copy, &data)?;
+    std::fs::remove_dir_all(&copy)?;
+    mysql.start_again()?;
+    setup.database = setup.database.connect_again()?;
+    // THEN it stops, and still does when all the numbers are there again
+    assert_halts(&setup, "source_lost_tail", &["older copy", "kafka-topics.sh"])?;
+    insert_text(&mut setup, "another history", MANY)?;
+    assert_halts(&setup, "source_reset", &["no transaction ends at", "kafka-topics.sh"])
+}
+
+fn the_end_of_the_binlog_is_lost(mysql: &mut Mysql) -> Result<()> {
+    // GIVEN a delivered change at the end of the binlog
+    let mut setup = setup_on(mysql, "lost_tail")?;
+    setup.catch_up()?;
+    let (file, offset) = end_of_binlog(mysql)?;
+    insert(&mut setup, 3)?;
+    setup.catch_up()?;
+    // WHEN the server crashes and that end was not on the disk
+    mysql.kill()?;
+    let binlog = mysql.data_folder().join(&file);
+    File::options().write(true).open(binlog)?.set_len(offset)?;
+    mysql.start_again()?;
+    setup.database = setup.database.connect_again()?;
+    // THEN it stops, and still does when the numbers are given again
+    assert_halts(&setup, "source_lost_tail", &["sync_binlog", &file, "kafka-topics.sh"])?;
+    insert(&mut setup, MANY)?;
+    assert_halts(&setup, "source_lost_tail", &["sync_binlog", &file])
+}
+
+fn it_is_reset(mysql: &Mysql) -> Result<()> {
+    // GIVEN a position in a later file
+    let mut setup = setup_on(mysql, "reset")?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS; FLUSH BINARY LOGS; FLUSH BINARY LOGS")?;
+    setup.catch_up()?;
+    insert(&mut setup, 3)?;
+    setup.catch_up()?;
+    // WHEN the server forgets everything
+    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    // THEN it stops, and still does when all the numbers are there again
+    assert_halts(&setup, "source_reset", &["binlog.000003", "binlog.000001"])?;
+    insert(&mut setup, MANY)?;
+    assert_halts(&setup, "source_reset", &["binlog.000003", "binlog.000001"])?;
+    // AND when the saved file is there again, with something else in it
+    mysql.sql("FLUSH BINARY LOGS; FLUSH BINARY LOGS")?;
+    insert_text(&mut setup, "another history", MANY)?;
+    assert_halts(&setup, "source_reset", &["no transaction ends at", "binlog.000003"])
+}
+
+fn it_is_reset_while_it_is_read(mysql: &Mysql) -> Result<()> {
+    let mut setup = setup_on(mysql, "reset_running")?;
+    let mut connector = setup.start()?;
+    insert(&mut setup, 3)?;
+    setup.consumer("rows_written")?.take(3)?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    insert(&mut setup, 1)?;
+    let exit = connector.wait_for_exit()?;
+    assert_halted(&setup, &exit, "source_reset", &["kafka-topics.sh"]);
+    Ok(())
+}

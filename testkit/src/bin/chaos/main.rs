@@ -12,7 +12,7 @@ use testkit::xtask::interrupt::{self, Interrupted};
 use testkit::xtask::progress::{human, say};
 use testkit::xtask::stack::Cache;
 use testkit::xtask::stopwatch::Stopwatch;
-use testkit::{Context, Result, environment};
+use testkit::{Context, Error, Result, environment};
 
 fn main() -> ExitCode {
     match interrupt::listen().and_then(|()| run()) {
@@ -26,6 +26,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// How many violations of a round are printed; its log has all of them.
+const TOLD_MAX: u32 = 10;
+
 /// Runs rounds until the time is up or a promise is broken; true if none is.
 fn run() -> Result<bool> {
     let mut arguments = std::env::args().skip(1);
@@ -36,12 +39,18 @@ fn run() -> Result<bool> {
     say(format!("seed {seed}; servers and workload are ready"));
     let mut outcome = Ok(());
     for number in 0.. {
-        if Duration::from_secs(60 * minutes) <= stopwatch.elapsed() {
-            break;
-        }
         let seed = seed.wrapping_add(number);
         let steps = plan::round(seed);
-        outcome = campaign.round(seed, &steps, |violation| say(format!("VIOLATION {violation}")));
+        let mut told = 0;
+        outcome = campaign.round(seed, &steps, |violation| {
+            told += 1;
+            if told <= TOLD_MAX {
+                say(format!("VIOLATION {violation}"));
+            }
+        });
+        if outcome.as_ref().is_err_and(Error::is::<Interrupted>) {
+            break;
+        }
         if outcome.is_err() || !campaign.report().violations.is_empty() {
             let log = std::env::current_exe()?.with_file_name(format!("chaos-{seed}.log"));
             std::fs::write(&log, campaign.log())?;
@@ -61,6 +70,9 @@ fn run() -> Result<bool> {
             report.faults_struck(),
             report.compared.changes
         ));
+        if Duration::from_secs(60 * minutes) <= stopwatch.elapsed() {
+            break;
+        }
     }
     let report = campaign.report();
     say(format!("seed {seed}, {}\n{report}", human(stopwatch.elapsed())));

@@ -133,13 +133,20 @@ pub enum TruncatePolicy {
 }
 
 /// `[snapshot]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Snapshot {
     /// Whether the rows that exist already are read.
-    #[serde(default)]
     pub mode: SnapshotMode,
+    /// Most rows of one chunk; fewer if they are large or slow to read.
+    pub chunk_rows_max: u32,
+    /// Connections that read chunks.
+    pub threads: usize,
+    /// Tables to read before all others, in this order, by `database.table`.
+    pub order: Vec<String>,
+    /// Conditions on the rows that are read, in SQL, by `database.table`.
+    pub r#where: BTreeMap<String, String>,
 }
 
 /// Whether the rows that exist already are read.
@@ -147,10 +154,11 @@ pub struct Snapshot {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotMode {
-    /// Read tables that have no committed snapshot. Not there yet: the first start begins at the
-    /// current position and says so.
+    /// Read tables that have no committed snapshot, beside the stream.
     #[default]
     Initial,
+    /// The same, and end when all are read.
+    InitialOnly,
     /// Start at the current position.
     Never,
 }
@@ -236,6 +244,12 @@ pub struct Admin {
     pub stay_after_halt: bool,
 }
 
+/// A chunk of narrow rows takes some 20 ms to read: short, so that few changes fall into its window.
+const CHUNK_ROWS_MAX: u32 = 10_000;
+
+/// One reads while the other asks for bounds: more gain only where the network is slow.
+const SNAPSHOT_THREADS: usize = 2;
+
 /// An idle source commits at once, so this bounds how stale a busy topic is, not a quiet one.
 /// Longer gains little: draining an 8 MiB queue costs 25 ms a commit, 5 % of this.
 const BATCH_AGE_MAX_MS: u64 = 500;
@@ -248,6 +262,18 @@ const DRAIN_TIMEOUT_MS: u64 = 25_000;
 
 fn default_mysql_port() -> u16 {
     3306
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            mode: SnapshotMode::default(),
+            chunk_rows_max: CHUNK_ROWS_MAX,
+            threads: SNAPSHOT_THREADS,
+            order: Vec::new(),
+            r#where: BTreeMap::new(),
+        }
+    }
 }
 
 impl Default for TopicSettings {

@@ -4,7 +4,7 @@
 //! program that they start, a release never does. `TAILWATER_FAILPOINT=flushed:3` ends
 //! the process when the third batch has been flushed.
 
-/// The places, in the order in which a batch passes them.
+/// The places, in the order in which a batch and then a chunk passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
     /// The start's own position is committed; nothing is streamed yet.
@@ -19,6 +19,14 @@ pub enum Point {
     Positioned,
     /// The transaction is committed; nobody knows yet.
     Committed,
+    /// What was processed when a window opened is visible.
+    ChunkFenced,
+    /// A chunk's rows are read.
+    ChunkSelected,
+    /// It is known what the stream must process before they are delivered.
+    ChunkBounded,
+    /// A chunk's rows are sent.
+    ChunkSent,
 }
 
 /// Ends the process here if a test asked for it.
@@ -41,13 +49,17 @@ mod armed {
     /// The armed point and how often it is still passed unharmed.
     static ARMED: OnceLock<(Point, AtomicU32)> = OnceLock::new();
 
-    const POINTS: [(&str, Point); 6] = [
+    const POINTS: [(&str, Point); 10] = [
         ("started", Point::Started),
         ("begun", Point::Begun),
         ("sent", Point::Sent),
         ("flushed", Point::Flushed),
         ("positioned", Point::Positioned),
         ("committed", Point::Committed),
+        ("chunk_fenced", Point::ChunkFenced),
+        ("chunk_selected", Point::ChunkSelected),
+        ("chunk_bounded", Point::ChunkBounded),
+        ("chunk_sent", Point::ChunkSent),
     ];
 
     /// Arms a point: `flushed` the first time it is reached, `flushed:3` the third. `None` if the

@@ -7,6 +7,8 @@
 //!                                  (+ catalog)   record shape           position ◀─ commit
 //! ```
 //!
+//! Rows that exist already come from `snapshot` and take the same way from `encode` on.
+//!
 //! Reading order: the modules below stand in the order data flows. A stage knows the words of
 //! `model` and nothing of another stage; `pipeline` alone knows the order.
 
@@ -26,6 +28,7 @@ pub mod map;
 pub mod encode;
 pub mod produce;
 pub mod commit;
+pub mod snapshot;
 pub mod admin;
 
 pub mod pipeline;

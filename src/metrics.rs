@@ -27,7 +27,7 @@ pub struct RowLabels {
     pub database: String,
     /// The source table.
     pub table: String,
-    /// `insert`, `update` or `delete`.
+    /// `insert`, `update`, `delete` or `read`.
     pub operation: &'static str,
 }
 
@@ -77,10 +77,11 @@ pub struct Metrics {
 #[derive(Clone)]
 pub struct TableMetrics {
     /// By operation, in the order of [`OPERATIONS`].
-    counters: [(Counter, Counter); 3],
+    counters: [(Counter, Counter); 4],
 }
 
-const OPERATIONS: [Operation; 3] = [Operation::Insert, Operation::Update, Operation::Delete];
+const OPERATIONS: [Operation; 4] =
+    [Operation::Insert, Operation::Update, Operation::Delete, Operation::Read];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -178,11 +179,12 @@ impl Metrics {
 impl TableMetrics {
     /// Counts rows of one operation and the bytes of their records.
     pub fn count(&self, operation: Operation, rows: u64, bytes: u64) {
-        let [insert, update, delete] = &self.counters;
+        let [insert, update, delete, read] = &self.counters;
         let (row_counter, byte_counter) = match operation {
             Operation::Insert => insert,
             Operation::Update => update,
             Operation::Delete => delete,
+            Operation::Read => read,
         };
         row_counter.inc_by(rows);
         byte_counter.inc_by(bytes);

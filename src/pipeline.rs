@@ -18,15 +18,15 @@
 //! committed records sees both or neither. A start reads the position after it has fenced all
 //! older producers, so nobody can move it any more, and streams exactly what follows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
 use crate::{
-    commit::{self, PositionRecord},
+    commit::{self, Loaded, PositionRecord},
     config::{self, Config, SnapshotMode},
-    decode::{Decoder, JsonText},
+    decode::{self, Decoder, JsonText},
     encode::Registry,
     error::{Failure, Verdict},
     map::Filter,
@@ -36,6 +36,7 @@ use crate::{
     produce::{self, Producer, TopicId},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
+    snapshot::{self, Listed, ProgressRecord, Snapshot},
     status::{State, Status},
 };
 
@@ -222,9 +223,18 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         prepared = prepare(run, progress) => prepared?,
         () = run.shutdown.requested() => return Ok(Outcome::Drained),
     };
-    let Prepared { fenced, dump, server, position } = prepared;
+    let Prepared { mut fenced, dump, server, position, tables } = prepared;
     let partial = fenced.saved.as_ref().and_then(|saved| saved.partial.clone());
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
+    let waker = sender.waker();
+    let snapshot = tables.map(|tables| {
+        let settings = snapshot::Settings {
+            config: Arc::clone(&run.config),
+            decode_text: decode::decode_text,
+            wake: Box::new(move || waker.wake()),
+        };
+        Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots))
+    });
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
     let databases = filter.clone();
@@ -241,6 +251,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         decoder,
         queue,
         target: progress.target.clone().filter(|_| run.until_caught_up),
+        ends_with_snapshot: run.config.snapshot.mode == SnapshotMode::InitialOnly,
         shutdown: run.shutdown.clone(),
         patience: run.config.delivery.drain_timeout() / 2,
         delivery: Delivery::new(
@@ -253,6 +264,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
                 Arc::clone(&progress.registry),
                 Arc::clone(&run.metrics),
             ),
+            snapshot,
         ),
     };
     let ended = blocking_named("pipeline", move || stream.run()).await;
@@ -271,6 +283,8 @@ struct Prepared {
     dump: Dump,
     server: Server,
     position: Position,
+    /// The captured tables that exist; `None` if their rows are not wanted.
+    tables: Option<Vec<Listed>>,
 }
 
 /// A producer that no older one can disturb, and what the last one left.
@@ -280,6 +294,8 @@ struct Fenced {
     /// Number of the last position record, 0 before the first.
     seq: u64,
     saved: Option<PositionRecord>,
+    /// How far each table's snapshot is, by the table's name.
+    snapshots: BTreeMap<String, ProgressRecord>,
 }
 
 async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
@@ -296,17 +312,26 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     // Asked after the position was loaded: a position cannot be ahead of what is asked later.
     let server = Server::inspect(&mut connection, config).await?;
     progress.target.get_or_insert_with(|| server.current.clone());
-    let position = match &fenced.saved {
-        Some(saved) => {
-            let source = &mut progress.source;
-            let position = source.resume(&mut connection, config, &server, &saved.position).await?;
-            tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
-            position
+    let position = if let Some(saved) = &fenced.saved {
+        let source = &mut progress.source;
+        let position = source.resume(&mut connection, config, &server, &saved.position).await?;
+        tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
+        position
+    } else {
+        tracing::info!(position = %server.current, "first start at the current position");
+        server.current.clone()
+    };
+    // Listed after the position: a table that is missing here is created in the stream.
+    let tables = match config.snapshot.mode {
+        SnapshotMode::Never => None,
+        SnapshotMode::Initial | SnapshotMode::InitialOnly => {
+            let filter = Filter::new(&config.capture);
+            let captures = |table: &TableName| filter.captures(table);
+            Some(snapshot::list(&mut connection, config, captures).await?)
         }
-        None => first_position(config, &server),
     };
     let dump = Dump::open(connection, config, &position).await?;
-    Ok(Prepared { fenced, dump, server, position })
+    Ok(Prepared { fenced, dump, server, position, tables })
 }
 
 /// Makes the one producer that may commit, then reads the position: in this order.
@@ -320,23 +345,15 @@ fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
     }
     producer.init_transactions()?;
     let written = producer.watermarks(&name, 0)?;
-    let saved = commit::load(config, written, LOAD_PATIENCE, shutdown)?;
+    let Loaded { position: saved, snapshots } =
+        commit::load(config, written, LOAD_PATIENCE, shutdown)?;
     let seq = saved.as_ref().map_or(0, |saved| saved.seq);
-    Ok(Fenced { producer, state_topic, seq, saved })
-}
-
-/// Where a connector begins that has never committed a position.
-fn first_position(config: &Config, server: &Server) -> Position {
-    let position = server.current.clone();
-    match config.snapshot.mode {
-        SnapshotMode::Initial => tracing::warn!(
-            %position,
-            "first start: begins at the current position; reading the rows that exist already is \
-             not supported yet, snapshot.mode = \"never\" says that this is meant"
-        ),
-        SnapshotMode::Never => tracing::info!(%position, "first start at the current position"),
-    }
-    position
+    let record = |(table, json): (String, Vec<u8>)| {
+        let record = ProgressRecord::from_json(&json, &table)?;
+        Ok::<_, Failure>((table, record))
+    };
+    let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(Fenced { producer, state_topic, seq, saved, snapshots })
 }
 
 /// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it

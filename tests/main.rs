@@ -29,6 +29,7 @@ mod registry;
 mod restart;
 mod schemas;
 mod setup;
+mod snapshot;
 mod tidy;
 mod type_page;
 mod versions;

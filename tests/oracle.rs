@@ -17,6 +17,7 @@ mod document;
 mod limits;
 mod literal;
 mod shrink;
+mod snapshot;
 mod table;
 mod text;
 

@@ -80,7 +80,7 @@ fn is_geometry(name: &str) -> bool {
 }
 
 /// The numbers in the type's parentheses.
-fn arguments(text: &str) -> Vec<u32> {
+pub(super) fn arguments(text: &str) -> Vec<u32> {
     let inside = text.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
     inside.map_or_else(Vec::new, |(inside, _)| {
         inside.split(',').map_while(|number| number.trim().parse().ok()).collect()

@@ -7,11 +7,14 @@
 //! cannot do without.
 
 mod binary_default;
+mod column_type;
+mod describe;
 mod matching;
 
 use mysql_async::{Conn, prelude::Queryable as _};
 use thiserror::Error;
 
+pub use self::describe::{Description, describe};
 use crate::{
     error::{Failure, Verdict},
     model::table::{ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},

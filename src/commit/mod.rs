@@ -22,4 +22,6 @@ pub use error::{CommitError, RecordError};
 #[cfg(feature = "json-schema")]
 pub use record::position_schema;
 pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
-pub use state_topic::{await_newer_generation, check_topic, load, topic_settings};
+pub use state_topic::{
+    Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_topic, load, topic_settings,
+};

@@ -1,6 +1,6 @@
 //! The state topic: how it must be, and how the position is read from it.
 
-use std::{ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,6 +13,9 @@ use crate::{
     config::{self, Config},
     shutdown::Shutdown,
 };
+
+/// What the keys of records about a table's snapshot begin with; the table's name follows.
+pub const SNAPSHOT_KEY_START: &str = "snapshot/";
 
 /// How long the first look for a newer generation may take.
 const READ_PATIENCE: Duration = Duration::from_secs(30);
@@ -65,7 +68,16 @@ pub fn check_topic(
     }
 }
 
-/// Reads the saved position; `None` on a first start.
+/// What was saved.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The position; `None` on a first start.
+    pub position: Option<PositionRecord>,
+    /// How far each table's snapshot is, as JSON by the table's name.
+    pub snapshots: BTreeMap<String, Vec<u8>>,
+}
+
+/// Reads the saved position and how far the snapshot is.
 ///
 /// `written` are the state topic's watermarks, open transactions counted in, taken from a producer
 /// after it fenced all others: see the head of the stage. Waits for at most `patience`.
@@ -74,9 +86,9 @@ pub fn load(
     written: Range<i64>,
     patience: Duration,
     shutdown: &Shutdown,
-) -> Result<Option<PositionRecord>, CommitError> {
+) -> Result<Loaded, CommitError> {
     if written.is_empty() {
-        return Ok(None);
+        return Ok(Loaded::default());
     }
     let reader = Reader::new(config, patience, shutdown)?;
     reader.await_decided(written.end)?;
@@ -84,7 +96,7 @@ pub fn load(
     if found.position.is_none() && found.other_keys {
         return Err(CommitError::PositionMissing { topic: config.state_topic() });
     }
-    Ok(found.position)
+    Ok(Loaded { position: found.position, snapshots: found.snapshots })
 }
 
 /// Waits for a position of a newer generation than `ours`, and says which.
@@ -117,6 +129,7 @@ pub fn await_newer_generation(
 #[derive(Default)]
 struct Found {
     position: Option<PositionRecord>,
+    snapshots: BTreeMap<String, Vec<u8>>,
     other_keys: bool,
 }
 
@@ -139,6 +152,7 @@ impl Found {
     ) -> Result<(), RecordError> {
         if key != Some(POSITION_KEY) {
             self.other_keys |= value.is_some();
+            self.add_snapshot(key, value);
             return Ok(());
         }
         let Some(value) = value else {
@@ -152,6 +166,15 @@ impl Found {
         }
         self.position = Some(record);
         Ok(())
+    }
+
+    fn add_snapshot(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+        let key = key.and_then(|key| str::from_utf8(key).ok());
+        let Some(table) = key.and_then(|key| key.strip_prefix(SNAPSHOT_KEY_START)) else { return };
+        match value {
+            Some(json) => self.snapshots.insert(table.to_owned(), json.to_owned()),
+            None => self.snapshots.remove(table),
+        };
     }
 }
 
@@ -185,6 +208,9 @@ mod tests {
         add(&mut found, b"position", Some(&json(2, 2))).unwrap();
         assert_eq!(found.position.as_ref().unwrap().generation, 2);
         assert!(found.other_keys);
+        assert_eq!(found.snapshots["shop.orders"], b"{}");
+        add(&mut found, b"snapshot/shop.orders", None).unwrap();
+        assert!(found.snapshots.is_empty());
         add(&mut found, b"position", None).unwrap();
         assert_eq!(found.position, None);
     }

@@ -46,6 +46,9 @@ fn validate_source(config: &Config) -> Result<(), Fault> {
         ),
         patterns("capture.tables", &config.capture.tables, 1),
         patterns("capture.exclude_tables", &config.capture.exclude_tables, 1),
+        check(0 < config.snapshot.threads, "snapshot.threads", "must be at least 1"),
+        check(config.snapshot.threads <= 64, "snapshot.threads", "must be at most 64"),
+        check(0 < config.snapshot.chunk_rows_max, "snapshot.chunk_rows_max", "must be at least 1"),
         patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
     ];
     checks.into_iter().collect()

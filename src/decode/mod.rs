@@ -53,6 +53,7 @@ mod wire;
 use mysql_async::binlog::events::Event;
 
 use self::{
+    charset::Charset,
     dispatch::Step,
     framing::Track,
     grammar::Group,
@@ -141,6 +142,12 @@ impl Statement {
     pub fn hides_rows(&self) -> bool {
         matches!(self.kind, StatementKind::Truncate | StatementKind::AlterRows)
     }
+}
+
+/// Decodes text of the collation with this number to the end of `out`; `false` for bytes that are
+/// no characters of its character set.
+pub fn decode_text(collation: u16, bytes: &[u8], out: &mut String) -> bool {
+    Charset::of_collation(collation.into()).is_some_and(|charset| charset.decode(bytes, out))
 }
 
 impl Decoder {

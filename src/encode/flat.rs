@@ -12,7 +12,7 @@ use crate::model::{
     value::RowImages,
 };
 
-/// What happened to the row of this key: `c`, `u` or `d`.
+/// What happened to the row of this key: `c`, `u`, `d`, or `r` for one that was read.
 const OPERATION: &CStr = c"tailwater.op";
 
 /// The source transaction: its GTID.
@@ -100,9 +100,9 @@ impl Encoder {
         images: &mut R,
     ) -> Result<Messages<'_>, EncodeError<R::Error>> {
         match operation {
-            Operation::Insert => {
+            Operation::Insert | Operation::Read => {
                 self.row.write_image(plan, images, &mut self.new_key)?;
-                self.flat.row(b'c');
+                self.flat.row(if operation == Operation::Read { b'r' } else { b'c' });
             }
             Operation::Delete => {
                 self.row.write_key(plan, images, &mut self.old_key)?;

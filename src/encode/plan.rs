@@ -29,7 +29,7 @@ pub struct TablePlan {
     pub(super) key_frame: Option<[u8; 5]>,
     /// What goes before a value.
     pub(super) value_frame: [u8; 5],
-    /// The source block's fields from `snapshot` to `sequence`, as Avro.
+    /// The source block's fields `db` and `sequence`, as Avro.
     pub(super) source_database: Box<[u8]>,
     /// The source block's field `table`, as Avro.
     pub(super) source_table: Box<[u8]>,
@@ -68,9 +68,8 @@ impl TablePlan {
             let key_position = shape.key.iter().position(|&at| at == index);
             Some(ColumnPlan::compile(field, key_position, shape.refuses_zero_dates))
         };
-        // `snapshot` is "false" in the first branch of its union, `sequence` is null.
-        let mut source_database = vec![FIRST_BRANCH];
-        avro::bytes(&mut source_database, b"false");
+        // `sequence` is null.
+        let mut source_database = Vec::new();
         avro::bytes(&mut source_database, shape.table.database.as_bytes());
         source_database.push(FIRST_BRANCH);
         let mut source_table = vec![SECOND_BRANCH];

@@ -114,6 +114,16 @@ impl Encoder {
     /// Builds what all rows of one rows event share. `now_ns` is the wall clock in nanoseconds
     /// since 1970.
     pub fn start_event(&mut self, plan: &TablePlan, origin: &RowsOrigin<'_>, now_ns: i64) {
+        self.start(plan, origin, now_ns, b"false");
+    }
+
+    /// The same for rows that were read from the table. Which is the first and which the last one
+    /// cannot be known while the table changes, so all are marked alike.
+    pub fn start_chunk(&mut self, plan: &TablePlan, origin: &RowsOrigin<'_>, now_ns: i64) {
+        self.start(plan, origin, now_ns, b"incremental");
+    }
+
+    fn start(&mut self, plan: &TablePlan, origin: &RowsOrigin<'_>, now_ns: i64, snapshot: &[u8]) {
         self.row.value.shrink_to(KEPT_BYTES_MAX);
         self.created.shrink_to(KEPT_BYTES_MAX);
         if plan.is_flat {
@@ -125,6 +135,9 @@ impl Encoder {
         start.clear();
         start.extend_from_slice(&self.source_connector);
         avro::long(start, commit_us / 1000);
+        // `snapshot` has its default's branch first.
+        start.push(FIRST_BRANCH);
+        avro::bytes(start, snapshot);
         start.extend_from_slice(&plan.source_database);
         avro::optional_long(start, commit_us);
         avro::optional_long(start, commit_us.saturating_mul(1000));
@@ -176,10 +189,10 @@ impl Encoder {
             return self.flat_row(plan, operation, images);
         }
         match operation {
-            Operation::Insert => {
+            Operation::Insert | Operation::Read => {
                 self.row.value.extend_from_slice(&[FIRST_BRANCH, SECOND_BRANCH]);
                 self.row.write_image(plan, images, &mut self.new_key)?;
-                self.end_value(row, b'c');
+                self.end_value(row, if operation == Operation::Read { b'r' } else { b'c' });
                 Ok(self.messages([Some(self.value(&self.new_key)), None, None]))
             }
             Operation::Delete => {

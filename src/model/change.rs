@@ -11,6 +11,8 @@ pub enum Operation {
     Update,
     /// A row that is gone.
     Delete,
+    /// A row that was read from its table.
+    Read,
 }
 
 /// A source transaction: one group of the binlog.
@@ -51,6 +53,7 @@ impl Operation {
             Self::Insert => "insert",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Read => "read",
         }
     }
 }

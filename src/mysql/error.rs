@@ -120,7 +120,7 @@ pub enum MysqlError {
 
 impl MysqlError {
     /// The server's answer to something that was tried.
-    pub(super) fn while_doing(doing: &'static str, config: &Mysql, error: Error) -> Self {
+    pub fn while_doing(doing: &'static str, config: &Mysql, error: Error) -> Self {
         Self::Client {
             doing,
             address: address(config),

@@ -20,7 +20,7 @@ pub use broken::{Break, Broken};
 pub use connection::connect;
 pub use continuity::Continuity;
 pub use error::{FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
-pub use queue::{EventBatch, EventReceiver, EventSender, Received, queue};
+pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use server::Server;
 pub use stream::Dump;
 

@@ -5,7 +5,7 @@
 //! but for a single event larger than all of it.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, Weak, mpsc},
     time::Duration,
 };
 
@@ -22,9 +22,16 @@ pub struct EventBatch {
 
 /// The reader's end.
 pub struct EventSender {
-    batches: mpsc::Sender<Result<EventBatch, MysqlError>>,
+    batches: Arc<mpsc::Sender<Result<EventBatch, MysqlError>>>,
     permits: Arc<Semaphore>,
     bytes_max: u32,
+}
+
+/// Wakes the pipeline's end for something that is not in the queue. It does not keep the queue
+/// open.
+pub struct Waker {
+    batches: Weak<mpsc::Sender<Result<EventBatch, MysqlError>>>,
+    permits: Arc<Semaphore>,
 }
 
 /// The pipeline's end. Dropping it ends the reader.
@@ -48,11 +55,27 @@ pub enum Received {
 pub fn queue(bytes_max: u32) -> (EventSender, EventReceiver) {
     let (sender, batches) = mpsc::channel();
     let permits = Arc::new(Semaphore::new(usize::try_from(bytes_max).unwrap_or(usize::MAX)));
-    let sender = EventSender { batches: sender, permits: Arc::clone(&permits), bytes_max };
+    let sender =
+        EventSender { batches: Arc::new(sender), permits: Arc::clone(&permits), bytes_max };
     (sender, EventReceiver { batches, permits, bytes_max })
 }
 
+impl Waker {
+    /// Makes the receiver return with a batch without events.
+    pub fn wake(&self) {
+        let permit = Arc::clone(&self.permits).try_acquire_many_owned(0);
+        let (Some(batches), Ok(permit)) = (self.batches.upgrade(), permit) else { return };
+        // Nobody to wake is no trouble.
+        drop(batches.send(Ok(EventBatch { events: Vec::new(), _permit: permit })));
+    }
+}
+
 impl EventSender {
+    /// Something to wake the receiver with.
+    pub fn waker(&self) -> Waker {
+        Waker { batches: Arc::downgrade(&self.batches), permits: Arc::clone(&self.permits) }
+    }
+
     /// Waits until there is room and appends; `false` when nobody receives any more.
     pub(super) async fn send(&self, events: Vec<RawEvent>, bytes: usize) -> bool {
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.bytes_max);
@@ -129,6 +152,21 @@ mod tests {
         assert!(sender.send(Vec::new(), 5000).await);
         assert!(matches!(receiver.receive(Duration::ZERO), Received::Batch(_)));
         assert!(matches!(receiver.receive(Duration::ZERO), Received::Empty));
+    }
+
+    #[tokio::test]
+    async fn a_waker_wakes_and_does_not_keep_the_queue_open() {
+        let (sender, receiver) = queue(100);
+        let waker = sender.waker();
+        assert!(sender.send(Vec::new(), 100).await);
+        waker.wake();
+        for _ in 0..2 {
+            assert!(matches!(receiver.receive(Duration::ZERO), Received::Batch(_)));
+        }
+        drop(sender);
+        waker.wake();
+        let ended = receiver.receive(Duration::ZERO);
+        assert!(matches!(ended, Received::Ended(MysqlError::ReaderGone)));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+mod chunks;
 mod group;
 mod parts;
 
@@ -24,9 +25,11 @@ use crate::{
     model::{
         change::Operation,
         position::{FilePosition, Position},
+        value::RowImages,
     },
     produce::{Commit, ProduceError, Producer, TopicId},
     runtime::{since_epoch, wall_clock},
+    snapshot::{Identified, Snapshot},
     status::{State, Status},
 };
 
@@ -60,7 +63,11 @@ pub(super) struct Delivery {
     inside: bool,
     /// The source transaction that captured rows have come of and that has not ended.
     group: Option<Group>,
-    /// Whether the position moved since it was committed.
+    /// The rows that exist already; `None` if none are wanted.
+    snapshot: Option<Snapshot>,
+    /// The identity of the row that is being read.
+    identity: Vec<u8>,
+    /// Whether the position or the snapshot moved since it was committed.
     moved: bool,
     committed: Instant,
     started: Instant,
@@ -84,7 +91,14 @@ struct Batch {
     /// When its first record was sent; `None` while no transaction is open.
     opened: Option<Instant>,
     rows: u64,
+    /// How many of them existed already.
+    chunk_rows: u64,
     bytes: u64,
+}
+
+/// Row images of which it is known whether another row follows.
+trait Images: RowImages {
+    fn more(&self) -> bool;
 }
 
 impl Delivery {
@@ -94,6 +108,7 @@ impl Delivery {
         state_topic: TopicId,
         record: PositionRecord,
         plans: Plans,
+        snapshot: Option<Snapshot>,
     ) -> Self {
         Self {
             config: Arc::clone(&run.config),
@@ -108,6 +123,8 @@ impl Delivery {
             batch: Batch::default(),
             inside: false,
             group: None,
+            snapshot,
+            identity: Vec::new(),
             moved: false,
             committed: Instant::now(),
             started: Instant::now(),
@@ -142,12 +159,9 @@ impl Delivery {
         }
         let bytes = rows.images.unread();
         let open = self.batch.opened.is_some();
+        self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
+        self.open()?;
         let plan = self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
-        if !open {
-            self.producer.begin()?;
-            self.batch.opened = Some(Instant::now());
-            failpoints::reach(Point::Begun);
-        }
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
         if let Some(group) = &self.group {
@@ -155,8 +169,20 @@ impl Delivery {
             self.encoder.set_part(group.note().parts + 1);
         }
         let mut sink = Sink { producer: &mut self.producer, held_back: self.held_back.as_mut() };
-        let sent = send_rows(plan, &mut self.encoder, &mut sink, &mut rows, passed)
-            .map_err(|failure| at_rows(failure, &rows))?;
+        let target = (plan, &mut self.encoder, &mut sink);
+        let operation = rows.operation;
+        let sent = match chunks::touching(&mut self.snapshot, &rows)? {
+            None => send_rows(target, operation, &mut rows.images, passed),
+            Some(mut touching) => {
+                let read_plan = Arc::clone(&touching.plan);
+                let found = |identity: &[u8]| touching.add(identity);
+                let images = &mut rows.images;
+                let identity = &mut self.identity;
+                let mut images = Identified::new(images, &read_plan.is_key, identity, found);
+                send_rows(target, operation, &mut images, passed)
+            }
+        };
+        let sent = sent.map_err(|failure| at_rows(failure, &rows))?;
         plan.metrics.count(rows.operation, sent.rows.into(), sent.bytes);
         if sent.zero_dates > 0 {
             self.metrics.zero_dates.inc_by(sent.zero_dates);
@@ -171,8 +197,19 @@ impl Delivery {
         if self.held_back.is_none() && self.must_cut() { self.cut() } else { Ok(()) }
     }
 
+    /// Opens the batch, if it is not open.
+    fn open(&mut self) -> Result<(), Failure> {
+        if self.batch.opened.is_none() {
+            self.producer.begin()?;
+            self.batch.opened = Some(Instant::now());
+            failpoints::reach(Point::Begun);
+        }
+        Ok(())
+    }
+
     /// A statement changed captured tables: what is known about them is out of date.
     pub(super) fn statement(&mut self, statement: &Statement) -> Result<(), Failure> {
+        self.tell_snapshot(statement);
         self.plans.forget(&statement.tables);
         let tables =
             statement.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -240,7 +277,8 @@ impl Delivery {
             return Ok(());
         }
         let quiet = self.moved && QUIET_COMMIT_S <= self.committed.elapsed().as_secs();
-        if self.batch.opened.is_some() || quiet {
+        let is_open = self.batch.opened.is_some() && !self.may_wait_for_chunks();
+        if is_open || quiet {
             self.commit()?;
         }
         // Rows that stopped the last epoch come at once in this one, so a source that has been
@@ -311,6 +349,7 @@ impl Delivery {
         let json = self.record.to_json(&self.config.name, now_us).map_err(|problem| {
             Failure::new(Verdict::Halt, "position_not_writable", format!("the position {problem}"))
         })?;
+        self.send_snapshot_records()?;
         self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
         if self.batch.opened.is_some() {
             failpoints::reach(Point::Positioned);
@@ -391,18 +430,20 @@ impl Sink<'_> {
 
 /// Encodes and sends the rows of one event that are left, in order; `first` is the number of the
 /// first of them.
-fn send_rows(
-    plan: &Plan,
-    encoder: &mut Encoder,
-    sink: &mut Sink<'_>,
-    rows: &mut Rows<'_>,
+fn send_rows<I: Images>(
+    (plan, encoder, sink): (&Plan, &mut Encoder, &mut Sink<'_>),
+    operation: Operation,
+    images: &mut I,
     first: u32,
-) -> Result<Sent, (Failure, u32)> {
+) -> Result<Sent, (Failure, u32)>
+where
+    Failure: From<I::Error>,
+{
     let mut sent = Sent::default();
-    while rows.images.more() {
+    while images.more() {
         let row = first + sent.rows;
         let messages = encoder
-            .row(&plan.table, rows.operation, row, &mut rows.images)
+            .row(&plan.table, operation, row, images)
             .map_err(|error| (error.into(), row))?;
         sent.zero_dates += u64::from(messages.zero_dates());
         for message in messages {
@@ -423,6 +464,7 @@ fn at_rows((mut failure, row): (Failure, u32), rows: &Rows<'_>) -> Failure {
         Operation::Insert => "inserted",
         Operation::Update => "updated",
         Operation::Delete => "deleted",
+        Operation::Read => "read",
     };
     write!(
         failure.message,

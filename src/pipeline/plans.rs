@@ -4,7 +4,7 @@
 //! must be quick, because an open transaction holds back every consumer of its topics; a registry
 //! that is down must not keep one open.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -49,13 +49,23 @@ pub(super) struct Plans {
     topics: Topics,
     /// By number of the table version.
     made: Vec<Option<Plan>>,
+    /// For rows that are read from their table, with the version that each is made for.
+    for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
 }
 
 impl Plans {
     /// No plans yet. Must be made inside the runtime, which drives the requests.
     pub(super) fn new(config: Arc<Config>, registry: Arc<Registry>, metrics: Arc<Metrics>) -> Self {
         let runtime = Handle::current();
-        Self { config, registry, metrics, runtime, topics: Topics::default(), made: Vec::new() }
+        Self {
+            config,
+            registry,
+            metrics,
+            runtime,
+            topics: Topics::default(),
+            made: Vec::new(),
+            for_chunks: BTreeMap::new(),
+        }
     }
 
     /// The plan of a table version, made now if this is its first row.
@@ -80,6 +90,26 @@ impl Plans {
         plan.ok_or_else(|| Failure::new(Verdict::Bug, "plan_missing", "a plan was not kept"))
     }
 
+    /// Whether the plan for rows that are read from a table is made.
+    pub(super) fn has_chunk_plan(&self, version: &TableVersion) -> bool {
+        self.for_chunks.get(&version.name).is_some_and(|(known, _)| known == version)
+    }
+
+    /// The plan for rows that are read from their table, made now if these are the first.
+    pub(super) fn for_chunk(
+        &mut self,
+        version: &TableVersion,
+        producer: &mut Producer,
+        transaction_is_open: bool,
+    ) -> Result<&Plan, Failure> {
+        if !self.has_chunk_plan(version) {
+            let plan = self.resolve(version, producer, transaction_is_open)?;
+            self.for_chunks.insert(version.name.clone(), (version.clone(), plan));
+        }
+        let plan = self.for_chunks.get(&version.name).map(|(_, plan)| plan);
+        plan.ok_or_else(|| Failure::new(Verdict::Bug, "plan_missing", "a plan was not kept"))
+    }
+
     /// Drops the plans of these tables: their next rows make new ones.
     pub(super) fn forget(&mut self, tables: &[TableName]) {
         for plan in &mut self.made {
@@ -87,6 +117,7 @@ impl Plans {
                 *plan = None;
             }
         }
+        self.for_chunks.retain(|table, _| !tables.contains(table));
     }
 
     #[cold]

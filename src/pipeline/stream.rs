@@ -24,6 +24,8 @@ pub(super) struct Stream {
     pub(super) queue: EventReceiver,
     /// Where to end, if somewhere.
     pub(super) target: Option<Position>,
+    /// Whether to end when all tables are read.
+    pub(super) ends_with_snapshot: bool,
     pub(super) shutdown: Shutdown,
     /// How long after a stop request the end of a source transaction is awaited.
     pub(super) patience: Duration,
@@ -55,6 +57,7 @@ impl Stream {
             if matches!(received, Received::Empty) {
                 if let Some(border) = self.decoder.border() {
                     self.delivery.reach(border);
+                    self.delivery.border(border)?;
                 }
                 self.delivery.idle()?;
                 if let Some(outcome) = self.outcome()? {
@@ -94,17 +97,25 @@ impl Stream {
             Decoded::Statement(statement) => delivery.statement(statement)?,
             Decoded::Finished(finished) => {
                 delivery.finish(&finished)?;
+                delivery.border(self.decoder.file_position())?;
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
+    /// Whether everything that a run to an end wants is delivered.
+    fn has_caught_up(&self) -> bool {
+        let reads = self.delivery.is_reading_tables();
+        let reached = |target| self.delivery.has_reached(target);
+        !reads && (self.ends_with_snapshot || self.target.as_ref().is_some_and(reached))
+    }
+
     /// Whether this is the place to end, with everything so far committed.
     fn outcome(&mut self) -> Result<Option<Outcome>, Failure> {
         let outcome = if self.shutdown.is_requested() {
             Outcome::Drained
-        } else if self.target.as_ref().is_some_and(|target| self.delivery.has_reached(target)) {
+        } else if self.has_caught_up() {
             Outcome::CaughtUp
         } else {
             return Ok(None);

@@ -2,7 +2,7 @@
 //! and cutting what is too large. `group` has the proof.
 
 use super::{
-    Delivery,
+    Delivery, chunks,
     group::{Group, PrefixDiffers},
 };
 use crate::{
@@ -11,8 +11,9 @@ use crate::{
     model::{
         change::{Operation, Transaction},
         position::{FilePosition, PartialTransaction, Position},
-        value::RowImages as _,
+        value::RowImages,
     },
+    snapshot::Identified,
 };
 
 impl Delivery {
@@ -25,7 +26,18 @@ impl Delivery {
         let mut passed = 0;
         while 0 < group.rows_to_pass() && rows.images.more() {
             let before = rows.images.unread();
-            read_over(rows)?;
+            let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
+            match chunks::touching(&mut self.snapshot, rows)? {
+                None => read_over(&mut rows.images, images, columns)?,
+                Some(mut touching) => {
+                    let plan = std::sync::Arc::clone(&touching.plan);
+                    let found = |identity: &[u8]| touching.add(identity);
+                    let identity = &mut self.identity;
+                    let reader = &mut rows.images;
+                    let mut reader = Identified::new(reader, &plan.is_key, identity, found);
+                    read_over(&mut reader, images, columns)?;
+                }
+            }
             let bytes = before.len() - rows.images.unread().len();
             let bytes = before.get(..bytes).unwrap_or_default();
             group.take((rows.version, &rows.table.name), rows.operation, 1, bytes);
@@ -123,12 +135,20 @@ fn name_of(transaction: &Transaction, file: &str, position: &Position) -> Partia
     }
 }
 
+/// How many images a row of this operation has.
+fn images_of(operation: Operation) -> u32 {
+    if operation == Operation::Update { 2 } else { 1 }
+}
+
 /// Reads one row and does nothing with it.
-fn read_over(rows: &mut Rows<'_>) -> Result<(), DecodeError> {
-    for _ in 0..if rows.operation == Operation::Update { 2 } else { 1 } {
-        rows.images.next_image()?;
-        for _ in &rows.table.columns {
-            rows.images.next_value()?;
+fn read_over<I>(reader: &mut I, images: u32, columns: usize) -> Result<(), DecodeError>
+where
+    I: RowImages<Error = DecodeError>,
+{
+    for _ in 0..images {
+        reader.next_image()?;
+        for _ in 0..columns {
+            reader.next_value()?;
         }
     }
     Ok(())

@@ -1,0 +1,161 @@
+//! The rows that exist already, between the rows of the stream. `snapshot` has the proof; here is
+//! its side of the bargain: windows open and chunks are delivered at borders of source
+//! transactions only, and every row of the stream is noted before the next border.
+
+use std::cell::Cell;
+
+use super::{Delivery, Images};
+use crate::{
+    commit::SNAPSHOT_KEY_START,
+    decode::{RowReader, Rows, Statement, StatementKind},
+    error::Failure,
+    failpoints::{self, Point},
+    model::{
+        change::{Operation, RowsOrigin, Transaction},
+        position::FilePosition,
+    },
+    runtime::since_epoch,
+    snapshot::{Change, ChunkImages, Identified, Ready, Snapshot, Touching},
+};
+
+impl Delivery {
+    /// Between two source transactions: delivers the chunks that the stream has caught up with,
+    /// and opens windows for the next ones. `reached` is the end of what the stream has processed.
+    pub(in crate::pipeline) fn border(&mut self, reached: &FilePosition) -> Result<(), Failure> {
+        let Some(snapshot) = &mut self.snapshot else { return Ok(()) };
+        snapshot.poll()?;
+        while let Some(ready) = self.snapshot.as_mut().and_then(|snapshot| snapshot.ready(reached))
+        {
+            self.chunk(&ready)?;
+            // Only now: a commit in between must not say that the rows are delivered.
+            if let Some(snapshot) = &mut self.snapshot {
+                snapshot.delivered(ready);
+            }
+            failpoints::reach(Point::ChunkSent);
+            if self.is_due() {
+                self.commit()?;
+            }
+        }
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.open(&self.record.position);
+        }
+        Ok(())
+    }
+
+    /// Whether rows that exist already are still to be delivered.
+    pub(in crate::pipeline) fn is_reading_tables(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(Snapshot::is_reading)
+    }
+
+    /// Whether the batch can wait for more chunks: nothing of the stream is in it.
+    pub(super) fn may_wait_for_chunks(&self) -> bool {
+        self.batch.rows == self.batch.chunk_rows && self.is_reading_tables() && !self.is_due()
+    }
+
+    /// Tells the snapshot of a statement on captured tables.
+    pub(super) fn tell_snapshot(&mut self, statement: &Statement) {
+        let Some(snapshot) = &mut self.snapshot else { return };
+        let change = match statement.kind {
+            StatementKind::Create => Change::Created,
+            StatementKind::Alter => Change::Altered,
+            StatementKind::AlterRows | StatementKind::Truncate => Change::Rows,
+            StatementKind::Rename => Change::Renamed,
+            StatementKind::Drop => Change::Dropped,
+        };
+        snapshot.changed(&statement.tables, change);
+        // What the snapshot remembers of a new table is to be committed even if no row follows.
+        self.moved = true;
+    }
+
+    /// Sends how far each table's snapshot is; it is committed with the rows before it.
+    pub(super) fn send_snapshot_records(&mut self) -> Result<(), Failure> {
+        let records = self.snapshot.as_mut().map(Snapshot::records).unwrap_or_default();
+        for (table, record) in records {
+            let key = format!("{SNAPSHOT_KEY_START}{table}");
+            self.producer.send(self.state_topic, Some(key.as_bytes()), record.as_deref(), &[])?;
+        }
+        Ok(())
+    }
+
+    /// Delivers a chunk's rows, but for those that the stream has changed since it was opened.
+    fn chunk(&mut self, ready: &Ready) -> Result<(), Failure> {
+        let version = &ready.plan.version;
+        if self.batch.opened.is_some() && !self.plans.has_chunk_plan(version) {
+            // The registry may take its time; no Kafka transaction waits for it.
+            self.commit()?;
+        }
+        let open = self.batch.opened.is_some();
+        self.plans.for_chunk(version, &mut self.producer, open)?;
+        self.open()?;
+        let plan = self.plans.for_chunk(version, &mut self.producer, open)?;
+        let FilePosition { file, offset } = &ready.high;
+        let transaction = Transaction {
+            commit_time_us: ready.read_us,
+            begin_offset: *offset,
+            ..Transaction::default()
+        };
+        let origin = RowsOrigin { transaction: &transaction, file, offset: *offset };
+        let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
+        self.encoder.start_chunk(&plan.table, &origin, now_ns);
+        self.encoder.continue_transaction(0);
+        let is_changed = Cell::new(false);
+        let found = |identity: &[u8]| is_changed.set(ready.touched.contains(identity));
+        let mut images = ready.rows.images();
+        let mut images =
+            Identified::new(&mut images, &ready.plan.is_key, &mut self.identity, found);
+        let (mut row, mut rows, mut bytes) = (0, 0, 0);
+        while images.more() {
+            let messages = self
+                .encoder
+                .row(&plan.table, Operation::Read, row, &mut images)
+                .map_err(Failure::from)?;
+            row += 1;
+            if is_changed.get() {
+                continue;
+            }
+            rows += 1;
+            self.metrics.zero_dates.inc_by(messages.zero_dates().into());
+            for message in messages {
+                let length =
+                    message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
+                bytes += u64::try_from(length).unwrap_or(u64::MAX);
+                self.producer.send(plan.topic, message.key, message.value, message.headers)?;
+            }
+        }
+        plan.metrics.count(Operation::Read, rows, bytes);
+        self.batch.rows += rows;
+        self.batch.chunk_rows += rows;
+        self.batch.bytes += bytes;
+        self.moved = true;
+        Ok(())
+    }
+}
+
+/// Whoever must be told which rows these are, if a window of their table is open.
+pub(super) fn touching<'a>(
+    snapshot: &'a mut Option<Snapshot>,
+    rows: &Rows<'_>,
+) -> Result<Option<Touching<'a>>, Failure> {
+    match snapshot {
+        Some(snapshot) => Ok(snapshot.touching(rows.version, rows.table)?),
+        None => Ok(None),
+    }
+}
+
+impl Images for RowReader<'_> {
+    fn more(&self) -> bool {
+        RowReader::more(self)
+    }
+}
+
+impl Images for ChunkImages<'_> {
+    fn more(&self) -> bool {
+        ChunkImages::more(self)
+    }
+}
+
+impl<R: Images, F: FnMut(&[u8])> Images for Identified<'_, R, F> {
+    fn more(&self) -> bool {
+        self.inner().more()
+    }
+}

@@ -1,0 +1,148 @@
+//! What can go wrong while a table is read, and what it means.
+
+use thiserror::Error;
+
+use crate::{
+    catalog::CatalogError,
+    error::{Failure, Verdict},
+    model::table::TableName,
+    mysql::MysqlError,
+};
+
+/// An error of the snapshot.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// The server or the connection to it failed.
+    #[error(transparent)]
+    Mysql(#[from] MysqlError),
+    /// The table's definition cannot be read.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A chunk's connection leads elsewhere than the dump's.
+    #[error("the connection that reads tables leads to server {found}, the binlog's to {expected}")]
+    OtherServer {
+        /// The server that sends the binlog.
+        expected: String,
+        /// The server that answered.
+        found: String,
+    },
+    /// Without GTIDs the fence needs a privilege.
+    #[error(
+        "cannot read tables beside the stream: the source has no GTIDs, and {user} may not read \
+         performance_schema.log_status"
+    )]
+    NoFence {
+        /// The account.
+        user: String,
+    },
+    /// The account may not read a table.
+    #[error("{user} may not read {table}")]
+    Denied {
+        /// The table.
+        table: TableName,
+        /// The account.
+        user: String,
+    },
+    /// The condition of the configuration is no SQL.
+    #[error("snapshot.where for {table} is refused by the server: {problem}")]
+    Filter {
+        /// The table.
+        table: TableName,
+        /// The server's words.
+        problem: String,
+    },
+    /// A value that cannot be delivered.
+    #[error("a value of {table}, column {column}, {problem}")]
+    Value {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Catalog and binlog describe a table differently.
+    #[error("the binlog and the catalog describe {table} differently")]
+    Definition {
+        /// The table.
+        table: TableName,
+    },
+    /// A key's value cannot be written as a literal.
+    #[error("a value of the key of {table} has a type that a key cannot have")]
+    Key {
+        /// The table.
+        table: TableName,
+    },
+    /// What was kept in memory does not read back.
+    #[error("rows in memory do not read back")]
+    RowsDamaged,
+    /// A reader's task is gone.
+    #[error("a snapshot reader ended without a reason")]
+    ReaderGone,
+    /// A progress record that cannot be understood.
+    #[error("the snapshot record of {table} {problem}")]
+    Record {
+        /// The table, as the record's key has it.
+        table: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        let message = error.to_string();
+        let (verdict, reason, hint) = match error {
+            SnapshotError::Mysql(error) => return error.into(),
+            SnapshotError::Catalog(error) => return error.into(),
+            SnapshotError::OtherServer { .. } => (
+                Verdict::Recycle,
+                "snapshot_other_server",
+                "Point mysql.host to one server, not to a proxy that spreads connections."
+                    .to_owned(),
+            ),
+            SnapshotError::NoFence { user } => (
+                Verdict::Halt,
+                "snapshot_needs_gtids",
+                format!(
+                    "Turn GTIDs on (gtid_mode=ON), or run: GRANT BACKUP_ADMIN ON *.* TO \
+                     '{user}'@'%'; GRANT SELECT ON performance_schema.log_status TO '{user}'@'%'; \
+                     To stream without reading tables, set snapshot.mode = \"never\"."
+                ),
+            ),
+            SnapshotError::Denied { table, user } => (
+                Verdict::Halt,
+                "snapshot_denied",
+                format!("Run: GRANT SELECT ON `{}`.* TO '{user}'@'%';", table.database),
+            ),
+            SnapshotError::Filter { .. } => (
+                Verdict::Halt,
+                "snapshot_where",
+                "Correct the condition under where in the [snapshot] section.".to_owned(),
+            ),
+            SnapshotError::Value { .. } => (
+                Verdict::Halt,
+                "snapshot_value",
+                "Correct the value at the source; a column can be left out by \
+                 capture.exclude_columns."
+                    .to_owned(),
+            ),
+            SnapshotError::Key { .. } => (Verdict::Bug, "snapshot_key", String::new()),
+            SnapshotError::Definition { .. } => (
+                Verdict::Halt,
+                "snapshot_definition",
+                "Leave the table out by capture.exclude_tables, and report this as a bug with the \
+                 table's definition."
+                    .to_owned(),
+            ),
+            SnapshotError::RowsDamaged => (Verdict::Bug, "snapshot_rows", String::new()),
+            SnapshotError::ReaderGone => (Verdict::Bug, "snapshot_reader_gone", String::new()),
+            SnapshotError::Record { .. } => (
+                Verdict::Halt,
+                "snapshot_record_unreadable",
+                "Run the Tailwater version that wrote it, or a newer one.".to_owned(),
+            ),
+        };
+        Self::new(verdict, reason, message).hint(hint)
+    }
+}

@@ -1,0 +1,61 @@
+//! Reads the rows that exist already, in chunks, while the stream goes on: without a lock, without
+//! a write, from the last committed chunk on after any end.
+//!
+//! ```text
+//! F1  at a border of source transactions: P := everything the stream has processed; the window
+//!     opens: from here on the identity of each row that the stream changes is noted in `touched`
+//!     wait until P is visible                                        processed is part of visible
+//! F2  rows := SELECT … WHERE key > cursor ORDER BY key LIMIT n       one statement, one read view
+//! F3  high := the end of the binlog                    visible is part of the stream up to `high`
+//! F4  when the stream has processed everything up to `high`: deliver the rows that are not in
+//!     `touched`, the cursor behind them and the position in one Kafka transaction
+//! ```
+//!
+//! # Why no row is lost and none overtakes a newer one
+//! Take a row by its identity, the values of its key as they are stored.
+//! - The stream changes it after F1: its newest state is in the stream, and the chunk's row is
+//!   dropped, since the identities before and after each change are noted.
+//! - The stream does not change it between F1 and F4: every change of it up to `high` was
+//!   processed before F1, so it was visible to the SELECT (F1), and the SELECT saw nothing that
+//!   is not in the stream up to `high` (F3). So the chunk's row is what the stream's last change
+//!   left, or older than where the stream began: delivering it here changes nothing or adds what
+//!   was missing. A later change follows it in the topic.
+//! - A row that was deleted before the SELECT is not in the chunk.
+//!
+//! Nothing is assumed across chunks. The position of the binlog is no lower bound: the binlog is
+//! written before a transaction becomes visible, with semi-synchronous replication long before.
+//! And what is visible is no upper bound for GTIDs, so F3 takes the binlog's position.
+//!
+//! # Definitions
+//! A statement that changes the table closes its windows, whatever it was. A chunk's SELECT runs
+//! between F1 and `high`, so a change of the table that it could have seen is processed between
+//! opening and delivery, or was processed before F1 and then was visible to whoever read the
+//! table's definition after that.
+//!
+//! # Memory
+//! A chunk ends with the row that fills it, windows open only while what waits is small, and what
+//! is noted in a window is bounded too: see `windows` and `touched`.
+
+mod cells;
+mod cursor;
+mod error;
+mod fence;
+mod json_text;
+mod plan;
+mod progress;
+mod reader;
+mod rows;
+mod table;
+mod tables;
+mod touched;
+mod value;
+mod windows;
+
+pub use error::SnapshotError;
+pub use plan::ReadPlan;
+pub use progress::ProgressRecord;
+pub use rows::{ChunkImages, ChunkRows, Identified};
+pub use tables::{Listed, list};
+pub use touched::Touched;
+pub use value::DecodeText;
+pub use windows::{Change, Ready, Settings, Snapshot, Touching};

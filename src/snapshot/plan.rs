@@ -1,0 +1,207 @@
+//! How a table is read: the statement for its next rows.
+
+use super::{
+    cursor::{Bound, Cursor},
+    json_text,
+};
+use crate::{
+    catalog::Description,
+    model::table::{Column, ColumnKind, TableVersion},
+};
+
+/// How one version of a table is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadPlan {
+    /// The table as it was when this plan was made.
+    pub version: TableVersion,
+    /// Whether each column belongs to the key, in table order; all false without a key.
+    pub is_key: Vec<bool>,
+    charsets: Vec<Option<String>>,
+    key_index: Option<String>,
+    key_descends: Vec<bool>,
+    /// The condition of the configuration.
+    filter: Option<String>,
+}
+
+impl ReadPlan {
+    /// A plan for a table as it is now.
+    pub fn new(description: Description, filter: Option<String>) -> Self {
+        let Description { version, character_sets, key_index, key_descends } = description;
+        let is_key =
+            (0..version.columns.len()).map(|at| version.primary_key.contains(&at)).collect();
+        Self { version, is_key, charsets: character_sets, key_index, key_descends, filter }
+    }
+
+    /// Whether it was made for this version, as far as the catalog shows a table: in labels that
+    /// no row has, it prints `?` for some characters.
+    pub(super) fn is_of(&self, version: &TableVersion) -> bool {
+        let is_same = |(one, other): (&Column, &Column)| {
+            one.name == other.name
+                && one.nullable == other.nullable
+                && match (&one.kind, &other.kind) {
+                    (ColumnKind::Enum(one), ColumnKind::Enum(other))
+                    | (ColumnKind::Set(one), ColumnKind::Set(other)) => {
+                        let is_same = |(one, other): (&String, &String)| {
+                            one == other || *one == other.replace(|c| c > '\u{ffff}', "?")
+                        };
+                        one.len() == other.len() && one.iter().zip(other).all(is_same)
+                    }
+                    (one, other) => one == other,
+                }
+        };
+        let (known, columns) = (&self.version.columns, &version.columns);
+        self.version.primary_key == version.primary_key
+            && known.len() == columns.len()
+            && known.iter().zip(columns).all(is_same)
+    }
+
+    /// Whether rows have a key, and so an order and an identity.
+    pub fn has_key(&self) -> bool {
+        self.key_index.is_some()
+    }
+
+    /// What tells whether a cursor of an older run fits: the key's columns and their types.
+    pub fn key_form(&self) -> String {
+        let columns = self.key_columns().zip(&self.key_descends);
+        let columns = columns.map(|((_, column, charset), descends)| {
+            let (charset, down) =
+                (charset.unwrap_or_default(), if *descends { "DESC" } else { "" });
+            format!("{} {:?} {charset} {down}", column.name, column.kind)
+        });
+        columns.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The statement for the rows after the cursor, at most so many, in the order of the index;
+    /// without a key all rows as they come. Behind the columns stands what is asked of each JSON
+    /// column besides.
+    ///
+    /// A composite key is compared column by column: MySQL finds no range for `(a, b) > (1, 2)`.
+    pub(super) fn statement(&self, cursor: Option<&Cursor>, rows_max: u32) -> String {
+        let mut columns: Vec<String> = self.version.columns.iter().map(expression).collect();
+        for column in self.version.columns.iter().filter(|column| column.kind == ColumnKind::Json) {
+            columns.extend(json_text::strings_that_look_special(&reference(column)));
+        }
+        let name = &self.version.name;
+        let table = format!("{}.{}", quoted(&name.database), quoted(&name.table));
+        let index =
+            self.key_index.as_ref().map(|index| format!(" FORCE INDEX ({})", quoted(index)));
+        let after = cursor.map(|cursor| self.after(cursor));
+        // On lines of its own, so that a comment at its end comments nothing else out.
+        let filter = self.filter.as_ref().map(|filter| format!("(\n{filter}\n)"));
+        let conditions: Vec<String> = after.into_iter().chain(filter).collect();
+        let conditions = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
+        let order = self.key_columns().zip(&self.key_descends);
+        let order: Vec<String> = order
+            .map(|((_, column, _), &descends)| {
+                reference(column) + if descends { " DESC" } else { "" }
+            })
+            .collect();
+        let order =
+            self.has_key().then(|| format!(" ORDER BY {} LIMIT {rows_max}", order.join(", ")));
+        format!(
+            "SELECT {} FROM {table} AS t{}{conditions}{}",
+            columns.join(", "),
+            index.unwrap_or_default(),
+            order.unwrap_or_default()
+        )
+    }
+
+    /// The cursor that stands on a row; `None` for values that no key has.
+    pub(super) fn cursor(&self, row: &[Option<mysql_async::Value>]) -> Option<Cursor> {
+        let bound = |(at, column, charset): (usize, &Column, Option<&str>)| {
+            Bound::new(row.get(at)?.as_ref()?, &column.kind, charset)
+        };
+        self.key_columns().map(bound).collect()
+    }
+
+    /// `a > 1 OR (a = 1 AND b > 2)`
+    fn after(&self, cursor: &Cursor) -> String {
+        let mut equal = String::new();
+        let mut ranges = Vec::new();
+        let key = self.key_columns().zip(&self.key_descends).zip(cursor);
+        for (((_, column, _), &descends), bound) in key {
+            let reference = reference(column);
+            ranges.push(format!("({equal}{})", bound.after(&reference, &column.kind, descends)));
+            equal += &bound.equal(&reference, &column.kind);
+            equal += " AND ";
+        }
+        format!("({})", ranges.join(" OR "))
+    }
+
+    fn key_columns(&self) -> impl Iterator<Item = (usize, &Column, Option<&str>)> {
+        self.version.primary_key.iter().filter_map(|&at| {
+            let charset = self.charsets.get(at).and_then(Option::as_deref);
+            Some((at, self.version.columns.get(at)?, charset))
+        })
+    }
+}
+
+fn reference(column: &Column) -> String {
+    format!("t.{}", quoted(&column.name))
+}
+
+/// What is asked for a column: the number behind an ENUM's or SET's labels, as the binlog has it.
+fn expression(column: &Column) -> String {
+    match column.kind {
+        ColumnKind::Enum(_) | ColumnKind::Set(_) => {
+            format!("CAST({} AS UNSIGNED)", reference(column))
+        }
+        _ => reference(column),
+    }
+}
+
+/// An identifier in backticks, those inside doubled.
+fn quoted(identifier: &str) -> String {
+    format!("`{}`", identifier.replace('`', "``"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReadPlan;
+    use crate::{
+        catalog::Description,
+        model::table::{Column, ColumnKind, TableName, TableVersion},
+        snapshot::cursor::Bound,
+    };
+
+    fn description() -> Description {
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind, nullable: false };
+        let name = TableName { database: "d".into(), table: "t`x".into() };
+        let columns = vec![
+            column("a", ColumnKind::Date),
+            column("b", ColumnKind::Double),
+            column("e", ColumnKind::Enum(vec!["x".into()])),
+        ];
+        let version = TableVersion { name, columns, primary_key: vec![1, 0], decoration: None };
+        let key_index = Some("PRIMARY".to_owned());
+        let character_sets = vec![None, None, None];
+        Description { version, character_sets, key_index, key_descends: vec![true, false] }
+    }
+
+    #[test]
+    fn a_statement_reads_on_behind_the_cursor() {
+        let plan = ReadPlan::new(description(), Some("a > 0 -- all".to_owned()));
+        let start = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED) FROM `d`.`t``x` AS t FORCE INDEX \
+                     (`PRIMARY`) WHERE ";
+        let end = "(\na > 0 -- all\n) ORDER BY t.`b` DESC, t.`a` LIMIT 5";
+        assert_eq!(plan.statement(None, 5), format!("{start}{end}"));
+        let cursor = vec![Bound::Number("1e0".into()), Bound::Time("2024-01-02".into())];
+        let after = "((t.`b` < 1e0) OR (t.`b` = 1e0 AND t.`a` > '2024-01-02')) AND ";
+        assert_eq!(plan.statement(Some(&cursor), 5), format!("{start}{after}{end}"));
+        assert_eq!(plan.is_key, [true, true, false]);
+    }
+
+    #[test]
+    fn without_a_key_a_statement_reads_everything() {
+        let mut description = description();
+        description.version.primary_key.clear();
+        description.key_index = None;
+        let plan = ReadPlan::new(description, None);
+        let text = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED) FROM `d`.`t``x` AS t";
+        assert_eq!(plan.statement(None, 5), text);
+    }
+}

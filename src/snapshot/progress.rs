@@ -1,0 +1,84 @@
+//! How far a table's snapshot is, as it stands in the state topic.
+
+use serde::{Deserialize, Serialize};
+
+use super::{SnapshotError, cursor::Cursor};
+
+/// The version of the record's meaning.
+const VERSION: u64 = 1;
+
+/// What the state topic holds under `snapshot/<database>.<table>`: rows of the table up to the
+/// cursor, in the order of the key, are delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgressRecord {
+    /// The version of the record's meaning.
+    v: u64,
+    /// Whether all rows are delivered.
+    pub done: bool,
+    /// Rows delivered so far.
+    pub rows: u64,
+    /// The columns and types of the key that the cursor is made of.
+    pub key: Option<String>,
+    /// Where to go on; left out at the beginning and at the end.
+    pub(super) cursor: Option<Cursor>,
+}
+
+impl ProgressRecord {
+    /// A table that is being read.
+    pub(super) fn reading(rows: u64, key: String, cursor: Cursor) -> Self {
+        Self { v: VERSION, done: false, rows, key: Some(key), cursor: Some(cursor) }
+    }
+
+    /// A table that has been read.
+    pub(super) fn done(rows: u64) -> Self {
+        Self { v: VERSION, done: true, rows, key: None, cursor: None }
+    }
+
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a record of texts and numbers is JSON")
+    }
+
+    /// Reads a record; `table` is for the error.
+    pub fn from_json(json: &[u8], table: &str) -> Result<Self, SnapshotError> {
+        let refused = |problem: String| SnapshotError::Record { table: table.to_owned(), problem };
+        let unread = |error: serde_json::Error| refused(format!("cannot be read: {error}"));
+        let value: serde_json::Value = serde_json::from_slice(json).map_err(unread)?;
+        match value.get("v").and_then(serde_json::Value::as_u64) {
+            Some(VERSION) => {}
+            Some(other) => {
+                return Err(refused(format!("has version {other}, and this Tailwater knows 1")));
+            }
+            None => return Err(refused("has no version `v`".to_owned())),
+        }
+        let record: Self = serde_json::from_value(value).map_err(unread)?;
+        if !record.cursor.iter().flatten().all(super::cursor::Bound::is_sound) {
+            return Err(refused("has a cursor that Tailwater did not write".to_owned()));
+        }
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProgressRecord;
+    use crate::snapshot::cursor::Bound;
+
+    #[test]
+    fn a_record_reads_back_and_a_forged_one_is_refused() {
+        let cursor = vec![
+            Bound::Number("5".into()),
+            Bound::Text { charset: "gbk".into(), hex: "6B".into() },
+        ];
+        let record = ProgressRecord::reading(7, "id Int".to_owned(), cursor);
+        let json = String::from_utf8(record.to_json()).unwrap();
+        let golden = r#"{"v":1,"done":false,"rows":7,"key":"id Int","cursor":[{"number":"5"},{"text":{"charset":"gbk","hex":"6B"}}]}"#;
+        assert_eq!(json, golden);
+        assert_eq!(ProgressRecord::from_json(golden.as_bytes(), "d.t").unwrap(), record);
+        let refused =
+            |json: &str| ProgressRecord::from_json(json.as_bytes(), "d.t").unwrap_err().to_string();
+        assert!(refused(&golden.replace("\"v\":1", "\"v\":2")).contains("version 2"));
+        assert!(refused(&golden.replace("\"5\"", "\"5 OR 1\"")).contains("did not write"));
+        assert!(refused("{\"v\":1,").contains("cannot be read"));
+    }
+}

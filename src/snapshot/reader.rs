@@ -1,0 +1,364 @@
+//! Reads chunks: each reader is a task with a connection of its own.
+//!
+//! The steps of a chunk and their order are the proof's (see the head of the stage): fence, one
+//! SELECT, then the end of the binlog. A reader keeps nothing from one chunk to the next but its
+//! connection.
+
+use std::sync::{Arc, mpsc};
+
+use mysql_async::{Conn, prelude::Queryable as _};
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc as jobs, oneshot},
+    time::{Duration, Instant},
+};
+
+use super::{
+    ChunkRows, DecodeText, ReadPlan, SnapshotError, cursor::Cursor, fence, json_text, value,
+};
+use crate::{
+    catalog,
+    config::{JsonText, Mysql},
+    failpoints::{self, Point},
+    model::{
+        position::{FilePosition, Position},
+        table::{ColumnKind, TableName},
+    },
+    mysql::{self, MysqlError},
+    runtime,
+};
+
+/// What a reader's connection is like: times in UTC, text as stored, no limit on a chunk's time.
+const SESSION: &str = "SET time_zone = '+00:00', sql_mode = '', character_set_results = NULL, \
+                       max_execution_time = 0, net_write_timeout = 3600, \
+                       transaction_isolation = 'REPEATABLE-READ', transaction_read_only = ON";
+
+/// Makes generated invisible primary keys visible, which the binlog has; servers before 8.0.30
+/// know neither the keys nor the variable.
+const SHOW_GENERATED_KEYS: &str = "SET show_gipk_in_create_table_and_information_schema = ON";
+
+/// The pause before a chunk that could not be read is tried again.
+const AGAIN_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where a chunk begins.
+#[derive(Debug)]
+pub(super) enum Start {
+    /// Behind this row; at the first one without a cursor.
+    After(Option<Cursor>),
+    /// Where another chunk ends, which is read before this one; at `None` nothing follows.
+    WhereTheLastEnds(oneshot::Receiver<Option<Cursor>>),
+}
+
+/// A chunk to be read.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// The window's number, for the answer.
+    pub(super) window: u64,
+    pub(super) table: TableName,
+    /// How the table is read; made anew if nothing is known.
+    pub(super) plan: Option<Arc<ReadPlan>>,
+    pub(super) filter: Option<String>,
+    pub(super) start: Start,
+    /// Told where the chunk ends as soon as it is known; `None` at the table's end.
+    pub(super) ended: oneshot::Sender<Option<Cursor>>,
+    pub(super) rows_max: u32,
+    /// A chunk ends with the row that fills it.
+    pub(super) bytes_max: usize,
+    /// What the stream had processed when the window opened.
+    pub(super) processed: Position,
+}
+
+/// What became of a chunk.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) window: u64,
+    pub(super) outcome: Result<Outcome, SnapshotError>,
+}
+
+/// How reading a chunk ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Read(Chunk),
+    /// The table is not there.
+    Gone,
+    /// The chunk before was the last one, or was not read: there is nothing to do.
+    Nothing,
+    /// It must be tried again, for this reason.
+    Again(&'static str),
+}
+
+/// Rows in the order of their key.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) plan: Arc<ReadPlan>,
+    pub(super) rows: ChunkRows,
+    /// The last row's key; `None` for no rows and without a key.
+    pub(super) cursor: Option<Cursor>,
+    /// Whether no row follows.
+    pub(super) is_last: bool,
+    /// The end of the binlog after the rows were read; nothing to wait for in a part.
+    pub(super) high: FilePosition,
+    /// When they were read, in microseconds since the epoch.
+    pub(super) read_us: u64,
+    /// How long the SELECT took.
+    pub(super) elapsed: Duration,
+}
+
+impl Chunk {
+    /// Whether more rows come out of the same SELECT: of a table without a key.
+    pub(super) fn is_part(&self) -> bool {
+        !self.is_last && !self.plan.has_key()
+    }
+}
+
+/// What all readers share.
+pub(super) struct Shared {
+    pub(super) config: Mysql,
+    pub(super) decode_text: DecodeText,
+    pub(super) json: JsonText,
+    pub(super) jobs: Mutex<jobs::UnboundedReceiver<Job>>,
+    pub(super) answers: mpsc::Sender<Answer>,
+    /// Wakes whoever takes the answers.
+    pub(super) wake: Box<dyn Fn() + Send + Sync>,
+    /// Room for parts of a table without a key: they are handed over one by one.
+    pub(super) parts: Semaphore,
+}
+
+/// How long a connection is kept that nobody needs.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// Reads chunks until nobody asks any more.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut connection = None;
+    loop {
+        let next = tokio::time::timeout(IDLE_MAX, async { shared.jobs.lock().await.recv().await });
+        let job = match next.await {
+            Ok(Some(job)) => job,
+            Ok(None) => return,
+            Err(_) => {
+                connection = None;
+                continue;
+            }
+        };
+        let window = job.window;
+        let outcome = read(&shared, &mut connection, job).await;
+        if matches!(outcome, Ok(Outcome::Again(_))) {
+            tokio::time::sleep(AGAIN_PAUSE).await;
+        }
+        if outcome.is_err() {
+            connection = None;
+        }
+        if !shared.answer(Answer { window, outcome }) {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    /// Hands an answer over; `false` when nobody takes it.
+    fn answer(&self, answer: Answer) -> bool {
+        let sent = self.answers.send(answer).is_ok();
+        (self.wake)();
+        sent
+    }
+}
+
+/// Reads one chunk.
+async fn read(
+    shared: &Shared,
+    connection: &mut Option<Conn>,
+    mut job: Job,
+) -> Result<Outcome, SnapshotError> {
+    if connection.is_none() {
+        *connection = Some(connect(&shared.config).await?);
+    }
+    let connection = connection.as_mut().ok_or(SnapshotError::ReaderGone)?;
+    if !fence::wait(connection, &shared.config, &job.processed).await? {
+        return Ok(Outcome::Again("the source has not made visible yet what it sent"));
+    }
+    failpoints::reach(Point::ChunkFenced);
+    let cursor = match &mut job.start {
+        Start::After(cursor) => cursor.take(),
+        Start::WhereTheLastEnds(end) => match end.await {
+            Ok(Some(cursor)) => Some(cursor),
+            Ok(None) | Err(_) => return Ok(Outcome::Nothing),
+        },
+    };
+    let plan = match &job.plan {
+        Some(plan) => Arc::clone(plan),
+        None => match catalog::describe(connection, &job.table).await? {
+            Some(description) => Arc::new(ReadPlan::new(description, job.filter.clone())),
+            None => return Ok(Outcome::Gone),
+        },
+    };
+    let started = Instant::now();
+    let selected = select(shared, connection, &job, cursor.as_ref(), &plan).await;
+    let (rows, cursor, is_last) = match selected {
+        Ok(selected) => selected,
+        Err(Trouble::Error(error)) => return Err(error),
+        Err(Trouble::Again(reason)) => return Ok(Outcome::Again(reason)),
+    };
+    let elapsed = started.elapsed();
+    // The next chunk may begin; nobody listens if none is wanted.
+    drop(job.ended.send(cursor.clone().filter(|_| !is_last)));
+    failpoints::reach(Point::ChunkSelected);
+    let high = fence::binlog_end(connection, &shared.config).await?;
+    failpoints::reach(Point::ChunkBounded);
+    let read_us = now_us();
+    Ok(Outcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed }))
+}
+
+fn now_us() -> u64 {
+    u64::try_from(runtime::since_epoch().as_micros()).unwrap_or(u64::MAX)
+}
+
+async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
+    let mut connection = mysql::connect(config).await?;
+    let failed = |error| MysqlError::while_doing("prepare to read tables of", config, error);
+    connection.query_drop(SESSION).await.map_err(failed)?;
+    match connection.query_drop(SHOW_GENERATED_KEYS).await {
+        // ER_UNKNOWN_SYSTEM_VARIABLE
+        Err(mysql_async::Error::Server(error)) if error.code == 1193 => {}
+        answer => answer.map_err(failed)?,
+    }
+    Ok(connection)
+}
+
+enum Trouble {
+    Error(SnapshotError),
+    Again(&'static str),
+}
+
+type Selected = (ChunkRows, Option<Cursor>, bool);
+
+/// The chunk's rows, the key of the last one, and whether no row follows.
+async fn select(
+    shared: &Shared,
+    connection: &mut Conn,
+    job: &Job,
+    cursor: Option<&Cursor>,
+    plan: &Arc<ReadPlan>,
+) -> Result<Selected, Trouble> {
+    let failed = |error| trouble(error, shared, job);
+    let statement = plan.statement(cursor, job.rows_max);
+    let mut result = connection.exec_iter(statement, ()).await.map_err(failed)?;
+    let collations: Vec<u16> =
+        result.columns_ref().iter().map(mysql_async::Column::character_set).collect();
+    let mut rows = ChunkRows::default();
+    let mut last = None;
+    let mut scratch = String::new();
+    let mut is_cut = false;
+    while let Some(row) = result.next().await.map_err(failed)? {
+        let values = row.unwrap_raw();
+        push_row(shared, plan, &collations, &values, &mut rows, &mut scratch)
+            .map_err(Trouble::Error)?;
+        last = Some(values);
+        if job.bytes_max <= rows.filled() {
+            if plan.has_key() {
+                is_cut = true;
+                break;
+            }
+            let part = std::mem::take(&mut rows);
+            hand_over(shared, job.window, plan, part).await?;
+        }
+    }
+    // What is left of the answer is read over; LIMIT bounds it.
+    result.drop_result().await.map_err(failed)?;
+    let cursor = match last {
+        Some(values) if plan.has_key() => {
+            let cursor = plan.cursor(&values);
+            let unexpected = || SnapshotError::Key { table: job.table.clone() };
+            Some(cursor.ok_or_else(|| Trouble::Error(unexpected()))?)
+        }
+        _ => None,
+    };
+    let is_last = !is_cut && (!plan.has_key() || rows.len() < job.rows_max);
+    Ok((rows, cursor, is_last))
+}
+
+fn push_row(
+    shared: &Shared,
+    plan: &ReadPlan,
+    collations: &[u16],
+    values: &[Option<mysql_async::Value>],
+    rows: &mut ChunkRows,
+    scratch: &mut String,
+) -> Result<(), SnapshotError> {
+    let columns = &plan.version.columns;
+    let mut answers = values.get(columns.len()..).unwrap_or_default().chunks(2);
+    for ((column, value), collation) in columns.iter().zip(values).zip(collations) {
+        let refused = |problem| {
+            let (table, column) = (plan.version.name.clone(), column.name.clone());
+            SnapshotError::Value { table, column, problem }
+        };
+        let value = value.as_ref().unwrap_or(&mysql_async::Value::NULL);
+        let mut json_strings = Vec::new();
+        if column.kind == ColumnKind::Json {
+            for answer in answers.next().unwrap_or_default().iter().flatten() {
+                if let mysql_async::Value::Bytes(answer) = answer {
+                    let paths = json_text::paths(answer);
+                    json_strings.extend(paths.ok_or_else(|| refused("has unreadable paths"))?);
+                }
+            }
+        }
+        let how = value::How {
+            decode_text: shared.decode_text,
+            json: shared.json,
+            json_strings: &json_strings,
+        };
+        value::push(rows, value, &column.kind, *collation, &how, scratch).map_err(refused)?;
+    }
+    rows.end_row();
+    Ok(())
+}
+
+/// Hands over a part of a table without a key: there is nothing to wait for, only for room.
+async fn hand_over(
+    shared: &Shared,
+    window: u64,
+    plan: &Arc<ReadPlan>,
+    rows: ChunkRows,
+) -> Result<(), Trouble> {
+    let gone = || Trouble::Error(SnapshotError::ReaderGone);
+    let room = shared.parts.acquire().await.map_err(|_| gone())?;
+    room.forget();
+    let chunk = Chunk {
+        plan: Arc::clone(plan),
+        rows,
+        cursor: None,
+        is_last: false,
+        high: FilePosition::default(),
+        read_us: now_us(),
+        elapsed: Duration::ZERO,
+    };
+    let sent = shared.answer(Answer { window, outcome: Ok(Outcome::Read(chunk)) });
+    if sent { Ok(()) } else { Err(gone()) }
+}
+
+/// Tells a table that changed from real trouble, by the server's error number.
+fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
+    let user = || shared.config.user.clone();
+    let table = || job.table.clone();
+    match &error {
+        mysql_async::Error::Server(answer) => match answer.code {
+            // ER_NO_SUCH_TABLE, ER_KEY_DOES_NOT_EXIST, ER_TABLE_DEF_CHANGED
+            1146 | 1176 | 1412 => Trouble::Again("the table has changed"),
+            // ER_BAD_FIELD_ERROR without a condition of the user's: a column is gone.
+            1054 if job.filter.is_none() => Trouble::Again("the table has changed"),
+            // ER_PARSE_ERROR, ER_BAD_FIELD_ERROR
+            1054 | 1064 => Trouble::Error(SnapshotError::Filter {
+                table: table(),
+                problem: answer.message.clone(),
+            }),
+            // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
+            1205 | 1213 => Trouble::Again("the table is locked"),
+            // ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR
+            1142 | 1143 => Trouble::Error(SnapshotError::Denied { table: table(), user: user() }),
+            _ => Trouble::Error(wrapped(error, shared)),
+        },
+        _ => Trouble::Error(wrapped(error, shared)),
+    }
+}
+
+fn wrapped(error: mysql_async::Error, shared: &Shared) -> SnapshotError {
+    MysqlError::while_doing("read a table of", &shared.config, error).into()
+}

@@ -1,0 +1,353 @@
+//! Which chunks are in flight, and what becomes of them: the side of the snapshot that lives in
+//! the pipeline's thread.
+//!
+//! Nothing here waits. The pipeline tells of changed rows and statements, and asks at borders of
+//! source transactions; readers are given jobs and answer when they can. What is in flight is
+//! lost when the epoch ends, and read again from the last committed cursor by the next one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, mpsc},
+};
+
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc as jobs},
+    task::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use super::{
+    ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
+    cursor::Cursor,
+    reader::{self, Answer, Chunk, Job, Outcome, Shared},
+    table::Table,
+};
+use crate::{
+    config::Config,
+    model::{
+        position::{FilePosition, Position},
+        table::{TableName, TableVersion, TableVersionId},
+    },
+    runtime::spawn_named,
+};
+
+/// A chunk ends with the row that fills it to here.
+pub(super) const CHUNK_BYTES_MAX: usize = 3 << 20;
+
+/// Chunks that wait for the stream while each reader works on another one. With the chunks' size
+/// this bounds the memory of the snapshot.
+const WAITING_MAX: usize = 2;
+
+/// Parts of a table without a key that may wait.
+const PARTS_MAX: usize = 2;
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// What the snapshot needs to know.
+pub struct Settings {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Decodes text.
+    pub decode_text: DecodeText,
+    /// Wakes the pipeline's thread, which then asks for what is ready.
+    pub wake: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What a statement did to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The table is new.
+    Created,
+    /// Its columns or indexes may be others.
+    Altered,
+    /// Rows came or went without row events.
+    Rows,
+    /// A name means another table.
+    Renamed,
+    /// The table is gone.
+    Dropped,
+}
+
+/// A chunk to deliver now. It is forgotten unless [`Snapshot::delivered`] is told.
+#[derive(Debug)]
+pub struct Ready {
+    /// The table as the chunk's rows have it.
+    pub plan: Arc<ReadPlan>,
+    /// The rows.
+    pub rows: ChunkRows,
+    /// Those that must be left out.
+    pub touched: Touched,
+    /// The end of the binlog after they were read.
+    pub high: FilePosition,
+    /// When they were read, in microseconds since the epoch.
+    pub read_us: u64,
+    cursor: Option<Cursor>,
+    is_last: bool,
+}
+
+/// All tables that are not read yet, and the chunks in flight.
+pub struct Snapshot {
+    config: Arc<Config>,
+    /// In the order in which they are begun.
+    tables: Vec<Table>,
+    /// Tables of which nothing is to be read any more.
+    done: BTreeSet<TableName>,
+    /// Records to be committed with what was delivered last.
+    records: BTreeMap<TableName, Option<Vec<u8>>>,
+    jobs: jobs::UnboundedSender<Job>,
+    answers: mpsc::Receiver<Answer>,
+    shared: Arc<Shared>,
+    readers: Vec<JoinHandle<()>>,
+    windows_opened: u64,
+    told: Instant,
+    /// When it was told last that a chunk is read again.
+    told_again: Option<Instant>,
+}
+
+/// Notes the rows that the stream changes in a table with open windows.
+pub struct Touching<'a> {
+    /// How the table is read.
+    pub plan: Arc<ReadPlan>,
+    table: &'a mut Table,
+}
+
+impl Touching<'_> {
+    /// A row that the stream changes.
+    pub fn add(&mut self, identity: &[u8]) {
+        self.table.touch(identity);
+    }
+}
+
+impl Snapshot {
+    /// Begins to read what the records of earlier runs leave to read. Must be made inside the
+    /// runtime, which drives the readers.
+    pub fn start(
+        settings: Settings,
+        listed: Vec<Listed>,
+        records: &BTreeMap<String, ProgressRecord>,
+    ) -> Self {
+        let Settings { config, decode_text, wake } = settings;
+        let (jobs, waiting_jobs) = jobs::unbounded_channel();
+        let (answers_in, answers) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            config: config.mysql.clone(),
+            decode_text,
+            json: config.format.json,
+            jobs: Mutex::new(waiting_jobs),
+            answers: answers_in,
+            wake,
+            parts: Semaphore::new(PARTS_MAX),
+        });
+        let readers = (0..config.snapshot.threads)
+            .map(|_| spawn_named("snapshot reader", reader::run(Arc::clone(&shared))));
+        let mut snapshot = Self {
+            readers: readers.collect(),
+            tables: Vec::new(),
+            done: BTreeSet::new(),
+            records: BTreeMap::new(),
+            jobs,
+            answers,
+            shared,
+            windows_opened: 0,
+            told: Instant::now(),
+            told_again: None,
+            config,
+        };
+        for Listed { name, rows_estimate } in listed {
+            match records.get(&name.to_string()) {
+                Some(record) if record.done => {
+                    snapshot.done.insert(name);
+                }
+                record => snapshot.add(name, rows_estimate, record),
+            }
+        }
+        if !snapshot.tables.is_empty() {
+            let rows: u64 = snapshot.tables.iter().map(|table| table.rows_estimate).sum();
+            let tables = snapshot.tables.len();
+            tracing::info!(tables, rows_estimate = rows, "reading tables beside the stream");
+        }
+        snapshot
+    }
+
+    /// Whether every table is read and nothing waits to be committed.
+    pub fn is_complete(&self) -> bool {
+        self.tables.is_empty() && self.records.is_empty()
+    }
+
+    /// Whether some table is still to be read.
+    pub fn is_reading(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
+    /// The stream has rows of a table: `Some` if their identities must be noted.
+    pub fn touching(
+        &mut self,
+        id: TableVersionId,
+        version: &TableVersion,
+    ) -> Result<Option<Touching<'_>>, SnapshotError> {
+        // Only these have windows.
+        let mut begun = self.tables.iter_mut().take(self.config.snapshot.threads);
+        let Some(table) = begun.find(|table| table.name == version.name) else { return Ok(None) };
+        let plan = table.plan_for(id, version)?;
+        Ok(plan.map(|plan| Touching { plan, table }))
+    }
+
+    /// The stream has a statement on tables: what is read of them may be of another table.
+    pub fn changed(&mut self, names: &[TableName], change: Change) {
+        for name in names {
+            if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+                match change {
+                    Change::Altered => table.close_windows(),
+                    _ => table.start_over(),
+                }
+                continue;
+            }
+            let is_done = self.done.contains(name);
+            match change {
+                // All its rows come by the stream.
+                Change::Created if !is_done => self.finish(name.clone(), 0),
+                // It may have had another name, under which its rows were not captured.
+                Change::Renamed if !is_done => self.add(name.clone(), 0, None),
+                Change::Dropped if is_done => {
+                    self.done.remove(name);
+                    self.records.insert(name.clone(), None);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes in what the readers have done. Called often; never waits.
+    pub fn poll(&mut self) -> Result<(), SnapshotError> {
+        while let Ok(answer) = self.answers.try_recv() {
+            self.take(answer)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, answer: Answer) -> Result<(), SnapshotError> {
+        let Answer { window, outcome } = answer;
+        let at = self.tables.iter().position(|table| table.has_window(window));
+        let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
+            // Its window was closed; whatever went wrong belongs to a table that has changed.
+            if let Ok(Outcome::Read(chunk)) = outcome {
+                self.shared.parts.add_permits(usize::from(chunk.is_part()));
+            }
+            return Ok(());
+        };
+        match outcome? {
+            Outcome::Read(chunk) => table.read(window, chunk),
+            Outcome::Nothing => table.remove_window(window),
+            Outcome::Again(reason) => {
+                if TELL_EVERY <= self.told_again.map_or(TELL_EVERY, |told| told.elapsed()) {
+                    self.told_again = Some(Instant::now());
+                    tracing::info!(table = %table.name, reason, "a chunk is read again");
+                }
+                table.close_windows();
+            }
+            Outcome::Gone => {
+                tracing::info!(table = %table.name, "the table is gone; nothing is read of it");
+                self.tables.remove(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens windows while few are open. `processed` is what the stream has processed; only at a
+    /// border of source transactions is it all.
+    pub fn open(&mut self, processed: &Position) {
+        let threads = self.config.snapshot.threads;
+        for table in self.tables.iter_mut().take(threads) {
+            self.shared.parts.add_permits(table.take_parts_lost());
+        }
+        let begun = self.tables.iter().take(threads);
+        let mut windows: usize = begun.map(Table::windows).sum();
+        while windows < threads + WAITING_MAX {
+            // As many tables as readers, the one with the fewest windows first.
+            let wanting = self.tables.iter_mut().take(threads).filter(|table| table.wants_window());
+            let Some(table) = wanting.min_by_key(|table| table.windows()) else { return };
+            windows += 1;
+            self.windows_opened += 1;
+            let job = table.open_window(self.windows_opened, processed.clone());
+            // Nobody receives only when the runtime ends, and then the epoch does.
+            drop(self.jobs.send(job));
+        }
+    }
+
+    /// The next chunk that the stream has caught up with: everything up to `reached` is
+    /// processed.
+    pub fn ready(&mut self, reached: &FilePosition) -> Option<Ready> {
+        for at in 0..self.config.snapshot.threads {
+            let Some(table) = self.tables.get_mut(at) else { break };
+            let Some((chunk, touched)) = table.ready(reached) else { continue };
+            let is_part = chunk.is_part();
+            let Chunk { plan, rows, cursor, is_last, high, read_us, .. } = chunk;
+            self.shared.parts.add_permits(usize::from(is_part));
+            let high = if is_part { reached.clone() } else { high };
+            return Some(Ready { plan, rows, touched, high, read_us, cursor, is_last });
+        }
+        None
+    }
+
+    /// The chunk's rows are sent: the next Kafka transaction that is committed holds them and,
+    /// among [`Self::records`], how far the table is read with them.
+    pub fn delivered(&mut self, ready: Ready) {
+        let Ready { plan, rows, cursor, is_last, .. } = ready;
+        let name = &plan.version.name;
+        let at = self.tables.iter().position(|table| table.name == *name);
+        let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
+            return;
+        };
+        table.rows += u64::from(rows.len());
+        if is_last {
+            let (name, rows, seconds) = table.summary();
+            tracing::info!(table = %name, rows, seconds, "a table is read");
+            self.tables.remove(at);
+            self.finish(name, rows);
+        } else if let Some(cursor) = cursor {
+            let record = ProgressRecord::reading(table.rows, plan.key_form(), cursor.clone());
+            table.delivered(cursor);
+            self.records.insert(name.clone(), Some(record.to_json()));
+        }
+        self.tell();
+    }
+
+    /// The records that must be committed with what was delivered since they were last asked for:
+    /// the table, and the record or `None` to forget it.
+    pub fn records(&mut self) -> BTreeMap<TableName, Option<Vec<u8>>> {
+        std::mem::take(&mut self.records)
+    }
+
+    fn add(&mut self, name: TableName, rows_estimate: u64, record: Option<&ProgressRecord>) {
+        let filter = self.config.snapshot.r#where.get(&name.to_string()).cloned();
+        let rows_max = self.config.snapshot.chunk_rows_max;
+        self.tables.push(Table::new(name, rows_estimate, filter, rows_max, record));
+    }
+
+    fn finish(&mut self, name: TableName, rows: u64) {
+        self.records.insert(name.clone(), Some(ProgressRecord::done(rows).to_json()));
+        self.done.insert(name);
+    }
+
+    /// Tells progress every now and then.
+    fn tell(&mut self) {
+        if self.told.elapsed() < TELL_EVERY {
+            return;
+        }
+        self.told = Instant::now();
+        for table in self.tables.iter().filter(|table| table.rows > 0) {
+            let (name, rows, seconds) = table.summary();
+            let rows_estimate = table.rows_estimate;
+            tracing::info!(table = %name, rows, rows_estimate, seconds, "reading a table");
+        }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        for reader in &self.readers {
+            reader.abort();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What is read, when, and under which conditions.
+
+use serde_json::json;
+use testkit::xtask::stack::StackAddress;
+use testkit::{Result, ServerAddress, topics};
+
+use super::{assert_equal, with_small_chunks};
+use crate::setup::{Setup, operations, private_mysql};
+
+const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";
+const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY, item INT)";
+const ROWS: &str = "INSERT INTO items VALUES (1, 'lamp'), (2, 'mug'), (3, 'pen')";
+
+#[test]
+fn a_table_that_is_captured_later_is_read_then_and_no_other() -> Result<()> {
+    let mut setup = with_small_chunks("snapshot_later", &[ITEMS, ORDERS, ROWS])?;
+    setup.database.execute("INSERT INTO orders VALUES (7, 1)")?;
+    let database = setup.database.name().to_owned();
+    setup.settings.set("capture.tables", json!([format!("{database}.items")]));
+    setup.catch_up()?;
+    // WHEN another table is captured
+    setup.settings.set("capture.tables", json!([format!("{database}.*")]));
+    setup.catch_up()?;
+    // THEN its rows are read, and the others' not again
+    assert_eq!(operations(&setup.records("items")?), ["r"; 3]);
+    assert_eq!(operations(&setup.records("orders")?), ["r"]);
+    Ok(())
+}
+
+#[test]
+fn a_table_that_is_made_while_the_connector_streams_is_not_read() -> Result<()> {
+    let mut setup = with_small_chunks("snapshot_made", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    setup.database.execute_all(&[ORDERS, "INSERT INTO orders VALUES (7, 1), (8, 2)"])?;
+    let mut consumer = setup.consumer("orders")?;
+    assert_eq!(operations(&consumer.take(2)?), ["c", "c"]);
+    connector.stop()?;
+    setup.catch_up()?;
+    assert_eq!(operations(&consumer.rest()?), [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn never_reads_nothing_and_initial_only_ends_after_reading() -> Result<()> {
+    let mut setup = with_small_chunks("snapshot_mode", &[ITEMS, ROWS])?;
+    setup.settings.set("snapshot.mode", "never");
+    setup.catch_up()?;
+    assert!(!topics(&setup.address)?.contains(&setup.topic("items")));
+    setup.settings.set("snapshot.mode", "initial_only");
+    setup.launch()?.wait_for_success()?;
+    assert_equal(&mut setup, "items")?;
+    Ok(())
+}
+
+#[test]
+fn a_condition_chooses_rows_and_a_wrong_one_is_named() -> Result<()> {
+    let mut setup = with_small_chunks("snapshot_where", &[ITEMS, ROWS])?;
+    let table = format!("{}.items", setup.database.name());
+    setup.settings.set("snapshot.where", json!({ table.clone(): "nonsense = 1" }));
+    let exit = setup.launch()?.wait_for_exit()?;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    for word in ["snapshot.where", "nonsense", "snapshot_where"] {
+        assert!(exit.stderr.contains(word), "{word} is not in {}", exit.stderr);
+    }
+    setup.settings.set("snapshot.where", json!({ table: "name <> 'mug' -- without" }));
+    setup.catch_up()?;
+    let records = setup.records("items")?;
+    let ids: Vec<_> = records.iter().map(|record| &record.after()["id"]).collect();
+    assert_eq!(ids, [1, 3]);
+    Ok(())
+}
+
+#[test]
+fn tables_named_first_are_read_first() -> Result<()> {
+    let mut setup = with_small_chunks("snapshot_order", &[ITEMS, ORDERS, ROWS])?;
+    setup.database.execute("INSERT INTO orders VALUES (7, 1)")?;
+    let first = format!("{}.orders", setup.database.name());
+    setup.settings.set("snapshot.order", json!([first])).set("snapshot.threads", 1);
+    let exit = {
+        let mut connector = setup.launch()?;
+        connector.wait_for_line("a table is read")?;
+        connector.stop()?
+    };
+    let done = exit.stderr.lines().find(|line| line.contains("a table is read")).unwrap();
+    assert!(done.contains("orders"), "{done}");
+    Ok(())
+}
+
+#[test]
+fn rows_without_a_key_arrive_as_read() -> Result<()> {
+    let table = "CREATE TABLE readings (sensor INT, value VARCHAR(2000))";
+    let mut setup = with_small_chunks("snapshot_keyless", &[table])?;
+    setup.database.execute_all(&[
+        "SET cte_max_recursion_depth = 100000",
+        "INSERT INTO readings WITH RECURSIVE n (n) AS
+            (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 9000) SELECT n, REPEAT('x', 2000) FROM n",
+    ])?;
+    setup.catch_up()?;
+    let records = setup.records("readings")?;
+    let mut sensors: Vec<_> = records.iter().filter_map(|r| r.after()["sensor"].as_i64()).collect();
+    sensors.sort_unstable();
+    assert_eq!(sensors, (1..=9000).collect::<Vec<_>>());
+    assert!(records.iter().all(|record| record.key.is_none() && record.operation() == "r"));
+    Ok(())
+}
+
+#[test]
+fn a_row_that_only_the_flat_envelope_shows_is_marked_as_read() -> Result<()> {
+    let mut setup = with_small_chunks("snapshot_flat", &[ITEMS, ROWS])?;
+    setup.settings.set("format.envelope", "flat");
+    setup.catch_up()?;
+    let records = setup.records("items")?;
+    let marked = ("tailwater.op".to_owned(), "r".to_owned());
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| record.headers.contains(&marked)), "{records:?}");
+    Ok(())
+}
+
+#[test]
+fn without_gtids_tables_are_read_by_a_privilege_or_refused_with_both_ways_out() -> Result<()> {
+    let mysql = private_mysql(&["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"])?;
+    let server = ServerAddress::from(&mysql);
+    let mut setup = Setup::on(StackAddress::from_environment()?, server, "snapshot_no_gtids")?;
+    setup.database.execute_all(&[ITEMS, ROWS])?;
+    setup.settings.set("snapshot.mode", "initial");
+    let exit = setup.launch()?.wait_for_exit()?;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    for word in ["snapshot_needs_gtids", "gtid_mode=ON", "BACKUP_ADMIN", "snapshot.mode"] {
+        assert!(exit.stderr.contains(word), "{word} is not in {}", exit.stderr);
+    }
+    let user = setup.database.user().to_owned();
+    setup.database.execute_all(&[
+        &format!("GRANT BACKUP_ADMIN ON *.* TO `{user}`@'%'"),
+        &format!("GRANT SELECT ON performance_schema.log_status TO `{user}`@'%'"),
+    ])?;
+    setup.catch_up()?;
+    assert_equal(&mut setup, "items")?;
+    Ok(())
+}

@@ -31,6 +31,15 @@ pub struct RowLabels {
     pub operation: &'static str,
 }
 
+/// Which table a gauge is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TableLabels {
+    /// The source database.
+    pub database: String,
+    /// The source table.
+    pub table: String,
+}
+
 /// Why an epoch was thrown away.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabels {
@@ -71,6 +80,9 @@ pub struct Metrics {
     pub position_offset_bytes: Gauge,
     /// 1 while changes are streamed, else 0.
     pub streaming: Gauge,
+    /// Tables whose rows are still to be read.
+    pub snapshot_tables: Gauge,
+    snapshot_rows_left: Family<TableLabels, Gauge>,
 }
 
 /// Counters of one table's rows, kept beside its plan.
@@ -106,6 +118,8 @@ impl Default for Metrics {
             position_file_number: Gauge::default(),
             position_offset_bytes: Gauge::default(),
             streaming: Gauge::default(),
+            snapshot_tables: Gauge::default(),
+            snapshot_rows_left: Family::default(),
         };
         metrics.register();
         metrics
@@ -147,6 +161,10 @@ impl Metrics {
         registry.register_with_unit("position_offset", help, Unit::Bytes, metric);
         let help = "1 while changes are streamed, else 0";
         registry.register("streaming", help, self.streaming.clone());
+        let help = "Tables whose rows are still to be read";
+        registry.register("snapshot_tables", help, self.snapshot_tables.clone());
+        let help = "Rows still to be read, as the source estimates them";
+        registry.register("snapshot_rows_left", help, self.snapshot_rows_left.clone());
     }
 
     /// The counters of one table.
@@ -161,6 +179,18 @@ impl Metrics {
             (rows, self.record_bytes.get_or_create_owned(&labels))
         });
         TableMetrics { counters }
+    }
+
+    /// Shows how many rows of a table are still to be read; `None` when it is read.
+    pub fn snapshot_rows_left(&self, name: &TableName, rows: Option<u64>) {
+        let labels = TableLabels { database: name.database.clone(), table: name.table.clone() };
+        match rows {
+            Some(rows) => {
+                let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+                self.snapshot_rows_left.get_or_create(&labels).set(rows);
+            }
+            None => drop(self.snapshot_rows_left.remove(&labels)),
+        }
     }
 
     /// Counts an epoch that was thrown away.

@@ -230,6 +230,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let snapshot = tables.map(|tables| {
         let settings = snapshot::Settings {
             config: Arc::clone(&run.config),
+            metrics: Arc::clone(&run.metrics),
             decode_text: decode::decode_text,
             wake: Box::new(move || waker.wake()),
         };

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    metrics::Metrics,
     model::{
         position::{FilePosition, Position},
         table::{TableName, TableVersion, TableVersionId},
@@ -48,6 +49,8 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// The configuration.
     pub config: Arc<Config>,
+    /// Told how much is left to be read.
+    pub metrics: Arc<Metrics>,
     /// Decodes text.
     pub decode_text: DecodeText,
     /// Wakes the pipeline's thread, which then asks for what is ready.
@@ -89,6 +92,7 @@ pub struct Ready {
 /// All tables that are not read yet, and the chunks in flight.
 pub struct Snapshot {
     config: Arc<Config>,
+    metrics: Arc<Metrics>,
     /// In the order in which they are begun.
     tables: Vec<Table>,
     /// Tables of which nothing is to be read any more.
@@ -127,7 +131,7 @@ impl Snapshot {
         listed: Vec<Listed>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
-        let Settings { config, decode_text, wake } = settings;
+        let Settings { config, metrics, decode_text, wake } = settings;
         let (jobs, waiting_jobs) = jobs::unbounded_channel();
         let (answers_in, answers) = mpsc::channel();
         let shared = Arc::new(Shared {
@@ -152,6 +156,7 @@ impl Snapshot {
             windows_opened: 0,
             told: Instant::now(),
             told_again: None,
+            metrics,
             config,
         };
         for Listed { name, rows_estimate } in listed {
@@ -167,6 +172,7 @@ impl Snapshot {
             let tables = snapshot.tables.len();
             tracing::info!(tables, rows_estimate = rows, "reading tables beside the stream");
         }
+        snapshot.show_tables();
         snapshot
     }
 
@@ -248,7 +254,9 @@ impl Snapshot {
             }
             Outcome::Gone => {
                 tracing::info!(table = %table.name, "the table is gone; nothing is read of it");
+                self.metrics.snapshot_rows_left(&table.name, None);
                 self.tables.remove(at);
+                self.show_tables();
             }
         }
         Ok(())
@@ -304,10 +312,14 @@ impl Snapshot {
             let (name, rows, seconds) = table.summary();
             tracing::info!(table = %name, rows, seconds, "a table is read");
             self.tables.remove(at);
+            self.metrics.snapshot_rows_left(&name, None);
             self.finish(name, rows);
+            self.show_tables();
         } else if let Some(cursor) = cursor {
             let record = ProgressRecord::reading(table.rows, plan.key_form(), cursor.clone());
             table.delivered(cursor);
+            let left = table.rows_estimate.saturating_sub(table.rows);
+            self.metrics.snapshot_rows_left(name, Some(left));
             self.records.insert(name.clone(), Some(record.to_json()));
         }
         self.tell();
@@ -325,6 +337,10 @@ impl Snapshot {
         self.tables.push(Table::new(name, rows_estimate, filter, rows_max, record));
     }
 
+    fn show_tables(&self) {
+        self.metrics.snapshot_tables.set(i64::try_from(self.tables.len()).unwrap_or(i64::MAX));
+    }
+
     fn finish(&mut self, name: TableName, rows: u64) {
         self.records.insert(name.clone(), Some(ProgressRecord::done(rows).to_json()));
         self.done.insert(name);
@@ -339,7 +355,8 @@ impl Snapshot {
         for table in self.tables.iter().filter(|table| table.rows > 0) {
             let (name, rows, seconds) = table.summary();
             let rows_estimate = table.rows_estimate;
-            tracing::info!(table = %name, rows, rows_estimate, seconds, "reading a table");
+            let percent = (rows * 100 / rows_estimate.max(1)).min(99);
+            tracing::info!(table = %name, rows, rows_estimate, percent, seconds, "reading a table");
         }
     }
 }

@@ -31,6 +31,10 @@ fn a_table_that_is_captured_later_is_read_then_and_no_other() -> Result<()> {
 fn a_table_that_is_made_while_the_connector_streams_is_not_read() -> Result<()> {
     let mut setup = with_small_chunks("snapshot_made", &[ITEMS])?;
     let mut connector = setup.start()?;
+    connector.wait_while_running("the end of reading", |connector| {
+        let metrics = connector.get("/metrics")?.body;
+        Ok(metrics.contains("tailwater_snapshot_tables 0").then_some(()))
+    })?;
     setup.database.execute_all(&[ORDERS, "INSERT INTO orders VALUES (7, 1), (8, 2)"])?;
     let mut consumer = setup.consumer("orders")?;
     assert_eq!(operations(&consumer.take(2)?), ["c", "c"]);

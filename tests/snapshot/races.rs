@@ -146,3 +146,34 @@ fn a_death_at_any_point_of_a_chunk_goes_on_with_the_next_chunk() -> Result<()> {
     assert!(read <= rows, "{read} rows were read of tables that never had more than {rows}");
     Ok(())
 }
+
+#[test]
+fn deaths_inside_large_transactions_let_no_row_go_back() -> Result<()> {
+    let seed = environment::seed();
+    eprintln!("TAILWATER_SEED={seed}");
+    // GIVEN transactions so large that each comes in parts, and writers
+    let mut setup = filled(Setup::new("snapshot_parts")?)?;
+    setup.settings.set("delivery.batch_bytes_max", 50_000);
+    let update = |database: &mut Database| {
+        // It may lose against a writer.
+        drop(database.execute("UPDATE numbers SET v = v + 1"));
+        interrupt::pause(Duration::from_millis(200))
+    };
+    let writers = Writers::start(&setup.database, 2, seed)?;
+    // WHEN the connector dies in the middle of them while it reads the tables
+    let database = setup.database.connect_again()?;
+    while_disturbed(&database, update, || {
+        for point in ["committed:4", "flushed:9", "chunk_sent:15", "positioned:14", "committed:20"]
+        {
+            setup.settings.set_environment("TAILWATER_FAILPOINT", point);
+            assert_eq!(setup.launch()?.wait_for_exit()?.code, None, "{point} was not reached");
+        }
+        setup.settings.unset_environment("TAILWATER_FAILPOINT");
+        setup.catch_up()
+    })?;
+    writers.stop()?;
+    setup.catch_up()?;
+    // THEN nothing is lost and nothing goes back
+    assert_consistent(&mut setup)?;
+    Ok(())
+}

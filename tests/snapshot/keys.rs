@@ -1,9 +1,10 @@
 //! Chunks over every kind of key: the server compares and sorts, so the order is its own.
 
 use testkit::Result;
+use testkit::xtask::stack::{Mysql, StackAddress};
 
-use super::{assert_equal, with_small_chunks};
-use crate::setup::{Setup, operations};
+use super::assert_equal;
+use crate::setup::{Setup, operations, private_mysql};
 
 /// A kind of key: the column's type, and an expression of a number `n` that gives its values.
 const KEYS: &[(&str, &str, &str)] = &[
@@ -52,10 +53,18 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("set_key", "SET('a','b','c','d','e','f')", "n"),
 ];
 
+/// A database on a server of its own, which remembers the statements of this test only.
+fn with_small_chunks_on(mysql: &Mysql, name: &str) -> Result<Setup> {
+    let mut setup = Setup::on(StackAddress::from_environment()?, mysql, name)?;
+    setup.settings.set("snapshot.mode", "initial").set("snapshot.chunk_rows_max", 7);
+    Ok(setup)
+}
+
 #[test]
 fn every_type_of_key_is_read_whole_and_once() -> Result<()> {
     // GIVEN a table for each type of key
-    let mut setup = with_small_chunks("snapshot_keys", &[])?;
+    let mysql = private_mysql(&[])?;
+    let mut setup = with_small_chunks_on(&mysql, "snapshot_keys")?;
     setup.settings.set("format.unsigned_bigint", "precise");
     setup.database.execute("SET sql_mode = ''")?;
     for (table, column_type, values) in KEYS {
@@ -117,7 +126,9 @@ fn composite_keys_are_read_whole_and_once() -> Result<()> {
         "CREATE TABLE prefixed (t VARCHAR(50), PRIMARY KEY (t(4)))",
         "CREATE TABLE nothing (id INT PRIMARY KEY)",
     ];
-    let mut setup = with_small_chunks("snapshot_composite", &tables)?;
+    let mysql = private_mysql(&[])?;
+    let mut setup = with_small_chunks_on(&mysql, "snapshot_composite")?;
+    setup.database.execute_all(&tables)?;
     let numbers = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 99)";
     setup.database.execute_all(&[
         &format!("INSERT INTO pairs {numbers} SELECT n, n % 3, n % 5, '2024-01-01' + INTERVAL n SECOND FROM n"),

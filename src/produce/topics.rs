@@ -152,12 +152,27 @@ impl Producer {
             Err(error) => return Err(refused(error)),
         }
         // The controller has it; the brokers learn of it one after the other.
-        self.wait(|producer, step| match producer.try_partitions(name, step) {
+        let partitions = self.wait(|producer, step| match producer.try_partitions(name, step) {
             Attempt::Done(Some(partitions)) => Attempt::Done(partitions),
             Attempt::Failed(error) => Attempt::Failed(error),
             Attempt::Again(said) => Attempt::Again(said),
             Attempt::Done(None) => Attempt::Again(format!("topic {name} is not known yet")),
-        })
+        })?;
+        self.await_leaders(name, partitions)?;
+        Ok(partitions)
+    }
+
+    /// Waits until the leader of every partition answers for it.
+    ///
+    /// A broker that does not know yet that it leads refuses the first batch of a producer and can
+    /// take the second, which is on its way already: with nothing from this producer in the
+    /// partition, it begins with any number. The first one, sent again, then looks like one from
+    /// before; librdkafka takes the answer for success, and its records are lost.
+    fn await_leaders(&self, name: &str, partitions: usize) -> Result<(), ProduceError> {
+        for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+            self.watermarks(name, partition)?;
+        }
+        Ok(())
     }
 
     fn describe(&self, name: &str, partitions: usize) -> Result<Topic, ProduceError> {

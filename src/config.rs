@@ -118,6 +118,22 @@ pub struct Capture {
     /// What a TRUNCATE of a captured table does.
     #[serde(default)]
     pub truncate: TruncatePolicy,
+    /// What a change of a captured table's record key does.
+    #[serde(default)]
+    pub key_change: KeyChangePolicy,
+}
+
+/// What a change of a captured table's record key does: rows get other keys and partitions, and
+/// records under the old keys stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum KeyChangePolicy {
+    /// Stops before the first record with another key, so that somebody decides.
+    #[default]
+    Halt,
+    /// Goes on in the same topic.
+    Accept,
 }
 
 /// What a TRUNCATE of a captured table does: no row event tells which rows are gone.
@@ -128,6 +144,9 @@ pub enum TruncatePolicy {
     /// Stops before it, so that somebody decides.
     #[default]
     Halt,
+    /// Sends Debezium's record with operation `t` and no key; what takes away some of a table's
+    /// rows still halts, because no record can say which.
+    Event,
     /// Goes on; consumers keep the rows.
     Ignore,
 }

@@ -47,12 +47,47 @@ pub struct ReasonLabels {
     pub reason: &'static str,
 }
 
+/// What a statement on captured tables does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatementLabels {
+    /// `create`, `alter`, `alter_rows`, `rename`, `drop`, `drop_database` or `truncate`.
+    pub kind: &'static str,
+}
+
+/// What changed for the readers of a table's records.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SchemaLabels {
+    /// The source database.
+    pub database: String,
+    /// The source table.
+    pub table: String,
+    /// See [`SchemaChange`].
+    pub change: &'static str,
+}
+
+/// What changed for the readers of a table's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaChange {
+    /// Another schema of the values.
+    Version,
+    /// A field has MySQL's implicit default, because the registry refused it without one.
+    ImplicitDefault,
+    /// A field stayed nullable, because the registry refused to make it NOT NULL.
+    KeptNullable,
+    /// A field's numbers mean something else: other units, another scale.
+    Unit,
+    /// Another key, as the configuration allows.
+    Key,
+}
+
 /// All metrics of one process.
 pub struct Metrics {
     registry: Registry,
     rows: Family<RowLabels, Counter>,
     record_bytes: Family<RowLabels, Counter>,
     recycles: Family<ReasonLabels, Counter>,
+    statements: Family<StatementLabels, Counter>,
+    schema_changes: Family<SchemaLabels, Counter>,
     /// Source transactions read to their end, with or without captured rows.
     pub transactions: Counter,
     /// Kafka transactions committed.
@@ -104,6 +139,8 @@ impl Default for Metrics {
             rows: Family::default(),
             record_bytes: Family::default(),
             recycles: Family::default(),
+            statements: Family::default(),
+            schema_changes: Family::default(),
             transactions: Counter::default(),
             commits: Counter::default(),
             zero_dates: Counter::default(),
@@ -133,6 +170,10 @@ impl Metrics {
         let name = "record_bytes";
         registry.register(name, "Bytes of keys and values sent", self.record_bytes.clone());
         registry.register("recycles", "Epochs thrown away, by reason", self.recycles.clone());
+        let help = "Statements that changed captured tables";
+        registry.register("statements", help, self.statements.clone());
+        let help = "Changes of schemas and keys that readers see";
+        registry.register("schema_changes", help, self.schema_changes.clone());
         let name = "transactions";
         registry.register(name, "Source transactions read to their end", self.transactions.clone());
         registry.register("commits", "Kafka transactions committed", self.commits.clone());
@@ -198,6 +239,27 @@ impl Metrics {
         self.recycles.get_or_create(&ReasonLabels { reason }).inc();
     }
 
+    /// Counts a statement that changed captured tables.
+    pub fn statement(&self, kind: &'static str) {
+        self.statements.get_or_create(&StatementLabels { kind }).inc();
+    }
+
+    /// Counts what changed for the readers of a table's records.
+    pub fn schema_changed(&self, name: &TableName, change: SchemaChange) {
+        let labels = SchemaLabels {
+            database: name.database.clone(),
+            table: name.table.clone(),
+            change: match change {
+                SchemaChange::Version => "version",
+                SchemaChange::ImplicitDefault => "implicit_default",
+                SchemaChange::KeptNullable => "kept_nullable",
+                SchemaChange::Unit => "unit",
+                SchemaChange::Key => "key",
+            },
+        };
+        self.schema_changes.get_or_create(&labels).inc();
+    }
+
     /// Everything in the text form that Prometheus scrapes.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -223,7 +285,7 @@ impl TableMetrics {
 
 #[cfg(test)]
 mod tests {
-    use super::Metrics;
+    use super::{Metrics, SchemaChange};
     use crate::model::{change::Operation, table::TableName};
 
     #[test]
@@ -232,11 +294,15 @@ mod tests {
         let name = TableName { database: "shop".into(), table: "orders".into() };
         metrics.table(&name).count(Operation::Update, 3, 900);
         metrics.recycled("mysql_connection_lost");
+        metrics.statement("drop");
+        metrics.schema_changed(&name, SchemaChange::Unit);
         let text = metrics.render();
         for line in [
             "tailwater_rows_total{database=\"shop\",table=\"orders\",operation=\"update\"} 3",
             "tailwater_record_bytes_total{database=\"shop\",table=\"orders\",operation=\"update\"} 900",
             "tailwater_recycles_total{reason=\"mysql_connection_lost\"} 1",
+            "tailwater_statements_total{kind=\"drop\"} 1",
+            "tailwater_schema_changes_total{database=\"shop\",table=\"orders\",change=\"unit\"} 1",
             "tailwater_source_lag_seconds 0.0",
             "tailwater_batch_bytes_count 0",
             "tailwater_queue_bytes 0",

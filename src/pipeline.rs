@@ -18,13 +18,17 @@
 //! committed records sees both or neither. A start reads the position after it has fenced all
 //! older producers, so nobody can move it any more, and streams exactly what follows it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
 use crate::{
-    commit::{self, Loaded, PositionRecord},
+    commit::{self, Loaded, PositionRecord, TableRecord},
     config::{self, Config, SnapshotMode},
     decode::{self, Decoder, JsonText},
     encode::Registry,
@@ -41,8 +45,10 @@ use crate::{
 };
 
 mod delivery;
+mod known;
 mod last;
 mod plans;
+mod schemas;
 mod stream;
 
 use self::{
@@ -112,6 +118,8 @@ struct Progress {
     forgiven: Option<(Instant, &'static str)>,
     /// What is known about the source.
     source: Continuity,
+    /// Helper tables of schema change tools that the log has named.
+    helpers_told: Arc<Mutex<BTreeSet<TableName>>>,
 }
 
 /// Captures until stopped, caught up or halted.
@@ -126,6 +134,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         told: None,
         forgiven: None,
         source: Continuity::default(),
+        helpers_told: Arc::default(),
     };
     loop {
         run.status.enter(State::Starting, wall_clock());
@@ -238,11 +247,10 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     });
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
-    let databases = filter.clone();
-    let captures = move |table: &TableName| filter.captures(table);
-    let decoder = Decoder::new(Box::new(captures), position.file.file.clone())
+    let captures = captures(&run.config, Arc::clone(&progress.helpers_told));
+    let decoder = Decoder::new(captures, position.file.file.clone())
         .resumed_from(position.file.offset)
-        .captured_databases(Box::new(move |database| databases.captures_any_in(database)))
+        .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
         .lower_case_names(server.lower_case_table_names)
         .json_text(match run.config.format.json {
             config::JsonText::Compact => JsonText::Compact,
@@ -264,6 +272,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
                 Arc::clone(&run.config),
                 Arc::clone(&progress.registry),
                 Arc::clone(&run.metrics),
+                fenced.tables,
             ),
             snapshot,
         ),
@@ -276,6 +285,27 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         progress.has_delivered();
     }
     result
+}
+
+/// Which tables are captured. A helper table that is left out is told once, because its name could
+/// be an ordinary one.
+fn captures(
+    config: &Config,
+    told: Arc<Mutex<BTreeSet<TableName>>>,
+) -> Box<dyn Fn(&TableName) -> bool + Send> {
+    let filter = Filter::new(&config.capture);
+    Box::new(move |table| {
+        if filter.leaves_out_helper(table)
+            && told.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone())
+        {
+            tracing::warn!(
+                %table,
+                "left out: by its name a helper table of gh-ost or pt-online-schema-change; to \
+                 capture it, name it in capture.tables with its underscore"
+            );
+        }
+        filter.captures(table)
+    })
 }
 
 /// Everything an epoch needs before it streams.
@@ -297,6 +327,8 @@ struct Fenced {
     saved: Option<PositionRecord>,
     /// How far each table's snapshot is, by the table's name.
     snapshots: BTreeMap<String, ProgressRecord>,
+    /// How the tables' records looked at that position.
+    tables: BTreeMap<TableName, TableRecord>,
 }
 
 async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
@@ -346,7 +378,7 @@ fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
     }
     producer.init_transactions()?;
     let written = producer.watermarks(&name, 0)?;
-    let Loaded { position: saved, snapshots } =
+    let Loaded { position: saved, snapshots, tables } =
         commit::load(config, written, LOAD_PATIENCE, shutdown)?;
     let seq = saved.as_ref().map_or(0, |saved| saved.seq);
     let record = |(table, json): (String, Vec<u8>)| {
@@ -354,7 +386,7 @@ fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
         Ok::<_, Failure>((table, record))
     };
     let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(Fenced { producer, state_topic, seq, saved, snapshots })
+    Ok(Fenced { producer, state_topic, seq, saved, snapshots, tables })
 }
 
 /// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it

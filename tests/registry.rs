@@ -8,7 +8,7 @@ use tailwater::{
     encode::{Registry, RegistryError},
     error::{Failure, Verdict},
 };
-use testkit::{StubServer, xtask::stack::StackAddress};
+use testkit::{Reply, Request, StubServer, xtask::stack::StackAddress};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -30,6 +30,21 @@ fn record(name: &str, fields: &str) -> String {
     format!(r#"{{"type":"record","name":"{name}","fields":[{fields}]}}"#)
 }
 
+/// Gives every schema this id, and has this schema under it.
+fn gives(id: u32, schema: &str) -> StubServer {
+    let schema = serde_json::json!({ "schema": schema }).to_string();
+    StubServer::replying(move |request: &Request| -> Reply {
+        if request.path == format!("/schemas/ids/{id}") {
+            ("200 OK", schema.clone())
+        } else if request.method == "POST" {
+            ("200 OK", format!("{{\"id\":{id}}}"))
+        } else {
+            ("404 Not Found", r#"{"error_code":40403,"message":"Schema not found"}"#.to_owned())
+        }
+    })
+    .unwrap()
+}
+
 const ID: &str = r#"{"name":"id","type":"int"}"#;
 
 #[tokio::test]
@@ -48,13 +63,72 @@ async fn a_schema_keeps_its_id_and_its_text() {
 
 #[tokio::test]
 async fn what_is_known_needs_no_registry() {
-    let stub = StubServer::start("200 OK", "application/json", r#"{"id":7}"#).unwrap();
+    let stub = gives(7, "\"int\"");
     let registry = at(&stub.url());
     let id = registry.register("known-value", "\"int\"").await.unwrap();
     drop(stub);
     assert_eq!(registry.register("known-value", "\"int\"").await.unwrap(), id);
     let error = registry.register("known-value", "\"long\"").await.unwrap_err();
     assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn an_id_is_asked_back_for_the_schema_that_was_sent() {
+    let sent =
+        r#"{"type":"record","name":"R","fields":[{"name":"f","type":"float","default":1.0}]}"#;
+    let arranged =
+        r#"{"name":"R", "fields":[{"default":1,"type":"float","name":"f"}], "type":"record"}"#;
+    let stub = gives(7, arranged);
+    assert_eq!(at(&stub.url()).register("any-value", sent).await.unwrap().0, 7);
+    for other in [sent.replace("float", "int"), sent.replace("\"f\"", "\"g\""), "{}".to_owned()] {
+        let stub = gives(7, &other);
+        let registry = at(&stub.url());
+        for _ in 0..2 {
+            let error = registry.register("any-value", sent).await.unwrap_err();
+            assert!(!error.is_transient());
+            let failure = Failure::from(error);
+            assert_eq!(
+                (failure.verdict, failure.reason),
+                (Verdict::Halt, "registry_schema_mismatch")
+            );
+            assert!(failure.message.contains("the id 7 for any-value"), "{failure}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_the_registry_does_not_know_itself_is_asked_for_again() {
+    let stub = StubServer::replying(|request: &Request| match request.method.as_str() {
+        "POST" => ("200 OK", r#"{"id":7}"#.to_owned()),
+        _ => ("404 Not Found", r#"{"error_code":40403,"message":"Schema not found"}"#.to_owned()),
+    })
+    .unwrap();
+    let error = at(&stub.url()).register("any-value", "\"int\"").await.unwrap_err();
+    assert!(error.is_transient());
+    let failure = Failure::from(error);
+    assert_eq!((failure.verdict, failure.reason), (Verdict::Recycle, "registry_id_unknown"));
+}
+
+#[tokio::test]
+async fn a_subject_tells_what_it_has() {
+    let registry = at(&real());
+    let subject = "encode.tells-value";
+    assert_eq!(registry.latest(subject).await.unwrap(), None);
+    let [first, second] = [ID, r#"{"name":"id","type":"long"}"#].map(|id| record("Tells", id));
+    assert!(!registry.has(subject, &first).await.unwrap());
+    let ids = [
+        registry.register(subject, &first).await.unwrap(),
+        registry.register(subject, &second).await.unwrap(),
+    ];
+    let fresh = at(&real());
+    for (schema, id) in [&first, &second].into_iter().zip(ids) {
+        assert!(fresh.has(subject, schema).await.unwrap());
+        assert_eq!(fresh.schema(id).await.unwrap().as_ref(), Some(schema));
+    }
+    assert!(!fresh.has(subject, &record("Tells", "")).await.unwrap());
+    let latest = fresh.latest(subject).await.unwrap().unwrap();
+    assert_eq!((latest.id, latest.schema), (ids[1], second));
+    assert_eq!(fresh.schema(tailwater::encode::SchemaId(999_999)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -183,7 +257,7 @@ async fn a_port_without_tls_or_without_anybody_is_named() {
 #[tokio::test]
 async fn the_next_address_is_asked_when_one_is_down_but_not_when_it_refuses() {
     let nobody = StubServer::start("200 OK", "text/plain", "").unwrap().url();
-    let fine = StubServer::start("200 OK", "application/json", r#"{"id":9}"#).unwrap();
+    let fine = gives(9, "\"int\"");
     let denied = StubServer::start("401 Unauthorized", "text/plain", "").unwrap();
     let id = at(&format!("{nobody}, {}", fine.url())).register("a", "\"int\"").await.unwrap();
     assert_eq!(id.0, 9);
@@ -196,14 +270,21 @@ async fn head(settings: impl Fn(&str) -> String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let registry = client(&settings(&listener.local_addr().unwrap().to_string()));
     let serve = async {
-        let (mut connection, _) = listener.accept().await.unwrap();
-        let mut request = Vec::new();
-        while !request.windows(4).any(|window| window == b"\r\n\r\n") {
-            assert_ne!(connection.read_buf(&mut request).await.unwrap(), 0);
+        let mut requests = Vec::new();
+        for body in [r#"{"id":1}"#, r#"{"schema":"\"int\""}"#] {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                assert_ne!(connection.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            requests.push(String::from_utf8(request).unwrap());
         }
-        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{\"id\":1}";
-        connection.write_all(answer.as_bytes()).await.unwrap();
-        String::from_utf8(request).unwrap()
+        requests.swap_remove(0)
     };
     let (request, id) = tokio::join!(serve, registry.register("a b#?/%-value", "\"int\""));
     id.unwrap();

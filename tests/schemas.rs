@@ -36,8 +36,9 @@ fn the_configuration_has_the_json_schema_of_the_structure() {
 }
 
 #[test]
-fn the_state_topic_has_the_json_schema_of_the_record() {
+fn the_state_topic_has_the_json_schemas_of_its_records() {
     expect("position.schema.json", &pretty(&commit::position_schema()));
+    expect("table.schema.json", &pretty(&commit::table_schema()));
 }
 
 /// `CREATE TABLE shop.customers (id INT PRIMARY KEY, first_name VARCHAR(255) NOT NULL, ...)`,

@@ -42,14 +42,27 @@ struct CatalogColumn {
     extra: String,
 }
 
-/// Reads what the catalog adds to this version; `None` if the table is gone, is another now, or
-/// may not be seen.
-pub async fn decorate(
+/// What the catalog says about a version.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Catalog {
+    /// It shows this version, with this to add.
+    Same(Decoration),
+    /// It shows another version of the table.
+    Other,
+    /// It shows no such table: it is gone, or may not be seen.
+    Hidden,
+}
+
+/// Reads what the catalog adds to a version.
+pub async fn look_up(
     connection: &mut Conn,
     version: &TableVersion,
-) -> Result<Option<Decoration>, CatalogError> {
+) -> Result<Catalog, CatalogError> {
     let failed = |error| CatalogError { table: version.name.clone(), error };
     let columns = read_columns(connection, &version.name).await.map_err(failed)?;
+    if columns.is_empty() {
+        return Ok(Catalog::Hidden);
+    }
     let same = columns.len() == version.columns.len()
         && columns.iter().zip(&version.columns).all(|(now, then)| {
             now.name == then.name
@@ -61,12 +74,12 @@ pub async fn decorate(
                 )
         });
     if !same {
-        return Ok(None);
+        return Ok(Catalog::Other);
     }
     let unique_key = read_unique_key(connection, version).await.map_err(failed)?;
     let mut columns: Vec<_> = columns.into_iter().map(decoration_of).collect();
     mend_binary_defaults(connection, version, &mut columns).await.map_err(failed)?;
-    Ok(Some(Decoration { columns, unique_key }))
+    Ok(Catalog::Same(Decoration { columns, unique_key }))
 }
 
 fn decoration_of(column: CatalogColumn) -> ColumnDecoration {

@@ -18,8 +18,8 @@ pub enum CommitError {
         /// What repairs it.
         fix: String,
     },
-    /// A position record that cannot be understood whole.
-    #[error("the position record at offset {offset} of {topic} {problem}")]
+    /// A record of the state topic that cannot be understood whole.
+    #[error("the record at offset {offset} of {topic} {problem}")]
     Record {
         /// The state topic.
         topic: String,
@@ -76,7 +76,7 @@ pub enum CommitError {
     Stopped,
 }
 
-/// What is wrong with a position record.
+/// What is wrong with a record of the state topic.
 #[derive(Debug, Error)]
 pub enum RecordError {
     /// It is no JSON or lacks a field.

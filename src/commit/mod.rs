@@ -1,4 +1,4 @@
-//! 6. Remembers how far: the state topic and the position record.
+//! 6. Remembers how far, and how each table's records look: the state topic and its records.
 //!
 //! The position is the last record of every Kafka transaction (see `pipeline`), under the key
 //! [`POSITION_KEY`] of a compacted topic with one partition. It is read once, at a start, and only
@@ -17,6 +17,7 @@ mod error;
 mod reader;
 mod record;
 mod state_topic;
+mod table_record;
 
 pub use error::{CommitError, RecordError};
 #[cfg(feature = "json-schema")]
@@ -25,3 +26,6 @@ pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
 pub use state_topic::{
     Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_topic, load, topic_settings,
 };
+pub use table_record::TableRecord;
+#[cfg(feature = "json-schema")]
+pub use table_record::table_schema;

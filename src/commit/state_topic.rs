@@ -1,4 +1,5 @@
-//! The state topic: how it must be, and how the position is read from it.
+//! The state topic: how it must be, and how the position and what is known of the tables are read
+//! from it.
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
@@ -8,9 +9,11 @@ use super::{
     error::{CommitError, RecordError},
     reader::Reader,
     record::{POSITION_KEY, PositionRecord},
+    table_record::{TABLE_KEY_START, TableRecord},
 };
 use crate::{
     config::{self, Config},
+    model::table::TableName,
     shutdown::Shutdown,
 };
 
@@ -75,9 +78,11 @@ pub struct Loaded {
     pub position: Option<PositionRecord>,
     /// How far each table's snapshot is, as JSON by the table's name.
     pub snapshots: BTreeMap<String, Vec<u8>>,
+    /// How the records of each table looked at that position.
+    pub tables: BTreeMap<TableName, TableRecord>,
 }
 
-/// Reads the saved position and how far the snapshot is.
+/// Reads the saved position, how far the snapshot is and what is known of the tables.
 ///
 /// `written` are the state topic's watermarks, open transactions counted in, taken from a producer
 /// after it fenced all others: see the head of the stage. Waits for at most `patience`.
@@ -96,7 +101,8 @@ pub fn load(
     if found.position.is_none() && found.other_keys {
         return Err(CommitError::PositionMissing { topic: config.state_topic() });
     }
-    Ok(Loaded { position: found.position, snapshots: found.snapshots })
+    let tables = found.tables.into_values().map(|record| (record.name.clone(), record));
+    Ok(Loaded { position: found.position, snapshots: found.snapshots, tables: tables.collect() })
 }
 
 /// Waits for a position of a newer generation than `ours`, and says which.
@@ -130,6 +136,7 @@ pub fn await_newer_generation(
 struct Found {
     position: Option<PositionRecord>,
     snapshots: BTreeMap<String, Vec<u8>>,
+    tables: BTreeMap<Vec<u8>, TableRecord>,
     other_keys: bool,
 }
 
@@ -153,7 +160,8 @@ impl Found {
         if key != Some(POSITION_KEY) {
             self.other_keys |= value.is_some();
             self.add_snapshot(key, value);
-            return Ok(());
+            let table = key.filter(|key| key.starts_with(TABLE_KEY_START.as_bytes()));
+            return table.map_or(Ok(()), |key| self.add_table(key, value, connector));
         }
         let Some(value) = value else {
             self.position = None;
@@ -175,6 +183,22 @@ impl Found {
             Some(json) => self.snapshots.insert(table.to_owned(), json.to_owned()),
             None => self.snapshots.remove(table),
         };
+    }
+
+    fn add_table(
+        &mut self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        connector: &str,
+    ) -> Result<(), RecordError> {
+        match value {
+            Some(json) => {
+                let record = TableRecord::from_json(json, connector)?;
+                self.tables.insert(key.to_owned(), record);
+            }
+            None => drop(self.tables.remove(key)),
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the structure alone does not rule out.
 
-use super::{Config, Envelope, Format, TimeMode, load::Fault};
+use super::{Config, Envelope, Format, TimeMode, TruncatePolicy, load::Fault};
 
 /// Longest topic name Kafka accepts.
 const TOPIC_LENGTH_MAX: usize = 249;
@@ -9,7 +9,7 @@ const TOPIC_LENGTH_MAX: usize = 249;
 pub(super) fn validate(config: &Config) -> Result<(), Fault> {
     validate_source(config)?;
     validate_target(config)?;
-    validate_flat(&config.format)?;
+    validate_flat(&config.format, config.capture.truncate)?;
     check(
         config.admin.listen.parse::<std::net::SocketAddr>().is_ok(),
         "admin.listen",
@@ -82,6 +82,12 @@ fn validate_target(config: &Config) -> Result<(), Fault> {
             "cannot be used together with username",
         ),
         check(
+            config.capture.truncate != TruncatePolicy::Event || !makes_compacted_topics(config),
+            "capture.truncate",
+            "cannot be \"event\" while kafka.topic.config makes compacted topics: the record has \
+             no key",
+        ),
+        check(
             0 < config.delivery.batch_age_max_ms,
             "delivery.batch_age_max_ms",
             "must be at least 1",
@@ -101,10 +107,15 @@ fn validate_target(config: &Config) -> Result<(), Fault> {
 }
 
 /// What makes no sense with the envelope `flat`.
-fn validate_flat(format: &Format) -> Result<(), Fault> {
+fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Result<(), Fault> {
     if format.envelope != Envelope::Flat {
         return Ok(());
     }
+    check(
+        truncate != TruncatePolicy::Event,
+        "capture.truncate",
+        "cannot be \"event\" with envelope = \"flat\", which has no record for it",
+    )?;
     check(
         format.tombstones,
         "format.tombstones",
@@ -116,6 +127,11 @@ fn validate_flat(format: &Format) -> Result<(), Fault> {
         "must be `adaptive` (Avro's logical types) or `isostring` (the same, but TIME as text) \
          with envelope = \"flat\"",
     )
+}
+
+fn makes_compacted_topics(config: &Config) -> bool {
+    let policy = config.kafka.topic.config.get("cleanup.policy");
+    policy.is_some_and(|policy| policy.contains("compact"))
 }
 
 /// A quarter of the Kafka transaction's timeout.

@@ -135,6 +135,8 @@ pub struct Statement {
     /// The captured tables that it names, in the order of the text: what is cached about them is
     /// out of date. Never empty.
     pub tables: Vec<TableName>,
+    /// Where its event starts in the binlog file.
+    pub offset: u64,
 }
 
 impl Statement {
@@ -161,7 +163,7 @@ impl Decoder {
             track: Track::new(start_file),
             group: Group::new(),
             tables: Tables::new(captures),
-            statement: Statement { kind: StatementKind::Create, tables: Vec::new() },
+            statement: Statement { kind: StatementKind::Create, tables: Vec::new(), offset: 0 },
             scratch: String::new(),
             lower_case_names: false,
         }

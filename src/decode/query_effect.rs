@@ -6,7 +6,7 @@ use super::{
     error::Problem,
     framing::Frame,
     query::Query,
-    statement::{self, Parsed, SYSTEM_DATABASE},
+    statement::{self, Parsed, SYSTEM_DATABASE, StatementKind},
 };
 use crate::model::table::TableName;
 
@@ -19,6 +19,7 @@ impl Decoder {
         start: u64,
     ) -> Result<Step<'e>, Problem> {
         let parsed = statement::parse(query).map_err(|_| Problem::Statement)?;
+        self.statement.offset = start;
         let group = &mut self.group;
         match parsed {
             Parsed::Begin => {
@@ -94,6 +95,14 @@ impl Decoder {
                     }
                 }
                 self.statement.kind = kind;
+                Ok(!self.statement.tables.is_empty())
+            }
+            Parsed::DropDatabase(mut name) => {
+                if self.lower_case_names {
+                    name = name.to_lowercase();
+                }
+                self.statement.kind = StatementKind::DropDatabase;
+                self.statement.tables = self.tables.captured_in(&name);
                 Ok(!self.statement.tables.is_empty())
             }
             Parsed::Rows(names) => match names.as_slice() {

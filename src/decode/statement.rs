@@ -28,6 +28,8 @@ pub(super) enum Parsed {
     XaCommit(Vec<u8>),
     XaRollback(Vec<u8>),
     Table(StatementKind, Vec<TableName>),
+    /// DROP DATABASE, with its name.
+    DropDatabase(String),
     /// INSERT, UPDATE, DELETE and the like, with every name in it that could be a table's.
     Rows(Vec<TableName>),
     /// Something that may call stored functions.
@@ -50,8 +52,25 @@ pub enum StatementKind {
     Rename,
     /// DROP TABLE.
     Drop,
+    /// DROP DATABASE.
+    DropDatabase,
     /// TRUNCATE TABLE: all rows are gone without row events.
     Truncate,
+}
+
+impl StatementKind {
+    /// The name used in metric labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Alter => "alter",
+            Self::AlterRows => "alter_rows",
+            Self::Rename => "rename",
+            Self::Drop => "drop",
+            Self::DropDatabase => "drop_database",
+            Self::Truncate => "truncate",
+        }
+    }
 }
 
 /// Most names that are collected of one statement; one with more is not understood.
@@ -285,6 +304,12 @@ impl<'a> Parser<'a> {
                 }
             }
             b"INDEX" => self.index(),
+            b"DATABASE" | b"SCHEMA" => {
+                if self.skip_word(b"IF")? {
+                    self.skip_word(b"EXISTS")?;
+                }
+                Ok(self.name()?.map(Parsed::DropDatabase))
+            }
             _ => Ok(Some(Parsed::Harmless)),
         }
     }

@@ -1,6 +1,9 @@
 //! The tables that the stream has named: which table id is which version, and how to read it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{error::Problem, json_text::JsonText, layout::Cell, table_map::TableMap};
 use crate::model::table::{ColumnKind, TableName, TableVersion, TableVersionId};
@@ -56,6 +59,13 @@ impl Tables {
     /// Whether tables of the database may be captured.
     pub(super) fn captures_any_in(&self, database: &str) -> bool {
         (self.captures_any_in)(database)
+    }
+
+    /// The captured tables of a database whose rows the stream has shown.
+    pub(super) fn captured_in(&self, database: &str) -> Vec<TableName> {
+        let names = self.versions.iter().map(|version| &version.table.name);
+        let names: BTreeSet<_> = names.filter(|name| name.database == database).collect();
+        names.into_iter().cloned().collect()
     }
 
     pub(super) fn version(&self, id: TableVersionId) -> Option<&Version> {

@@ -6,6 +6,7 @@ mod bytes_text;
 mod error;
 mod flat;
 mod json;
+mod key_form;
 mod key_json;
 mod plan;
 mod record;
@@ -16,7 +17,8 @@ mod tests;
 mod write;
 
 pub use error::{EncodeError, Problem};
+pub use key_form::{key_changes, key_form};
 pub use plan::{SchemaIds, TablePlan};
 pub use record::{Encoder, Message, Messages};
-pub use registry::{Registry, RegistryError, SchemaId};
+pub use registry::{Change, Difference, Registry, RegistryError, SchemaId, differences, tell};
 pub use schema::{key_schema, value_schema};

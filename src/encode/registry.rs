@@ -5,6 +5,9 @@
 //! status inside a text only, drops an answer that is no JSON, asks the next address after any
 //! refusal and calls 408, 429 and 500 final. What it would save is one POST.
 //!
+//! An id that a registry gives is what every reader of a record depends on, so it is asked back once
+//! for the schema behind it, which must be the one that was sent.
+//!
 //! Nothing is tried again here: an error says by [`RegistryError::is_transient`] whether it may
 //! help, and `pipeline` knows how long to wait.
 
@@ -12,12 +15,14 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Mutex, time::Duration
 
 use reqwest::{Certificate, Client, RequestBuilder, Response, Url, header};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::{SchemaRegistry, Secret};
 
+mod difference;
 mod error;
 
+pub use difference::{Change, Difference, differences, tell};
 pub use error::{Refusal, RegistryError};
 
 /// How long a registry may take to answer. Registering takes milliseconds; the store behind it can
@@ -27,9 +32,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may take to connect: longer than the first repeat of a lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most bytes of an answer that are kept: ids and messages are short, and a page that is no
-/// registry's answer is not worth more.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// The most bytes of an answer that are kept. The longest is a schema: 4096 columns, or tens of
+/// thousands of labels.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
@@ -47,10 +52,25 @@ pub struct Registry {
     known: Mutex<BTreeMap<(String, String), SchemaId>>,
 }
 
+/// A schema that a registry has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Its id.
+    pub id: SchemaId,
+    /// Its text; a registry may have arranged it in another way.
+    pub schema: String,
+}
+
 /// What a registry answers to a schema.
 #[derive(Deserialize)]
-struct Registered {
+struct IdAnswer {
     id: i32,
+}
+
+/// What a registry answers to an id.
+#[derive(Deserialize)]
+struct SchemaAnswer {
+    schema: String,
 }
 
 /// One of the registry's addresses.
@@ -117,22 +137,56 @@ impl Registry {
         if let Some(id) = self.known().get(&key) {
             return Ok(*id);
         }
-        let body = json!({ "schema": schema }).to_string();
-        let answer = self
-            .ask(|base| {
-                let url = base.path(&["subjects", subject, "versions"])?;
-                let request = self.client.post(url).header(header::CONTENT_TYPE, MEDIA_TYPE);
-                Ok(request.body(body.clone()))
-            })
-            .await
-            .map_err(|error| error.about(subject))?;
-        let id = serde_json::from_str(&answer.body)
-            .ok()
-            .and_then(|Registered { id }| u32::try_from(id).ok())
-            .map(SchemaId)
-            .ok_or_else(|| answer.not_a_registry())?;
+        let answer = self.post(&["subjects", subject, "versions"], schema).await;
+        let id = answer.map_err(|error| error.about(subject))?.id()?;
+        let subject = subject.to_owned();
+        match self.schema(id).await? {
+            None => return Err(RegistryError::IdUnknown { subject, id: id.0 }),
+            Some(text) if !is_same(&text, schema) => {
+                return Err(RegistryError::OtherSchema { subject, id: id.0 });
+            }
+            Some(_) => {}
+        }
         self.known().insert(key, id);
         Ok(id)
+    }
+
+    /// Whether a subject has a schema already.
+    pub async fn has(&self, subject: &str, schema: &str) -> Result<bool, RegistryError> {
+        let key = (subject.to_owned(), schema.to_owned());
+        if self.known().contains_key(&key) {
+            return Ok(true);
+        }
+        let answer = self.post(&["subjects", subject], schema).await;
+        Ok(found(answer.map_err(|error| error.about(subject)))?.is_some())
+    }
+
+    /// A subject's newest schema; `None` if there is none.
+    pub async fn latest(&self, subject: &str) -> Result<Option<Registered>, RegistryError> {
+        let answer = self.get(&["subjects", subject, "versions", "latest"]).await;
+        let Some(answer) = found(answer)? else { return Ok(None) };
+        let schema = answer.schema()?;
+        Ok(Some(Registered { id: answer.id()?, schema }))
+    }
+
+    /// The schema behind an id; `None` if the registry has none.
+    pub async fn schema(&self, id: SchemaId) -> Result<Option<String>, RegistryError> {
+        let answer = self.get(&["schemas", "ids", &id.0.to_string()]).await;
+        let Some(answer) = found(answer)? else { return Ok(None) };
+        answer.schema().map(Some)
+    }
+
+    async fn get(&self, path: &[&str]) -> Result<Answer, RegistryError> {
+        self.ask(|base| Ok(self.client.get(base.path(path)?))).await
+    }
+
+    async fn post(&self, path: &[&str], schema: &str) -> Result<Answer, RegistryError> {
+        let body = json!({ "schema": schema }).to_string();
+        self.ask(|base| {
+            let request = self.client.post(base.path(path)?);
+            Ok(request.header(header::CONTENT_TYPE, MEDIA_TYPE).body(body.clone()))
+        })
+        .await
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), SchemaId>> {
@@ -212,10 +266,53 @@ struct Answer {
 }
 
 impl Answer {
+    fn id(&self) -> Result<SchemaId, RegistryError> {
+        let answer: Option<IdAnswer> = serde_json::from_str(&self.body).ok();
+        let id = answer.and_then(|IdAnswer { id }| u32::try_from(id).ok());
+        id.map(SchemaId).ok_or_else(|| self.not_a_registry())
+    }
+
+    fn schema(&self) -> Result<String, RegistryError> {
+        let answer: Result<SchemaAnswer, _> = serde_json::from_str(&self.body);
+        answer.map(|answer| answer.schema).map_err(|_| self.not_a_registry())
+    }
+
     /// The error for an answer that is good as HTTP and no registry's.
-    fn not_a_registry(self) -> RegistryError {
+    fn not_a_registry(&self) -> RegistryError {
         let html = self.html_type || self.body.trim_start().starts_with('<');
-        RegistryError::NotARegistry { url: self.url, html }
+        RegistryError::NotARegistry { url: self.url.clone(), html }
+    }
+}
+
+/// An answer to the question for something that may not be there. That the path is right has been
+/// seen when the registry was first asked.
+fn found(answer: Result<Answer, RegistryError>) -> Result<Option<Answer>, RegistryError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(RegistryError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether two texts are one schema: registries may put members in another order and numbers in
+/// another form.
+fn is_same(registered: &str, ours: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    registered == ours
+        || read(registered).zip(read(ours)).is_some_and(|(a, b)| is_same_json(&a, &b))
+}
+
+fn is_same_json(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same_json(a, b))
+        }
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len()
+                && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| is_same_json(a, b)))
+        }
+        _ => a == b,
     }
 }
 

@@ -36,11 +36,19 @@ impl Filter {
         }
     }
 
-    /// Whether a table's rows are delivered. Those of the server's own databases never are.
+    /// Whether a table's rows are delivered. Those of the server's own databases never are, and
+    /// helper tables of schema change tools only if a pattern asks for them.
     pub fn captures(&self, name: &TableName) -> bool {
-        let matches = |pattern: &Pattern| {
-            glob(&pattern.database, &name.database) && glob(&pattern.rest, &name.table)
-        };
+        self.matches(name) && (!is_helper(name) || self.asks_for_helper(name))
+    }
+
+    /// Whether a table is left out only because it is a helper table of a schema change tool.
+    pub fn leaves_out_helper(&self, name: &TableName) -> bool {
+        self.matches(name) && is_helper(name) && !self.asks_for_helper(name)
+    }
+
+    fn matches(&self, name: &TableName) -> bool {
+        let matches = |pattern: &Pattern| pattern.matches(name);
         !SYSTEM_DATABASES.contains(&name.database.as_str())
             && self.tables.iter().any(matches)
             && !self.exclude_tables.iter().any(matches)
@@ -50,6 +58,11 @@ impl Filter {
     pub fn captures_any_in(&self, database: &str) -> bool {
         !SYSTEM_DATABASES.contains(&database)
             && self.tables.iter().any(|pattern| glob(&pattern.database, database))
+    }
+
+    /// A pattern that spells the underscore asks for such names.
+    fn asks_for_helper(&self, name: &TableName) -> bool {
+        self.tables.iter().any(|pattern| pattern.rest.starts_with('_') && pattern.matches(name))
     }
 
     /// Whether a column is left out of the row. A pattern that could be split in more ways than
@@ -68,7 +81,23 @@ impl Filter {
     }
 }
 
+/// Whether the name is one that gh-ost (`_t_gho`, `_t_ghc`, `_t_ghk`, `_t_del`, with a time before
+/// the ending too) or pt-online-schema-change (`_t_new`, `_t_old`, with more underscores before
+/// them if the name is taken) gives to its tables: copies of rows that the table itself has, or
+/// notes of the tool.
+fn is_helper(name: &TableName) -> bool {
+    let Some(rest) = name.table.strip_prefix('_') else { return false };
+    HELPER_ENDINGS.iter().any(|ending| rest.strip_suffix(ending).is_some_and(|t| !t.is_empty()))
+}
+
+/// What the names of helper tables end in.
+const HELPER_ENDINGS: [&str; 6] = ["_gho", "_ghc", "_ghk", "_del", "_new", "_old"];
+
 impl Pattern {
+    fn matches(&self, name: &TableName) -> bool {
+        glob(&self.database, &name.database) && glob(&self.rest, &name.table)
+    }
+
     fn new(text: &str) -> Self {
         let (database, rest) = text.split_once('.').unwrap_or((text, ""));
         Self { database: database.to_owned(), rest: rest.to_owned() }

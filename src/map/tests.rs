@@ -182,6 +182,33 @@ fn tables_are_captured_by_globs_over_database_and_table() {
 }
 
 #[test]
+fn helper_tables_are_captured_only_if_a_pattern_spells_their_underscore() {
+    let all = Filter::new(&capture("tables = [\"shop.*\"]"));
+    for table in [
+        "_orders_gho",
+        "_orders_ghc",
+        "_orders_ghk",
+        "_orders_del",
+        "_orders_20240102030405_del",
+        "_orders_new",
+        "__orders_new",
+        "_orders_old",
+    ] {
+        assert!(!all.captures(&name("shop", table)), "{table}");
+        assert!(all.leaves_out_helper(&name("shop", table)), "{table}");
+        assert!(!all.leaves_out_helper(&name("other", table)), "{table}");
+        for pattern in [format!("shop.{table}"), "shop._*".to_owned()] {
+            let some = Filter::new(&capture(&format!("tables = [\"shop.*\", \"{pattern}\"]")));
+            assert!(some.captures(&name("shop", table)), "{table} by {pattern}");
+            assert!(!some.leaves_out_helper(&name("shop", table)), "{table} by {pattern}");
+        }
+    }
+    for table in ["orders_new", "_new", "_orders", "orders_gho", "_orders_newer"] {
+        assert!(all.captures(&name("shop", table)), "{table}");
+    }
+}
+
+#[test]
 fn columns_are_excluded_whatever_their_case_and_through_dots() {
     let filter = Filter::new(&capture(
         "tables = [\"*.*\"]\n\

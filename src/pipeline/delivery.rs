@@ -7,6 +7,7 @@ use tokio::time::Instant;
 mod chunks;
 mod group;
 mod parts;
+mod statements;
 
 use self::group::Group;
 use super::{
@@ -15,20 +16,21 @@ use super::{
     plans::{Plan, Plans},
 };
 use crate::{
-    commit::{POSITION_KEY, PositionRecord},
-    config::{Config, Envelope, TruncatePolicy},
-    decode::{Finished, Rows, Statement},
+    commit::{POSITION_KEY, PositionRecord, RecordError},
+    config::{Config, Envelope},
+    decode::{Finished, Rows},
     encode::{Encoder, Message},
     error::{Failure, Verdict},
     failpoints::{self, Point},
     metrics::Metrics,
     model::{
-        change::Operation,
+        change::{Operation, RowsOrigin},
         position::{FilePosition, Position},
         value::RowImages,
     },
     produce::{Commit, ProduceError, Producer, TopicId},
     runtime::{since_epoch, wall_clock},
+    shutdown::Shutdown,
     snapshot::{Identified, Snapshot},
     status::{State, Status},
 };
@@ -207,40 +209,15 @@ impl Delivery {
         Ok(())
     }
 
-    /// A statement changed captured tables: what is known about them is out of date.
-    pub(super) fn statement(&mut self, statement: &Statement) -> Result<(), Failure> {
-        self.tell_snapshot(statement);
-        self.plans.forget(&statement.tables);
-        let tables =
-            statement.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        if !statement.hides_rows() {
-            tracing::info!(tables, kind = ?statement.kind, "a statement changed captured tables");
-            return Ok(());
-        }
-        match self.config.capture.truncate {
-            TruncatePolicy::Ignore => {
-                tracing::warn!(tables, kind = ?statement.kind, "rows went without row events; ignored");
-                Ok(())
-            }
-            TruncatePolicy::Halt => Err(Failure::new(
-                Verdict::Halt,
-                "rows_removed_by_statement",
-                format!(
-                    "a statement ({:?}) on {tables} after {} changed rows without row events",
-                    statement.kind, self.record.position
-                ),
-            )
-            .hint(
-                "Consumers keep the rows that are gone. To go on all the same, set \
-                 capture.truncate = \"ignore\".",
-            )),
-        }
-    }
-
     /// A source transaction has ended: the position moves, and the batch ends if it is due.
     pub(super) fn finish(&mut self, finished: &Finished<'_>) -> Result<(), Failure> {
         if let Some(statement) = finished.statement {
-            self.statement(statement)?;
+            let origin = RowsOrigin {
+                transaction: finished.transaction,
+                file: &finished.end.file,
+                offset: statement.offset,
+            };
+            self.statement(statement, Some(&origin))?;
         }
         self.end_group(finished)?;
         if let Some(held_back) = &mut self.held_back {
@@ -303,8 +280,9 @@ impl Delivery {
     }
 
     /// Ends the epoch: an open transaction is aborted, so that no consumer waits for it.
-    pub(super) fn end(self) {
+    pub(super) fn end(self, shutdown: &Shutdown) {
         self.producer.abort();
+        self.plans.finish(shutdown);
     }
 
     /// Whether the epoch proved that it can do more than start.
@@ -346,9 +324,14 @@ impl Delivery {
         self.record.seq += 1;
         let now = since_epoch();
         let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        let json = self.record.to_json(&self.config.name, now_us).map_err(|problem| {
-            Failure::new(Verdict::Halt, "position_not_writable", format!("the position {problem}"))
-        })?;
+        let json = self.record.to_json(&self.config.name, now_us);
+        let json = json.map_err(|problem| not_writable(&problem))?;
+        for table in self.plans.known().take_changed() {
+            let key = table.key();
+            let json =
+                table.to_json(&self.config.name).map_err(|problem| not_writable(&problem))?;
+            self.producer.send(self.state_topic, Some(&key), Some(&json), &[])?;
+        }
         self.send_snapshot_records()?;
         self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
         if self.batch.opened.is_some() {
@@ -404,6 +387,15 @@ impl Delivery {
     }
 }
 
+fn not_writable(problem: &RecordError) -> Failure {
+    Failure::new(Verdict::Halt, "position_not_writable", format!("a record of the state {problem}"))
+}
+
+fn message_bytes(message: &Message<'_>) -> u64 {
+    let bytes = message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
 /// What a rows event became.
 #[derive(Default)]
 struct Sent {
@@ -447,8 +439,7 @@ where
             .map_err(|error| (error.into(), row))?;
         sent.zero_dates += u64::from(messages.zero_dates());
         for message in messages {
-            let bytes = message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
-            sent.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
+            sent.bytes += message_bytes(&message);
             sink.send(plan.topic, &message).map_err(|error| (error.into(), row))?;
         }
         sent.rows += 1;

@@ -11,10 +11,15 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::{
+    known::{Known, fingerprint},
+    schemas::{Agreed, agree},
+};
 use crate::{
-    catalog,
+    catalog::{self, Catalog},
+    commit::TableRecord,
     config::Config,
-    encode::{Registry, RegistryError, SchemaIds, TablePlan, key_schema, value_schema},
+    encode::{Registry, TablePlan, key_form},
     error::{Failure, Verdict},
     map::{self, Topics},
     metrics::{Metrics, TableMetrics},
@@ -24,6 +29,7 @@ use crate::{
     },
     mysql,
     produce::{Producer, TopicId},
+    shutdown::Shutdown,
 };
 
 /// How long a plan may take to make while a Kafka transaction is open.
@@ -51,20 +57,35 @@ pub(super) struct Plans {
     made: Vec<Option<Plan>>,
     /// For rows that are read from their table, with the version that each is made for.
     for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
+    known: Known,
+    /// A version whose plan took too long while a transaction was open.
+    unfinished: Option<TableVersion>,
+}
+
+/// What a plan is made of.
+struct Resolved {
+    agreed: Agreed,
+    record: TableRecord,
 }
 
 impl Plans {
     /// No plans yet. Must be made inside the runtime, which drives the requests.
-    pub(super) fn new(config: Arc<Config>, registry: Arc<Registry>, metrics: Arc<Metrics>) -> Self {
-        let runtime = Handle::current();
+    pub(super) fn new(
+        config: Arc<Config>,
+        registry: Arc<Registry>,
+        metrics: Arc<Metrics>,
+        tables: BTreeMap<TableName, TableRecord>,
+    ) -> Self {
         Self {
+            known: Known::new(tables, config.capture.key_change, Arc::clone(&metrics)),
             config,
             registry,
             metrics,
-            runtime,
+            runtime: Handle::current(),
             topics: Topics::default(),
             made: Vec::new(),
             for_chunks: BTreeMap::new(),
+            unfinished: None,
         }
     }
 
@@ -78,7 +99,7 @@ impl Plans {
     ) -> Result<&Plan, Failure> {
         let index = usize::try_from(id.0).unwrap_or(usize::MAX);
         if !self.made.get(index).is_some_and(Option::is_some) {
-            let plan = self.resolve(version, producer, transaction_is_open)?;
+            let plan = self.make(version, producer, transaction_is_open)?;
             if self.made.len() <= index {
                 self.made.resize_with(index + 1, || None);
             }
@@ -103,7 +124,7 @@ impl Plans {
         transaction_is_open: bool,
     ) -> Result<&Plan, Failure> {
         if !self.has_chunk_plan(version) {
-            let plan = self.resolve(version, producer, transaction_is_open)?;
+            let plan = self.make(version, producer, transaction_is_open)?;
             self.for_chunks.insert(version.name.clone(), (version.clone(), plan));
         }
         let plan = self.for_chunks.get(&version.name).map(|(_, plan)| plan);
@@ -120,56 +141,115 @@ impl Plans {
         self.for_chunks.retain(|table, _| !tables.contains(table));
     }
 
+    /// What is known of the tables.
+    pub(super) fn known(&mut self) -> &mut Known {
+        &mut self.known
+    }
+
+    /// A plan and the topic for a record of a table that shows no row; `None` if no record of the
+    /// table was ever delivered.
+    pub(super) fn rowless(
+        &self,
+        table: &TableName,
+        producer: &mut Producer,
+    ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
+        let Some((shape, ids)) = self.known.rowless(table) else { return Ok(None) };
+        let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
+        Ok(Some((TablePlan::compile(&shape, ids), topic)))
+    }
+
+    /// Finishes what took too long while a transaction was open, now that none is: the next epoch
+    /// then finds it in the registry's client.
+    pub(super) fn finish(mut self, shutdown: &Shutdown) {
+        let Some(version) = self.unfinished.take() else { return };
+        let runtime = self.runtime.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                resolved = timeout_at(Instant::now() + PLAN_MAX, self.resolve(&version)) => {
+                    let is_done = matches!(resolved, Ok(Ok(_)));
+                    tracing::info!(table = %version.name, is_done, "asked again without haste");
+                }
+                () = shutdown.requested() => {}
+            }
+        });
+    }
+
     #[cold]
-    fn resolve(
+    fn make(
         &mut self,
         version: &TableVersion,
         producer: &mut Producer,
         transaction_is_open: bool,
     ) -> Result<Plan, Failure> {
         let limit = if transaction_is_open { OPEN_TRANSACTION_MAX } else { PLAN_MAX };
+        let runtime = self.runtime.clone();
         let deadline = Instant::now() + limit;
-        let late = || slow(&version.name, limit);
-        let shape = shape(&self.config, version);
-        let shape = self.runtime.block_on(async { timeout_at(deadline, shape).await });
-        let shape = shape.map_err(|_| late())??;
-        // Before anything is registered: another table's subjects must stay as they are.
-        self.topics.claim(&shape.topic, &shape.table)?;
-        let ids = register(&self.registry, &shape);
-        let ids = self.runtime.block_on(async { timeout_at(deadline, ids).await });
-        let ids = ids.map_err(|_| late())??;
-        let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
+        let resolved =
+            runtime.block_on(async { timeout_at(deadline, self.resolve(version)).await });
+        let Resolved { agreed, record } = resolved.map_err(|_| {
+            self.unfinished = transaction_is_open.then(|| version.clone());
+            slow(&version.name, limit)
+        })??;
+        let topic = producer.topic(&agreed.shape.topic, &self.config.kafka.topic)?;
+        self.known.tell(&agreed, &record);
         tracing::info!(
             table = %version.name,
-            topic = shape.topic,
+            topic = agreed.shape.topic,
             columns = version.columns.len(),
-            schema_id = ids.value.0,
+            schema_id = agreed.ids.value.0,
             "a table version was seen for the first time"
         );
+        self.known.remember(record);
         Ok(Plan {
             name: version.name.clone(),
-            table: TablePlan::compile(&shape, ids),
+            table: TablePlan::compile(&agreed.shape, agreed.ids),
             topic,
             metrics: self.metrics.table(&version.name),
         })
     }
-}
 
-/// What the records of a table version look like, with what the catalog adds.
-async fn shape(config: &Config, version: &TableVersion) -> Result<RecordShape, Failure> {
-    let mut version = version.clone();
-    let mut connection = mysql::connect(&config.mysql).await?;
-    version.decoration = catalog::decorate(&mut connection, &version).await?;
-    Ok(map::map(&version, config)?)
-}
+    /// Decides what the records of a version look like and registers their schemas.
+    async fn resolve(&mut self, version: &TableVersion) -> Result<Resolved, Failure> {
+        let (version, shape) = self.shape(version).await?;
+        // Before anything is registered: another table's subjects must stay as they are.
+        self.topics.claim(&shape.topic, &shape.table)?;
+        let key = self.known.key(&shape.table, key_form(&shape))?;
+        let known = self.known.get(&shape.table);
+        let agreed = agree(&self.registry, shape, key.as_ref(), known).await?;
+        let mut loosened = known.map(|known| known.loosened.clone()).unwrap_or_default();
+        loosened.extend(agreed.loosened.clone());
+        let record = TableRecord {
+            name: version.name.clone(),
+            topic: agreed.shape.topic.clone(),
+            key,
+            value_schema: agreed.ids.value.0,
+            loosened,
+            version: fingerprint(&version),
+            decoration: version.decoration,
+        };
+        Ok(Resolved { agreed, record })
+    }
 
-async fn register(registry: &Registry, shape: &RecordShape) -> Result<SchemaIds, RegistryError> {
-    let key = match key_schema(shape) {
-        Some(schema) => Some(registry.register(&format!("{}-key", shape.topic), &schema).await?),
-        None => None,
-    };
-    let value = registry.register(&format!("{}-value", shape.topic), &value_schema(shape)).await?;
-    Ok(SchemaIds { key, value })
+    /// What the records of a table version look like, with what the catalog adds: the catalog as
+    /// it is now if it shows this version, else as it was when it did.
+    async fn shape(&self, version: &TableVersion) -> Result<(TableVersion, RecordShape), Failure> {
+        let mut version = version.clone();
+        let mut connection = mysql::connect(&self.config.mysql).await?;
+        version.decoration = match catalog::look_up(&mut connection, &version).await? {
+            Catalog::Same(decoration) => Some(decoration),
+            Catalog::Other => self.known.decoration(&version),
+            Catalog::Hidden => {
+                tracing::warn!(
+                    table = %version.name,
+                    "information_schema does not show the table: it was dropped or renamed since, \
+                     or SELECT on it is not granted; its schema goes without defaults"
+                );
+                self.known.decoration(&version)
+            }
+        };
+        let shape = map::map(&version, &self.config)?;
+        Ok((version, shape))
+    }
 }
 
 fn slow(table: &TableName, limit: Duration) -> Failure {

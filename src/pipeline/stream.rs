@@ -44,7 +44,7 @@ impl Stream {
     pub(super) fn run(mut self) -> Ended {
         let result = self.stream();
         let has_delivered = self.delivery.has_progressed();
-        self.delivery.end();
+        self.delivery.end(&self.shutdown);
         Ended { result, has_delivered }
     }
 
@@ -94,7 +94,7 @@ impl Stream {
             Decoded::Nothing => {}
             Decoded::Begun(_) => delivery.begin(),
             Decoded::Rows(rows) => delivery.rows(rows)?,
-            Decoded::Statement(statement) => delivery.statement(statement)?,
+            Decoded::Statement(statement) => delivery.statement(statement, None)?,
             Decoded::Finished(finished) => {
                 delivery.finish(&finished)?;
                 delivery.border(self.decoder.file_position())?;

@@ -188,6 +188,30 @@ pub fn topics(address: &StackAddress) -> Result<BTreeSet<String>> {
     Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
 }
 
+/// Keys and values, as text, of all committed records in the first partition of a topic that is
+/// not Avro.
+///
+/// # Errors
+/// When the broker does not answer in time.
+pub fn raw_records(address: &StackAddress, topic: &str) -> Result<Vec<(String, String)>> {
+    let client = client(&address.kafka_bootstrap, Isolation::ReadCommitted)?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Beginning)?;
+    client.assign(&list)?;
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into();
+    let stopwatch = Stopwatch::start();
+    let mut records = Vec::new();
+    loop {
+        match client.poll(POLL) {
+            Some(Ok(message)) => records.push((text(message.key()), text(message.payload()))),
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+            Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
+            _ if LIMIT < stopwatch.elapsed() => bail!("the end of {topic} was not reached"),
+            _ => {}
+        }
+    }
+}
+
 fn client(bootstrap: &str, isolation: Isolation) -> Result<BaseConsumer> {
     let level = match isolation {
         Isolation::ReadCommitted => "read_committed",

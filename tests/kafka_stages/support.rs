@@ -107,7 +107,8 @@ impl Setup {
         patience: Duration,
     ) -> Result<Option<PositionRecord>, CommitError> {
         let written = producer.watermarks(&self.config.state_topic(), 0).unwrap();
-        commit::load(&self.config, written, patience, &self.shutdown).map(|loaded| loaded.position)
+        let loaded = commit::load(&self.config, written, patience, &self.shutdown)?;
+        Ok(loaded.position)
     }
 
     /// The whole start, as the pipeline does it; once more while the broker is not ready.

@@ -5,6 +5,7 @@ use std::{error::Error as _, path::PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::difference::{Difference, tell};
 use crate::{
     config::SecretError,
     error::{Failure, Verdict},
@@ -95,13 +96,29 @@ pub enum RegistryError {
         /// Its own words.
         message: String,
     },
+    /// It gave an id and does not know it.
+    #[error("the schema registry gave the id {id} for {subject} and has no schema under it")]
+    IdUnknown {
+        /// The subject.
+        subject: String,
+        /// The id.
+        id: u32,
+    },
+    /// It gave an id that stands for something else.
+    #[error("the schema registry gave the id {id} for {subject}, and another schema is under it")]
+    OtherSchema {
+        /// The subject.
+        subject: String,
+        /// The id.
+        id: u32,
+    },
     /// The schema was refused.
     #[error("the schema registry refuses the schema of subject {}", .0.subject)]
     Refused(Box<Refusal>),
 }
 
 /// A schema that was refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// The subject; empty where none was involved.
     pub subject: String,
@@ -111,6 +128,8 @@ pub struct Refusal {
     pub code: i64,
     /// The registry's own words.
     pub message: String,
+    /// What differs from the schema that the registry has; empty if that is not known.
+    pub differences: Vec<Difference>,
 }
 
 /// What a registry says beside a bad status.
@@ -129,7 +148,13 @@ fn colon(message: &str) -> String {
 impl RegistryError {
     /// Whether the same request may go well a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unavailable { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Timeout { .. }
+                | Self::Unavailable { .. }
+                | Self::IdUnknown { .. }
+        )
     }
 
     /// Names the subject of a refused schema.
@@ -188,6 +213,7 @@ impl RegistryError {
                 status,
                 code: error_code,
                 message,
+                differences: Vec::new(),
             })),
         }
     }
@@ -258,20 +284,46 @@ impl From<RegistryError> for Failure {
             RegistryError::Unavailable { .. } => {
                 (Verdict::Recycle, "registry_unavailable", String::new())
             }
+            RegistryError::IdUnknown { .. } | RegistryError::OtherSchema { .. } => {
+                return untrue(&error, message);
+            }
             RegistryError::Refused(refusal) => return refused(&message, &refusal),
         };
         Self::new(verdict, reason, message).hint(hint)
     }
 }
 
+/// An id that does not stand for the schema.
+fn untrue(error: &RegistryError, message: String) -> Failure {
+    if error.is_transient() {
+        // A member of a cluster can be behind the one that took the schema.
+        return Failure::new(Verdict::Recycle, "registry_id_unknown", message);
+    }
+    Failure::new(Verdict::Halt, "registry_schema_mismatch", message).hint(
+        "Readers would decode records by a wrong schema. Check that all addresses in \
+         `schema_registry.url` are one registry, and that its store is whole.",
+    )
+}
+
 fn refused(message: &str, refusal: &Refusal) -> Failure {
-    let Refusal { subject, status, code, message: own, .. } = refusal;
-    let message = format!("{message}: status {status}, code {code}{}", colon(own));
-    if *status == 409 {
+    let Refusal { subject, status, code, message: own, differences } = refusal;
+    let changes = match differences.as_slice() {
+        [] => String::new(),
+        differences => format!("; against the registered version {}", tell(differences)),
+    };
+    let message = format!("{message}: status {status}, code {code}{}{changes}", colon(own));
+    if refusal.is_incompatible() {
         return Failure::new(Verdict::Halt, "schema_incompatible", message).hint(format!(
             "The table changed in a way that the compatibility level of {subject} forbids: undo \
              the change, or set another level for the subject in the registry and start again."
         ));
     }
     Failure::new(Verdict::Halt, "schema_refused", message)
+}
+
+impl Refusal {
+    /// Whether the schema is one, but does not go with those that the subject has.
+    pub fn is_incompatible(&self) -> bool {
+        self.status == 409
+    }
 }

@@ -60,7 +60,7 @@ impl Delivery {
             StatementKind::Alter => Change::Altered,
             StatementKind::AlterRows | StatementKind::Truncate => Change::Rows,
             StatementKind::Rename => Change::Renamed,
-            StatementKind::Drop => Change::Dropped,
+            StatementKind::Drop | StatementKind::DropDatabase => Change::Dropped,
         };
         snapshot.changed(&statement.tables, change);
         // What the snapshot remembers of a new table is to be committed even if no row follows.

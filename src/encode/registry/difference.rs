@@ -1,0 +1,278 @@
+//! What differs between a registered schema and ours, field by field, in sentences for people.
+//!
+//! Both texts are read as JSON, not as Avro: what matters are also the attributes that say what a
+//! number means, and a library forgets those. Fields of the row are told by their names; around
+//! the row the envelope is the same in all versions, so that a difference there is told by its
+//! outermost field.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde_json::Value;
+
+/// The most differences that a message tells.
+const TOLD_MAX: usize = 20;
+
+/// What differs in one field, or in the record as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The field's name in the schema; empty for the record as a whole.
+    pub field: String,
+    /// What differs.
+    pub change: Change,
+}
+
+/// What differs in one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Ours has it, the registered one does not.
+    Added {
+        /// Whether a reader finds nothing to put in its place: not null, no default.
+        required: bool,
+    },
+    /// The registered one has it, ours does not.
+    Removed,
+    /// Another type.
+    Type {
+        /// The registered one.
+        from: String,
+        /// Ours.
+        to: String,
+    },
+    /// Bytes that are read the same way and mean something else: milliseconds and microseconds.
+    Meaning {
+        /// The registered one.
+        from: String,
+        /// Ours.
+        to: String,
+    },
+    /// It can be null now.
+    Nullable,
+    /// It cannot be null any more.
+    NotNull,
+    /// Another default, or none.
+    Default {
+        /// The registered one, as JSON.
+        from: Option<String>,
+        /// Ours, as JSON.
+        to: Option<String>,
+    },
+    /// Other labels of an ENUM or a SET.
+    Labels,
+}
+
+/// Compares two schema texts; `None` if the registered one is not of a form that is known.
+pub fn differences(registered: &str, ours: &str) -> Option<Vec<Difference>> {
+    let registered: Value = serde_json::from_str(registered).ok()?;
+    let ours: Value = serde_json::from_str(ours).ok()?;
+    let mut found = Vec::new();
+    let (from, to) = (full_name(&registered), full_name(&ours));
+    if from != to {
+        found.push(Difference { field: String::new(), change: Change::Type { from, to } });
+    }
+    let (registered, ours) = (split(&registered)?, split(&ours)?);
+    compare(&registered.row, &ours.row, &mut found);
+    compare(&registered.around, &ours.around, &mut found);
+    Some(found)
+}
+
+/// The differences as one text.
+pub fn tell(differences: &[Difference]) -> String {
+    let told: Vec<String> = differences.iter().take(TOLD_MAX).map(ToString::to_string).collect();
+    let more = match differences.len().checked_sub(TOLD_MAX) {
+        None | Some(0) => String::new(),
+        Some(more) => format!("; {more} more"),
+    };
+    told.join("; ") + &more
+}
+
+/// A field as far as it is compared.
+struct Part {
+    name: String,
+    /// Avro's type and what tells it apart from others that look the same.
+    kind: String,
+    /// What its bytes mean beyond their type: a unit, a scale.
+    meaning: String,
+    labels: Option<Value>,
+    nullable: bool,
+    default: Option<Value>,
+}
+
+/// A schema's fields: those of the row, and those of the envelope around it.
+struct Parts {
+    row: Vec<Part>,
+    around: Vec<Part>,
+}
+
+fn split(schema: &Value) -> Option<Parts> {
+    let fields = schema.get("fields")?.as_array()?;
+    let row = fields.iter().find_map(|field| {
+        let inner = not_null(field.get("type")?);
+        let is_row = field.get("name")? == "before" && inner.get("fields").is_some();
+        is_row.then_some(inner)
+    });
+    let Some(row) = row else {
+        let row = fields.iter().map(part).collect::<Option<_>>()?;
+        return Some(Parts { row, around: Vec::new() });
+    };
+    let is_image = |field: &&Value| {
+        let name = field.get("name").and_then(Value::as_str);
+        !matches!(name, Some("before" | "after"))
+    };
+    Some(Parts {
+        row: row.get("fields")?.as_array()?.iter().map(part).collect::<Option<_>>()?,
+        around: fields.iter().filter(is_image).map(part).collect::<Option<_>>()?,
+    })
+}
+
+fn part(field: &Value) -> Option<Part> {
+    let declared = field.get("type")?;
+    let kind = not_null(declared);
+    let base = base(kind);
+    let text = |name: &str| kind.get(name).map(|value| value.to_string().replace('"', ""));
+    let meaning = text("connect.name").filter(|_| base != "record").or_else(|| text("logicalType"));
+    // A decimal's digits before the point need no more of a reader, those after it do.
+    let scale = text("scale").map(|scale| format!(" with scale {scale}"));
+    // A record's and an array's own contents are compared as text: they are fixed for each kind.
+    let inside = kind.get("fields").or_else(|| kind.get("items")).map(ToString::to_string);
+    let nullable = declared.as_array().is_some_and(|branches| branches.iter().any(is_null));
+    Some(Part {
+        name: field.get("name")?.as_str()?.to_owned(),
+        kind: match inside {
+            Some(inside) if base != "record" || meaning.is_none() => format!("{base} {inside}"),
+            _ => base,
+        },
+        meaning: meaning.unwrap_or_default() + &scale.unwrap_or_default(),
+        labels: kind.get("connect.parameters").and_then(|all| all.get("allowed")).cloned(),
+        nullable,
+        default: field.get("default").filter(|default| !default.is_null()).cloned(),
+    })
+}
+
+fn compare(registered: &[Part], ours: &[Part], found: &mut Vec<Difference>) {
+    for part in ours {
+        let mut add = |change| found.push(Difference { field: part.name.clone(), change });
+        let Some(old) = registered.iter().find(|old| old.name == part.name) else {
+            add(Change::Added { required: !part.nullable && part.default.is_none() });
+            continue;
+        };
+        if old.kind != part.kind {
+            add(Change::Type { from: old.shown(), to: part.shown() });
+        } else if old.meaning != part.meaning {
+            add(Change::Meaning { from: old.shown(), to: part.shown() });
+        }
+        match (old.nullable, part.nullable) {
+            (false, true) => add(Change::Nullable),
+            (true, false) => add(Change::NotNull),
+            _ => {}
+        }
+        if old.default != part.default {
+            let json = |default: &Option<Value>| default.as_ref().map(ToString::to_string);
+            add(Change::Default { from: json(&old.default), to: json(&part.default) });
+        }
+        if old.labels != part.labels && old.labels.is_some() && part.labels.is_some() {
+            add(Change::Labels);
+        }
+    }
+    let names: BTreeSet<&str> = ours.iter().map(|part| part.name.as_str()).collect();
+    for old in registered.iter().filter(|old| !names.contains(old.name.as_str())) {
+        found.push(Difference { field: old.name.clone(), change: Change::Removed });
+    }
+}
+
+impl Part {
+    /// The type with its meaning.
+    fn shown(&self) -> String {
+        let kind = self.kind.split(' ').next().unwrap_or_default();
+        let text = format!("{kind} {}", self.meaning);
+        text.trim_end().to_owned()
+    }
+}
+
+/// The name that Avro knows the record by.
+fn full_name(schema: &Value) -> String {
+    let text = |name: &str| schema.get(name).and_then(Value::as_str);
+    match (text("namespace"), text("name")) {
+        (Some(namespace), Some(name)) => format!("{namespace}.{name}"),
+        (_, name) => name.unwrap_or_default().to_owned(),
+    }
+}
+
+/// The type's own word, or the last part of the name of a type that is defined elsewhere.
+fn base(kind: &Value) -> String {
+    let word = match kind {
+        Value::String(word) => word,
+        Value::Object(object) => match (object.get("connect.type"), object.get("type")) {
+            // Kafka Connect reads it as a number of another width.
+            (Some(Value::String(narrower)), _) => narrower,
+            (_, Some(Value::String(word))) if word == "record" => {
+                return base(object.get("name").unwrap_or(&Value::Null));
+            }
+            (_, Some(inner)) => return base(inner),
+            _ => return String::new(),
+        },
+        _ => return kind.to_string(),
+    };
+    word.rsplit('.').next().unwrap_or_default().to_owned()
+}
+
+fn is_null(kind: &Value) -> bool {
+    kind == "null"
+}
+
+/// The branch of a union that is not null.
+fn not_null(kind: &Value) -> &Value {
+    let branches = kind.as_array().map_or(&[][..], Vec::as_slice);
+    branches.iter().find(|branch| !is_null(branch)).unwrap_or(kind)
+}
+
+impl Difference {
+    /// Whether readers go on to read numbers or bytes whose meaning has changed under them.
+    pub fn changes_unit(&self) -> bool {
+        let number = |text: &str| !text.starts_with("string");
+        match &self.change {
+            Change::Meaning { from, .. } => number(from),
+            Change::Type { from, to } => {
+                // DATE to DATETIME: a registry takes it for a wider number of the same thing.
+                let (from, to) = (from.split_once(' '), to.split_once(' '));
+                let meaning = |part: Option<(&str, &str)>| part.map(|(_, text)| text.to_owned());
+                !self.field.is_empty()
+                    && from.is_some_and(|(kind, _)| kind == "int")
+                    && to.is_some_and(|(kind, _)| kind == "long")
+                    && meaning(from) != meaning(to)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            f.write_str("the record")?;
+        } else {
+            write!(f, "`{}`", self.field)?;
+        }
+        let or_none = |default: &Option<String>| match default {
+            Some(json) => format!("the default {json}"),
+            None => "no default".to_owned(),
+        };
+        match &self.change {
+            Change::Added { required: true } => f.write_str(" is new, NOT NULL, without a default"),
+            Change::Added { required: false } => f.write_str(" is new"),
+            Change::Removed => f.write_str(" is gone"),
+            Change::Type { from, to } | Change::Meaning { from, to } => {
+                write!(f, " was {from} and is {to}")
+            }
+            Change::Nullable => f.write_str(" could not be null and can be"),
+            Change::NotNull => f.write_str(" could be null and is NOT NULL"),
+            Change::Default { from, to } => {
+                write!(f, " had {} and has {}", or_none(from), or_none(to))
+            }
+            Change::Labels => f.write_str(" has other labels"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "difference_tests.rs"]
+mod tests;

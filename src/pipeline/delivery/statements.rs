@@ -1,0 +1,84 @@
+//! Statements on captured tables: told, counted, and for rows that vanish without row events the
+//! policy that somebody chose.
+
+use super::{Delivery, message_bytes};
+use crate::{
+    config::TruncatePolicy,
+    decode::{Statement, StatementKind},
+    error::{Failure, Verdict},
+    model::{change::RowsOrigin, table::TableName},
+    runtime::since_epoch,
+};
+
+impl Delivery {
+    /// A statement changed captured tables: what is known about them is out of date. `origin` is
+    /// where it comes from; `None` inside a transaction that goes on.
+    pub(in crate::pipeline) fn statement(
+        &mut self,
+        statement: &Statement,
+        origin: Option<&RowsOrigin<'_>>,
+    ) -> Result<(), Failure> {
+        self.tell_snapshot(statement);
+        self.plans.forget(&statement.tables);
+        self.metrics.statement(statement.kind.name());
+        let tables =
+            statement.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if !statement.hides_rows() {
+            tracing::info!(tables, kind = ?statement.kind, "a statement changed captured tables");
+            return Ok(());
+        }
+        let hint = match (self.config.capture.truncate, origin) {
+            (TruncatePolicy::Ignore, _) => {
+                tracing::warn!(tables, kind = ?statement.kind, "rows went without row events; ignored");
+                return Ok(());
+            }
+            (TruncatePolicy::Event, Some(origin)) if statement.kind == StatementKind::Truncate => {
+                return statement.tables.iter().try_for_each(|table| self.truncate(table, origin));
+            }
+            (TruncatePolicy::Event, _) => {
+                "No record can say which rows are gone. To go on all the same, set \
+                 capture.truncate = \"ignore\"; afterwards set it back."
+            }
+            (TruncatePolicy::Halt, _) => {
+                "Consumers keep the rows that are gone. To go on all the same, set \
+                 capture.truncate = \"ignore\", or \"event\" to tell consumers of a TRUNCATE."
+            }
+        };
+        let message = format!(
+            "a statement ({:?}) on {tables} after {} changed rows without row events",
+            statement.kind, self.record.position
+        );
+        Err(Failure::new(Verdict::Halt, "rows_removed_by_statement", message).hint(hint))
+    }
+
+    /// Sends the record that tells consumers that all rows of a table are gone.
+    fn truncate(&mut self, table: &TableName, origin: &RowsOrigin<'_>) -> Result<(), Failure> {
+        let Some((plan, topic)) = self.plans.rowless(table, &mut self.producer)? else {
+            tracing::info!(%table, "truncated before any record of it was delivered");
+            return Ok(());
+        };
+        let facts = self.producer.topic_facts(topic);
+        let policy = facts.and_then(|facts| facts.cleanup_policy.as_deref());
+        if policy.is_some_and(|policy| policy.contains("compact")) {
+            return Err(Failure::new(
+                Verdict::Halt,
+                "truncate_on_compacted_topic",
+                format!(
+                    "{table} was truncated, and the record that says so has no key, which its \
+                     compacted topic does not take"
+                ),
+            )
+            .hint(
+                "Set cleanup.policy=delete on the topic, or capture.truncate = \"ignore\"; with \
+                 the latter consumers keep the rows.",
+            ));
+        }
+        self.open()?;
+        let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
+        self.encoder.start_event(&plan, origin, now_ns);
+        let message = self.encoder.truncate(&plan);
+        self.batch.bytes += message_bytes(&message);
+        self.producer.send(topic, message.key, message.value, message.headers)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! What is known of each table: how its records looked so far, whatever made them.
+//!
+//! Loaded from the state topic when an epoch starts, compared with each version that comes, and
+//! committed with the rows that changed it. So it is always what consumers have been given up to
+//! the committed position: an epoch that is thrown away takes its changes with it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
+
+use super::schemas::Agreed;
+use crate::{
+    commit::TableRecord,
+    config::KeyChangePolicy,
+    encode::{SchemaId, SchemaIds, key_changes, tell},
+    error::{Failure, Verdict},
+    metrics::{Metrics, SchemaChange},
+    model::{
+        record::{Envelope, KeyForm, Loosened, RecordShape},
+        table::{Decoration, TableName, TableVersion},
+    },
+};
+
+/// What is known of each table.
+pub(super) struct Known {
+    tables: BTreeMap<TableName, TableRecord>,
+    /// Tables whose records are to be committed with the next position.
+    changed: BTreeSet<TableName>,
+    policy: KeyChangePolicy,
+    metrics: Arc<Metrics>,
+}
+
+impl Known {
+    pub(super) fn new(
+        tables: BTreeMap<TableName, TableRecord>,
+        policy: KeyChangePolicy,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { tables, changed: BTreeSet::new(), policy, metrics }
+    }
+
+    pub(super) fn get(&self, table: &TableName) -> Option<&TableRecord> {
+        self.tables.get(table)
+    }
+
+    /// What the catalog said when it showed this version.
+    pub(super) fn decoration(&self, version: &TableVersion) -> Option<Decoration> {
+        let known = self.get(&version.name)?;
+        known.decoration.clone().filter(|decoration| {
+            known.version == fingerprint(version)
+                && decoration.columns.len() == version.columns.len()
+        })
+    }
+
+    /// The form of a version's keys: the known one as long as the keys stay what they are, because
+    /// another schema would make other bytes of the same key.
+    pub(super) fn key(
+        &self,
+        table: &TableName,
+        form: Option<KeyForm>,
+    ) -> Result<Option<KeyForm>, Failure> {
+        let Some(known) = self.get(table) else { return Ok(form) };
+        match key_changes(known.key.as_ref(), form.as_ref()) {
+            None => Ok(known.key.clone()),
+            Some(_) if self.policy == KeyChangePolicy::Accept => Ok(form),
+            Some(changes) => Err(Failure::new(
+                Verdict::Halt,
+                "key_changed",
+                format!("the record key of {table} changed: {changes}"),
+            )
+            .hint(format!(
+                "Records under the old keys stay in topic {}, and rows change partitions. Make \
+                 consumers ready for both, set capture.key_change = \"accept\", start, and take it \
+                 out again; or undo the change.",
+                known.topic
+            ))),
+        }
+    }
+
+    /// Remembers how the records of a table look now.
+    pub(super) fn remember(&mut self, record: TableRecord) {
+        if self.tables.get(&record.name) != Some(&record) {
+            self.changed.insert(record.name.clone());
+            self.tables.insert(record.name.clone(), record);
+        }
+    }
+
+    /// What must be committed with the next position.
+    pub(super) fn take_changed(&mut self) -> Vec<&TableRecord> {
+        let changed = std::mem::take(&mut self.changed);
+        self.tables.values().filter(|record| changed.contains(&record.name)).collect()
+    }
+
+    /// Shape and ids for a record that shows no row. Any schema that the table's values had will
+    /// do: what surrounds the row is the same in all of them.
+    pub(super) fn rowless(&self, table: &TableName) -> Option<(RecordShape, SchemaIds)> {
+        let known = self.get(table)?;
+        let shape = RecordShape {
+            table: table.clone(),
+            topic: known.topic.clone(),
+            namespace: String::new(),
+            envelope: Envelope::Debezium,
+            columns: Vec::new(),
+            key: Vec::new(),
+            tombstones: false,
+            refuses_zero_dates: false,
+        };
+        Some((shape, SchemaIds { key: None, value: SchemaId(known.value_schema) }))
+    }
+
+    /// Tells people what a version changes for the readers of its records.
+    pub(super) fn tell(&self, agreed: &Agreed, record: &TableRecord) {
+        let table = &record.name;
+        let count = |change| self.metrics.schema_changed(table, change);
+        for (field, how) in &agreed.loosened {
+            match how {
+                Loosened::ImplicitDefault => {
+                    count(SchemaChange::ImplicitDefault);
+                    tracing::warn!(
+                        %table, field,
+                        "the registry refuses a new NOT NULL field without a default: it is \
+                         registered with MySQL's implicit default"
+                    );
+                }
+                Loosened::Nullable => {
+                    count(SchemaChange::KeptNullable);
+                    tracing::warn!(
+                        %table, field,
+                        "the registry refuses to make the field NOT NULL: it stays nullable in the \
+                         schema"
+                    );
+                }
+            }
+        }
+        for difference in agreed.changes.iter().filter(|difference| difference.changes_unit()) {
+            count(SchemaChange::Unit);
+            tracing::warn!(
+                %table,
+                "numbers mean something else from here on, and the registry does not see it: \
+                 {difference}"
+            );
+        }
+        let Some(before) = self.get(table) else { return };
+        if before.value_schema != record.value_schema {
+            count(SchemaChange::Version);
+            tracing::info!(%table, changes = tell(&agreed.changes), "the table's records change");
+        }
+        if let Some(changes) = key_changes(before.key.as_ref(), record.key.as_ref()) {
+            count(SchemaChange::Key);
+            tracing::warn!(%table, "the record key changes, as capture.key_change allows: {changes}");
+        }
+    }
+}
+
+/// A number that is equal for equal versions and, but for chance, for them only: names, types,
+/// nullability and order of columns, and the primary key (FNV-1a, 64 bits).
+pub(super) fn fingerprint(version: &TableVersion) -> u64 {
+    let mut text = String::new();
+    write!(text, "{:?} {:?}", version.columns, version.primary_key)
+        .expect("writing to a String cannot fail");
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

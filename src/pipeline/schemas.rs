@@ -1,0 +1,105 @@
+//! The schemas of a table version, agreed with the registry.
+//!
+//! The plain schema says what the column says. A registry can refuse it although readers could be
+//! helped: a column added NOT NULL without a default, a column made NOT NULL. Then the field is
+//! registered looser: with MySQL's implicit default, which is what old rows hold, or nullable as
+//! before.
+//!
+//! # Why a version keeps its schema
+//! Asked again, a registry may accept what it refused: it compares with the newest schema, which is
+//! the looser one by then. So what was loosened is remembered with the table, and a later version
+//! is loosened alike from the start. Only a version whose plain schema the registry has already,
+//! one from before, is sent plain.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    commit::TableRecord,
+    encode::{
+        Change, Difference, Registry, RegistryError, SchemaId, SchemaIds, differences,
+        registry::Refusal, value_schema,
+    },
+    map,
+    model::record::{KeyForm, Loosened, RecordShape},
+};
+
+/// Schemas that the registry has taken.
+pub(super) struct Agreed {
+    /// The records as the schemas say.
+    pub(super) shape: RecordShape,
+    pub(super) ids: SchemaIds,
+    /// Fields that were loosened just now.
+    pub(super) loosened: BTreeMap<String, Loosened>,
+    /// What differs from the values that came before; empty if that is not known.
+    pub(super) changes: Vec<Difference>,
+}
+
+/// Registers the schemas of a version. `key` is the form of its keys, `known` what is remembered
+/// of the table.
+pub(super) async fn agree(
+    registry: &Registry,
+    mut shape: RecordShape,
+    key: Option<&KeyForm>,
+    known: Option<&TableRecord>,
+) -> Result<Agreed, RegistryError> {
+    let key = match key {
+        Some(KeyForm { schema, .. }) => {
+            Some(registry.register(&format!("{}-key", shape.topic), schema).await?)
+        }
+        None => None,
+    };
+    let subject = format!("{}-value", shape.topic);
+    if let Some(known) = known.filter(|known| !known.loosened.is_empty())
+        && !registry.has(&subject, &value_schema(&shape)).await?
+    {
+        map::loosen(&mut shape, &known.loosened);
+    }
+    let (value, loosened) = match registry.register(&subject, &value_schema(&shape)).await {
+        Err(RegistryError::Refused(refusal)) if refusal.is_incompatible() => {
+            loosen(registry, &subject, &mut shape, *refusal).await?
+        }
+        registered => (registered?, BTreeMap::new()),
+    };
+    let changes = match known {
+        Some(known) if known.value_schema != value.0 => {
+            let before = registry.schema(SchemaId(known.value_schema)).await?;
+            before.and_then(|before| differences(&before, &value_schema(&shape)))
+        }
+        _ => None,
+    };
+    let ids = SchemaIds { key, value };
+    Ok(Agreed { shape, ids, loosened, changes: changes.unwrap_or_default() })
+}
+
+/// Registers a schema in which those fields are loosened that made the plain one be refused.
+/// Otherwise the refusal stands, with what differs.
+async fn loosen(
+    registry: &Registry,
+    subject: &str,
+    shape: &mut RecordShape,
+    refusal: Refusal,
+) -> Result<(SchemaId, BTreeMap<String, Loosened>), RegistryError> {
+    let latest = registry.latest(subject).await?;
+    let found = latest.and_then(|latest| differences(&latest.schema, &value_schema(shape)));
+    let found = found.unwrap_or_default();
+    let wanted = found.iter().filter_map(|difference| match difference.change {
+        Change::Added { required: true } => {
+            Some((difference.field.clone(), Loosened::ImplicitDefault))
+        }
+        Change::NotNull => Some((difference.field.clone(), Loosened::Nullable)),
+        _ => None,
+    });
+    let mut looser = shape.clone();
+    let loosened = map::loosen(&mut looser, &wanted.collect());
+    if !loosened.is_empty() {
+        match registry.register(subject, &value_schema(&looser)).await {
+            Ok(id) => {
+                *shape = looser;
+                return Ok((id, loosened));
+            }
+            Err(RegistryError::Refused(again)) if again.is_incompatible() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(RegistryError::Refused(Box::new(Refusal { differences: found, ..refusal })))
+}

@@ -11,6 +11,7 @@ use tailwater::{
         record::RecordShape,
         table::{Column, ColumnKind, TableName, TableVersion},
     },
+    snapshot::ProgressRecord,
 };
 
 /// The text must be that of the file; the right one is left where the message says.
@@ -39,6 +40,7 @@ fn the_configuration_has_the_json_schema_of_the_structure() {
 fn the_state_topic_has_the_json_schemas_of_its_records() {
     expect("position.schema.json", &pretty(&commit::position_schema()));
     expect("table.schema.json", &pretty(&commit::table_schema()));
+    expect("snapshot.schema.json", &pretty(&schema_for!(ProgressRecord)));
 }
 
 /// `CREATE TABLE shop.customers (id INT PRIMARY KEY, first_name VARCHAR(255) NOT NULL, ...)`,
@@ -74,4 +76,7 @@ fn the_envelope_has_the_schema_that_is_registered() {
     let shape = customers("");
     expect("debezium-key.avsc", &(encode::key_schema(&shape).unwrap() + "\n"));
     expect("debezium-value.avsc", &(encode::value_schema(&shape) + "\n"));
+    let shape = customers("envelope = \"flat\"");
+    expect("flat-key.avsc", &(encode::key_schema(&shape).unwrap() + "\n"));
+    expect("flat-value.avsc", &(encode::value_schema(&shape) + "\n"));
 }

@@ -16,6 +16,7 @@ pub(super) type Cursor = Vec<Bound>;
 
 /// One key column's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Bound {
     /// An integer, DECIMAL, FLOAT, DOUBLE, BIT or YEAR.

@@ -10,6 +10,7 @@ const VERSION: u64 = 1;
 /// What the state topic holds under `snapshot/<database>.<table>`: rows of the table up to the
 /// cursor, in the order of the key, are delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProgressRecord {
     /// The version of the record's meaning.

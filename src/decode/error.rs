@@ -195,7 +195,7 @@ impl From<CutShort> for Problem {
     }
 }
 
-/// Without its place, which [`DecodeError::locate`] adds.
+/// Without its place, which `locate` adds.
 impl From<ValueProblem> for DecodeError {
     #[cold]
     fn from(problem: ValueProblem) -> Self {

@@ -106,6 +106,10 @@ impl RowImages for Images<'_> {
     fn next_value(&mut self) -> Result<Value<'_>, Self::Error> {
         Ok(self.values.next().unwrap())
     }
+
+    fn skip_value(&mut self) -> Result<(), Self::Error> {
+        self.next_value().map(|_| ())
+    }
 }
 
 /// A record as a consumer reads it.

@@ -301,6 +301,27 @@ impl RowBuffers {
         images: &mut R,
         key: &mut Vec<u8>,
     ) -> Result<(), EncodeError<R::Error>> {
+        self.read_image::<true, R>(plan, images, key)
+    }
+
+    /// Reads a row of which only the key counts, and writes that into `key`.
+    pub(super) fn write_key<R: RowImages>(
+        &mut self,
+        plan: &TablePlan,
+        images: &mut R,
+        key: &mut Vec<u8>,
+    ) -> Result<(), EncodeError<R::Error>> {
+        self.read_image::<false, R>(plan, images, key)
+    }
+
+    /// Reads a row and writes its key, and the row itself if that is wanted.
+    #[inline]
+    fn read_image<const WRITES_ROW: bool, R: RowImages>(
+        &mut self,
+        plan: &TablePlan,
+        images: &mut R,
+        key: &mut Vec<u8>,
+    ) -> Result<(), EncodeError<R::Error>> {
         self.aside.clear();
         self.key_fields.resize(plan.key.len(), 0..0);
         images.next_image().map_err(EncodeError::Images)?;
@@ -314,7 +335,10 @@ impl RowBuffers {
             let Ok(value) = &next else {
                 return next.map(|_| ()).map_err(EncodeError::Images);
             };
-            let out = if column.in_value { &mut self.value } else { &mut self.aside };
+            if !WRITES_ROW && column.key_position.is_none() {
+                continue;
+            }
+            let out = if WRITES_ROW && column.in_value { &mut self.value } else { &mut self.aside };
             let start = out.len();
             column
                 .write(out, value, &mut self.zero_dates)
@@ -325,7 +349,7 @@ impl RowBuffers {
                 *field = start..out.len();
             }
         }
-        self.gather_key(plan, key, true);
+        self.gather_key(plan, key, WRITES_ROW);
         Ok(())
     }
 
@@ -343,32 +367,6 @@ impl RowBuffers {
             let from = if shown && is_row_written { &self.value } else { &self.aside };
             key.extend_from_slice(from.get(range.clone()).unwrap_or_default());
         }
-    }
-
-    /// Reads a row of which only the key counts, and writes that into `key`.
-    pub(super) fn write_key<R: RowImages>(
-        &mut self,
-        plan: &TablePlan,
-        images: &mut R,
-        key: &mut Vec<u8>,
-    ) -> Result<(), EncodeError<R::Error>> {
-        self.aside.clear();
-        self.key_fields.resize(plan.key.len(), 0..0);
-        images.next_image().map_err(EncodeError::Images)?;
-        for column in &plan.columns {
-            let value = images.next_value().map_err(EncodeError::Images)?;
-            let Some(column) = column else { continue };
-            let Some(position) = column.key_position else { continue };
-            let start = self.aside.len();
-            column
-                .write(&mut self.aside, &value, &mut self.zero_dates)
-                .map_err(|problem| plan.error(column, problem))?;
-            if let Some(field) = self.key_fields.get_mut(position) {
-                *field = start..self.aside.len();
-            }
-        }
-        self.gather_key(plan, key, false);
-        Ok(())
     }
 }
 

@@ -33,6 +33,49 @@ impl RowImages for Images<'_> {
     fn next_value(&mut self) -> Result<Value<'_>, Self::Error> {
         self.values.next().ok_or("no value")
     }
+
+    fn skip_value(&mut self) -> Result<(), Self::Error> {
+        self.next_value().map(|_| ())
+    }
+}
+
+/// Rows of a number and of a value that nobody can read.
+struct Unreadable {
+    column: usize,
+}
+
+impl RowImages for Unreadable {
+    type Error = &'static str;
+
+    fn next_image(&mut self) -> Result<(), Self::Error> {
+        self.column = 0;
+        Ok(())
+    }
+
+    fn next_value(&mut self) -> Result<Value<'_>, Self::Error> {
+        self.column += 1;
+        if self.column == 1 { Ok(Value::Int(7)) } else { Err("cannot be read") }
+    }
+
+    fn skip_value(&mut self) -> Result<(), Self::Error> {
+        self.column += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_column_that_is_left_out_is_not_read_whatever_the_envelope() {
+    for envelope in [Envelope::Debezium, Envelope::Flat { name: "customers".into() }] {
+        let mut shape = shape(vec![field("id", FieldKind::Int32)], &[0]);
+        shape.columns.push(None);
+        shape.envelope = envelope;
+        let plan = TablePlan::compile(&shape, SchemaIds { key: Some(SchemaId(7)), ..IDS });
+        let mut encoder = Encoder::new("dbserver1", "1.0.0");
+        for operation in [Operation::Insert, Operation::Update, Operation::Delete] {
+            let images = &mut Unreadable { column: 0 };
+            assert!(encoder.row(&plan, operation, 0, images).is_ok(), "{operation:?}");
+        }
+    }
 }
 
 fn field(name: &str, kind: FieldKind) -> Field {

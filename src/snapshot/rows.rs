@@ -76,6 +76,10 @@ impl RowImages for ChunkImages<'_> {
     fn next_value(&mut self) -> Result<Value<'_>, SnapshotError> {
         cells::read(&mut self.rest).ok_or(SnapshotError::RowsDamaged)
     }
+
+    fn skip_value(&mut self) -> Result<(), SnapshotError> {
+        self.next_value().map(|_| ())
+    }
 }
 
 /// Tells who a row is while somebody else reads it: passes the values on, and hands the identity
@@ -120,5 +124,18 @@ impl<R: RowImages, F: FnMut(&[u8])> RowImages for Identified<'_, R, F> {
             (self.found)(self.identity);
         }
         Ok(value)
+    }
+
+    fn skip_value(&mut self) -> Result<(), R::Error> {
+        if self.is_key.get(self.column).copied().unwrap_or(false) {
+            // Nobody else needs it, but it says who the row is.
+            return self.next_value().map(|_| ());
+        }
+        self.images.skip_value()?;
+        self.column += 1;
+        if self.column == self.is_key.len() {
+            (self.found)(self.identity);
+        }
+        Ok(())
     }
 }

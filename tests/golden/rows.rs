@@ -56,6 +56,10 @@ impl RowImages for StoredImages {
             Stored::Vector(singles) => Value::Vector(singles),
         })
     }
+
+    fn skip_value(&mut self) -> Result<(), Self::Error> {
+        self.next_value().map(|_| ())
+    }
 }
 
 /// Where the recording does not show what MySQL stored: table, id, column, the stored value, and

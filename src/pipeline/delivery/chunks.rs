@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use super::{Delivery, Images};
+use super::{Delivery, Images, message_bytes};
 use crate::{
     commit::SNAPSHOT_KEY_START,
     decode::{RowReader, Rows, Statement, StatementKind},
@@ -116,9 +116,7 @@ impl Delivery {
             rows += 1;
             self.metrics.zero_dates.inc_by(messages.zero_dates().into());
             for message in messages {
-                let length =
-                    message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
-                bytes += u64::try_from(length).unwrap_or(u64::MAX);
+                bytes += message_bytes(&message);
                 self.producer.send(plan.topic, message.key, message.value, message.headers)?;
             }
         }

@@ -148,7 +148,7 @@ where
     for _ in 0..images {
         reader.next_image()?;
         for _ in 0..columns {
-            reader.next_value()?;
+            reader.skip_value()?;
         }
     }
     Ok(())

@@ -250,6 +250,9 @@ pub enum Guarantee {
     /// Records and position commit in one Kafka transaction.
     #[default]
     ExactlyOnce,
+    /// Records are visible as soon as they are stored, the position follows; after trouble those
+    /// behind it come again.
+    AtLeastOnce,
 }
 
 /// `[admin]`

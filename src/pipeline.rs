@@ -48,11 +48,12 @@ mod delivery;
 mod known;
 mod last;
 mod plans;
+mod protocol;
 mod schemas;
 mod stream;
 
 use self::{
-    delivery::Delivery,
+    delivery::{Delivery, Producers},
     plans::Plans,
     stream::{Ended, Stream},
 };
@@ -265,7 +266,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         patience: run.config.delivery.drain_timeout() / 2,
         delivery: Delivery::new(
             run,
-            fenced.producer,
+            Producers::new(fenced.producer, &run.config, &run.shutdown)?,
             fenced.state_topic,
             PositionRecord { generation: progress.generation, seq: fenced.seq, position, partial },
             Plans::new(

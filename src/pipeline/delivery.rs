@@ -1,19 +1,20 @@
-//! From rows to a committed Kafka transaction: the open batch and the position after it.
+//! From rows to a committed Kafka transaction: does what the protocol says.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 mod chunks;
-mod group;
 mod parts;
+mod producers;
 mod statements;
 
-use self::group::Group;
+pub(super) use self::producers::Producers;
 use super::{
     Run,
     last::HeldBack,
     plans::{Plan, Plans},
+    protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings, Taken},
 };
 use crate::{
     commit::{POSITION_KEY, PositionRecord, RecordError},
@@ -24,7 +25,8 @@ use crate::{
     failpoints::{self, Point},
     metrics::Metrics,
     model::{
-        change::{Operation, RowsOrigin},
+        change::{Operation, RowsOrigin, Transaction},
+        gtid::ServerUuid,
         position::{FilePosition, Position},
         value::RowImages,
     },
@@ -35,67 +37,22 @@ use crate::{
     status::{State, Status},
 };
 
-/// A position that moved over nothing to deliver is saved this often: often enough to keep a
-/// restart short and purged binlogs behind, seldom enough to cost nothing.
-const QUIET_COMMIT_S: u64 = 10;
-
-/// An epoch that has taken in all there was after this time works, even without a commit. Longer
-/// than it takes a busy source to send what follows the position.
-const SILENT_PROGRESS: Duration = Duration::from_secs(10);
-
-/// Where a binlog file's first event begins, behind its magic number.
-const FILE_START: u64 = 4;
-
 /// Delivers rows and remembers how far.
 pub(super) struct Delivery {
     config: Arc<Config>,
     status: Status,
     metrics: Arc<Metrics>,
-    producer: Producer,
+    protocol: Protocol,
+    producers: Producers,
     state_topic: TopicId,
     encoder: Encoder,
     plans: Plans,
     /// In the envelope whose records tell of the end of a source transaction.
     held_back: Option<HeldBack>,
-    /// The position after the last source transaction that was taken in, and its number.
-    record: PositionRecord,
-    /// The records sent since the last commit.
-    batch: Batch,
-    /// Whether a source transaction has begun and not ended.
-    inside: bool,
-    /// The source transaction that captured rows have come of and that has not ended.
-    group: Option<Group>,
     /// The rows that exist already; `None` if none are wanted.
     snapshot: Option<Snapshot>,
     /// The identity of the row that is being read.
     identity: Vec<u8>,
-    /// Whether the position or the snapshot moved since it was committed.
-    moved: bool,
-    committed: Instant,
-    started: Instant,
-    reached: Reached,
-}
-
-/// How far an epoch got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Reached {
-    /// It streams; what stops it may wait behind its first rows.
-    Start,
-    /// Further than the last epoch left off.
-    Progress,
-    /// It has committed records.
-    Records,
-}
-
-/// The open Kafka transaction.
-#[derive(Default)]
-struct Batch {
-    /// When its first record was sent; `None` while no transaction is open.
-    opened: Option<Instant>,
-    rows: u64,
-    /// How many of them existed already.
-    chunk_rows: u64,
-    bytes: u64,
 }
 
 /// Row images of which it is known whether another row follows.
@@ -106,71 +63,103 @@ trait Images: RowImages {
 impl Delivery {
     pub(super) fn new(
         run: &Run,
-        producer: Producer,
+        producers: Producers,
         state_topic: TopicId,
         record: PositionRecord,
         plans: Plans,
         snapshot: Option<Snapshot>,
     ) -> Self {
+        let config = &run.config;
+        let holds_back = config.format.envelope == Envelope::Flat;
+        let settings = Settings {
+            guarantee: config.delivery.guarantee,
+            holds_back,
+            batch_bytes_max: config.delivery.batch_bytes_max,
+            batch_age_max: config.delivery.batch_age_max(),
+            open_max: producers.fenced.stall_limit(),
+        };
         Self {
-            config: Arc::clone(&run.config),
+            config: Arc::clone(config),
             status: run.status.clone(),
             metrics: Arc::clone(&run.metrics),
-            producer,
+            protocol: Protocol::new(settings, record, Instant::now()),
+            producers,
             state_topic,
-            encoder: Encoder::new(&run.config.name, env!("CARGO_PKG_VERSION")),
+            encoder: Encoder::new(&config.name, env!("CARGO_PKG_VERSION")),
             plans,
-            held_back: (run.config.format.envelope == Envelope::Flat).then(HeldBack::default),
-            record,
-            batch: Batch::default(),
-            inside: false,
-            group: None,
+            held_back: holds_back.then(HeldBack::default),
             snapshot,
             identity: Vec::new(),
-            moved: false,
-            committed: Instant::now(),
-            started: Instant::now(),
-            reached: Reached::Start,
         }
     }
 
     /// Commits the position the epoch starts from, then counts as streaming.
     pub(super) fn start(&mut self) -> Result<(), Failure> {
-        self.commit()?;
+        self.after(Event::Ready)?;
         failpoints::reach(Point::Started);
         self.metrics.streaming.set(1);
         self.status.enter(State::Streaming, wall_clock());
-        tracing::info!(position = %self.record.position.file, "streaming");
+        tracing::info!(position = %self.position().file, "streaming");
         Ok(())
     }
 
+    /// Does what the protocol says, until it waits for something to happen.
+    fn after(&mut self, event: Event<'_>) -> Result<(), Failure> {
+        let mut action = self.protocol.step(Instant::now(), event);
+        loop {
+            let done = match action {
+                Action::Wait => return Ok(()),
+                Action::Begin => {
+                    self.producers.fenced.begin()?;
+                    Event::Opened
+                }
+                Action::Flush => {
+                    if let Some(held_back) = &mut self.held_back {
+                        held_back.send(self.producers.rows())?;
+                    }
+                    self.producers.rows().flush()?;
+                    failpoints::reach(Point::Flushed);
+                    Event::Flushed
+                }
+                Action::SendPosition => {
+                    self.send_position()?;
+                    Event::PositionSent
+                }
+                Action::Commit => Event::Committed(self.commit()?),
+                Action::Recycle(doubt) => return Err(self.doubtful(doubt)),
+            };
+            action = self.protocol.step(Instant::now(), done);
+        }
+    }
+
     /// A source transaction has begun.
-    pub(super) fn begin(&mut self) {
-        self.inside = true;
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        self.after(Event::Begun)
     }
 
     /// Sends the records of a rows event.
     pub(super) fn rows(&mut self, mut rows: Rows<'_>) -> Result<(), Failure> {
+        let server_uuid = self.position().server_uuid;
+        self.after(Event::Rows(name_of(rows.origin.transaction, rows.origin.file, server_uuid)))?;
         let passed = self.pass_over(&mut rows)?;
         if !rows.images.more() {
             return Ok(());
         }
-        // A record that is held back is known not to be the last once another row comes.
-        if self.held_back.is_some() && self.must_cut() {
-            self.cut()?;
-        }
         let bytes = rows.images.unread();
-        let open = self.batch.opened.is_some();
-        self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
+        let (version, table) = (rows.version, rows.table);
+        let open = self.protocol.batch().opened.is_some();
+        self.plans.get_or_resolve(version, table, self.producers.rows(), open)?;
         self.open()?;
-        let plan = self.plans.get_or_resolve(rows.version, rows.table, &mut self.producer, open)?;
+        let producer = self.producers.rows();
+        let plan = self.plans.get_or_resolve(version, table, producer, open)?;
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
-        if let Some(group) = &self.group {
+        if let Some(group) = self.protocol.group() {
             self.encoder.continue_transaction(group.rows());
             self.encoder.set_part(group.note().parts + 1);
         }
-        let mut sink = Sink { producer: &mut self.producer, held_back: self.held_back.as_mut() };
+        let held_back = self.held_back.as_mut();
+        let mut sink = Sink { producer, held_back };
         let target = (plan, &mut self.encoder, &mut sink);
         let operation = rows.operation;
         let sent = match chunks::touching(&mut self.snapshot, &rows)? {
@@ -189,80 +178,48 @@ impl Delivery {
         if sent.zero_dates > 0 {
             self.metrics.zero_dates.inc_by(sent.zero_dates);
         }
-        self.batch.rows += u64::from(sent.rows);
-        self.batch.bytes += sent.bytes;
         failpoints::reach(Point::Sent);
-        if let Some(group) = &mut self.group {
-            let table = (rows.version, &rows.table.name);
-            group.take(table, rows.operation, sent.rows.into(), bytes);
-        }
-        if self.held_back.is_none() && self.must_cut() { self.cut() } else { Ok(()) }
+        self.after(Event::Sent(taken(&rows, sent.rows.into(), bytes), sent.bytes))
     }
 
-    /// Opens the batch, if it is not open.
+    /// A record is about to be sent.
     fn open(&mut self) -> Result<(), Failure> {
-        if self.batch.opened.is_none() {
-            self.producer.begin()?;
-            self.batch.opened = Some(Instant::now());
-            failpoints::reach(Point::Begun);
+        if self.protocol.batch().opened.is_some() {
+            return Ok(());
         }
+        self.after(Event::Sending)?;
+        failpoints::reach(Point::Begun);
         Ok(())
     }
 
     /// A source transaction has ended: the position moves, and the batch ends if it is due.
     pub(super) fn finish(&mut self, finished: &Finished<'_>) -> Result<(), Failure> {
+        let (transaction, file) = (finished.transaction, finished.end.file.as_str());
         if let Some(statement) = finished.statement {
-            let origin = RowsOrigin {
-                transaction: finished.transaction,
-                file: &finished.end.file,
-                offset: statement.offset,
-            };
+            let origin = RowsOrigin { transaction, file, offset: statement.offset };
             self.statement(statement, Some(&origin))?;
         }
-        self.end_group(finished)?;
         if let Some(held_back) = &mut self.held_back {
-            held_back.send_last(&mut self.producer)?;
+            held_back.send_last(self.producers.rows())?;
         }
-        self.inside = false;
-        self.moved = true;
         self.metrics.transactions.inc();
-        advance(&mut self.record.position, finished);
-        if self.is_due() { self.commit() } else { Ok(()) }
+        let name = name_of(transaction, file, self.position().server_uuid);
+        let commit_time_us = transaction.commit_time_us;
+        let end = End { file, offset: finished.end.offset, commit_time_us };
+        self.after(Event::Ended(name, end))
     }
 
-    /// The stream is between two transactions here. A source that changes nothing still begins
-    /// new files and purges old ones: a position that stayed behind would be gone, though nothing
-    /// is lost, and never reach the end of a file that holds nothing.
-    pub(super) fn reach(&mut self, border: &FilePosition) {
-        let last = &mut self.record.position.file;
-        // A dump by GTIDs may begin in a file before that of the position, and a heartbeat of it
-        // may be inside a transaction that it leaves out: of such a one only the file counts.
-        let by_gtids = self.record.position.gtid_set.is_some();
-        if self.inside || border <= last || (by_gtids && border.file == last.file) {
-            return;
-        }
-        self.moved |= border.file != last.file;
-        last.clone_from(border);
-        if by_gtids {
-            last.offset = FILE_START;
-        }
+    /// The stream is between two transactions here.
+    pub(super) fn reach(&mut self, border: &FilePosition) -> Result<(), Failure> {
+        self.after(Event::Border(border))
     }
 
     /// Nothing waits in the queue: a batch at a border ends, so that a lone change is visible.
     pub(super) fn idle(&mut self) -> Result<(), Failure> {
-        if self.inside {
+        if self.protocol.is_inside() {
             return Ok(());
         }
-        let quiet = self.moved && QUIET_COMMIT_S <= self.committed.elapsed().as_secs();
-        let is_open = self.batch.opened.is_some() && !self.may_wait_for_chunks();
-        if is_open || quiet {
-            self.commit()?;
-        }
-        // Rows that stopped the last epoch come at once in this one, so a source that has been
-        // silent since it began has none.
-        if SILENT_PROGRESS <= self.started.elapsed() {
-            self.reached = self.reached.max(Reached::Progress);
-        }
+        self.after(Event::Idle { more_comes: self.is_reading_tables() })?;
         self.metrics.source_lag_seconds.set(0.0);
         self.metrics.queue_bytes.set(0);
         Ok(())
@@ -275,88 +232,79 @@ impl Delivery {
         if self.held_back.as_ref().is_some_and(HeldBack::holds_a_record) {
             return Ok(());
         }
-        self.cut()?;
-        if self.moved { self.commit() } else { Ok(()) }
+        self.after(Event::Settling)
     }
 
     /// Ends the epoch: an open transaction is aborted, so that no consumer waits for it.
     pub(super) fn end(self, shutdown: &Shutdown) {
-        self.producer.abort();
+        self.producers.fenced.abort();
         self.plans.finish(shutdown);
     }
 
     /// Whether the epoch proved that it can do more than start.
     pub(super) fn has_progressed(&self) -> bool {
-        self.reached > Reached::Start
+        self.protocol.has_progressed()
     }
 
     pub(super) fn is_inside_transaction(&self) -> bool {
-        self.inside
+        self.protocol.is_inside()
     }
 
     pub(super) fn has_reached(&self, target: &Position) -> bool {
-        self.record.position.has_reached(target)
+        self.position().has_reached(target)
     }
 
     pub(super) fn queued(&self, bytes: u64) {
         self.metrics.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Whether the batch is old or large enough. The first one of an epoch ends at once, so that
-    /// a start under load shows its first records without waiting for the age.
-    fn is_due(&self) -> bool {
-        self.batch.opened.is_some_and(|opened| {
-            self.reached < Reached::Records
-                || self.config.delivery.batch_bytes_max <= self.batch.bytes
-                || self.config.delivery.batch_age_max() <= opened.elapsed()
-        })
+    /// Where the last source transaction that was taken in ends.
+    fn position(&self) -> &Position {
+        &self.protocol.record().position
     }
 
-    /// Commits the batch and the position after it.
-    fn commit(&mut self) -> Result<(), Failure> {
-        match self.batch.opened {
-            Some(_) => {
-                self.producer.flush()?;
-                failpoints::reach(Point::Flushed);
-            }
-            None => self.producer.begin()?,
-        }
-        self.record.seq += 1;
-        let now = since_epoch();
-        let now_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        let json = self.record.to_json(&self.config.name, now_us);
-        let json = json.map_err(|problem| not_writable(&problem))?;
+    /// Sends everything that is saved, the position last.
+    fn send_position(&mut self) -> Result<(), Failure> {
+        let producer = &mut self.producers.fenced;
         for table in self.plans.known().take_changed() {
             let key = table.key();
             let json =
                 table.to_json(&self.config.name).map_err(|problem| not_writable(&problem))?;
-            self.producer.send(self.state_topic, Some(&key), Some(&json), &[])?;
+            producer.send(self.state_topic, Some(&key), Some(&json), &[])?;
         }
         self.send_snapshot_records()?;
-        self.producer.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
-        if self.batch.opened.is_some() {
+        let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
+        let json = self.protocol.record().to_json(&self.config.name, now_us);
+        let json = json.map_err(|problem| not_writable(&problem))?;
+        self.producers.fenced.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
+        if self.protocol.batch().opened.is_some() {
             failpoints::reach(Point::Positioned);
         }
-        let commit = self.producer.commit()?;
-        if self.batch.opened.is_some() {
-            failpoints::reach(Point::Committed);
-        }
-        self.committed();
-        match commit {
-            Commit::Clean => Ok(()),
-            Commit::Doubtful => Err(Failure::new(
-                Verdict::Recycle,
-                "kafka_commit_doubtful",
-                "a commit succeeded after Kafka had trouble, so the next one could be taken for it",
-            )),
-        }
+        Ok(())
     }
 
-    /// Shows what is committed now, and begins an empty batch.
-    fn committed(&mut self) {
-        let position = &self.record.position;
-        let metrics = &self.metrics;
-        let batch = std::mem::take(&mut self.batch);
+    /// Commits, and shows what is committed.
+    fn commit(&mut self) -> Result<Commit, Failure> {
+        let commit = self.producers.fenced.commit()?;
+        let batch = self.protocol.batch();
+        if batch.opened.is_some() {
+            failpoints::reach(Point::Committed);
+        }
+        self.show(&batch);
+        let position = self.position();
+        self.status.committed(position, wall_clock());
+        if let Some(note) = self.protocol.group().map(Group::note).filter(|note| note.parts == 1) {
+            tracing::info!(
+                rows = note.rows_done,
+                "a source transaction is too large for one Kafka transaction and is cut"
+            );
+        }
+        Ok(commit)
+    }
+
+    /// Counts a batch that is committed.
+    fn show(&self, batch: &Batch) {
+        let (metrics, position) = (&self.metrics, self.position());
         metrics.commits.inc();
         if let Some(opened) = batch.opened {
             #[expect(
@@ -368,22 +316,38 @@ impl Delivery {
             metrics.batch_rows.observe(rows);
             metrics.batch_bytes.observe(bytes);
             metrics.batch_duration_seconds.observe(opened.elapsed().as_secs_f64());
-            let source = Duration::from_micros(position.source_time_us);
+            let source = std::time::Duration::from_micros(position.source_time_us);
             let lag = since_epoch().saturating_sub(source).as_secs_f64();
             metrics.commit_latency_seconds.observe(lag);
             metrics.source_lag_seconds.set(lag);
-            self.reached = Reached::Records;
         }
         let file_number = position.file.file_number().and_then(|number| i64::try_from(number).ok());
         metrics.position_file_number.set(file_number.unwrap_or_default());
         metrics.position_offset_bytes.set(i64::try_from(position.file.offset).unwrap_or(i64::MAX));
-        self.status.committed(position, wall_clock());
-        // The first commit of an epoch repeats the position that it loaded.
-        if self.moved {
-            self.reached = self.reached.max(Reached::Progress);
+    }
+
+    /// Why the epoch ends although nothing failed.
+    #[cold]
+    fn doubtful(&self, doubt: Doubt) -> Failure {
+        match doubt {
+            Doubt::Commit => Failure::new(
+                Verdict::Recycle,
+                "kafka_commit_doubtful",
+                "a commit succeeded after Kafka had trouble, so the next one could be taken for it",
+            ),
+            Doubt::OtherRows(rows) => {
+                self.metrics.rows_repeated.inc_by(rows);
+                Failure::new(
+                    Verdict::Recycle,
+                    "transaction_changed",
+                    format!(
+                        "the source transaction after {} has other first rows than the {rows} \
+                         that were delivered of it; it is delivered again from its start",
+                        self.position()
+                    ),
+                )
+            }
         }
-        self.moved = false;
-        self.committed = Instant::now();
     }
 }
 
@@ -471,14 +435,14 @@ fn at_rows((mut failure, row): (Failure, u32), rows: &Rows<'_>) -> Failure {
     failure
 }
 
-/// Moves the position over a source transaction that has ended.
-fn advance(position: &mut Position, finished: &Finished<'_>) {
-    if let (Some(set), Some(gtid)) = (&mut position.gtid_set, &finished.transaction.gtid) {
-        set.add(gtid);
-    }
-    if position.file.file != finished.end.file {
-        position.file.file.clone_from(&finished.end.file);
-    }
-    position.file.offset = finished.end.offset;
-    position.source_time_us = finished.transaction.commit_time_us;
+/// Names a source transaction.
+fn name_of<'a>(transaction: &'a Transaction, file: &'a str, server_uuid: ServerUuid) -> Name<'a> {
+    let begin_offset = transaction.begin_offset;
+    Name { gtid: transaction.gtid.as_ref(), server_uuid, file, begin_offset }
+}
+
+/// Rows of one event, `bytes` as the binlog has them.
+fn taken<'a>(rows: &Rows<'a>, count: u64, bytes: &'a [u8]) -> Taken<'a> {
+    let (version, table, operation) = (rows.version, &rows.table.name, rows.operation);
+    Taken { version, table, operation, rows: count, bytes }
 }

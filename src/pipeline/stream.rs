@@ -56,7 +56,7 @@ impl Stream {
             let mut received = self.queue.receive(Duration::ZERO);
             if matches!(received, Received::Empty) {
                 if let Some(border) = self.decoder.border() {
-                    self.delivery.reach(border);
+                    self.delivery.reach(border)?;
                     self.delivery.border(border)?;
                 }
                 self.delivery.idle()?;
@@ -92,7 +92,7 @@ impl Stream {
         let delivery = &mut self.delivery;
         match self.decoder.decode(event)? {
             Decoded::Nothing => {}
-            Decoded::Begun(_) => delivery.begin(),
+            Decoded::Begun(_) => delivery.begin()?,
             Decoded::Rows(rows) => delivery.rows(rows)?,
             Decoded::Statement(statement) => delivery.statement(statement, None)?,
             Decoded::Finished(finished) => {

@@ -121,6 +121,23 @@ impl Producer {
         transactional_id: &str,
         shutdown: Shutdown,
     ) -> Result<Self, ProduceError> {
+        Self::with(kafka, Some(transactional_id), shutdown)
+    }
+
+    /// Makes a client whose records are visible as soon as they are stored. It never opens a
+    /// transaction, and nothing fences it.
+    pub fn without_transactions(
+        kafka: &config::Kafka,
+        shutdown: Shutdown,
+    ) -> Result<Self, ProduceError> {
+        Self::with(kafka, None, shutdown)
+    }
+
+    fn with(
+        kafka: &config::Kafka,
+        transactional_id: Option<&str>,
+        shutdown: Shutdown,
+    ) -> Result<Self, ProduceError> {
         let (config, limits) = settings::client_config(kafka, transactional_id)?;
         let handle = Handle::new(&config, Context::default())
             .map_err(|error| ProduceError::Settings(error.to_string()))?;

@@ -105,10 +105,11 @@ pub fn check(kafka: &config::Kafka) -> Result<(), ProduceError> {
     Ok(())
 }
 
-/// The settings of the producer, and what follows from them.
+/// The settings of a producer, with transactions if it has an id for them, and what follows from
+/// them.
 pub(super) fn client_config(
     kafka: &config::Kafka,
-    transactional_id: &str,
+    transactional_id: Option<&str>,
 ) -> Result<(ClientConfig, Limits), ProduceError> {
     let mut client = ClientConfig::new();
     for (key, value) in DEFAULTS {
@@ -126,7 +127,12 @@ pub(super) fn client_config(
     // Whatever the log shows: lost connections are noticed by lines of this level (`context`).
     client.set_log_level(RDKafkaLogLevel::Info);
     client.set("bootstrap.servers", &kafka.bootstrap_servers);
-    client.set("transactional.id", transactional_id);
+    match transactional_id {
+        Some(id) => client.set("transactional.id", id),
+        // With transactions librdkafka waits as long as the transaction may; without them it would
+        // give a record up after 5 minutes.
+        None => client.set("message.timeout.ms", "0"),
+    };
     let limits = limits(&client)?;
     let message_bytes_max = limits.queue_bytes_max.saturating_add(FRAMING_BYTES_MAX);
     client.set("message.max.bytes", message_bytes_max.to_string());

@@ -14,6 +14,7 @@ use crate::{
         change::{Operation, RowsOrigin, Transaction},
         position::FilePosition,
     },
+    pipeline::protocol::Event,
     runtime::since_epoch,
     snapshot::{Change, ChunkImages, Identified, Ready, Snapshot, Touching},
 };
@@ -32,12 +33,10 @@ impl Delivery {
                 snapshot.delivered(ready);
             }
             failpoints::reach(Point::ChunkSent);
-            if self.is_due() {
-                self.commit()?;
-            }
+            self.after(Event::ChunkEnded)?;
         }
         if let Some(snapshot) = &mut self.snapshot {
-            snapshot.open(&self.record.position);
+            snapshot.open(&self.protocol.record().position);
         }
         Ok(())
     }
@@ -47,14 +46,9 @@ impl Delivery {
         self.snapshot.as_ref().is_some_and(Snapshot::is_reading)
     }
 
-    /// Whether the batch can wait for more chunks: nothing of the stream is in it.
-    pub(super) fn may_wait_for_chunks(&self) -> bool {
-        self.batch.rows == self.batch.chunk_rows && self.is_reading_tables() && !self.is_due()
-    }
-
     /// Tells the snapshot of a statement on captured tables.
-    pub(super) fn tell_snapshot(&mut self, statement: &Statement) {
-        let Some(snapshot) = &mut self.snapshot else { return };
+    pub(super) fn tell_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
+        let Some(snapshot) = &mut self.snapshot else { return Ok(()) };
         let change = match statement.kind {
             StatementKind::Create => Change::Created,
             StatementKind::Alter => Change::Altered,
@@ -64,7 +58,7 @@ impl Delivery {
         };
         snapshot.changed(&statement.tables, change);
         // What the snapshot remembers of a new table is to be committed even if no row follows.
-        self.moved = true;
+        self.after(Event::Changed)
     }
 
     /// Sends how far each table's snapshot is; it is committed with the rows before it.
@@ -72,7 +66,8 @@ impl Delivery {
         let records = self.snapshot.as_mut().map(Snapshot::records).unwrap_or_default();
         for (table, record) in records {
             let key = format!("{SNAPSHOT_KEY_START}{table}");
-            self.producer.send(self.state_topic, Some(key.as_bytes()), record.as_deref(), &[])?;
+            let producer = &mut self.producers.fenced;
+            producer.send(self.state_topic, Some(key.as_bytes()), record.as_deref(), &[])?;
         }
         Ok(())
     }
@@ -80,14 +75,15 @@ impl Delivery {
     /// Delivers a chunk's rows, but for those that the stream has changed since it was opened.
     fn chunk(&mut self, ready: &Ready) -> Result<(), Failure> {
         let version = &ready.plan.version;
-        if self.batch.opened.is_some() && !self.plans.has_chunk_plan(version) {
+        if !self.plans.has_chunk_plan(version) {
             // The registry may take its time; no Kafka transaction waits for it.
-            self.commit()?;
+            self.after(Event::Due)?;
         }
-        let open = self.batch.opened.is_some();
-        self.plans.for_chunk(version, &mut self.producer, open)?;
+        let open = self.protocol.batch().opened.is_some();
+        self.plans.for_chunk(version, self.producers.rows(), open)?;
         self.open()?;
-        let plan = self.plans.for_chunk(version, &mut self.producer, open)?;
+        let producer = self.producers.rows();
+        let plan = self.plans.for_chunk(version, producer, open)?;
         let FilePosition { file, offset } = &ready.high;
         let transaction = Transaction {
             commit_time_us: ready.read_us,
@@ -117,15 +113,11 @@ impl Delivery {
             self.metrics.zero_dates.inc_by(messages.zero_dates().into());
             for message in messages {
                 bytes += message_bytes(&message);
-                self.producer.send(plan.topic, message.key, message.value, message.headers)?;
+                producer.send(plan.topic, message.key, message.value, message.headers)?;
             }
         }
         plan.metrics.count(Operation::Read, rows, bytes);
-        self.batch.rows += rows;
-        self.batch.chunk_rows += rows;
-        self.batch.bytes += bytes;
-        self.moved = true;
-        Ok(())
+        self.after(Event::SentBeside { rows, bytes })
     }
 }
 

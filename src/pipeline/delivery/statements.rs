@@ -7,6 +7,7 @@ use crate::{
     decode::{Statement, StatementKind},
     error::{Failure, Verdict},
     model::{change::RowsOrigin, table::TableName},
+    pipeline::protocol::Event,
     runtime::since_epoch,
 };
 
@@ -18,7 +19,7 @@ impl Delivery {
         statement: &Statement,
         origin: Option<&RowsOrigin<'_>>,
     ) -> Result<(), Failure> {
-        self.tell_snapshot(statement);
+        self.tell_snapshot(statement)?;
         self.plans.forget(&statement.tables);
         self.metrics.statement(statement.kind.name());
         let tables =
@@ -46,18 +47,19 @@ impl Delivery {
         };
         let message = format!(
             "a statement ({:?}) on {tables} after {} changed rows without row events",
-            statement.kind, self.record.position
+            statement.kind,
+            self.position()
         );
         Err(Failure::new(Verdict::Halt, "rows_removed_by_statement", message).hint(hint))
     }
 
     /// Sends the record that tells consumers that all rows of a table are gone.
     fn truncate(&mut self, table: &TableName, origin: &RowsOrigin<'_>) -> Result<(), Failure> {
-        let Some((plan, topic)) = self.plans.rowless(table, &mut self.producer)? else {
+        let Some((plan, topic)) = self.plans.rowless(table, self.producers.rows())? else {
             tracing::info!(%table, "truncated before any record of it was delivered");
             return Ok(());
         };
-        let facts = self.producer.topic_facts(topic);
+        let facts = self.producers.rows().topic_facts(topic);
         let policy = facts.and_then(|facts| facts.cleanup_policy.as_deref());
         if policy.is_some_and(|policy| policy.contains("compact")) {
             return Err(Failure::new(
@@ -77,8 +79,9 @@ impl Delivery {
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan, origin, now_ns);
         let message = self.encoder.truncate(&plan);
-        self.batch.bytes += message_bytes(&message);
-        self.producer.send(topic, message.key, message.value, message.headers)?;
-        Ok(())
+        let bytes = message_bytes(&message);
+        let producer = self.producers.rows();
+        producer.send(topic, message.key, message.value, message.headers)?;
+        self.after(Event::SentBeside { rows: 0, bytes })
     }
 }

@@ -21,13 +21,38 @@ use crc32fast::Hasher;
 
 use crate::model::{
     change::Operation,
-    position::PartialTransaction,
+    gtid::{Gtid, ServerUuid},
+    position::{FilePosition, PartialTransaction},
     table::{TableName, TableVersionId},
 };
 
+/// What a source transaction is called.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct Name<'a> {
+    /// Its GTID; `None` for an anonymous one.
+    pub(in crate::pipeline) gtid: Option<&'a Gtid>,
+    /// The server that `file` and `begin_offset` belong to.
+    pub(in crate::pipeline) server_uuid: ServerUuid,
+    /// The binlog file it is in.
+    pub(in crate::pipeline) file: &'a str,
+    /// Where it begins.
+    pub(in crate::pipeline) begin_offset: u64,
+}
+
+/// Rows of one event that were taken in.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct Taken<'a> {
+    pub(in crate::pipeline) version: TableVersionId,
+    pub(in crate::pipeline) table: &'a TableName,
+    pub(in crate::pipeline) operation: Operation,
+    pub(in crate::pipeline) rows: u64,
+    /// The rows as the binlog has them.
+    pub(in crate::pipeline) bytes: &'a [u8],
+}
+
 /// A source transaction between its first row and its end.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(in crate::pipeline) struct Group {
     /// Its name, and what of it is committed: the note as it was saved last, or would be.
     note: PartialTransaction,
     /// Rows taken in, passed over or sent.
@@ -44,14 +69,13 @@ pub(super) struct Group {
 pub(super) struct PrefixDiffers;
 
 impl Group {
-    /// A source transaction begins. `name` says which, with nothing of it delivered; `noted` is
-    /// what the position says of a transaction that is delivered in part: this one or, after a
-    /// fail-over, one that comes later.
-    pub(super) fn begin(name: PartialTransaction, noted: Option<&PartialTransaction>) -> Self {
-        let noted = noted.filter(|noted| is_same(noted, &name));
+    /// A source transaction begins. `noted` is what the position says of a transaction that is
+    /// delivered in part: this one or, after a fail-over, one that comes later.
+    pub(super) fn begin(name: Name<'_>, noted: Option<&PartialTransaction>) -> Self {
+        let noted = noted.filter(|noted| is_same(noted, name));
         Self {
             passing: noted.is_some(),
-            note: noted.cloned().unwrap_or(name),
+            note: noted.cloned().unwrap_or_else(|| nothing_of(name)),
             rows: 0,
             digest: Hasher::new(),
             run: None,
@@ -65,18 +89,13 @@ impl Group {
     }
 
     /// How many rows were taken in, passed over or sent.
-    pub(super) fn rows(&self) -> u64 {
+    pub(in crate::pipeline) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Takes in rows of one event, `bytes` as the binlog has them.
-    pub(super) fn take(
-        &mut self,
-        (version, table): (TableVersionId, &TableName),
-        operation: Operation,
-        rows: u64,
-        bytes: &[u8],
-    ) {
+    /// Takes in rows of one event.
+    pub(super) fn take(&mut self, taken: &Taken<'_>) {
+        let &Taken { version, table, operation, rows, bytes } = taken;
         if self.run != Some((version, operation)) {
             self.run = Some((version, operation));
             for name in [operation.name(), &table.database, &table.table] {
@@ -89,20 +108,19 @@ impl Group {
         self.rows = self.rows.saturating_add(rows);
     }
 
-    /// Stops passing over rows once all that were delivered have come by. True if this is the
-    /// place.
-    pub(super) fn resume(&mut self) -> Result<bool, PrefixDiffers> {
+    /// Stops passing over rows once all that were delivered have come by.
+    pub(super) fn resume(&mut self) -> Result<(), PrefixDiffers> {
         if !self.passing || self.rows < self.note.rows_done {
-            return Ok(false);
+            return Ok(());
         }
         self.passing = false;
         let same = self.rows == self.note.rows_done && self.digest() == self.note.digest;
-        if same { Ok(true) } else { Err(PrefixDiffers) }
+        if same { Ok(()) } else { Err(PrefixDiffers) }
     }
 
     /// The transaction ends: all rows that were delivered must have come by. True if it was
     /// delivered in parts, so that the position's note is about it.
-    pub(super) fn end(&mut self) -> Result<bool, PrefixDiffers> {
+    pub(super) fn end(mut self) -> Result<bool, PrefixDiffers> {
         self.resume()?;
         if self.passing { Err(PrefixDiffers) } else { Ok(0 < self.note.parts) }
     }
@@ -120,7 +138,7 @@ impl Group {
     }
 
     /// What it is called and how much of it is committed.
-    pub(super) fn note(&self) -> &PartialTransaction {
+    pub(in crate::pipeline) fn note(&self) -> &PartialTransaction {
         &self.note
     }
 
@@ -129,11 +147,27 @@ impl Group {
     }
 }
 
+/// A source transaction of which nothing is delivered.
+fn nothing_of(name: Name<'_>) -> PartialTransaction {
+    PartialTransaction {
+        gtid: name.gtid.cloned(),
+        server_uuid: name.server_uuid,
+        begin: FilePosition { file: name.file.to_owned(), offset: name.begin_offset },
+        rows_done: 0,
+        digest: 0,
+        parts: 0,
+    }
+}
+
 /// Whether both are one source transaction: by GTID, or by place on one server.
-fn is_same(one: &PartialTransaction, other: &PartialTransaction) -> bool {
-    match (&one.gtid, &other.gtid) {
+fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
+    match (&one.gtid, other.gtid) {
         (Some(one), Some(other)) => one == other,
-        (None, None) => one.server_uuid == other.server_uuid && one.begin == other.begin,
+        (None, None) => {
+            one.server_uuid == other.server_uuid
+                && one.begin.file == other.file
+                && one.begin.offset == other.begin_offset
+        }
         _ => false,
     }
 }
@@ -142,31 +176,26 @@ fn is_same(one: &PartialTransaction, other: &PartialTransaction) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Group, PrefixDiffers};
+    use super::{Group, Name, PrefixDiffers, Taken};
     use crate::model::{
         change::Operation,
-        position::{FilePosition, PartialTransaction},
+        position::PartialTransaction,
         table::{TableName, TableVersionId},
     };
 
     /// A row: its table, its operation, its bytes.
     type Row = (u32, bool, Vec<u8>);
 
-    fn name(offset: u64) -> PartialTransaction {
-        PartialTransaction {
-            gtid: None,
-            server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
-            begin: FilePosition { file: "binlog.000001".into(), offset },
-            rows_done: 0,
-            digest: 0,
-            parts: 0,
-        }
+    fn name(begin_offset: u64) -> Name<'static> {
+        let server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap();
+        Name { gtid: None, server_uuid, file: "binlog.000001", begin_offset }
     }
 
     fn take(group: &mut Group, (table, insert, bytes): &Row) {
         let name = TableName { database: "shop".into(), table: format!("t{table}") };
         let operation = if *insert { Operation::Insert } else { Operation::Delete };
-        group.take((TableVersionId(*table), &name), operation, 1, bytes);
+        let version = TableVersionId(*table);
+        group.take(&Taken { version, table: &name, operation, rows: 1, bytes });
     }
 
     /// The note after these rows.
@@ -229,7 +258,7 @@ mod tests {
     #[test]
     fn another_transaction_passes_over_nothing() {
         let noted = cut(&[(0, true, vec![1])]);
-        let mut group = Group::begin(name(99), Some(&noted));
+        let group = Group::begin(name(99), Some(&noted));
         assert_eq!(group.rows_to_pass(), 0);
         assert_eq!(group.end(), Ok(false));
     }

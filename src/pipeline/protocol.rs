@@ -1,0 +1,448 @@
+//! What is done next, and none of it: the protocol that makes delivery exactly once.
+//!
+//! [`Protocol::step`] is told what has happened and says what is to be done. It does no I/O and
+//! reads no clock, so that `simulation` can run it, unchanged, in a world in which everything goes
+//! wrong that can: hundreds of thousands of times, and once for each rule with the rule left out.
+//! `delivery` runs it in the real one.
+//!
+//! ```text
+//!             a record comes      a source transaction ends and the batch is due, or nothing waits
+//! STREAMING ── Begin ─▶ STREAMING ── Flush ─▶ SendPosition ─▶ Commit ─▶ STREAMING
+//!     └─ a position without records ── Begin ────────┘          └─ any doubt ─▶ Recycle
+//! ```
+//!
+//! # The rules
+//! 1. A position says no more than what was taken in when it is sent: it moves at the end of a
+//!    source transaction, and inside one it notes how many rows of it are delivered ([`Group`]).
+//! 2. Every record is known to be stored before the position after it is sent, and the position is
+//!    the last record of its Kafka transaction.
+//! 3. The first commit of an epoch repeats the position that it starts from under a generation of
+//!    its own: an older instance that is fenced sees by it that there is a newer one.
+//! 4. After a commit that could take effect once more, and after any failure, the epoch is over.
+//!    Nothing that it knew is used again: the next one reads what Kafka has.
+//!
+//! Without Kafka transactions ([`Guarantee::AtLeastOnce`]) the records are sent outside of the
+//! transaction that holds the position, so they are visible at once and come again after trouble.
+//! Rule 2 alone keeps that from losing any.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    commit::PositionRecord,
+    config::Guarantee,
+    model::position::{FilePosition, Position},
+    produce::Commit,
+};
+
+mod event;
+mod group;
+
+pub(super) use self::{
+    event::{Action, Doubt, End, Event},
+    group::{Group, Name, Taken},
+};
+
+/// A position that moved over nothing to deliver is saved this often: often enough to keep a
+/// restart short and purged binlogs behind, seldom enough to cost nothing.
+const QUIET_COMMIT: Duration = Duration::from_secs(10);
+
+/// An epoch that has taken in all there was after this time works, even without a commit. Longer
+/// than it takes a busy source to send what follows the position.
+const SILENT_PROGRESS: Duration = Duration::from_secs(10);
+
+/// Where a binlog file's first event begins, behind its magic number.
+const FILE_START: u64 = 4;
+
+/// What does not change while the protocol runs.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) guarantee: Guarantee,
+    /// Whether the newest record waits until it is known whether it is the last of its source
+    /// transaction, so that a batch can be cut only where another row is at hand.
+    pub(super) holds_back: bool,
+    /// Bytes of keys and values after which a batch ends.
+    pub(super) batch_bytes_max: u64,
+    /// Age at which a batch ends under load.
+    pub(super) batch_age_max: Duration,
+    /// Age at which a batch ends even inside a source transaction: well before the broker ends it.
+    pub(super) open_max: Duration,
+}
+
+/// How far an epoch got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reached {
+    /// It streams; what stops it may wait behind its first rows.
+    Start,
+    /// Further than the last epoch left off.
+    Progress,
+    /// It has committed records.
+    Records,
+}
+
+/// What an action was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is being done.
+    Streaming,
+    /// A Kafka transaction is opened for records, or for the position alone.
+    Opening { for_records: bool },
+    /// Everything sent is awaited, so that the position can be sent or only so that it is visible.
+    Flushing { for_position: bool },
+    /// The position is sent.
+    Positioning,
+    /// The Kafka transaction is committed.
+    Committing,
+}
+
+/// The records that are not committed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Batch {
+    /// When its first record was sent; `None` without one.
+    pub(super) opened: Option<Instant>,
+    pub(super) rows: u64,
+    /// How many of them existed already.
+    rows_beside: u64,
+    pub(super) bytes: u64,
+    /// Whether everything in it is stored already.
+    is_flushed: bool,
+}
+
+/// The state of one epoch's delivery.
+#[derive(Debug)]
+pub(super) struct Protocol {
+    settings: Settings,
+    /// The position after the last source transaction that was taken in, and its number.
+    record: PositionRecord,
+    stage: Stage,
+    batch: Batch,
+    /// Whether a source transaction has begun and not ended.
+    inside: bool,
+    /// The source transaction that captured rows have come of and that has not ended.
+    group: Option<Group>,
+    /// The source transaction had other first rows than were delivered of it.
+    other_rows: Option<u64>,
+    /// Whether what is saved moved since it was committed.
+    moved: bool,
+    committed: Instant,
+    started: Instant,
+    reached: Reached,
+}
+
+impl Protocol {
+    /// An epoch that starts from a record: what was saved, with a generation of its own.
+    pub(super) fn new(settings: Settings, record: PositionRecord, now: Instant) -> Self {
+        Self {
+            settings,
+            record,
+            stage: Stage::Streaming,
+            batch: Batch::default(),
+            inside: false,
+            group: None,
+            other_rows: None,
+            moved: false,
+            committed: now,
+            started: now,
+            reached: Reached::Start,
+        }
+    }
+
+    /// Takes in what has happened at this time and says what is to be done.
+    pub(super) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
+        match event {
+            Event::Ready => self.commit(),
+            Event::Begun => {
+                self.inside = true;
+                Action::Wait
+            }
+            Event::Rows(name) => self.rows(now, name),
+            Event::Passed(taken) => self.passed(&taken),
+            Event::Sending => self.sending(),
+            Event::Sent(taken, bytes) => self.sent(now, &taken, bytes),
+            Event::SentBeside { rows, bytes } => {
+                self.batch.rows_beside += rows;
+                self.add(rows, bytes);
+                self.moved = true;
+                Action::Wait
+            }
+            Event::Ended(name, end) => self.ended(now, name, end),
+            Event::Border(border) => {
+                self.reach(border);
+                Action::Wait
+            }
+            Event::Changed => {
+                self.moved = true;
+                Action::Wait
+            }
+            Event::ChunkEnded => self.commit_if(self.is_due(now)),
+            Event::Idle { more_comes } => self.idle(now, more_comes),
+            Event::Due => self.commit_if(self.batch.opened.is_some()),
+            Event::Settling => self.settle(),
+            Event::Opened => self.opened(now),
+            Event::Flushed => self.flushed(now),
+            Event::PositionSent => {
+                self.stage = Stage::Committing;
+                Action::Commit
+            }
+            Event::Committed(commit) => self.committed(now, commit),
+        }
+    }
+
+    fn rows(&mut self, now: Instant, name: Name<'_>) -> Action {
+        if self.group.is_none() {
+            self.group = Some(Group::begin(name, self.record.partial.as_ref()));
+        }
+        let cuts = self.settings.holds_back && self.must_cut(now);
+        if cuts { self.cut() } else { Action::Wait }
+    }
+
+    fn passed(&mut self, taken: &Taken<'_>) -> Action {
+        let Some(group) = &mut self.group else { return Action::Wait };
+        group.take(taken);
+        match group.resume() {
+            Ok(()) => Action::Wait,
+            Err(_) => self.repeat(),
+        }
+    }
+
+    fn sending(&mut self) -> Action {
+        if self.batch.opened.is_some() {
+            return Action::Wait;
+        }
+        self.stage = Stage::Opening { for_records: true };
+        Action::Begin
+    }
+
+    fn sent(&mut self, now: Instant, taken: &Taken<'_>, bytes: u64) -> Action {
+        self.add(taken.rows, bytes);
+        if let Some(group) = &mut self.group {
+            group.take(taken);
+        }
+        let cuts = !self.settings.holds_back && self.must_cut(now);
+        if cuts { self.cut() } else { Action::Wait }
+    }
+
+    fn add(&mut self, rows: u64, bytes: u64) {
+        self.batch.rows += rows;
+        self.batch.bytes += bytes;
+        self.batch.is_flushed = false;
+    }
+
+    /// The position moves, and the batch ends if it is due.
+    fn ended(&mut self, now: Instant, name: Name<'_>, end: End<'_>) -> Action {
+        if self.group.is_some() || self.record.partial.is_some() {
+            let noted = self.record.partial.as_ref();
+            let group = self.group.take().unwrap_or_else(|| Group::begin(name, noted));
+            match group.end() {
+                Ok(true) => self.record.partial = None,
+                Ok(false) => {}
+                Err(_) => return self.repeat(),
+            }
+        }
+        self.inside = false;
+        self.moved = true;
+        advance(&mut self.record.position, name, end);
+        self.commit_if(self.is_due(now))
+    }
+
+    /// A source that changes nothing still begins new files and purges old ones: a position that
+    /// stayed behind would be gone, though nothing is lost, and never reach the end of a file that
+    /// holds nothing.
+    fn reach(&mut self, border: &FilePosition) {
+        let last = &mut self.record.position.file;
+        // A dump by GTIDs may begin in a file before that of the position, and a heartbeat of it
+        // may be inside a transaction that it leaves out: of such a one only the file counts.
+        let by_gtids = self.record.position.gtid_set.is_some();
+        if self.inside || border <= last || (by_gtids && border.file == last.file) {
+            return;
+        }
+        self.moved |= border.file != last.file;
+        last.clone_from(border);
+        if by_gtids {
+            last.offset = FILE_START;
+        }
+    }
+
+    /// A batch at a border ends when nothing waits, so that a lone change is visible.
+    fn idle(&mut self, now: Instant, more_comes: bool) -> Action {
+        if self.inside {
+            return Action::Wait;
+        }
+        // Rows that stopped the last epoch come at once in this one, so a source that has been
+        // silent since it began has none.
+        if SILENT_PROGRESS <= now - self.started {
+            self.reached = self.reached.max(Reached::Progress);
+        }
+        if self.moved && QUIET_COMMIT <= now - self.committed {
+            return self.commit();
+        }
+        // Nothing of the stream is in the batch, so nobody waits for it.
+        let waits = more_comes && self.batch.rows == self.batch.rows_beside && !self.is_due(now);
+        if self.batch.opened.is_none() || waits {
+            return Action::Wait;
+        }
+        match self.settings.guarantee {
+            Guarantee::ExactlyOnce => self.commit(),
+            Guarantee::AtLeastOnce if self.is_due(now) => self.commit(),
+            Guarantee::AtLeastOnce if self.batch.is_flushed => Action::Wait,
+            // Visible now; the position may follow with the next ones.
+            Guarantee::AtLeastOnce => {
+                self.stage = Stage::Flushing { for_position: false };
+                Action::Flush
+            }
+        }
+    }
+
+    fn settle(&mut self) -> Action {
+        match self.cut() {
+            Action::Wait => self.commit_if(self.moved),
+            action => action,
+        }
+    }
+
+    fn opened(&mut self, now: Instant) -> Action {
+        match self.stage {
+            Stage::Opening { for_records: true } => {
+                self.batch.opened = Some(now);
+                self.stage = Stage::Streaming;
+                Action::Wait
+            }
+            _ => self.send_position(),
+        }
+    }
+
+    fn flushed(&mut self, now: Instant) -> Action {
+        self.batch.is_flushed = true;
+        match (self.stage, self.settings.guarantee) {
+            (Stage::Flushing { for_position: false }, _) => {
+                self.stage = Stage::Streaming;
+                self.commit_if(self.is_due(now))
+            }
+            (_, Guarantee::ExactlyOnce) => self.send_position(),
+            (_, Guarantee::AtLeastOnce) => self.open_for_position(),
+        }
+    }
+
+    /// Ends the batch with the position after it.
+    fn commit(&mut self) -> Action {
+        if self.batch.opened.is_some() {
+            self.stage = Stage::Flushing { for_position: true };
+            Action::Flush
+        } else {
+            self.open_for_position()
+        }
+    }
+
+    fn commit_if(&mut self, due: bool) -> Action {
+        if due { self.commit() } else { Action::Wait }
+    }
+
+    fn open_for_position(&mut self) -> Action {
+        self.stage = Stage::Opening { for_records: false };
+        Action::Begin
+    }
+
+    fn send_position(&mut self) -> Action {
+        self.record.seq += 1;
+        self.stage = Stage::Positioning;
+        Action::SendPosition
+    }
+
+    fn committed(&mut self, now: Instant, commit: Commit) -> Action {
+        if self.batch.opened.is_some() {
+            self.reached = Reached::Records;
+        }
+        // The first commit of an epoch repeats the position that it loaded.
+        if self.moved {
+            self.reached = self.reached.max(Reached::Progress);
+        }
+        self.batch = Batch::default();
+        self.moved = false;
+        self.committed = now;
+        self.stage = Stage::Streaming;
+        match (commit, self.other_rows) {
+            (_, Some(rows)) => Action::Recycle(Doubt::OtherRows(rows)),
+            (Commit::Doubtful, None) => Action::Recycle(Doubt::Commit),
+            (Commit::Clean, None) => Action::Wait,
+        }
+    }
+
+    /// Commits the rows of the source transaction that have come so far, with a note of how many.
+    fn cut(&mut self) -> Action {
+        let Some(note) = self.group.as_mut().and_then(Group::cut) else { return Action::Wait };
+        self.record.partial = Some(note.clone());
+        self.commit()
+    }
+
+    /// Commits that nothing of the source transaction counts as delivered; the next epoch delivers
+    /// it whole.
+    #[cold]
+    fn repeat(&mut self) -> Action {
+        let noted = self.record.partial.take();
+        self.other_rows = Some(noted.map_or(0, |note| note.rows_done));
+        self.group = None;
+        self.commit()
+    }
+
+    /// Whether the open batch must end although its last source transaction has not.
+    fn must_cut(&self, now: Instant) -> bool {
+        self.batch.opened.is_some_and(|opened| {
+            self.settings.batch_bytes_max <= self.batch.bytes
+                || self.settings.open_max <= now - opened
+        })
+    }
+
+    /// Whether the batch is old or large enough. The first one of an epoch ends at once, so that
+    /// a start under load shows its first records without waiting for the age.
+    fn is_due(&self, now: Instant) -> bool {
+        self.batch.opened.is_some_and(|opened| {
+            self.reached < Reached::Records
+                || self.settings.batch_bytes_max <= self.batch.bytes
+                || self.settings.batch_age_max <= now - opened
+        })
+    }
+
+    /// What is to be saved.
+    pub(super) fn record(&self) -> &PositionRecord {
+        &self.record
+    }
+
+    /// What is not committed.
+    pub(super) fn batch(&self) -> Batch {
+        self.batch
+    }
+
+    /// The source transaction that captured rows are delivered of.
+    pub(super) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// How many of the rows at hand are delivered already.
+    pub(super) fn rows_to_pass(&self) -> u64 {
+        self.group.as_ref().map_or(0, Group::rows_to_pass)
+    }
+
+    /// Whether a source transaction has begun and not ended.
+    pub(super) fn is_inside(&self) -> bool {
+        self.inside
+    }
+
+    /// Whether the epoch proved that it can do more than start.
+    pub(super) fn has_progressed(&self) -> bool {
+        self.reached > Reached::Start
+    }
+}
+
+/// Moves the position over a source transaction that has ended.
+fn advance(position: &mut Position, name: Name<'_>, end: End<'_>) {
+    if let (Some(set), Some(gtid)) = (&mut position.gtid_set, name.gtid) {
+        set.add(gtid);
+    }
+    if position.file.file != end.file {
+        position.file.file.clear();
+        position.file.file.push_str(end.file);
+    }
+    position.file.offset = end.offset;
+    position.source_time_us = end.commit_time_us;
+}

@@ -1,0 +1,81 @@
+//! What the protocol is told and what it answers.
+
+use super::{Name, Taken};
+use crate::{model::position::FilePosition, produce::Commit};
+
+/// What has happened.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) enum Event<'a> {
+    /// All older producers are fenced, the position is loaded, the source has what follows it.
+    Ready,
+    /// A source transaction has begun.
+    Begun,
+    /// Captured rows of the source transaction of this name are at hand.
+    Rows(Name<'a>),
+    /// Rows that an earlier epoch delivered were read over.
+    Passed(Taken<'a>),
+    /// A record is about to be sent.
+    Sending,
+    /// Rows were sent, as so many bytes of keys and values.
+    Sent(Taken<'a>, u64),
+    /// Records of rows that exist already were sent, or one that stands for no row.
+    SentBeside { rows: u64, bytes: u64 },
+    /// The source transaction of this name has ended, with rows or without.
+    Ended(Name<'a>, End<'a>),
+    /// The stream is between two source transactions here.
+    Border(&'a FilePosition),
+    /// A place between two source transactions at which a batch may end.
+    ChunkEnded,
+    /// Something of the state that is saved beside the position changed.
+    Changed,
+    /// Nothing waits to be read; `more_comes` if records of another source are on their way.
+    Idle { more_comes: bool },
+    /// What is open is to be committed, at a border.
+    Due,
+    /// The end: everything so far is to be committed, inside a source transaction too.
+    Settling,
+    /// [`Action::Begin`] is done.
+    Opened,
+    /// [`Action::Flush`] is done: everything sent is stored.
+    Flushed,
+    /// [`Action::SendPosition`] is done.
+    PositionSent,
+    /// [`Action::Commit`] is done.
+    Committed(Commit),
+}
+
+/// What the end of a source transaction changes in the position.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) struct End<'a> {
+    /// Where the next one begins.
+    pub(in crate::pipeline) file: &'a str,
+    pub(in crate::pipeline) offset: u64,
+    /// When it committed, in microseconds since the epoch.
+    pub(in crate::pipeline) commit_time_us: u64,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Action {
+    /// Wait for something to happen.
+    Wait,
+    /// Open a Kafka transaction.
+    Begin,
+    /// Send what is held back and wait until everything sent is stored.
+    Flush,
+    /// Send [`super::Protocol::record`], after everything else that is saved with it.
+    SendPosition,
+    /// Commit the Kafka transaction.
+    Commit,
+    /// Throw everything away and start from what Kafka has.
+    Recycle(Doubt),
+}
+
+/// Why an epoch ends although nothing failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pipeline) enum Doubt {
+    /// A commit succeeded that librdkafka may have asked for twice.
+    Commit,
+    /// A source transaction that was delivered in part begins with other rows than these were.
+    OtherRows(u64),
+}

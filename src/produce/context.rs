@@ -8,8 +8,8 @@
 //! (`rd_kafka_broker_conn_closed`). A commit is such a lone request, so log lines are counted too.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use rdkafka::{
@@ -23,6 +23,8 @@ use tokio::time::Instant;
 #[derive(Default)]
 pub(super) struct Context {
     connection_failures: AtomicU64,
+    /// Raised by librdkafka's threads, which know its address.
+    unplaced: Arc<AtomicBool>,
     notes: Mutex<Notes>,
 }
 
@@ -58,6 +60,11 @@ impl Context {
     /// be counted.
     pub(super) fn connection_failures(&self) -> u64 {
         self.connection_failures.load(Ordering::Relaxed)
+    }
+
+    /// Raised when a record counts as delivered and no broker said where it is stored.
+    pub(super) fn unplaced(&self) -> &Arc<AtomicBool> {
+        &self.unplaced
     }
 
     /// The newest broker error that is not settled.

@@ -96,6 +96,9 @@ pub enum ProduceError {
         /// Its words.
         detail: String,
     },
+    /// librdkafka counts records as delivered, and no broker said where they are stored.
+    #[error("records count as delivered, and kafka did not say at which offsets")]
+    Unplaced,
     /// Nothing was acknowledged for too long.
     #[error("{during}: nothing acknowledged for {seconds} s: {detail}")]
     Stalled {
@@ -154,6 +157,7 @@ impl ProduceError {
             Self::Thread(_)
             | Self::Unreachable { .. }
             | Self::Advertised { .. }
+            | Self::Unplaced
             | Self::Stalled { .. }
             | Self::Stopped => Verdict::Recycle,
             Self::BatchTooLarge { .. } | Self::RecordTooLarge { .. } | Self::NullKey { .. } => {
@@ -182,6 +186,7 @@ impl ProduceError {
                 Verdict::Halt => "kafka_request_refused",
                 Verdict::Recycle | Verdict::Bug => "kafka_transaction_lost",
             },
+            Self::Unplaced => "kafka_delivery_unproved",
             Self::Stalled { .. } => "kafka_stalled",
             Self::Stopped => "stopped",
         }
@@ -231,6 +236,9 @@ impl ProduceError {
                 "Set \"transaction.timeout.ms\" in kafka.properties to no more than the broker's \
                  transaction.max.timeout.ms."
                     .to_owned()
+            }
+            Self::Unplaced => {
+                "A partition's leader may have moved; the records are delivered again.".to_owned()
             }
             Self::Stalled { .. } => "Check that the brokers run and that the topics have as many \
                                      replicas in sync as their min.insync.replicas."

@@ -1,4 +1,4 @@
-//! The fenced calls into librdkafka: the only place with `unsafe`, here and in `admin`.
+//! The fenced calls into librdkafka: the only place with `unsafe`, here and in the modules below.
 //!
 //! rdkafka's safe producer waits in steps of 100 ms in `flush` and `commit_transaction`, its
 //! `poll` cannot be woken, its admin client opens connections of its own, and each send looks the
@@ -30,6 +30,7 @@ use rdkafka::{
 use super::context::Context;
 use crate::model::record::Header;
 
+mod acknowledged;
 mod admin;
 
 /// What librdkafka says when a call fails.
@@ -66,6 +67,9 @@ impl Handle {
                 sys::RD_KAFKA_EVENT_DR | sys::RD_KAFKA_EVENT_ERROR,
             );
         }
+        // SAFETY: the client holds the context, and lets it go after librdkafka's part of itself,
+        // whose threads have ended then.
+        unsafe { acknowledged::watch(&native, context.unplaced())? };
         let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, context)?;
         // SAFETY: the client is valid; the returned reference is ours to let go.
         let queue = unsafe {

@@ -201,13 +201,15 @@ impl Producer {
     }
 
     /// Waits until every record sent is stored by the brokers. Success is the proof that nothing
-    /// is missing.
+    /// is missing: of every batch a broker has said at which offset it stands.
     pub fn flush(&mut self) -> Result<(), ProduceError> {
         let mut progress = Progress::new(self);
         while !self.handle.flush(STEP) {
             self.check_progress("delivering records", &mut progress)?;
         }
-        match self.handle.context().failed_delivery() {
+        let context = self.handle.context();
+        match context.failed_delivery() {
+            None if context.unplaced().load(Ordering::Relaxed) => Err(ProduceError::Unplaced),
             None => Ok(()),
             Some(code) => Err(self.delivery_failure(code)),
         }
@@ -217,6 +219,8 @@ impl Producer {
     /// producer away and read the saved position.
     pub fn commit(&mut self) -> Result<Commit, ProduceError> {
         let started = Instant::now();
+        // librdkafka would flush too, but not look whether brokers said where the records are.
+        self.flush()?;
         let limit = self.stall_limit();
         while let Err(error) = self.handle.commit_transaction(limit) {
             if !error.retriable || limit <= started.elapsed() {

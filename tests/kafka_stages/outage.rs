@@ -5,11 +5,14 @@
 
 use std::{thread, time::Duration};
 
-use tailwater::{error::Verdict, produce::Commit};
+use tailwater::{
+    error::{Failure, Verdict},
+    produce::Commit,
+};
 use testkit::xtask::stack::{Kafka, Server as _};
 
 use super::{
-    proxy::Proxy,
+    proxy::{Orders, Proxy},
     support::{Isolation, PATIENCE, Setup, position, private_broker},
 };
 
@@ -157,4 +160,54 @@ fn a_commit_whose_answer_was_lost_is_doubtful_although_it_succeeded() {
     drop(started);
     assert_eq!(setup.start().saved, Some(position(1, 2)));
     assert_eq!(setup.values(&rows, Isolation::Committed), ["first", "second"]);
+}
+
+/// Kafka's codes.
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+
+#[test]
+fn records_that_no_broker_has_are_never_taken_for_delivered() {
+    let proxy = Proxy::bind();
+    let address = proxy.address();
+    let broker = private_broker(&[&format!("advertised.listeners=PLAINTEXT://{address}")]);
+    let orders = proxy.forward(broker.bootstrap());
+    // One batch for each record, so that several are on their way at the same time.
+    let properties = "properties = { \"batch.num.messages\" = 1 }";
+    for code in [NOT_LEADER_OR_FOLLOWER, DUPLICATE_SEQUENCE_NUMBER] {
+        // GIVEN a producer that has written nothing to a topic that exists already
+        let setup = Setup::at(&address, "unplaced", properties);
+        let rows = setup.topic("rows");
+        let mut started = setup.start();
+        let topic = started.topic(&rows);
+        started.producer.begin().unwrap();
+        // WHEN its first batch is refused, and the broker takes the next ones as the beginning
+        orders.refuse_records(&rows, code);
+        let sent = started.send(topic, &["a", "b", "c", "d"]);
+        let error = sent.and_then(|()| started.producer.flush()).unwrap_err();
+        // THEN nobody believes that all are there, and they come again
+        assert!(orders.are_done());
+        assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
+        let reason = Failure::from(error).reason;
+        assert_eq!(reason, "kafka_delivery_unproved", "{code}");
+        started.producer.abort();
+        let mut started = setup.start();
+        let topic = started.topic(&rows);
+        started.commit(topic, &["a", "b", "c", "d"], &position(1, 1)).unwrap();
+        assert_eq!(setup.values(&rows, Isolation::Committed), ["a", "b", "c", "d"]);
+    }
+    the_position_itself_is_missed(&address, &orders);
+}
+
+fn the_position_itself_is_missed(address: &str, orders: &Orders) {
+    let setup = Setup::at(address, "unplaced-position", "");
+    let rows = setup.topic("rows");
+    let mut started = setup.start();
+    let topic = started.topic(&rows);
+    orders.refuse_records(&setup.config.state_topic(), DUPLICATE_SEQUENCE_NUMBER);
+    let error = started.commit(topic, &["row"], &position(1, 1)).unwrap_err();
+    assert_eq!(Failure::from(error).reason, "kafka_delivery_unproved");
+    started.producer.abort();
+    assert!(setup.values(&rows, Isolation::Committed).is_empty());
+    assert_eq!(setup.start().saved, None);
 }

@@ -1,14 +1,17 @@
-//! A proxy before a broker that loses the answer to a commit.
+//! A proxy before a broker that loses the answer to a commit, or answers itself to records.
 
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
 };
+
+/// Kafka's number for Produce, the request that carries records.
+const PRODUCE: [u8; 2] = 0_i16.to_be_bytes();
 
 /// Kafka's number for EndTxn, the request that commits.
 const END_TXN: [u8; 2] = 26_i16.to_be_bytes();
@@ -22,6 +25,13 @@ pub(super) struct Proxy {
 #[derive(Clone, Default)]
 pub(super) struct Orders {
     lose_commit_answer: Arc<AtomicBool>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
+}
+
+/// Records that the broker is not given, and what the proxy says to them.
+struct Refusal {
+    topic: String,
+    code: i16,
 }
 
 impl Proxy {
@@ -41,10 +51,12 @@ impl Proxy {
             for client in self.listener.incoming() {
                 let (client, orders) = (client.unwrap(), given.clone());
                 let server = TcpStream::connect(&broker).unwrap();
-                let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let from = server.try_clone().unwrap();
+                let to = Arc::new(Mutex::new(client.try_clone().unwrap()));
+                let answers = Arc::clone(&to);
                 // A side that closes ends the copying, which is all that can go wrong.
-                thread::spawn(move || io::copy(&mut from, &mut to).is_ok());
-                thread::spawn(move || forward_requests(client, server, &orders).is_ok());
+                thread::spawn(move || forward_answers(from, &to).is_ok());
+                thread::spawn(move || forward_requests(client, &server, &answers, &orders).is_ok());
             }
         });
         orders
@@ -57,27 +69,85 @@ impl Orders {
         self.lose_commit_answer.store(true, Ordering::SeqCst);
     }
 
+    /// The next batch of records for the topic is not stored and answered with this error.
+    pub(super) fn refuse_records(&self, topic: &str, code: i16) {
+        *self.refusal.lock().unwrap() = Some(Refusal { topic: topic.to_owned(), code });
+    }
+
     pub(super) fn are_done(&self) -> bool {
-        !self.lose_commit_answer.load(Ordering::SeqCst)
+        !self.lose_commit_answer.load(Ordering::SeqCst) && self.refusal.lock().unwrap().is_none()
+    }
+
+    /// What the proxy answers to a request in place of the broker, if it does.
+    fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let mut refusal = self.refusal.lock().unwrap();
+        let names = |topic: &str| {
+            let mut windows = request.windows(topic.len());
+            request.starts_with(&PRODUCE) && windows.any(|window| window == topic.as_bytes())
+        };
+        let Refusal { topic, code } = refusal.take_if(|refusal| names(&refusal.topic))?;
+        Some(produce_answer(request, &topic, code))
+    }
+}
+
+/// The answer to a Produce request for partition 0 of a topic (Kafka protocol guide, "Produce
+/// Response (Version: 9)", the same up to version 12).
+fn produce_answer(request: &[u8], topic: &str, code: i16) -> Vec<u8> {
+    let version = i16::from_be_bytes(request[2..4].try_into().unwrap());
+    assert!((9..=12).contains(&version), "Produce has version {version}");
+    let mut answer = Vec::new();
+    answer.extend(&request[4..8]);
+    // No tags; one topic, by its name; one partition.
+    answer.extend([0, 2, u8::try_from(topic.len()).unwrap() + 1]);
+    answer.extend(topic.as_bytes());
+    answer.push(2);
+    answer.extend(0_i32.to_be_bytes());
+    answer.extend(code.to_be_bytes());
+    // No offset, no time, no first offset of the log.
+    answer.extend([0xff; 24]);
+    // No record errors, no text, no tags of partition and topic; no throttling; no tags.
+    answer.extend([1, 0, 0, 0]);
+    answer.extend([0, 0, 0, 0, 0]);
+    answer
+}
+
+fn read_frame(from: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let mut frame = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+    from.read_exact(&mut frame)?;
+    Ok(frame)
+}
+
+fn write_frame(mut to: &TcpStream, frame: &[u8]) -> io::Result<()> {
+    to.write_all(&u32::try_from(frame.len()).unwrap().to_be_bytes())?;
+    to.write_all(frame)
+}
+
+fn forward_answers(mut from: TcpStream, to: &Mutex<TcpStream>) -> io::Result<()> {
+    loop {
+        let answer = read_frame(&mut from)?;
+        write_frame(&to.lock().unwrap(), &answer)?;
     }
 }
 
 fn forward_requests(
     mut client: TcpStream,
-    mut server: TcpStream,
+    server: &TcpStream,
+    answers: &Mutex<TcpStream>,
     orders: &Orders,
 ) -> io::Result<()> {
     loop {
-        let mut length = [0; 4];
-        client.read_exact(&mut length)?;
-        let mut request = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
-        client.read_exact(&mut request)?;
+        let request = read_frame(&mut client)?;
+        if let Some(answer) = orders.answer(&request) {
+            write_frame(&answers.lock().unwrap(), &answer)?;
+            continue;
+        }
         let lose = request.starts_with(&END_TXN)
             && orders.lose_commit_answer.swap(false, Ordering::SeqCst);
         if lose {
             client.shutdown(Shutdown::Both)?;
         }
-        server.write_all(&length)?;
-        server.write_all(&request)?;
+        write_frame(server, &request)?;
     }
 }

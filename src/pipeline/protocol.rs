@@ -38,6 +38,8 @@ use crate::{
 
 mod event;
 mod group;
+#[cfg(test)]
+mod simulation;
 
 pub(super) use self::{
     event::{Action, Doubt, End, Event},

@@ -1,0 +1,317 @@
+//! Kafka as far as the protocol can feel it: partitions with open transactions, and a transaction
+//! coordinator of the protocol before KIP-890, which takes a late EndTxn for a new one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use crate::commit::PositionRecord;
+
+/// Partitions of the data topics; the state topic's one partition follows them.
+pub(super) const DATA_PARTITIONS: usize = 2;
+
+/// The state topic's partition.
+pub(super) const STATE: usize = DATA_PARTITIONS;
+
+/// Producers without transactions have numbers from here on; below are epochs.
+pub(super) const PLAIN: u32 = 1 << 20;
+
+/// Somebody else's transactional producer.
+pub(super) const FOREIGN: u32 = u32::MAX;
+
+/// A record.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// A row, by its number in the source.
+    Row(u32),
+    Position(Rc<PositionRecord>),
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Request {
+    /// InitProducerId: fences everybody else.
+    Init,
+    AddPartition(usize),
+    Produce {
+        partition: usize,
+        first: u32,
+        entries: Vec<Entry>,
+    },
+    /// EndTxn.
+    End {
+        commit: bool,
+    },
+}
+
+/// What the broker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Epoch(u32),
+    Done,
+    /// Ask again.
+    Again,
+    /// There is a newer epoch.
+    Fenced,
+    /// Not in this state: the transaction is lost.
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Committed,
+    Aborted,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    log: Vec<(Entry, Fate)>,
+    /// Open transactions: the producer, and the offsets of its records.
+    open: BTreeMap<u32, Vec<usize>>,
+    /// The next sequence number of each producer.
+    next: BTreeMap<u32, u32>,
+}
+
+impl Partition {
+    fn append(&mut self, producer: u32, entry: Entry) {
+        let offset = self.log.len();
+        let fate = if (PLAIN..FOREIGN).contains(&producer) {
+            Fate::Committed
+        } else {
+            self.open.entry(producer).or_default().push(offset);
+            Fate::Open
+        };
+        self.log.push((entry, fate));
+    }
+
+    /// Writes a marker; returns what it committed.
+    fn decide(&mut self, producer: u32, commit: bool) -> Vec<Entry> {
+        let mut decided = Vec::new();
+        for offset in self.open.remove(&producer).unwrap_or_default() {
+            let (entry, fate) = &mut self.log[offset];
+            *fate = if commit { Fate::Committed } else { Fate::Aborted };
+            decided.push(entry.clone());
+        }
+        if commit { decided } else { Vec::new() }
+    }
+
+    fn last_stable_offset(&self) -> usize {
+        let firsts = self.open.values().filter_map(|offsets| offsets.first().copied());
+        firsts.min().unwrap_or(self.log.len())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Empty,
+    Ongoing,
+    /// Decided; markers are being written.
+    Preparing {
+        commit: bool,
+    },
+    Complete {
+        commit: bool,
+    },
+}
+
+/// A Kafka transaction of which all markers are written.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// The rows, by partition.
+    pub(super) rows: [Vec<u32>; DATA_PARTITIONS],
+    pub(super) positions: Vec<Rc<PositionRecord>>,
+}
+
+/// The cluster.
+#[derive(Debug)]
+pub(super) struct Broker {
+    partitions: Vec<Partition>,
+    epoch: u32,
+    state: State,
+    /// The partitions of the transaction.
+    added: BTreeSet<usize>,
+    /// Whose transaction is being decided.
+    deciding: u32,
+    since_ms: u64,
+    committing: Committed,
+    /// Transactions that were committed and that nobody has looked at.
+    pub(super) committed: Vec<Committed>,
+    /// When the broker ends a transaction by itself.
+    timeout_ms: u64,
+}
+
+impl Broker {
+    pub(super) fn new(timeout_ms: u64) -> Self {
+        Self {
+            partitions: (0..=STATE).map(|_| Partition::default()).collect(),
+            epoch: 0,
+            state: State::Empty,
+            added: BTreeSet::new(),
+            deciding: 0,
+            since_ms: 0,
+            committing: Committed::default(),
+            committed: Vec::new(),
+            timeout_ms,
+        }
+    }
+
+    /// Answers a request of a producer.
+    pub(super) fn handle(&mut self, producer: u32, request: &Request, now_ms: u64) -> Answer {
+        match request {
+            Request::Init => self.init(),
+            Request::Produce { partition, first, entries } => {
+                self.produce(producer, *partition, *first, entries)
+            }
+            _ if producer != self.epoch => Answer::Fenced,
+            Request::AddPartition(partition) => match self.state {
+                State::Preparing { .. } => Answer::Again,
+                state => {
+                    if state != State::Ongoing {
+                        self.state = State::Ongoing;
+                        self.since_ms = now_ms;
+                        self.added.clear();
+                    }
+                    self.added.insert(*partition);
+                    Answer::Done
+                }
+            },
+            Request::End { commit } => match self.state {
+                State::Ongoing => {
+                    self.decide(*commit);
+                    Answer::Done
+                }
+                State::Preparing { commit: decided } if decided == *commit => Answer::Again,
+                State::Complete { commit: decided } if decided == *commit => Answer::Done,
+                _ => Answer::Refused,
+            },
+        }
+    }
+
+    fn init(&mut self) -> Answer {
+        match self.state {
+            State::Ongoing => {
+                self.decide(false);
+                self.epoch += 1;
+                Answer::Again
+            }
+            State::Preparing { .. } => Answer::Again,
+            State::Empty | State::Complete { .. } => {
+                self.epoch += 1;
+                self.state = State::Empty;
+                Answer::Epoch(self.epoch)
+            }
+        }
+    }
+
+    fn produce(
+        &mut self,
+        producer: u32,
+        partition: usize,
+        first: u32,
+        entries: &[Entry],
+    ) -> Answer {
+        let transactional = producer < PLAIN;
+        let in_transaction = self.state == State::Ongoing && self.added.contains(&partition);
+        let log = &mut self.partitions[partition];
+        // A partition that holds the producer's open transaction takes more without asking.
+        if transactional && !log.open.contains_key(&producer) {
+            if producer != self.epoch {
+                return Answer::Fenced;
+            }
+            if !in_transaction {
+                return Answer::Refused;
+            }
+        }
+        let next = log.next.entry(producer).or_default();
+        if first < *next {
+            return Answer::Done;
+        }
+        if *next < first {
+            return Answer::Again;
+        }
+        *next += u32::try_from(entries.len()).unwrap();
+        for entry in entries {
+            log.append(producer, entry.clone());
+        }
+        Answer::Done
+    }
+
+    fn decide(&mut self, commit: bool) {
+        self.state = State::Preparing { commit };
+        self.deciding = self.epoch;
+        self.committing = Committed::default();
+    }
+
+    /// Writes one marker of a transaction that is decided; false if there is none to write.
+    pub(super) fn write_marker(&mut self) -> bool {
+        let State::Preparing { commit } = self.state else { return false };
+        if let Some(partition) = self.added.pop_first() {
+            for entry in self.partitions[partition].decide(self.deciding, commit) {
+                match entry {
+                    Entry::Row(row) => self.committing.rows[partition].push(row),
+                    Entry::Position(record) => self.committing.positions.push(record),
+                }
+            }
+        }
+        if self.added.is_empty() {
+            self.state = State::Complete { commit };
+            let committed = std::mem::take(&mut self.committing);
+            if commit {
+                self.committed.push(committed);
+            }
+        }
+        true
+    }
+
+    /// Ends a transaction that is open for too long; its producer counts as fenced.
+    pub(super) fn time_out(&mut self, now_ms: u64) {
+        if self.state == State::Ongoing && self.timeout_ms <= now_ms - self.since_ms {
+            self.decide(false);
+            self.epoch += 1;
+        }
+    }
+
+    /// Somebody else writes to the state topic, in a transaction that stays open, or ends it.
+    pub(super) fn foreign_transaction(&mut self, position: &Rc<PositionRecord>) {
+        let state = &mut self.partitions[STATE];
+        if state.decide(FOREIGN, false).is_empty() && state.last_stable_offset() == state.log.len()
+        {
+            state.append(FOREIGN, Entry::Position(Rc::clone(position)));
+        }
+    }
+
+    /// Ends the transaction of somebody else.
+    pub(super) fn end_foreign_transaction(&mut self) {
+        self.partitions[STATE].decide(FOREIGN, false);
+    }
+
+    /// The end of the state topic, open transactions counted in.
+    pub(super) fn high_watermark(&self) -> usize {
+        self.partitions[STATE].log.len()
+    }
+
+    /// Up to where a consumer of committed records reads the state topic.
+    pub(super) fn last_stable_offset(&self) -> usize {
+        self.partitions[STATE].last_stable_offset()
+    }
+
+    /// The last position that a consumer of committed records finds.
+    pub(super) fn last_position(&self) -> Option<Rc<PositionRecord>> {
+        let state = &self.partitions[STATE];
+        state.log[..state.last_stable_offset()].iter().rev().find_map(|(entry, fate)| match entry {
+            Entry::Position(record) if *fate == Fate::Committed => Some(Rc::clone(record)),
+            _ => None,
+        })
+    }
+
+    /// The rows in a partition that a consumer can see, whatever became of their transactions.
+    pub(super) fn rows(&self, partition: usize) -> impl Iterator<Item = u32> {
+        let rows = self.partitions[partition].log.iter();
+        rows.filter_map(|(entry, fate)| match entry {
+            Entry::Row(row) if *fate == Fate::Committed => Some(*row),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! A producer client as far as the protocol can feel it: one request at a time on each connection,
+//! sent again after the connection is lost, whatever became of the first one.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::{
+    broker::{Answer, Entry, Request, STATE},
+    network::{Network, Packet},
+};
+
+/// Connections: one to the leader of each partition, then the coordinator's.
+pub(super) const CONNECTIONS: usize = STATE + 2;
+
+const COORDINATOR: usize = STATE + 1;
+
+/// Most records of one batch.
+const BATCH_ENTRIES: usize = 3;
+
+/// What is the matter with a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    Fenced,
+    /// The transaction cannot be committed.
+    Lost,
+}
+
+/// Something that was asked for and is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Init,
+    End { commit: bool },
+}
+
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) number: usize,
+    /// Epoch or number of the producer; 0 before it has one.
+    producer: u32,
+    transactional: bool,
+    /// How often each connection was opened, and whether a request is on its way on it.
+    connections: [(u32, bool); CONNECTIONS],
+    outbox: Vec<VecDeque<Entry>>,
+    next: Vec<u32>,
+    /// How many records of each partition were sent as a batch: sent again it is the same batch,
+    /// or the broker takes what is new in it for a repetition.
+    batch: Vec<usize>,
+    added: BTreeSet<usize>,
+    asked: Asked,
+    failures: u32,
+    failures_at_start: u32,
+    pub(super) trouble: Option<Trouble>,
+    pub(super) in_transaction: bool,
+}
+
+impl Client {
+    pub(super) fn new(number: usize, plain: Option<u32>) -> Self {
+        Self {
+            number,
+            producer: plain.unwrap_or_default(),
+            transactional: plain.is_none(),
+            connections: [(0, false); CONNECTIONS],
+            outbox: vec![VecDeque::new(); STATE + 1],
+            next: vec![0; STATE + 1],
+            batch: vec![0; STATE + 1],
+            added: BTreeSet::new(),
+            asked: Asked::Nothing,
+            failures: 0,
+            failures_at_start: 0,
+            trouble: None,
+            in_transaction: false,
+        }
+    }
+
+    pub(super) fn ask_for_epoch(&mut self) {
+        self.asked = Asked::Init;
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.added.clear();
+        self.in_transaction = true;
+    }
+
+    pub(super) fn send(&mut self, partition: usize, entry: Entry) {
+        self.outbox[partition].push_back(entry);
+    }
+
+    pub(super) fn end(&mut self, commit: bool) {
+        self.asked = Asked::End { commit };
+        if !commit {
+            self.outbox.iter_mut().for_each(VecDeque::clear);
+        }
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outbox.iter().all(VecDeque::is_empty)
+    }
+
+    /// Whether what was asked for is answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.asked == Asked::Nothing
+    }
+
+    /// Whether a connection was lost since this client became the only producer.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.failures != self.failures_at_start
+    }
+
+    /// Whether an EndTxn of this client's epoch is somewhere on its way.
+    pub(super) fn has_end_on_its_way(&self, network: &Network) -> bool {
+        network.packets.iter().any(|packet| {
+            packet.producer == self.producer && matches!(packet.request, Request::End { .. })
+        })
+    }
+
+    /// Sends what can be sent.
+    pub(super) fn work(&mut self, network: &mut Network) {
+        for connection in 0..CONNECTIONS {
+            let (generation, busy) = self.connections[connection];
+            if busy || self.trouble == Some(Trouble::Fenced) {
+                continue;
+            }
+            let Some(request) = self.next_request(connection) else { continue };
+            if let Request::Produce { partition, entries, .. } = &request {
+                self.batch[*partition] = entries.len();
+            }
+            self.connections[connection].1 = true;
+            let (client, producer) = (self.number, self.producer);
+            network.packets.push(Packet { client, connection, generation, producer, request });
+        }
+    }
+
+    fn next_request(&self, connection: usize) -> Option<Request> {
+        if connection == COORDINATOR {
+            let waiting = |partition: &usize| {
+                !self.outbox[*partition].is_empty() && !self.added.contains(partition)
+            };
+            return match self.asked {
+                Asked::Init => Some(Request::Init),
+                Asked::End { commit } if self.is_flushed() => Some(Request::End { commit }),
+                _ if !self.transactional => None,
+                _ => (0..=STATE).find(waiting).map(Request::AddPartition),
+            };
+        }
+        let ready = !self.transactional || self.added.contains(&connection);
+        if self.outbox[connection].is_empty() || !ready || self.trouble.is_some() {
+            return None;
+        }
+        let count = Some(self.batch[connection]).filter(|&sent| 0 < sent).unwrap_or(BATCH_ENTRIES);
+        let entries = self.outbox[connection].iter().take(count).cloned().collect();
+        Some(Request::Produce { partition: connection, first: self.next[connection], entries })
+    }
+
+    /// Whether the connection that a request was sent on is still open.
+    pub(super) fn awaits(&self, packet: &Packet) -> bool {
+        self.connections[packet.connection].0 == packet.generation
+    }
+
+    /// The answer to a request has come.
+    pub(super) fn answered(&mut self, packet: &Packet, answer: Answer) {
+        if !self.awaits(packet) {
+            return;
+        }
+        self.connections[packet.connection].1 = false;
+        match (answer, &packet.request) {
+            (Answer::Again, _) => {}
+            (Answer::Fenced, _) => self.trouble = Some(Trouble::Fenced),
+            (Answer::Refused, _) => self.trouble = Some(Trouble::Lost),
+            (Answer::Epoch(epoch), _) => {
+                self.producer = epoch;
+                self.asked = Asked::Nothing;
+                self.failures_at_start = self.failures;
+            }
+            (Answer::Done, Request::AddPartition(partition)) => {
+                self.added.insert(*partition);
+            }
+            (Answer::Done, Request::Produce { partition, entries, .. }) => {
+                self.batch[*partition] = 0;
+                let count = entries.len().min(self.outbox[*partition].len());
+                self.outbox[*partition].drain(..count);
+                self.next[*partition] += u32::try_from(count).unwrap();
+            }
+            (Answer::Done, _) => {
+                self.asked = Asked::Nothing;
+                self.in_transaction = false;
+            }
+        }
+    }
+
+    /// A connection is lost, which is noticed or not.
+    pub(super) fn lose(&mut self, connection: usize, noticed: bool) {
+        let (generation, busy) = &mut self.connections[connection];
+        *generation += 1;
+        *busy = false;
+        self.failures += u32::from(noticed);
+    }
+}

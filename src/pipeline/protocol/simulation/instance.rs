@@ -1,0 +1,374 @@
+//! One process: starts as `pipeline` does, then does what the protocol says, as `delivery` does.
+
+use std::{collections::VecDeque, rc::Rc};
+
+use super::{
+    World,
+    broker::{Entry, STATE},
+    client::{Client, Trouble},
+    rules::Rule,
+    source::{FILE, partition_of},
+};
+use crate::{
+    commit::PositionRecord,
+    config::Guarantee,
+    model::{change::Operation, table::TableVersionId},
+    pipeline::protocol::{Action, End, Event, Name, Protocol, Taken},
+    produce::Commit,
+};
+
+/// How long a fenced instance looks for a newer one.
+const FENCE_PATIENCE_MS: u64 = 1_000;
+
+/// The pause between two rows of a slow source transaction.
+const SLOW_MS: u64 = 600;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Running,
+    Paused,
+    Killed,
+    /// It left because of a newer instance.
+    Left,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Fencing,
+    /// Reading the position up to this offset.
+    Loading(usize),
+    Streaming,
+    /// Looking for a newer instance until then.
+    Looking(u64),
+    /// Ending a transaction with a producer that is to go on, against the rule.
+    Aborting,
+}
+
+/// What comes next from the source.
+#[derive(Clone, Debug)]
+enum Next {
+    Begun,
+    Rows(Vec<u32>),
+    /// The name of the source transaction is known: pass over what is delivered.
+    Pass(Vec<u32>),
+    Send(Vec<u32>),
+    Ended,
+}
+
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) life: Life,
+    phase: Phase,
+    pub(super) client: Client,
+    pub(super) plain: Option<Client>,
+    protocol: Option<Protocol>,
+    doing: Action,
+    /// Whether the commit that is being done was asked for.
+    asked: bool,
+    since_ms: u64,
+    next: VecDeque<Next>,
+    /// The source transaction that is read, and the server it is read from.
+    group: usize,
+    server: usize,
+    rows_from_ms: u64,
+    generation: u64,
+    /// What this process remembers, which no rule lets it use.
+    memory: Option<Rc<PositionRecord>>,
+    /// How often it started.
+    pub(super) starts: u32,
+}
+
+impl Instance {
+    pub(super) fn start(world: &mut World) -> Self {
+        let mut instance = Self {
+            life: Life::Running,
+            phase: Phase::Fencing,
+            client: Client::new(0, None),
+            plain: None,
+            protocol: None,
+            doing: Action::Wait,
+            asked: false,
+            since_ms: 0,
+            next: VecDeque::new(),
+            group: 0,
+            server: 0,
+            rows_from_ms: 0,
+            generation: 0,
+            memory: None,
+            starts: 0,
+        };
+        instance.restart(world);
+        instance
+    }
+
+    /// Begins an epoch; nothing of the last one is left.
+    pub(super) fn restart(&mut self, world: &mut World) {
+        if let Some(plain) = self.plain.take() {
+            // What nothing fences must not arrive any more: a limit of this guarantee.
+            world.network.drop_some(plain.number, || true);
+        }
+        self.starts += 1;
+        self.protocol = None;
+        self.client = Client::new(world.next_number(), None);
+        self.client.ask_for_epoch();
+        self.phase = Phase::Fencing;
+        self.since_ms = world.now_ms;
+        if world.lacks(Rule::FenceBeforeLoad) {
+            self.memory = world.broker.last_position();
+        }
+    }
+
+    /// Does the next thing.
+    pub(super) fn work(&mut self, world: &mut World) {
+        self.clients().for_each(|client| client.work(&mut world.network));
+        match self.phase {
+            Phase::Fencing if self.client.trouble.is_some() => self.restart(world),
+            Phase::Fencing if self.client.is_answered() => {
+                self.phase = Phase::Loading(world.broker.high_watermark());
+                self.since_ms = world.now_ms;
+            }
+            Phase::Loading(end) => self.load(world, end),
+            Phase::Streaming => self.stream(world),
+            Phase::Looking(until_ms) => {
+                let newest = world.broker.last_position().map_or(0, |record| record.generation);
+                if self.generation < newest && !world.lacks(Rule::LeaveToTheNewer)
+                    || world.lacks(Rule::StayIfAlone)
+                {
+                    self.life = Life::Left;
+                } else if until_ms <= world.now_ms {
+                    self.restart(world);
+                }
+            }
+            Phase::Aborting if self.client.is_answered() => {
+                self.client.trouble = None;
+                self.phase = Phase::Loading(world.broker.high_watermark());
+                self.since_ms = world.now_ms;
+            }
+            Phase::Aborting if self.client.trouble == Some(Trouble::Fenced) => self.restart(world),
+            Phase::Fencing | Phase::Aborting => {}
+        }
+    }
+
+    fn load(&mut self, world: &mut World, end: usize) {
+        let is_stable = end <= world.broker.last_stable_offset();
+        if !is_stable && !world.lacks(Rule::LoadToHighWatermark) {
+            if world.is_over(self.since_ms) {
+                self.restart(world);
+            }
+            return;
+        }
+        let remembered = world.lacks(Rule::FenceBeforeLoad)
+            || world.lacks(Rule::StartFromKafka) && self.memory.is_some();
+        let saved = if remembered { self.memory.clone() } else { world.broker.last_position() };
+        self.server = world.source.current;
+        let record = match saved {
+            Some(saved) => PositionRecord {
+                generation: saved.generation + 1,
+                seq: saved.seq,
+                position: saved.position.clone().on_server(world.source.servers[self.server].0),
+                partial: saved.partial.clone(),
+            },
+            None => PositionRecord {
+                generation: 1,
+                seq: 0,
+                position: world.source.start(),
+                partial: None,
+            },
+        };
+        self.group = world.source.done(&record.position).unwrap_or_default();
+        self.generation = record.generation;
+        self.next.clear();
+        self.plain = (world.settings.guarantee == Guarantee::AtLeastOnce)
+            .then(|| Client::new(world.next_number(), Some(world.next_plain())));
+        self.protocol = Some(Protocol::new(world.settings.clone(), record, world.now()));
+        self.phase = Phase::Streaming;
+        self.doing = Action::Wait;
+        if !world.lacks(Rule::AnnounceGeneration) {
+            self.after(world, Event::Ready);
+        }
+    }
+
+    /// Tells the protocol what happened, and begins what it says.
+    fn after(&mut self, world: &World, event: Event<'_>) {
+        let Some(protocol) = &mut self.protocol else { return };
+        self.doing = protocol.step(world.now(), event);
+        self.asked = false;
+        self.since_ms = world.now_ms;
+    }
+
+    /// Its producers.
+    pub(super) fn clients(&mut self) -> impl Iterator<Item = &mut Client> {
+        std::iter::once(&mut self.client).chain(self.plain.as_mut())
+    }
+
+    fn rows_client(&mut self) -> &mut Client {
+        self.plain.as_mut().unwrap_or(&mut self.client)
+    }
+
+    /// Does a step of what the protocol said last.
+    fn stream(&mut self, world: &mut World) {
+        let trouble = self.clients().find_map(|client| client.trouble);
+        let stalls = !matches!(self.doing, Action::Wait) && world.is_over(self.since_ms);
+        if trouble.is_some() || stalls {
+            return self.fail(world, trouble);
+        }
+        match self.doing {
+            Action::Wait => self.take_next(world),
+            Action::Begin => {
+                if !world.is_lax() && self.client.has_end_on_its_way(&world.network) {
+                    world.violated("a transaction begins while an EndTxn is on its way");
+                }
+                self.client.begin();
+                self.after(world, Event::Opened);
+            }
+            Action::Flush => {
+                if self.rows_client().is_flushed() || world.lacks(Rule::FlushBeforePosition) {
+                    self.after(world, Event::Flushed);
+                }
+            }
+            Action::SendPosition => {
+                let Some(protocol) = &self.protocol else { return };
+                let mut record = protocol.record().clone();
+                if world.lacks(Rule::NoteThePart) {
+                    record.partial = None;
+                }
+                self.client.send(STATE, Entry::Position(Rc::new(record)));
+                self.after(world, Event::PositionSent);
+            }
+            Action::Commit if !self.asked => {
+                self.asked = true;
+                self.client.end(true);
+            }
+            Action::Commit if self.client.is_answered() => {
+                let doubtful = self.client.is_doubtful() && !world.lacks(Rule::DoubtEndsEpoch);
+                let commit = if doubtful { Commit::Doubtful } else { Commit::Clean };
+                self.memory =
+                    self.protocol.as_ref().map(|protocol| protocol.record().clone().into());
+                self.after(world, Event::Committed(commit));
+            }
+            Action::Commit => {}
+            Action::Recycle(_) => self.fail(world, None),
+        }
+    }
+
+    /// The epoch is over.
+    fn fail(&mut self, world: &mut World, trouble: Option<Trouble>) {
+        if trouble == Some(Trouble::Fenced) {
+            self.phase = Phase::Looking(world.now_ms + FENCE_PATIENCE_MS);
+            return;
+        }
+        if world.lacks(Rule::FailureEndsEpoch) && self.doing == Action::Commit {
+            self.client = Client::new(world.next_number(), None);
+            self.client.ask_for_epoch();
+            return self.after(world, Event::Committed(Commit::Clean));
+        }
+        if self.client.in_transaction && world.lacks(Rule::AbortEndsProducer) {
+            self.client.trouble = None;
+            self.client.end(false);
+            self.phase = Phase::Aborting;
+            return;
+        }
+        if self.client.in_transaction && world.random.is_one_in(2) {
+            self.client.trouble = None;
+            self.client.end(false);
+            self.client.work(&mut world.network);
+        }
+        self.restart(world);
+    }
+
+    /// Takes in what comes next from the source.
+    fn take_next(&mut self, world: &mut World) {
+        let Some(next) = self.next.pop_front() else { return self.read(world) };
+        let groups = &world.source.groups(self.server);
+        let (gtid, begin, end) = {
+            let group = &groups[self.group];
+            (group.gtid.clone(), group.begin, group.end)
+        };
+        let slow = groups[self.group].slow && matches!(next, Next::Rows(_));
+        if slow && world.now_ms < self.rows_from_ms {
+            return self.next.push_front(next);
+        }
+        let uuid = world.source.servers[self.server].0;
+        let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
+        let end = End { file: FILE, offset: end, commit_time_us: 1 };
+        match next {
+            Next::Begun => {
+                self.after(world, Event::Begun);
+                if world.lacks(Rule::MoveAtTheEnd) {
+                    self.after(world, Event::Ended(name(gtid.as_ref()), end));
+                }
+            }
+            Next::Rows(rows) => {
+                self.rows_from_ms = world.now_ms + SLOW_MS;
+                self.next.push_front(Next::Pass(rows));
+                self.after(world, Event::Rows(name(gtid.as_ref())));
+            }
+            Next::Pass(rows) => self.pass(world, rows),
+            Next::Send(rows) => self.send(world, &rows),
+            Next::Ended => {
+                self.group += 1;
+                if !world.lacks(Rule::MoveAtTheEnd) {
+                    self.after(world, Event::Ended(name(gtid.as_ref()), end));
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, world: &mut World, mut rows: Vec<u32>) {
+        while !rows.is_empty() && self.protocol.as_ref().is_some_and(|it| 0 < it.rows_to_pass()) {
+            let passed = [rows.remove(0)];
+            let more = u64::from(world.lacks(Rule::CountTheRows));
+            with_taken(world, &passed, more, |taken| self.after(world, Event::Passed(taken)));
+            if self.doing != Action::Wait {
+                return;
+            }
+        }
+        if !rows.is_empty() {
+            self.next.push_front(Next::Send(rows));
+            self.after(world, Event::Sending);
+        }
+    }
+
+    fn send(&mut self, world: &World, rows: &[u32]) {
+        for row in rows {
+            self.rows_client().send(partition_of(*row), Entry::Row(*row));
+        }
+        let bytes = u64::try_from(rows.len()).unwrap();
+        with_taken(world, rows, 0, |taken| self.after(world, Event::Sent(taken, bytes)));
+    }
+
+    /// Reads the next source transaction, if there is one.
+    fn read(&mut self, world: &mut World) {
+        if world.source.written <= self.group {
+            if !world.lacks(Rule::CommitWhenIdle) {
+                self.after(world, Event::Idle { more_comes: false });
+            }
+            return;
+        }
+        self.next.push_back(Next::Begun);
+        let mut rows = world.source.groups(self.server)[self.group].rows.as_slice();
+        while !rows.is_empty() {
+            // Servers put rows into events as they like.
+            let count = usize::try_from(world.random.in_range(1..4)).unwrap().min(rows.len());
+            let (event, rest) = rows.split_at(count);
+            self.next.push_back(Next::Rows(event.to_vec()));
+            rows = rest;
+        }
+        self.next.push_back(Next::Ended);
+    }
+}
+
+/// What the protocol is told of rows that were taken in.
+fn with_taken(world: &World, rows: &[u32], more: u64, told: impl FnOnce(Taken<'_>)) {
+    let mut bytes = Vec::new();
+    if !world.lacks(Rule::CompareTheDigest) {
+        bytes.extend(rows.iter().flat_map(|row| row.to_be_bytes()));
+    }
+    told(Taken {
+        version: TableVersionId(0),
+        table: &world.table,
+        operation: Operation::Insert,
+        rows: u64::try_from(rows.len()).unwrap() + more,
+        bytes: &bytes,
+    });
+}

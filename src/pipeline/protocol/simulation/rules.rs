@@ -1,0 +1,59 @@
+//! The rules of the protocol, each of which can be left out to see that it is needed.
+
+/// A rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Older producers are fenced before the position is read.
+    FenceBeforeLoad,
+    /// The position is read up to the high watermark, not only to the last stable offset.
+    LoadToHighWatermark,
+    /// What follows comes after what Kafka has, not after what this process remembers.
+    StartFromKafka,
+    /// The first commit of an epoch says its generation.
+    AnnounceGeneration,
+    /// Everything is stored before the position after it is sent.
+    FlushBeforePosition,
+    /// A commit that may take effect again ends the epoch.
+    DoubtEndsEpoch,
+    /// A commit without an answer has not happened and has not failed.
+    FailureEndsEpoch,
+    /// An abort ends the producer.
+    AbortEndsProducer,
+    /// The position moves at the end of a source transaction, not at its begin.
+    MoveAtTheEnd,
+    /// A source transaction that is cut is noted with the rows that are delivered.
+    NoteThePart,
+    /// Rows that are passed over are compared with those that were delivered.
+    CompareTheDigest,
+    /// Rows that are passed over are counted one by one.
+    CountTheRows,
+    /// A batch is cut long before the broker ends its transaction.
+    CutInTime,
+    /// Whoever is fenced leaves if there is a newer instance.
+    LeaveToTheNewer,
+    /// Whoever is fenced starts again if there is no newer instance.
+    StayIfAlone,
+    /// Nothing waits for what comes later.
+    CommitWhenIdle,
+}
+
+impl Rule {
+    pub(super) const ALL: [Self; 16] = [
+        Self::FenceBeforeLoad,
+        Self::LoadToHighWatermark,
+        Self::StartFromKafka,
+        Self::AnnounceGeneration,
+        Self::FlushBeforePosition,
+        Self::DoubtEndsEpoch,
+        Self::FailureEndsEpoch,
+        Self::AbortEndsProducer,
+        Self::MoveAtTheEnd,
+        Self::NoteThePart,
+        Self::CompareTheDigest,
+        Self::CountTheRows,
+        Self::CutInTime,
+        Self::LeaveToTheNewer,
+        Self::StayIfAlone,
+        Self::CommitWhenIdle,
+    ];
+}

@@ -1,0 +1,111 @@
+//! The binlog: source transactions in order, on one server and on a replica that has applied the
+//! rows of some of them in another order.
+
+use super::broker::DATA_PARTITIONS;
+use crate::model::{
+    gtid::{Gtid, GtidSet, ServerUuid},
+    position::{FilePosition, PartialTransaction, Position},
+};
+use testkit::Random;
+
+pub(super) const FILE: &str = "binlog.000001";
+
+/// A source transaction.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) gtid: Option<Gtid>,
+    pub(super) begin: u64,
+    pub(super) end: u64,
+    /// Its rows, by number.
+    pub(super) rows: Vec<u32>,
+    /// Whether its rows come with long pauses.
+    pub(super) slow: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Source {
+    /// What each server's binlog will hold.
+    pub(super) servers: Vec<(ServerUuid, Vec<Group>)>,
+    /// The server that the connector reaches.
+    pub(super) current: usize,
+    /// How many source transactions there are so far.
+    pub(super) written: usize,
+}
+
+/// The partition of a row's key.
+pub(super) fn partition_of(row: u32) -> usize {
+    usize::try_from(row).unwrap() % DATA_PARTITIONS
+}
+
+impl Source {
+    pub(super) fn new(random: &mut Random) -> Self {
+        let uuid = |last: u8| ServerUuid([last; 16]);
+        let has_gtids = !random.is_one_in(4);
+        let has_slow = random.is_one_in(8);
+        let mut servers = vec![(uuid(1), Vec::new()), (uuid(2), Vec::new())];
+        let (mut row, mut offset) = (0, 4);
+        for number in 1..random.in_range(4..12) {
+            let gtid = has_gtids.then(|| format!("{}:{number}", uuid(1)).parse::<Gtid>().unwrap());
+            let count =
+                if random.is_one_in(3) { random.in_range(8..16) } else { random.in_range(0..4) };
+            let rows = (row..).take(usize::try_from(count).unwrap()).collect::<Vec<u32>>();
+            row += u32::try_from(count).unwrap();
+            let slow = has_slow && 8 <= count;
+            let (begin, end) = (offset, offset + 100 + count);
+            offset = end;
+            let mut reordered = rows.clone();
+            if random.is_one_in(3) {
+                reordered.reverse();
+            }
+            for ((_, groups), rows) in servers.iter_mut().zip([rows, reordered]) {
+                groups.push(Group { gtid: gtid.clone(), begin, end, rows, slow });
+            }
+        }
+        Self { servers, current: 0, written: 1 }
+    }
+
+    pub(super) fn groups(&self, server: usize) -> &[Group] {
+        &self.servers[server].1
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.groups(0).len()
+    }
+
+    pub(super) fn has_gtids(&self) -> bool {
+        self.groups(0)[0].gtid.is_some()
+    }
+
+    pub(super) fn server_of(&self, uuid: ServerUuid) -> usize {
+        self.servers.iter().position(|(server, _)| *server == uuid).unwrap()
+    }
+
+    /// Before everything.
+    pub(super) fn start(&self) -> Position {
+        Position {
+            server_uuid: self.servers[self.current].0,
+            gtid_set: self.has_gtids().then(GtidSet::default),
+            file: FilePosition { file: FILE.to_owned(), offset: 4 },
+            source_time_us: 0,
+        }
+    }
+
+    /// How many source transactions are before a position; `None` if these are not the first ones.
+    pub(super) fn done(&self, position: &Position) -> Option<usize> {
+        let is_done = |group: &Group| match (&position.gtid_set, &group.gtid) {
+            (Some(set), Some(gtid)) => set.contains(gtid),
+            _ => group.end <= position.file.offset,
+        };
+        let done = self.groups(0).iter().take_while(|group| is_done(group)).count();
+        (!self.groups(0).iter().skip(done).any(is_done)).then_some(done)
+    }
+
+    /// Whether a note is about this source transaction.
+    pub(super) fn is_about(&self, note: &PartialTransaction, group: usize) -> bool {
+        let group = &self.groups(0)[group];
+        match &group.gtid {
+            Some(_) => note.gtid == group.gtid,
+            None => note.begin.offset == group.begin,
+        }
+    }
+}

@@ -103,6 +103,36 @@ pub(crate) fn assert_exactly_once(setup: &mut Setup) -> Result<()> {
     Ok(())
 }
 
+/// Everything that was written is in the topics, and no reader was given something before all that
+/// comes before it: what comes again comes from an earlier place on, without gaps. Returns how many
+/// records came more than once.
+#[track_caller]
+pub(crate) fn assert_at_least_once(setup: &mut Setup) -> Result<usize> {
+    let (_, rows) = setup.database.query("SELECT id FROM rows_written ORDER BY id")?;
+    let written: Vec<i64> = rows.iter().map(|row| row.get(0).unwrap()).collect();
+    let count: i64 = setup.database.value("SELECT count FROM transactions")?;
+    let counts: Vec<i64> = (1..=count).collect();
+    let mut repeated = 0;
+    for (table, column, written) in
+        [("rows_written", "id", &written), ("transactions", "count", &counts)]
+    {
+        let read = numbers(&setup.records(table)?, column)?;
+        let mut next = 0;
+        for (index, number) in read.iter().enumerate() {
+            let place = written.binary_search(number).unwrap_or(usize::MAX);
+            assert!(
+                place <= next,
+                "{table}: record {index} is {number}, after a gap or from nowhere"
+            );
+            next = place + 1;
+        }
+        assert_eq!(next, written.len(), "{table}: the last rows are missing");
+        repeated += read.len() - written.len();
+    }
+    eprintln!("{} rows in {count} transactions, {repeated} records repeated", written.len());
+    Ok(repeated)
+}
+
 fn numbers(records: &[Record], column: &str) -> Result<Vec<i64>> {
     let number = |record: &Record| record.after()[column].as_i64();
     records.iter().map(|record| number(record).context("a record without number")).collect()

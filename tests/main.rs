@@ -10,6 +10,7 @@
 
 mod admin;
 mod allocations;
+mod at_least_once;
 mod bad_input;
 mod binlog_forms;
 mod changes;

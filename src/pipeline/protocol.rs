@@ -160,7 +160,7 @@ impl Protocol {
             }
             Event::Rows(name) => self.rows(now, name),
             Event::Passed(taken) => self.passed(&taken),
-            Event::Sending => self.sending(),
+            Event::Sending => self.sending(now),
             Event::Sent(taken, bytes) => self.sent(now, &taken, bytes),
             Event::SentBeside { rows, bytes } => {
                 self.batch.rows_beside += rows;
@@ -208,8 +208,12 @@ impl Protocol {
         }
     }
 
-    fn sending(&mut self) -> Action {
+    fn sending(&mut self, now: Instant) -> Action {
         if self.batch.opened.is_some() {
+            return Action::Wait;
+        }
+        if self.settings.guarantee == Guarantee::AtLeastOnce {
+            self.batch.opened = Some(now);
             return Action::Wait;
         }
         self.stage = Stage::Opening { for_records: true };

@@ -218,6 +218,9 @@ impl Instance {
                 if !world.is_lax() && self.client.has_end_on_its_way(&world.network) {
                     world.violated("a transaction begins while an EndTxn is on its way");
                 }
+                if self.client.in_transaction {
+                    world.violated("a transaction begins in another one");
+                }
                 self.client.begin();
                 self.after(world, Event::Opened);
             }

@@ -195,6 +195,21 @@ pub struct Kafka {
     /// Settings of the topics it creates.
     #[serde(default)]
     pub topic: TopicSettings,
+    /// What it does when a data topic is not what it was.
+    #[serde(default)]
+    pub topic_change: TopicChangePolicy,
+}
+
+/// What is done when a data topic was deleted, created anew, cut off or given more partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum TopicChangePolicy {
+    /// Stops before anything is sent, so that somebody decides.
+    #[default]
+    Halt,
+    /// Goes on with the topic as it is.
+    Accept,
 }
 
 /// `[kafka] topic`

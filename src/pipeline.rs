@@ -47,6 +47,7 @@ use crate::{
 mod delivery;
 mod known;
 mod last;
+mod logs;
 mod plans;
 mod protocol;
 mod schemas;

@@ -32,5 +32,6 @@ mod schemas;
 mod setup;
 mod snapshot;
 mod tidy;
+mod topics;
 mod type_page;
 mod versions;

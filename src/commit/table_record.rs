@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::error::RecordError;
 use crate::model::{
-    record::{KeyForm, Loosened},
+    record::{KeyForm, Loosened, TopicLog},
     table::{ColumnDecoration, Decoration, TableName},
 };
 
@@ -28,6 +28,8 @@ pub struct TableRecord {
     pub name: TableName,
     /// The topic its records go to.
     pub topic: String,
+    /// The topic as it was when this was written; `None` if an older Tailwater wrote it.
+    pub log: Option<TopicLog>,
     /// What its keys are made of; `None` for null keys.
     pub key: Option<KeyForm>,
     /// The id of the schema of its last values.
@@ -56,6 +58,9 @@ struct Fields {
     table: String,
     /// The topic its records go to.
     topic: String,
+    /// The topic as it was when this was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topic_log: Option<Log>,
     /// What its keys are made of; null for null keys.
     key: Option<Key>,
     /// The id of the schema of its last values.
@@ -66,6 +71,16 @@ struct Fields {
     version: String,
     /// What the catalog knew of that version; null if nothing.
     decoration: Option<Catalog>,
+}
+
+/// A topic, and how far it reached.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct Log {
+    /// The id that Kafka gave the topic when it was created; null before Kafka 2.8.
+    id: Option<String>,
+    /// By partition, the next offset that it gave; Kafka never gives a smaller one again.
+    end_offsets: Vec<i64>,
 }
 
 /// What a table's keys are made of.
@@ -136,6 +151,7 @@ impl TableRecord {
             database: self.name.database.clone(),
             table: self.name.table.clone(),
             topic: self.topic.clone(),
+            topic_log: self.log.clone().map(|TopicLog { id, ends }| Log { id, end_offsets: ends }),
             key: self.key.clone().map(|KeyForm { schema, widths }| Key { schema, widths }),
             value_schema_id: self.value_schema,
             loosened: self
@@ -169,6 +185,7 @@ impl TableRecord {
         Ok(Self {
             name: TableName { database: fields.database, table: fields.table },
             topic: fields.topic,
+            log: fields.topic_log.map(|Log { id, end_offsets }| TopicLog { id, ends: end_offsets }),
             key: fields.key.map(|Key { schema, widths }| KeyForm { schema, widths }),
             value_schema: fields.value_schema_id,
             loosened: loosened.map(|(field, how)| (field, how.into())).collect(),
@@ -230,14 +247,16 @@ mod tests {
     use crate::{
         commit::error::RecordError,
         model::{
-            record::{KeyForm, Loosened},
+            record::{KeyForm, Loosened, TopicLog},
             table::{ColumnDecoration, Decoration, TableName},
         },
     };
 
     const GOLDEN: &str = concat!(
         r#"{"v":1,"connector":"inventory","database":"shop","table":"orders","#,
-        r#""topic":"inventory.shop.orders","key":{"schema":"\"int\"","widths":{"at":3}},"#,
+        r#""topic":"inventory.shop.orders","#,
+        r#""topic_log":{"id":"AAAAAAAAAAAAAAAAAAAAAQ","end_offsets":[7,0]},"#,
+        r#""key":{"schema":"\"int\"","widths":{"at":3}},"#,
         r#""value_schema_id":7,"loosened":{"x":"implicit_default","y":"nullable"},"#,
         r#""version":"000000000000abcd","decoration":{"columns":[{"default":"5"},"#,
         r#"{"default_is_now":true},{"float_as_double":true,"srid":4326}],"unique_key":[1,0]}}"#
@@ -248,6 +267,7 @@ mod tests {
         TableRecord {
             name: TableName { database: "shop".into(), table: "orders".into() },
             topic: "inventory.shop.orders".into(),
+            log: Some(TopicLog { id: Some("AAAAAAAAAAAAAAAAAAAAAQ".into()), ends: vec![7, 0] }),
             key: Some(KeyForm { schema: "\"int\"".into(), widths: [("at".into(), 3)].into() }),
             value_schema: 7,
             loosened: [
@@ -273,7 +293,7 @@ mod tests {
         let json = record().to_json("inventory").unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), GOLDEN);
         assert_eq!(TableRecord::from_json(GOLDEN.as_bytes(), "inventory").unwrap(), record());
-        let keyless = TableRecord { key: None, decoration: None, ..record() };
+        let keyless = TableRecord { key: None, decoration: None, log: None, ..record() };
         let json = keyless.to_json("inventory").unwrap();
         assert_eq!(TableRecord::from_json(&json, "inventory").unwrap(), keyless);
     }

@@ -236,3 +236,12 @@ pub enum DefaultValue {
     /// For the kinds that are arrays of texts, or of nothing.
     Texts(Vec<String>),
 }
+
+/// What a topic is in Kafka, and how far its logs reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicLog {
+    /// The id that Kafka gave it when it was created, in Kafka's base64; `None` before Kafka 2.8.
+    pub id: Option<String>,
+    /// By partition, the next offset that is given.
+    pub ends: Vec<i64>,
+}

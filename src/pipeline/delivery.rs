@@ -95,6 +95,7 @@ impl Delivery {
 
     /// Commits the position the epoch starts from, then counts as streaming.
     pub(super) fn start(&mut self) -> Result<(), Failure> {
+        self.plans.check_topics(self.producers.rows())?;
         self.after(Event::Ready)?;
         failpoints::reach(Point::Started);
         self.metrics.streaming.set(1);
@@ -232,6 +233,9 @@ impl Delivery {
         if self.held_back.as_ref().is_some_and(HeldBack::holds_a_record) {
             return Ok(());
         }
+        if self.plans.end() {
+            self.after(Event::Changed)?;
+        }
         self.after(Event::Settling)
     }
 
@@ -265,8 +269,10 @@ impl Delivery {
 
     /// Sends everything that is saved, the position last.
     fn send_position(&mut self) -> Result<(), Failure> {
+        let has_rows = self.protocol.batch().opened.is_some();
+        let changed = self.plans.take_changed(has_rows, self.producers.rows())?;
         let producer = &mut self.producers.fenced;
-        for table in self.plans.known().take_changed() {
+        for table in changed {
             let key = table.key();
             let json =
                 table.to_json(&self.config.name).map_err(|problem| not_writable(&problem))?;

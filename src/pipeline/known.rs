@@ -45,6 +45,11 @@ impl Known {
         self.tables.get(table)
     }
 
+    /// All records, in order of the tables' names.
+    pub(super) fn records(&self) -> impl Iterator<Item = &TableRecord> {
+        self.tables.values()
+    }
+
     /// What the catalog said when it showed this version.
     pub(super) fn decoration(&self, version: &TableVersion) -> Option<Decoration> {
         let known = self.get(&version.name)?;

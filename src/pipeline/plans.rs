@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     known::{Known, fingerprint},
+    logs::Logs,
     schemas::{Agreed, agree},
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     config::Config,
     encode::{Registry, TablePlan, key_form},
     error::{Failure, Verdict},
-    map::{self, Topics},
+    map::{self, Filter, Topics},
     metrics::{Metrics, TableMetrics},
     model::{
         record::RecordShape,
@@ -58,6 +59,7 @@ pub(super) struct Plans {
     /// For rows that are read from their table, with the version that each is made for.
     for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
     known: Known,
+    logs: Logs,
     /// A version whose plan took too long while a transaction was open.
     unfinished: Option<TableVersion>,
 }
@@ -78,6 +80,7 @@ impl Plans {
     ) -> Self {
         Self {
             known: Known::new(tables, config.capture.key_change, Arc::clone(&metrics)),
+            logs: Logs::new(config.kafka.topic_change),
             config,
             registry,
             metrics,
@@ -141,19 +144,38 @@ impl Plans {
         self.for_chunks.retain(|table, _| !tables.contains(table));
     }
 
-    /// What is known of the tables.
-    pub(super) fn known(&mut self) -> &mut Known {
-        &mut self.known
+    /// Compares all topics with what they were, before anything is delivered.
+    pub(super) fn check_topics(&mut self, producer: &Producer) -> Result<(), Failure> {
+        let filter = Filter::new(&self.config.capture);
+        self.logs.check(&mut self.known, &filter, producer)
+    }
+
+    /// What must be committed with the next position: all records before it are stored, if it
+    /// `has_rows` before it.
+    pub(super) fn take_changed(
+        &mut self,
+        has_rows: bool,
+        producer: &Producer,
+    ) -> Result<Vec<&TableRecord>, Failure> {
+        self.logs.write(&mut self.known, has_rows, producer)?;
+        Ok(self.known.take_changed())
+    }
+
+    /// The next position is the last of the run; true if what it must be committed with makes it
+    /// worth one.
+    pub(super) fn end(&mut self) -> bool {
+        self.logs.end()
     }
 
     /// A plan and the topic for a record of a table that shows no row; `None` if no record of the
     /// table was ever delivered.
     pub(super) fn rowless(
-        &self,
+        &mut self,
         table: &TableName,
         producer: &mut Producer,
     ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
         let Some((shape, ids)) = self.known.rowless(table) else { return Ok(None) };
+        self.logs.begin(&mut self.known, (table, &shape.topic), producer)?;
         let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
         Ok(Some((TablePlan::compile(&shape, ids), topic)))
     }
@@ -186,11 +208,14 @@ impl Plans {
         let deadline = Instant::now() + limit;
         let resolved =
             runtime.block_on(async { timeout_at(deadline, self.resolve(version)).await });
-        let Resolved { agreed, record } = resolved.map_err(|_| {
+        let Resolved { agreed, mut record } = resolved.map_err(|_| {
             self.unfinished = transaction_is_open.then(|| version.clone());
             slow(&version.name, limit)
         })??;
+        self.logs.begin(&mut self.known, (&version.name, &record.topic), producer)?;
         let topic = producer.topic(&agreed.shape.topic, &self.config.kafka.topic)?;
+        let known = self.known.get(&version.name).filter(|known| known.topic == record.topic);
+        record.log = known.and_then(|known| known.log.clone());
         self.known.tell(&agreed, &record);
         tracing::info!(
             table = %version.name,
@@ -221,6 +246,7 @@ impl Plans {
         let record = TableRecord {
             name: version.name.clone(),
             topic: agreed.shape.topic.clone(),
+            log: None,
             key,
             value_schema: agreed.ids.value.0,
             loosened,

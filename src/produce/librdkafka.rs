@@ -32,6 +32,9 @@ use crate::model::record::Header;
 
 mod acknowledged;
 mod admin;
+mod logs;
+
+pub(super) use self::admin::Request;
 
 /// What librdkafka says when a call fails.
 #[derive(Debug)]
@@ -42,6 +45,13 @@ pub(super) struct NativeError {
     pub(super) text: String,
     /// Whether the same call may be made again to go on where it stopped.
     pub(super) retriable: bool,
+}
+
+impl NativeError {
+    fn no_memory() -> Self {
+        let code = RDKafkaErrorCode::CriticalSystemResource;
+        Self { code, text: String::new(), retriable: true }
+    }
 }
 
 /// A producer client; the poll thread and the producer hold it together.
@@ -328,6 +338,10 @@ impl Queue {
 struct Event(Owned<sys::rd_kafka_event_t>);
 
 impl Event {
+    fn get(&self) -> *mut sys::rd_kafka_event_t {
+        self.0.get()
+    }
+
     fn kind(&self) -> i32 {
         // SAFETY: the event is valid.
         unsafe { sys::rd_kafka_event_type(self.0.get()) }

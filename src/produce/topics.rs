@@ -1,6 +1,6 @@
 //! Topics: found or created, and what each of them can take.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 
 use rdkafka::error::RDKafkaErrorCode;
 
@@ -9,7 +9,11 @@ use super::{
     error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
     librdkafka::{self, NativeError},
 };
-use crate::{config, model::record::Header};
+use crate::{
+    config,
+    error::Verdict,
+    model::record::{Header, TopicLog},
+};
 
 /// What a batch adds to a lone record, in bytes: 61 of batch header and at most 28 of record
 /// header (Kafka protocol guide, "Record Batch"). A header's own framing is counted by
@@ -79,18 +83,90 @@ impl Producer {
         name: &str,
         settings: &config::TopicSettings,
     ) -> Result<TopicId, ProduceError> {
-        if let Some(&id) = self.ids.get(name) {
+        if let Some(id) = self.existing_topic(name)? {
             return Ok(id);
         }
-        let partitions = match self.partitions(name)? {
-            Some(partitions) => partitions,
-            None => self.create(name, settings)?,
-        };
+        let partitions = self.create(name, settings)?;
+        self.add_topic(name, partitions)
+    }
+
+    /// Finds a topic; `None` if it does not exist.
+    pub fn existing_topic(&mut self, name: &str) -> Result<Option<TopicId>, ProduceError> {
+        if let Some(&id) = self.ids.get(name) {
+            return Ok(Some(id));
+        }
+        let Some(partitions) = self.partitions(name)? else { return Ok(None) };
+        self.add_topic(name, partitions).map(Some)
+    }
+
+    fn add_topic(&mut self, name: &str, partitions: usize) -> Result<TopicId, ProduceError> {
         let topic = self.describe(name, partitions)?;
         let id = TopicId(self.topics.len());
         self.topics.push(topic);
         self.ids.insert(name.to_owned(), id);
         Ok(id)
+    }
+
+    /// What topics are now and how far they reach, open transactions counted in. One that does
+    /// not exist is left out.
+    pub fn topic_logs(&self, names: &[&str]) -> Result<BTreeMap<String, TopicLog>, ProduceError> {
+        const DURING: &str = "looking up topics";
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let names = names.iter().map(|name| c_string(name)).collect::<Result<Vec<_>, _>>()?;
+        let described = self.wait(|producer, step| {
+            let request = producer.handle.describe_topics(&names, step);
+            let topics = match asked(DURING, request, |request| request.topics(step)) {
+                Ok(topics) => topics,
+                Err(attempt) => return attempt,
+            };
+            let known = topics.into_iter().map(|(name, topic)| match topic {
+                Err(code) if is_unknown(code) => Ok((name, None)),
+                topic => match settled(DURING, &name, topic) {
+                    Ok(topic) => Ok((name, Some(topic))),
+                    Err(attempt) => Err(attempt),
+                },
+            });
+            known.collect::<Result<Vec<_>, _>>().map_or_else(|attempt| attempt, Attempt::Done)
+        })?;
+        let mut logs = BTreeMap::new();
+        let mut partitions = Vec::new();
+        for (name, topic) in described {
+            let Some((id, count)) = topic else { continue };
+            let count = i32::try_from(count).unwrap_or(i32::MAX);
+            let c_name = c_string(&name)?;
+            partitions.extend((0..count).map(|partition| (c_name.clone(), partition)));
+            logs.insert(name, TopicLog { id, ends: Vec::new() });
+        }
+        for (name, end) in self.ends(&partitions)? {
+            if let Some(log) = logs.get_mut(&name) {
+                log.ends.push(end);
+            }
+        }
+        Ok(logs)
+    }
+
+    /// The ends of partitions by their topics' names, in order of topic and partition.
+    fn ends(&self, partitions: &[(CString, i32)]) -> Result<Vec<(String, i64)>, ProduceError> {
+        const DURING: &str = "reading topics' offsets";
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.wait(|producer, step| {
+            let request = producer.handle.list_ends(partitions, step);
+            let ends = match asked(DURING, request, |request| request.ends(step)) {
+                Ok(ends) => ends,
+                Err(attempt) => return attempt,
+            };
+            if ends.len() != partitions.len() {
+                return Attempt::Again("no answer about some partitions".to_owned());
+            }
+            let ends = ends
+                .into_iter()
+                .map(|((name, _), end)| settled(DURING, &name, end).map(|end| (name, end)));
+            ends.collect::<Result<Vec<_>, _>>().map_or_else(|attempt| attempt, Attempt::Done)
+        })
     }
 
     /// What Kafka says about a topic that [`Self::topic`] found.
@@ -116,9 +192,7 @@ impl Producer {
             None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {
                 Attempt::Again(format!("topic {name} has no leader"))
             }
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Attempt::Done(None)
-            }
+            Some(code) if is_unknown(code) => Attempt::Done(None),
             Some(code) => {
                 let detail = format!("topic {name}");
                 Attempt::Failed(ProduceError::Kafka { during: "looking up a topic", code, detail })
@@ -232,6 +306,41 @@ fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) ->
         .saturating_add(key.map_or(0, <[u8]>::len))
         .saturating_add(value.map_or(0, <[u8]>::len))
         .saturating_add(headers)
+}
+
+/// The answer to a request that was just made; otherwise what comes of the attempt.
+fn asked<T, U>(
+    during: &'static str,
+    request: Result<librdkafka::Request<'_>, NativeError>,
+    answer: impl FnOnce(&librdkafka::Request<'_>) -> Option<Result<T, NativeError>>,
+) -> Result<T, Attempt<U>> {
+    match request.map(|request| answer(&request)) {
+        Ok(None) => Err(Attempt::Again("no answer".to_owned())),
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(NativeError { code, text, .. }))) | Err(NativeError { code, text, .. }) => {
+            settled(during, &text, Err(code))
+        }
+    }
+}
+
+/// What Kafka says of one topic, unless it may say something else later.
+fn settled<T, U>(
+    during: &'static str,
+    detail: &str,
+    said: Result<T, RDKafkaErrorCode>,
+) -> Result<T, Attempt<U>> {
+    said.map_err(|code| {
+        let detail = format!("topic {detail}");
+        let error = ProduceError::Kafka { during, code, detail };
+        match error.verdict() {
+            Verdict::Recycle => Attempt::Again(error.to_string()),
+            _ => Attempt::Failed(error),
+        }
+    })
+}
+
+fn is_unknown(code: RDKafkaErrorCode) -> bool {
+    matches!(code, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)
 }
 
 fn answer<T>(answer: Option<T>) -> Attempt<T> {

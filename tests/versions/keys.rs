@@ -157,11 +157,17 @@ fn what_is_known_of_a_table_stands_in_the_state_topic() -> Result<()> {
     let records = setup.records("items")?;
     let key = format!("table/{}.items", setup.database.name());
     let state = testkit::raw_records(&setup.address, &setup.settings.state_topic())?;
-    let found: Vec<&String> =
-        state.iter().filter(|(found, _)| *found == key).map(|(_, value)| value).collect();
-    // Written with the first row, and not again.
-    assert_eq!(found.len(), 1, "{state:?}");
-    let json: Value = serde_json::from_str(found[0])?;
+    let found = state.iter().filter(|(found, _)| *found == key);
+    let found = found.map(|(_, value)| serde_json::from_str(value));
+    let mut found = found.collect::<std::result::Result<Vec<Value>, _>>()?;
+    // Written with the first row, and again only for how far the topic reaches.
+    for (json, end) in found.iter_mut().zip([1, 3]) {
+        let log = json.as_object_mut().unwrap().remove("topic_log").unwrap();
+        assert_eq!(log["end_offsets"], json!([end]));
+    }
+    assert_eq!(found.len(), 2, "{state:?}");
+    assert_eq!(found[0], found[1]);
+    let json = &found[0];
     assert_eq!(json["topic"], setup.topic("items"));
     assert_eq!(json["value_schema_id"], records[0].value_schema.as_ref().unwrap().id);
     assert_eq!(json["key"]["schema"], records[0].key_schema.as_ref().unwrap().text);

@@ -9,7 +9,7 @@ use std::{
 
 use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
-use super::{Handle, NativeError, Owned, Queue, copied, failed, milliseconds};
+use super::{Event, Handle, NativeError, Owned, Queue, copied, failed, milliseconds};
 
 /// An admin request under way. Dropped before the answer, the answer is thrown away.
 pub(in crate::produce) struct Request<'a> {
@@ -90,7 +90,7 @@ impl Handle {
         Ok(request)
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         operation: sys::rd_kafka_admin_op_t,
         patience: Duration,
@@ -106,8 +106,7 @@ impl Handle {
             )
         };
         let (Some(options), Some(answers)) = (options, answers) else {
-            let code = RDKafkaErrorCode::CriticalSystemResource;
-            return Err(NativeError { code, text: String::new(), retriable: true });
+            return Err(NativeError::no_memory());
         };
         // SAFETY: `options` is valid; a timeout that librdkafka refuses leaves its default.
         unsafe {
@@ -123,12 +122,24 @@ impl Handle {
 }
 
 impl Request<'_> {
+    pub(super) fn options(&self) -> *const sys::rd_kafka_AdminOptions_t {
+        self.options.get()
+    }
+
+    pub(super) fn answers(&self) -> *mut sys::rd_kafka_queue_t {
+        self.answers.0.get()
+    }
+
+    pub(super) fn poll(&self, patience: Duration) -> Option<Event> {
+        self.answers.poll(patience)
+    }
+
     /// Whether the topic was created; `None` if there is no answer yet.
     pub(in crate::produce) fn created(
         &self,
         patience: Duration,
     ) -> Option<Result<(), NativeError>> {
-        let event = self.answers.poll(patience)?;
+        let event = self.poll(patience)?;
         let mut count = 0;
         // SAFETY: librdkafka answers null to an event of another kind and counts nothing in null;
         // the results belong to the event.
@@ -147,7 +158,7 @@ impl Request<'_> {
         &self,
         patience: Duration,
     ) -> Option<Result<BTreeMap<String, String>, NativeError>> {
-        let event = self.answers.poll(patience)?;
+        let event = self.poll(patience)?;
         let (mut count, mut config) = (0, BTreeMap::new());
         // SAFETY: as in `created`; the entries belong to their resource.
         let described = event.error().and_then(|()| unsafe {
@@ -174,7 +185,7 @@ const TEXT_BYTES: usize = 512;
 ///
 /// # Safety
 /// `items` must be null or point to `count` pointers that live as long as `'a`.
-unsafe fn array<'a, T>(items: *mut *const T, count: usize) -> &'a [*const T] {
+pub(super) unsafe fn array<'a, T>(items: *mut *const T, count: usize) -> &'a [*const T] {
     if items.is_null() {
         return &[];
     }

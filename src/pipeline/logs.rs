@@ -1,0 +1,271 @@
+//! Whether the data topics are what they were: nothing that is delivered may go behind the
+//! connector's back.
+//!
+//! Each table's record says which topic its records went to, by the id that Kafka gave it, with
+//! how many partitions and how far each of them reached. It is compared before an epoch delivers
+//! anything, when a topic is first used in it, and whenever how far they reach is written again.
+//! Kafka gives no offset twice and takes no id back, so whatever is not as it was or further has
+//! been deleted, created anew, cut off at its end (an unclean election, a lost disk) or given more
+//! partitions, which moves keys.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::Instant;
+
+use super::known::Known;
+use crate::{
+    commit::TableRecord,
+    config::TopicChangePolicy,
+    error::{Failure, Verdict},
+    map::Filter,
+    model::{record::TopicLog, table::TableName},
+    produce::Producer,
+};
+
+/// How far topics reach is written this often at most: what Kafka loses of the records since then
+/// is not seen.
+const WRITTEN_APART: Duration = Duration::from_secs(60);
+
+/// What is looked after of the topics.
+pub(super) struct Logs {
+    policy: TopicChangePolicy,
+    /// Tables that records were sent of in this epoch.
+    used: BTreeSet<TableName>,
+    /// Those of which it was not written in this epoch how far their topics reach.
+    fresh: BTreeSet<TableName>,
+    /// When it was written for all, or the epoch began.
+    written: Instant,
+    /// Whether records were committed since.
+    stale: bool,
+    /// Whether the next position is the last of the run.
+    is_last: bool,
+}
+
+/// What happened to a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    Missing,
+    Recreated { was: String, is: String },
+    Partitions { were: usize, are: usize },
+    LostTail { partition: usize, reached: i64, end: i64 },
+}
+
+impl Logs {
+    pub(super) fn new(policy: TopicChangePolicy) -> Self {
+        Self {
+            policy,
+            used: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+            written: Instant::now(),
+            stale: false,
+            is_last: false,
+        }
+    }
+
+    /// Before anything is delivered: compares the topics of all captured tables. One that does not
+    /// exist is told only, since that of a dropped table may be deleted; its next record halts.
+    pub(super) fn check(
+        &self,
+        known: &mut Known,
+        filter: &Filter,
+        producer: &Producer,
+    ) -> Result<(), Failure> {
+        let checked = |record: &&TableRecord| record.log.is_some() && filter.captures(&record.name);
+        let records: Vec<_> = known.records().filter(checked).cloned().collect();
+        let topics: Vec<_> = records.iter().map(|record| record.topic.as_str()).collect();
+        let logs = producer.topic_logs(&topics)?;
+        for record in &records {
+            if let Some(log) = logs.get(&record.topic) {
+                self.judge(known, record, Some(log))?;
+            } else {
+                tracing::warn!(
+                    table = %record.name,
+                    topic = record.topic,
+                    "the topic that records of the table went to does not exist any more"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the first record of a table in this epoch, and before its topic is created.
+    pub(super) fn begin(
+        &mut self,
+        known: &mut Known,
+        (table, topic): (&TableName, &str),
+        producer: &Producer,
+    ) -> Result<(), Failure> {
+        if self.used.contains(table) {
+            return Ok(());
+        }
+        let logs = producer.topic_logs(&[topic])?;
+        let log = logs.get(topic);
+        match known.get(table).filter(|record| record.topic == topic).cloned() {
+            Some(record) => self.judge(known, &record, log)?,
+            None if log.is_some_and(|log| log.ends.iter().any(|&end| 0 < end)) => tracing::warn!(
+                %table,
+                topic,
+                "the topic has records, and the state topic knows of none: they are another \
+                 producer's, or those of a connector whose state topic was deleted"
+            ),
+            None => {}
+        }
+        self.used.insert(table.clone());
+        self.fresh.insert(table.clone());
+        Ok(())
+    }
+
+    /// Before a position is sent, when all records before it are stored: has it written how far
+    /// the topics reach, if it is time. `has_rows` says whether there are records before it.
+    pub(super) fn write(
+        &mut self,
+        known: &mut Known,
+        has_rows: bool,
+        producer: &Producer,
+    ) -> Result<(), Failure> {
+        self.stale |= has_rows;
+        let is_time = self.is_last || WRITTEN_APART <= self.written.elapsed();
+        let tables = if self.stale && is_time { &self.used } else { &self.fresh };
+        let records = tables.iter().filter_map(|table| known.get(table).cloned());
+        let records: Vec<_> = records.collect();
+        let topics: Vec<_> = records.iter().map(|record| record.topic.as_str()).collect();
+        let logs = producer.topic_logs(&topics)?;
+        for record in records {
+            let log = logs.get(&record.topic);
+            self.judge(known, &record, log)?;
+            known.remember(TableRecord { log: log.cloned(), ..record });
+        }
+        if tables.len() == self.used.len() {
+            self.written = Instant::now();
+            self.stale = false;
+        }
+        self.fresh.clear();
+        Ok(())
+    }
+
+    /// The next position is the last of the run; true if it is not written yet how far the topics
+    /// reach.
+    pub(super) fn end(&mut self) -> bool {
+        self.is_last = true;
+        self.stale
+    }
+
+    /// Halts if a topic is not what it was, or takes it as it is if that is accepted.
+    fn judge(
+        &self,
+        known: &mut Known,
+        record: &TableRecord,
+        log: Option<&TopicLog>,
+    ) -> Result<(), Failure> {
+        let change = record.log.as_ref().and_then(|was| change(was, log));
+        let Some(change) = change else { return Ok(()) };
+        let failure = change.failure(record);
+        if self.policy == TopicChangePolicy::Halt {
+            return Err(failure);
+        }
+        tracing::warn!(
+            reason = failure.reason,
+            "as kafka.topic_change allows: {}",
+            failure.message
+        );
+        known.remember(TableRecord { log: log.cloned(), ..record.clone() });
+        Ok(())
+    }
+}
+
+/// How a topic differs from what it was, if it does; `None` for one that does not exist.
+fn change(was: &TopicLog, is: Option<&TopicLog>) -> Option<Change> {
+    let Some(is) = is else { return Some(Change::Missing) };
+    // Without ids, before Kafka 2.8, a topic that was created anew shows by its offsets only.
+    if let (Some(was), Some(is)) = (&was.id, &is.id)
+        && was != is
+    {
+        return Some(Change::Recreated { was: was.clone(), is: is.clone() });
+    }
+    let (were, are) = (was.ends.len(), is.ends.len());
+    if were != are {
+        return Some(Change::Partitions { were, are });
+    }
+    let mut ends = was.ends.iter().zip(&is.ends).enumerate();
+    let (partition, (&reached, &end)) = ends.find(|(_, (reached, end))| end < reached)?;
+    Some(Change::LostTail { partition, reached, end })
+}
+
+impl Change {
+    fn failure(&self, record: &TableRecord) -> Failure {
+        let (table, topic) = (&record.name, &record.topic);
+        let again = "To deliver the table's rows again, write a record without value under the key \
+                     snapshot/";
+        let (reason, message, loses) = match self {
+            Self::Missing => (
+                "topic_missing",
+                format!("topic {topic}, which records of {table} went to, does not exist any more"),
+                true,
+            ),
+            Self::Recreated { was, is } => (
+                "topic_recreated",
+                format!(
+                    "topic {topic} was deleted and created anew (its id was {was} and is {is}): \
+                     the records of {table} before that are gone"
+                ),
+                true,
+            ),
+            Self::Partitions { were, are } => (
+                "topic_partitions_changed",
+                format!(
+                    "topic {topic} has {are} partitions and had {were}: keys of {table} go to \
+                     others from here on, and their older records stay where they are"
+                ),
+                false,
+            ),
+            Self::LostTail { partition, reached, end } => (
+                "topic_lost_tail",
+                format!(
+                    "partition {partition} of topic {topic} ends at offset {end} and had reached \
+                     {reached}: kafka lost records of {table} that it had acknowledged"
+                ),
+                true,
+            ),
+        };
+        let again =
+            if loses { format!(" {again}{table} of the state topic.") } else { String::new() };
+        Failure::new(Verdict::Halt, reason, message).hint(format!(
+            "Make consumers ready for it, set kafka.topic_change = \"accept\", start, and take it \
+             out again.{again}"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, change};
+    use crate::model::record::TopicLog;
+
+    fn log(id: Option<&str>, ends: &[i64]) -> TopicLog {
+        TopicLog { id: id.map(str::to_owned), ends: ends.to_vec() }
+    }
+
+    #[test]
+    fn a_topic_may_grow_and_nothing_else() {
+        let was = log(Some("a"), &[7, 0, 3]);
+        assert_eq!(change(&was, Some(&was)), None);
+        assert_eq!(change(&was, Some(&log(Some("a"), &[7, 9, 4]))), None);
+        assert_eq!(change(&was, None), Some(Change::Missing));
+        let recreated = Change::Recreated { was: "a".to_owned(), is: "b".to_owned() };
+        assert_eq!(change(&was, Some(&log(Some("b"), &[7, 9, 4]))), Some(recreated));
+        let partitions = Change::Partitions { were: 3, are: 4 };
+        assert_eq!(change(&was, Some(&log(Some("a"), &[7, 0, 3, 0]))), Some(partitions));
+        let cut = Change::LostTail { partition: 2, reached: 3, end: 2 };
+        assert_eq!(change(&was, Some(&log(Some("a"), &[9, 0, 2]))), Some(cut));
+    }
+
+    /// Brokers before 2.8 give no ids; one that was upgraded gives them from then on.
+    #[test]
+    fn where_no_id_is_known_offsets_tell() {
+        let (unnamed, named) = (log(None, &[7]), log(Some("a"), &[7]));
+        assert_eq!(change(&unnamed, Some(&named)), None);
+        assert_eq!(change(&named, Some(&unnamed)), None);
+        let cut = Change::LostTail { partition: 0, reached: 7, end: 0 };
+        assert_eq!(change(&unnamed, Some(&log(None, &[0]))), Some(cut));
+    }
+}

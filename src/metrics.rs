@@ -115,6 +115,10 @@ pub struct Metrics {
     pub position_offset_bytes: Gauge,
     /// 1 while changes are streamed, else 0.
     pub streaming: Gauge,
+    /// XA transactions that are prepared and wait for their outcome.
+    pub xa_pending: Gauge,
+    /// Age of the oldest of them; 0 if there is none.
+    pub xa_oldest_pending_seconds: Seconds,
     /// Tables whose rows are still to be read.
     pub snapshot_tables: Gauge,
     snapshot_rows_left: Family<TableLabels, Gauge>,
@@ -155,6 +159,8 @@ impl Default for Metrics {
             position_file_number: Gauge::default(),
             position_offset_bytes: Gauge::default(),
             streaming: Gauge::default(),
+            xa_pending: Gauge::default(),
+            xa_oldest_pending_seconds: Seconds::default(),
             snapshot_tables: Gauge::default(),
             snapshot_rows_left: Family::default(),
         };
@@ -202,6 +208,11 @@ impl Metrics {
         registry.register_with_unit("position_offset", help, Unit::Bytes, metric);
         let help = "1 while changes are streamed, else 0";
         registry.register("streaming", help, self.streaming.clone());
+        let help = "XA transactions that are prepared and wait for their outcome";
+        registry.register("xa_pending", help, self.xa_pending.clone());
+        let help = "Age of the oldest XA transaction that waits for its outcome";
+        let metric = self.xa_oldest_pending_seconds.clone();
+        registry.register_with_unit("xa_oldest_pending", help, Unit::Seconds, metric);
         let help = "Tables whose rows are still to be read";
         registry.register("snapshot_tables", help, self.snapshot_tables.clone());
         let help = "Rows still to be read, as the source estimates them";

@@ -25,7 +25,7 @@ use std::{
 };
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     commit::{self, Loaded, PositionRecord, TableRecord},
@@ -35,7 +35,10 @@ use crate::{
     error::{Failure, Verdict},
     map::Filter,
     metrics::Metrics,
-    model::{position::Position, table::TableName},
+    model::{
+        position::{PartialTransaction, Position},
+        table::TableName,
+    },
     mysql::{self, Continuity, Dump, Server},
     produce::{self, Producer, TopicId},
     runtime::{blocking_named, spawn_named, wall_clock},
@@ -49,6 +52,7 @@ mod known;
 mod last;
 mod logs;
 mod plans;
+mod prepared;
 mod protocol;
 mod schemas;
 mod stream;
@@ -56,6 +60,7 @@ mod stream;
 use self::{
     delivery::{Delivery, Producers},
     plans::Plans,
+    prepared::{Beside, Kept},
     stream::{Ended, Stream},
 };
 
@@ -118,6 +123,8 @@ struct Progress {
     told: Option<(Instant, &'static str)>,
     /// What was last forgiven once, and when.
     forgiven: Option<(Instant, &'static str)>,
+    /// A source transaction that ended with ROLLBACK: its rows are not delivered.
+    rolled_back: Option<PartialTransaction>,
     /// What is known about the source.
     source: Continuity,
     /// Helper tables of schema change tools that the log has named.
@@ -135,6 +142,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         delivered: Instant::now(),
         told: None,
         forgiven: None,
+        rolled_back: None,
         source: Continuity::default(),
         helpers_told: Arc::default(),
     };
@@ -235,7 +243,6 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         () = run.shutdown.requested() => return Ok(Outcome::Drained),
     };
     let Prepared { mut fenced, dump, server, position, tables } = prepared;
-    let partial = fenced.saved.as_ref().and_then(|saved| saved.partial.clone());
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let waker = sender.waker();
     let snapshot = tables.map(|tables| {
@@ -265,11 +272,13 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         ends_with_snapshot: run.config.snapshot.mode == SnapshotMode::InitialOnly,
         shutdown: run.shutdown.clone(),
         patience: run.config.delivery.drain_timeout() / 2,
+        kept: Kept::default(),
+        beside: Beside { runtime: Handle::current(), config: Arc::clone(&run.config) },
         delivery: Delivery::new(
             run,
             Producers::new(fenced.producer, &run.config, &run.shutdown)?,
             fenced.state_topic,
-            PositionRecord { generation: progress.generation, seq: fenced.seq, position, partial },
+            PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position),
             Plans::new(
                 Arc::clone(&run.config),
                 Arc::clone(&progress.registry),
@@ -279,10 +288,13 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
             snapshot,
         ),
     };
-    let ended = blocking_named("pipeline", move || stream.run()).await;
+    let rolled_back = progress.rolled_back.take();
+    let ended = blocking_named("pipeline", move || stream.run(rolled_back)).await;
     reader.abort();
     let ended = ended.map_err(|error| thread_failed(&error))?;
-    let Some(Ended { result, has_delivered }) = ended else { return Err(panicked("pipeline")) };
+    let Some(ended) = ended else { return Err(panicked("pipeline")) };
+    let Ended { result, has_delivered, rolled_back } = ended;
+    progress.rolled_back = rolled_back;
     if has_delivered {
         progress.has_delivered();
     }
@@ -324,8 +336,6 @@ struct Prepared {
 struct Fenced {
     producer: Producer,
     state_topic: TopicId,
-    /// Number of the last position record, 0 before the first.
-    seq: u64,
     saved: Option<PositionRecord>,
     /// How far each table's snapshot is, by the table's name.
     snapshots: BTreeMap<String, ProgressRecord>,
@@ -349,7 +359,8 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     progress.target.get_or_insert_with(|| server.current.clone());
     let position = if let Some(saved) = &fenced.saved {
         let source = &mut progress.source;
-        let position = source.resume(&mut connection, config, &server, &saved.position).await?;
+        let from = saved.accounted_for();
+        let position = source.resume(&mut connection, config, &server, &from).await?;
         tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
         position
     } else {
@@ -382,13 +393,12 @@ fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
     let written = producer.watermarks(&name, 0)?;
     let Loaded { position: saved, snapshots, tables } =
         commit::load(config, written, LOAD_PATIENCE, shutdown)?;
-    let seq = saved.as_ref().map_or(0, |saved| saved.seq);
     let record = |(table, json): (String, Vec<u8>)| {
         let record = ProgressRecord::from_json(&json, &table)?;
         Ok::<_, Failure>((table, record))
     };
     let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(Fenced { producer, state_topic, seq, saved, snapshots, tables })
+    Ok(Fenced { producer, state_topic, saved, snapshots, tables })
 }
 
 /// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it

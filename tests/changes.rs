@@ -8,6 +8,7 @@ use testkit::{Record, Result, topics};
 
 use crate::setup::{Setup, operations};
 
+mod grammar;
 mod statements;
 mod tables;
 mod values;

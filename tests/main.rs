@@ -35,3 +35,4 @@ mod tidy;
 mod topics;
 mod type_page;
 mod versions;
+mod xa;

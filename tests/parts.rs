@@ -54,7 +54,7 @@ fn assert_once(setup: &Setup) -> Result<()> {
 }
 
 /// The committed positions, oldest first.
-fn positions(setup: &Setup) -> Result<Vec<Json>> {
+pub(crate) fn positions(setup: &Setup) -> Result<Vec<Json>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &setup.address.kafka_bootstrap)
         .set("group.id", setup.settings.name())

@@ -1,21 +1,26 @@
 //! The position record: what is saved, as JSON that a person can read.
 //!
 //! A reader must understand all of a record that it resumes from. So a field that older readers
-//! may not pass over raises `v`; the one that is already planned, `pending_xa`, is refused by name
-//! until this code can follow it; any other unknown field is a remark.
+//! may not pass over raises `v`; any other unknown field is a remark. `pending_xa` did not raise it:
+//! versions that cannot follow it refuse it by name.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::RecordError;
-use crate::model::position::{FilePosition, PartialTransaction, Position};
+use crate::model::{
+    position::{FilePosition, PartialTransaction, Position},
+    xa::{PreparedTransaction, PreparedTransactions, Xid, gtids_of},
+};
 
 /// The position's key in the state topic.
 pub const POSITION_KEY: &[u8] = b"position";
 
 /// Largest record, in bytes. A GTID set grows with the number of servers that ever wrote and with
-/// its holes; 64 KiB hold about 900 sources.
-pub const RECORD_BYTES_MAX: usize = 64 << 10;
+/// its holes, of which 64 KiB hold about 900 sources; each XA transaction that waits for its outcome
+/// adds 200 to 500 bytes, and a server can have thousands of them. Half of what a broker takes with
+/// its default `message.max.bytes`.
+pub const RECORD_BYTES_MAX: usize = 512 << 10;
 
 /// The version of the record's meaning.
 const VERSION: u64 = 1;
@@ -31,6 +36,9 @@ pub struct PositionRecord {
     pub position: Position,
     /// The source transaction after `position` of which a part is delivered.
     pub partial: Option<PartialTransaction>,
+    /// The XA transactions before `position` that wait for their outcome. Their GTIDs are not in
+    /// it: they are not done.
+    pub prepared: PreparedTransactions,
 }
 
 /// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
@@ -64,6 +72,10 @@ struct Fields {
     /// The source transaction behind the position of which a part is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     in_txn: Option<InTransaction>,
+    /// XA transactions before the position that are prepared and wait for their outcome. Their
+    /// GTIDs are not in `gtid_set`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pending_xa: Vec<PendingXa>,
     /// Commit time of the last transaction at the source, microseconds since the epoch.
     source_ts_us: u64,
     /// When the record was made, microseconds since the epoch; nothing depends on it.
@@ -90,7 +102,49 @@ struct InTransaction {
     parts: u32,
 }
 
+/// An XA transaction that is prepared.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+struct PendingXa {
+    /// Its name as the server writes it: `X'…',X'…',1`.
+    xid: String,
+    /// The GTID of its XA PREPARE; null for an anonymous one.
+    gtid: Option<String>,
+    /// The server whose `file` and `begin_pos` these are.
+    server_uuid: String,
+    /// The binlog file that has its rows.
+    file: String,
+    /// The offset at which its group begins.
+    begin_pos: u64,
+    /// When it was prepared, microseconds since the epoch.
+    prepared_ts_us: u64,
+    /// Whether it changed captured tables.
+    has_rows: bool,
+}
+
 impl PositionRecord {
+    /// The record of a new generation, which goes on from `accounted_for` on the source of today.
+    pub fn resumed(saved: Option<&Self>, generation: u64, accounted_for: Position) -> Self {
+        let (seq, partial, prepared) = match saved {
+            Some(saved) => (saved.seq, saved.partial.clone(), saved.prepared.clone()),
+            None => (0, None, PreparedTransactions::new()),
+        };
+        let mut position = accounted_for;
+        if let Some(gtids) = &mut position.gtid_set {
+            *gtids = gtids.minus(&gtids_of(&prepared));
+        }
+        Self { generation, seq, position, partial, prepared }
+    }
+
+    /// The position with what is prepared counted in: the source need not send it again.
+    pub fn accounted_for(&self) -> Position {
+        let mut position = self.position.clone();
+        if let Some(gtids) = &mut position.gtid_set {
+            gtids.add_all(&gtids_of(&self.prepared));
+        }
+        position
+    }
+
     /// The record as JSON. `now_us` is the clock in microseconds since the epoch.
     pub fn to_json(&self, connector: &str, now_us: u64) -> Result<Vec<u8>, RecordError> {
         let position = &self.position;
@@ -105,6 +159,7 @@ impl PositionRecord {
             file: position.file.file.clone(),
             pos: position.file.offset,
             in_txn: self.partial.as_ref().map(InTransaction::from),
+            pending_xa: self.prepared.iter().map(PendingXa::from).collect(),
             source_ts_us: position.source_time_us,
             written_ts_us: now_us,
         };
@@ -129,10 +184,6 @@ impl PositionRecord {
             Some(version) => return Err(RecordError::Version(version)),
             None => return Err(RecordError::Malformed("no version `v`".to_owned())),
         }
-        let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        if !value.get("pending_xa").is_none_or(empty) {
-            return Err(RecordError::Unsupported("pending_xa"));
-        }
         let fields: Fields = serde_json::from_value(value).map_err(malformed)?;
         if fields.connector != connector {
             return Err(RecordError::Connector(fields.connector));
@@ -147,7 +198,37 @@ impl PositionRecord {
             source_time_us: fields.source_ts_us,
         };
         let partial = fields.in_txn.map(PartialTransaction::try_from).transpose()?;
-        Ok(Self { generation: fields.generation, seq: fields.seq, position, partial })
+        let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
+        let prepared = prepared.collect::<Result<_, _>>()?;
+        Ok(Self { generation: fields.generation, seq: fields.seq, position, partial, prepared })
+    }
+}
+
+impl From<(&Xid, &PreparedTransaction)> for PendingXa {
+    fn from((xid, prepared): (&Xid, &PreparedTransaction)) -> Self {
+        Self {
+            xid: xid.as_str().to_owned(),
+            gtid: prepared.gtid.as_ref().map(ToString::to_string),
+            server_uuid: prepared.server_uuid.to_string(),
+            file: prepared.begin.file.clone(),
+            begin_pos: prepared.begin.offset,
+            prepared_ts_us: prepared.time_us,
+            has_rows: prepared.has_rows,
+        }
+    }
+}
+
+impl PendingXa {
+    fn read(self) -> Result<(Xid, PreparedTransaction), RecordError> {
+        let prepared = PreparedTransaction {
+            gtid: self.gtid.as_deref().map(parsed).transpose()?,
+            server_uuid: parsed(&self.server_uuid)?,
+            begin: FilePosition { file: self.file, offset: self.begin_pos },
+            time_us: self.prepared_ts_us,
+            has_rows: self.has_rows,
+            is_restored: true,
+        };
+        Ok((parsed(&self.xid)?, prepared))
     }
 }
 
@@ -198,7 +279,11 @@ mod tests {
     use super::{PositionRecord, RECORD_BYTES_MAX};
     use crate::{
         commit::error::RecordError,
-        model::position::{FilePosition, PartialTransaction, Position},
+        model::{
+            gtid::Gtid,
+            position::{FilePosition, PartialTransaction, Position},
+            xa::{PART_BYTES_MAX, PreparedTransaction, PreparedTransactions, Xid},
+        },
     };
 
     const GOLDEN: &str = concat!(
@@ -222,6 +307,7 @@ mod tests {
                 source_time_us: 1_700_000_000_000_001,
             },
             partial: None,
+            prepared: PreparedTransactions::new(),
         }
     }
 
@@ -268,6 +354,55 @@ mod tests {
         }
     }
 
+    /// A record with so many prepared transactions, with numbers and names of this length.
+    fn with_prepared(count: u64, name_bytes: usize) -> PositionRecord {
+        let mut record = record();
+        for number in 0..count {
+            let mut global = vec![0xab; name_bytes];
+            global[..8].copy_from_slice(&number.to_be_bytes());
+            let xid = Xid::new(131_077, &global, &vec![0xcd; name_bytes]).unwrap();
+            // Every other one, so that each is a hole of its own in the set.
+            let number = 9_000_000_000 + 2 * number;
+            let gtid: Gtid =
+                format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:{number}").parse().unwrap();
+            let next = Gtid { number: number + 1, ..gtid.clone() };
+            record.position.gtid_set.as_mut().unwrap().add(&next);
+            let prepared = PreparedTransaction {
+                gtid: Some(gtid),
+                server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
+                begin: FilePosition { file: "binlog.000002".into(), offset: 4_294_967_300 },
+                time_us: 1_700_000_000_000_001,
+                has_rows: number % 4 == 0,
+                is_restored: true,
+            };
+            record.prepared.insert(xid, prepared);
+        }
+        record
+    }
+
+    #[test]
+    fn prepared_transactions_read_back_and_are_not_asked_for_again() {
+        let mut record = with_prepared(3, 20);
+        record.prepared.values_mut().next().unwrap().gtid = None;
+        let json = record.to_json("inventory", 0).unwrap();
+        assert_eq!(PositionRecord::from_json(&json, "inventory").unwrap(), record);
+        let accounted = record.accounted_for();
+        let resumed = PositionRecord::resumed(Some(&record), record.generation, accounted.clone());
+        assert_eq!(resumed, record);
+        let accounted = accounted.gtid_set.unwrap().to_string();
+        assert!(accounted.ends_with(":9000000001-9000000005:blue:1-2"), "{accounted}");
+    }
+
+    #[test]
+    fn a_thousand_prepared_transactions_with_the_longest_names_fit() {
+        let json = |count, name_bytes| with_prepared(count, name_bytes).to_json("inventory", 0);
+        let bytes = json(1_000, PART_BYTES_MAX).unwrap().len();
+        assert!((400_000..RECORD_BYTES_MAX).contains(&bytes), "{bytes} bytes");
+        let bytes = json(1_500, 20).unwrap().len();
+        assert!((300_000..RECORD_BYTES_MAX).contains(&bytes), "{bytes} bytes");
+        assert!(matches!(json(3_000, PART_BYTES_MAX), Err(RecordError::TooLarge(_))));
+    }
+
     #[test]
     fn what_cannot_be_resumed_from_is_refused() {
         assert!(refusal("").starts_with("cannot be read"));
@@ -280,7 +415,7 @@ mod tests {
         assert!(refusal(&GOLDEN.replace("\"seq\":17,", "")).contains("`seq`"));
         let with = |field: &str| GOLDEN.replace("\"flavor\"", &format!("{field},\"flavor\""));
         assert!(refusal(&with(r#""in_txn":{"rows_done":4}"#)).starts_with("cannot be read"));
-        assert!(refusal(&with(r#""pending_xa":[{}]"#)).contains("`pending_xa`"));
+        assert!(refusal(&with(r#""pending_xa":[{}]"#)).contains("`xid`"));
         for half in 0..GOLDEN.len() {
             assert!(PositionRecord::from_json(&GOLDEN.as_bytes()[..half], "inventory").is_err());
         }

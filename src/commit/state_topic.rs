@@ -217,7 +217,9 @@ mod tests {
             file: FilePosition { file: "binlog.000001".into(), offset: 4 },
             source_time_us: 0,
         };
-        PositionRecord { generation, seq, position, partial: None }.to_json("inventory", 0).unwrap()
+        let prepared = std::collections::BTreeMap::new();
+        let record = PositionRecord { generation, seq, position, partial: None, prepared };
+        record.to_json("inventory", 0).unwrap()
     }
 
     fn add(found: &mut Found, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {

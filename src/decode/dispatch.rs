@@ -1,7 +1,7 @@
 //! What each type of event does to the decoder.
 
 use super::{
-    Decoder,
+    Decoder, Outcome,
     error::Problem,
     event_type::{
         ANONYMOUS_GTID, APPEND_BLOCK, BEGIN_LOAD_QUERY, DELETE_FILE, DELETE_ROWS, DELETE_ROWS_V1,
@@ -25,7 +25,13 @@ pub(super) enum Step<'e> {
     Begun,
     Rows { version: TableVersionId, operation: Operation, start: u64, images: &'e [u8] },
     Statement,
-    Finished { has_statement: bool },
+    Finished { has_statement: bool, outcome: Outcome },
+}
+
+impl Step<'_> {
+    /// The end of a transaction whose rows, if it has any, are committed.
+    pub(super) const COMMITTED: Self =
+        Step::Finished { has_statement: false, outcome: Outcome::Committed };
 }
 
 impl Decoder {
@@ -55,7 +61,7 @@ impl Decoder {
             DELETE_ROWS => return self.rows(frame, start, Operation::Delete),
             XID => {
                 self.group.commit()?;
-                return Ok(Step::Finished { has_statement: false });
+                return Ok(Step::COMMITTED);
             }
             QUERY => return self.query(&query::parse(frame.data, false)?, frame, start),
             EXECUTE_LOAD_QUERY => {
@@ -67,8 +73,8 @@ impl Decoder {
             }
             GTID_TAGGED => self.group.name(gtid::parse_tagged(frame.data)?, frame, start)?,
             XA_PREPARE => {
-                self.group.prepare()?;
-                return Ok(Step::Finished { has_statement: false });
+                let outcome = Outcome::Xa(self.group.prepare(frame.data)?);
+                return Ok(Step::Finished { has_statement: false, outcome });
             }
             TRANSACTION_PAYLOAD => {
                 if !self.group.is_open() || self.group.is_begun() || frame.inside_payload {
@@ -120,6 +126,9 @@ impl Decoder {
         let table_id = wire.u48()?;
         self.group.expect_begun()?;
         let Some(id) = self.tables.version_of(table_id)? else { return Ok(Step::Nothing) };
+        if !self.group.capture() {
+            return Ok(Step::Nothing);
+        }
         let version = self.tables.version(id).ok_or(Problem::UnmappedTable(table_id))?;
         version.expect_readable()?;
         let name = &version.table.name;
@@ -136,7 +145,6 @@ impl Decoder {
                 return Err(Problem::ImageNotFull(name.clone()));
             }
         }
-        self.group.capture(name)?;
         Ok(Step::Rows { version: id, operation, start, images: wire.0 })
     }
 

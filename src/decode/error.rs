@@ -121,12 +121,6 @@ pub enum Problem {
     /// A statement that cannot be split into words, or of an unknown kind and naming a table.
     #[error("a statement that is not understood")]
     Statement,
-    /// Rows of a captured table in an XA transaction.
-    #[error("table {0} was changed in an XA transaction, which is not supported yet")]
-    XaRows(TableName),
-    /// XA COMMIT of a transaction that was prepared before the stream began.
-    #[error("XA COMMIT of a transaction whose XA PREPARE was not in the stream")]
-    XaUnknown,
     /// Rows that were delivered did not become part of the table.
     #[error("a transaction was rolled back, wholly or in part, after rows of captured tables")]
     RolledBack,
@@ -241,8 +235,6 @@ impl Problem {
             Self::Value { .. } => "value_invalid",
             Self::StatementFormat(_) | Self::StatementTarget => "binlog_format_statement",
             Self::Statement => "statement_not_understood",
-            Self::XaRows(_) => "xa_unsupported",
-            Self::XaUnknown => "xa_prepare_missed",
             Self::RolledBack => "transaction_rolled_back",
         }
     }
@@ -281,9 +273,6 @@ impl Problem {
                 "Run `SET PERSIST binlog_format = 'ROW'` on the source and find the session that \
                  sets another value. To start over at the source's current position, delete the \
                  state topic."
-            }
-            Self::XaRows(_) | Self::XaUnknown => {
-                "Take the tables of XA transactions out of `capture.tables`."
             }
             Self::ChecksumAlgorithm(_)
             | Self::UnknownEvent(_)

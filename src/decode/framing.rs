@@ -139,6 +139,15 @@ impl Track {
         }
     }
 
+    /// A track on which this event, the last one of this track, is the next one.
+    pub(super) fn before(&self, event: &Event) -> Self {
+        let mut position = self.position.clone();
+        if self.payload_start.is_none() {
+            position.offset = position.offset.saturating_sub(event.header().event_size().into());
+        }
+        Self { position, payload_start: self.payload_start, resumed_from: 0 }
+    }
+
     /// Tells where in the start's file the first transaction is, or behind it. What the wire can
     /// hold needs no telling.
     pub(super) fn resumed_from(&mut self, offset: u64) {

@@ -3,24 +3,35 @@
 //! ```text
 //! group = [GTID] statement                                      DDL and the like
 //!       | [GTID] BEGIN { rows | statement } (XID | COMMIT)      rows; CREATE TABLE … SELECT
-//!       | [GTID] BEGIN { statement } ROLLBACK                   nothing happened
-//!       | [GTID] XA START { statement } XA END XA_PREPARE       what it did is still undecided
+//!       | [GTID] BEGIN { rows | statement } ROLLBACK            nothing happened
+//!       | [GTID] XA START { rows | statement } XA END XA_PREPARE
+//!       | [GTID] XA COMMIT | XA ROLLBACK                        decides on an earlier group
 //! ```
+//!
+//! Whether the rows of an XA group will ever be seen is not known when they are read: a later
+//! group decides, or its own end does (one phase). So they are stepped over, and the group's end
+//! says that they are there; who needs them reads the group again, beside the stream.
 //!
 //! Anything else is an error: what cannot be understood may hide rows. A transaction that the
 //! stream reader swallowed shows here as one that has no end.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::fmt::Write as _;
 
-use super::{error::Problem, framing::Frame, gtid::GtidEvent};
-use crate::model::{change::Transaction, gtid::GtidSource, table::TableName};
+use super::{
+    Xa,
+    error::Problem,
+    framing::Frame,
+    gtid::GtidEvent,
+    wire::{CutShort, Wire},
+};
+use crate::model::{change::Transaction, gtid::GtidSource, xa::Xid};
 
-/// Most savepoints of a transaction and most prepared XA transactions that are remembered. What
-/// is forgotten is treated as if it could have touched captured tables.
+/// Most savepoints of a transaction that are remembered. What is forgotten is treated as if it
+/// could have touched captured tables.
 const REMEMBERED_MAX: usize = 4096;
 
 /// Where in a group the stream is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum State {
     /// Between two groups.
     Between,
@@ -29,7 +40,7 @@ enum State {
     /// Behind BEGIN.
     Begun,
     /// Behind XA START, with the transaction's name.
-    Xa(Vec<u8>),
+    Xa(Xid),
 }
 
 /// The current group.
@@ -46,8 +57,8 @@ pub(super) struct Group {
     captured: u64,
     /// Savepoints of this group with the value of `captured` when they were set.
     savepoints: Vec<(String, u64)>,
-    /// XA transactions that are prepared and touched no captured table.
-    prepared: BTreeSet<Vec<u8>>,
+    /// Whether the rows of XA groups are wanted: this one is read again because it is committed.
+    is_decided: bool,
 }
 
 impl Group {
@@ -59,8 +70,23 @@ impl Group {
             source: None,
             captured: 0,
             savepoints: Vec::new(),
-            prepared: BTreeSet::new(),
+            is_decided: false,
         }
+    }
+
+    /// For a stream that is read because an XA transaction in it is committed.
+    pub(super) fn decided() -> Self {
+        Self { is_decided: true, ..Self::new() }
+    }
+
+    /// For a transaction of which only the events behind its name are read again.
+    pub(super) fn decided_and_named(transaction: Transaction) -> Self {
+        Self { state: State::Named, is_named: true, transaction, ..Self::decided() }
+    }
+
+    /// Whether XA START is open.
+    pub(super) fn is_xa(&self) -> bool {
+        matches!(self.state, State::Xa(_))
     }
 
     /// The current transaction, or the last one between two.
@@ -127,7 +153,7 @@ impl Group {
     /// XA START.
     pub(super) fn begin_xa(
         &mut self,
-        name: Vec<u8>,
+        name: Xid,
         (thread_id, frame, start): (u32, &Frame<'_>, u64),
     ) -> Result<(), Problem> {
         self.statement_alone(thread_id, frame, start)?;
@@ -160,14 +186,10 @@ impl Group {
         if self.is_begun() { Ok(()) } else { Err(Problem::Group("rows outside a transaction")) }
     }
 
-    /// Rows of a captured table.
-    pub(super) fn capture(&mut self, table: &TableName) -> Result<(), Problem> {
-        self.expect_begun()?;
-        if let State::Xa(_) = self.state {
-            return Err(Problem::XaRows(table.clone()));
-        }
+    /// Rows of a captured table. Returns whether they are to be read now.
+    pub(super) fn capture(&mut self) -> bool {
         self.captured = self.captured.saturating_add(1);
-        Ok(())
+        self.is_decided || !matches!(self.state, State::Xa(_))
     }
 
     /// SAVEPOINT. One of the same name takes the older one's place.
@@ -194,34 +216,37 @@ impl Group {
         Ok(())
     }
 
-    /// ROLLBACK.
-    pub(super) fn rollback(&mut self) -> Result<(), Problem> {
-        if self.captured > 0 {
-            return Err(Problem::RolledBack);
+    /// ROLLBACK. Returns whether rows of captured tables stand in the group.
+    pub(super) fn rollback(&mut self) -> Result<bool, Problem> {
+        if let State::Xa(_) = self.state {
+            return Err(Problem::Group("ROLLBACK inside an XA transaction"));
         }
         self.close();
-        Ok(())
+        Ok(0 < self.captured)
     }
 
-    /// XA_PREPARE.
-    pub(super) fn prepare(&mut self) -> Result<(), Problem> {
-        let State::Xa(name) = std::mem::replace(&mut self.state, State::Between) else {
+    /// XA_PREPARE: whether the transaction is committed with it, the name (MySQL source,
+    /// `XA_prepare_event` in `libs/mysql/binlog/event/control_events.h`).
+    pub(super) fn prepare(&mut self, data: &[u8]) -> Result<Xa, Problem> {
+        let State::Xa(xid) = std::mem::replace(&mut self.state, State::Between) else {
             return Err(Problem::Group("an XA PREPARE without XA START"));
         };
-        if self.prepared.len() < REMEMBERED_MAX {
-            self.prepared.insert(name);
+        let mut wire = Wire(data);
+        let is_one_phase = wire.u8()? != 0;
+        let format = wire.u32()?;
+        let (global_bytes, branch_bytes) = (wire.u32()?, wire.u32()?);
+        let mut part = |bytes| wire.take(usize::try_from(bytes).map_err(|_| CutShort)?);
+        let named = Xid::new(format.into(), part(global_bytes)?, part(branch_bytes)?);
+        if named != Some(xid.in_event()) {
+            return Err(Problem::Group("an XA PREPARE of another transaction than was begun"));
         }
         self.close();
-        Ok(())
-    }
-
-    /// XA COMMIT or XA ROLLBACK of a transaction that was prepared before.
-    pub(super) fn decide_xa(&mut self, name: &[u8], is_commit: bool) -> Result<(), Problem> {
-        if !self.prepared.remove(name) && is_commit {
-            return Err(Problem::XaUnknown);
-        }
-        self.close();
-        Ok(())
+        let has_rows = 0 < self.captured;
+        Ok(if is_one_phase {
+            Xa::CommittedInOnePhase { has_rows }
+        } else {
+            Xa::Prepared { xid, has_rows }
+        })
     }
 
     /// The group has ended.

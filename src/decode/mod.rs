@@ -50,6 +50,8 @@ mod temporal;
 mod tokens;
 mod wire;
 
+use std::mem::replace;
+
 use mysql_async::binlog::events::Event;
 
 use self::{
@@ -69,6 +71,7 @@ use crate::model::{
     change::{Operation, RowsOrigin, Transaction},
     position::FilePosition,
     table::{TableName, TableVersion, TableVersionId},
+    xa::Xid,
 };
 
 /// Most bytes that the buffer for converted text keeps from one event to the next.
@@ -84,6 +87,8 @@ pub struct Decoder {
     /// Text that the row does not have as UTF-8, one value at a time.
     scratch: String,
     lower_case_names: bool,
+    /// Where the stream is while another one is read beside it.
+    left: Option<(Track, Group)>,
 }
 
 /// What an event means.
@@ -112,6 +117,8 @@ pub struct Rows<'a> {
     pub operation: Operation,
     /// Where they come from.
     pub origin: RowsOrigin<'a>,
+    /// The number of the first one among those that come from there.
+    pub first: u32,
     /// The rows: one image each, for an update two.
     pub images: RowReader<'a>,
 }
@@ -125,6 +132,56 @@ pub struct Finished<'a> {
     pub end: &'a FilePosition,
     /// The statement on captured tables that it consists of, if it is one.
     pub statement: Option<&'a Statement>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What becomes of a transaction with its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its rows, if it has any, are committed.
+    Committed,
+    /// Its rows were never part of a table, though they were in the stream.
+    RolledBack {
+        /// Whether there were any of captured tables.
+        has_rows: bool,
+    },
+    /// A step of an XA transaction.
+    Xa(Xa),
+}
+
+/// A step of an XA transaction. Its rows were not in the stream: [`Decoder::turn_aside`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Xa {
+    /// It is prepared: a later transaction decides.
+    Prepared {
+        /// Its name.
+        xid: Xid,
+        /// Whether it changed captured tables.
+        has_rows: bool,
+    },
+    /// It was committed without being prepared.
+    CommittedInOnePhase {
+        /// Whether it changed captured tables.
+        has_rows: bool,
+    },
+    /// One that was prepared before is committed.
+    Committed {
+        /// Its name.
+        xid: Xid,
+    },
+    /// One that was prepared before never happened.
+    RolledBack {
+        /// Its name.
+        xid: Xid,
+    },
+}
+
+/// Where the events of an XA transaction begin, for whoever keeps them.
+#[derive(Debug)]
+pub struct XaStart {
+    transaction: Transaction,
+    track: Track,
 }
 
 /// A statement that changes tables, not rows.
@@ -166,6 +223,7 @@ impl Decoder {
             statement: Statement { kind: StatementKind::Create, tables: Vec::new(), offset: 0 },
             scratch: String::new(),
             lower_case_names: false,
+            left: None,
         }
     }
 
@@ -216,10 +274,11 @@ impl Decoder {
             Step::Nothing => Decoded::Nothing,
             Step::Begun => Decoded::Begun(self.group.transaction()),
             Step::Statement => Decoded::Statement(&self.statement),
-            Step::Finished { has_statement } => Decoded::Finished(Finished {
+            Step::Finished { has_statement, outcome } => Decoded::Finished(Finished {
                 transaction: self.group.transaction(),
                 end: self.track.position(),
                 statement: has_statement.then_some(&self.statement),
+                outcome,
             }),
             Step::Rows { version, operation, start, images } => {
                 let Some(Version { table, cells, .. }) = self.tables.version(version) else {
@@ -233,9 +292,46 @@ impl Decoder {
                 let scratch = &mut self.scratch;
                 let event_type = event.header().event_type_raw();
                 let images = RowReader::new(images, (table, cells), scratch, event_type, origin);
-                Decoded::Rows(Rows { version, table, operation, origin, images })
+                Decoded::Rows(Rows { version, table, operation, origin, first: 0, images })
             }
         })
+    }
+
+    /// Leaves the stream, between two of its transactions, for another one in which an XA
+    /// transaction stands that is committed now: its rows are read there. The numbers of table
+    /// versions go on.
+    pub fn turn_aside(&mut self, start: &FilePosition) {
+        let mut track = Track::new(start.file.clone());
+        track.resumed_from(start.offset);
+        let left = (replace(&mut self.track, track), replace(&mut self.group, Group::decided()));
+        self.left.get_or_insert(left);
+        self.tables.forget_ids();
+    }
+
+    /// Where an XA transaction begins whose XA START this was, the last event taken in; `None` if
+    /// it was something else.
+    pub fn xa_start(&self, event: &Event) -> Option<XaStart> {
+        let transaction = self.group.is_xa().then(|| self.group.transaction().clone())?;
+        Some(XaStart { transaction, track: self.track.before(event) })
+    }
+
+    /// Leaves the stream, as [`Self::turn_aside`] does, for the events from an XA START on that
+    /// were kept.
+    pub fn turn_aside_to(&mut self, start: XaStart) {
+        let XaStart { transaction, track } = start;
+        let group = Group::decided_and_named(transaction);
+        let left = (replace(&mut self.track, track), replace(&mut self.group, group));
+        self.left.get_or_insert(left);
+        self.tables.forget_ids();
+    }
+
+    /// Goes back to the stream, where it was left.
+    pub fn turn_back(&mut self) {
+        if let Some((track, group)) = self.left.take() {
+            self.track = track;
+            self.group = group;
+            self.tables.forget_ids();
+        }
     }
 
     /// A table version by its number.

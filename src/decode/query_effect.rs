@@ -1,7 +1,7 @@
 //! What each kind of statement does to the decoder.
 
 use super::{
-    Decoder,
+    Decoder, Outcome, Xa,
     dispatch::Step,
     error::Problem,
     framing::Frame,
@@ -31,19 +31,22 @@ impl Decoder {
                 return Ok(Step::Begun);
             }
             Parsed::Commit if group.is_open() => group.commit()?,
-            Parsed::Rollback if group.is_open() => group.rollback()?,
+            Parsed::Rollback if group.is_open() => {
+                let outcome = Outcome::RolledBack { has_rows: group.rollback()? };
+                return Ok(Step::Finished { has_statement: false, outcome });
+            }
             Parsed::Commit | Parsed::Rollback => {
                 return Err(Problem::Group("an end without begin"));
             }
             _ if group.is_begun() => return self.inner_statement(parsed, query),
             _ => {
                 group.statement_alone(query.thread_id, frame, start)?;
-                let has_statement = self.lone_statement(parsed, query)?;
+                let (has_statement, outcome) = self.lone_statement(parsed, query)?;
                 self.group.close();
-                return Ok(Step::Finished { has_statement });
+                return Ok(Step::Finished { has_statement, outcome });
             }
         }
-        Ok(Step::Finished { has_statement: false })
+        Ok(Step::COMMITTED)
     }
 
     /// A statement inside BEGIN.
@@ -68,15 +71,20 @@ impl Decoder {
         Ok(Step::Nothing)
     }
 
-    /// A statement that is a group by itself. Returns whether it changes captured tables.
-    fn lone_statement(&mut self, parsed: Parsed, query: &Query<'_>) -> Result<bool, Problem> {
+    /// A statement that is a group by itself. Returns whether it changes captured tables, and
+    /// what becomes of its group.
+    fn lone_statement(
+        &mut self,
+        parsed: Parsed,
+        query: &Query<'_>,
+    ) -> Result<(bool, Outcome), Problem> {
         match parsed {
-            Parsed::XaCommit(name) => self.group.decide_xa(&name, true).map(|()| false),
-            Parsed::XaRollback(name) => self.group.decide_xa(&name, false).map(|()| false),
+            Parsed::XaCommit(xid) => Ok((false, Outcome::Xa(Xa::Committed { xid }))),
+            Parsed::XaRollback(xid) => Ok((false, Outcome::Xa(Xa::RolledBack { xid }))),
             Parsed::Savepoint(_) | Parsed::RollbackTo(_) | Parsed::XaEnd => {
                 Err(Problem::Group("a statement of a transaction that did not begin"))
             }
-            other => self.any_statement(other, query),
+            other => Ok((self.any_statement(other, query)?, Outcome::Committed)),
         }
     }
 

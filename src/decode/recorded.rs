@@ -8,7 +8,7 @@ use mysql_async::binlog::{
     events::{Event, FormatDescriptionEvent, TransactionPayloadEvent},
 };
 
-use super::{DecodeError, Decoded, Decoder, JsonText, Rows};
+use super::{DecodeError, Decoded, Decoder, JsonText, Outcome, Rows};
 use crate::model::{
     change::{Operation, Transaction},
     table::{ColumnKind, TableName, TableVersion},
@@ -142,8 +142,13 @@ pub(super) fn transcript(decoder: &mut Decoder, events: &[Event]) -> Result<Stri
                 writeln!(out, "  {}", statement_line(statement)).unwrap();
             }
             Decoded::Finished(finished) => {
-                let statement = finished.statement.map_or_else(String::new, statement_line);
-                push_line(&mut out, &["end", &short(finished.transaction), &statement]);
+                let more = match (&finished.outcome, finished.statement) {
+                    (Outcome::Committed, None) => String::new(),
+                    (Outcome::Committed, Some(statement)) => statement_line(statement),
+                    (Outcome::Xa(xa), _) => format!("{xa:?}"),
+                    (outcome, _) => format!("{outcome:?}"),
+                };
+                push_line(&mut out, &["end", &short(finished.transaction), &more]);
             }
         }
     }

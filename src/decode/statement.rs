@@ -11,7 +11,7 @@ use super::{
     query::{Dialect, Query},
     tokens::{Token, Tokens, Unreadable, unquoted},
 };
-use crate::model::table::TableName;
+use crate::model::{table::TableName, xa::Xid};
 
 /// What a statement does.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub(super) enum Parsed {
     RollbackTo(String),
     /// RELEASE SAVEPOINT, and statements that change no rows and no columns of any table.
     Harmless,
-    XaStart(Vec<u8>),
+    XaStart(Xid),
     XaEnd,
-    XaCommit(Vec<u8>),
-    XaRollback(Vec<u8>),
+    XaCommit(Xid),
+    XaRollback(Xid),
     Table(StatementKind, Vec<TableName>),
     /// DROP DATABASE, with its name.
     DropDatabase(String),
@@ -196,18 +196,17 @@ impl<'a> Parser<'a> {
         Ok(self.name()?.map(Parsed::RollbackTo))
     }
 
-    /// The server writes an XA transaction's name the same way in all of its statements, so its
-    /// text names the transaction.
+    /// The server writes an XA transaction's name the same way in all of its statements.
     fn xa(&mut self, after_xa: Tokens<'a>) -> Result<Option<Parsed>, Unreadable> {
         let mut after_verb = after_xa;
         after_verb.next()?;
-        let name = after_verb.rest().trim_ascii().to_vec();
-        Ok(match self.word()?.as_slice() {
-            b"START" | b"BEGIN" => Some(Parsed::XaStart(name)),
-            b"END" => Some(Parsed::XaEnd),
-            b"COMMIT" => Some(Parsed::XaCommit(name)),
-            b"ROLLBACK" => Some(Parsed::XaRollback(name)),
-            _ => None,
+        let xid = str::from_utf8(after_verb.rest()).ok().and_then(|text| text.trim().parse().ok());
+        Ok(match (self.word()?.as_slice(), xid) {
+            (b"START" | b"BEGIN", Some(xid)) => Some(Parsed::XaStart(xid)),
+            (b"END", Some(_)) => Some(Parsed::XaEnd),
+            (b"COMMIT", Some(xid)) => Some(Parsed::XaCommit(xid)),
+            (b"ROLLBACK", Some(xid)) => Some(Parsed::XaRollback(xid)),
+            _ => return Err(Unreadable),
         })
     }
 

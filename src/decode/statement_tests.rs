@@ -21,9 +21,9 @@ fn read(text: &str) -> String {
         Ok(Parsed::Table(kind, tables)) => format!("{kind:?} {}", names(tables)),
         Ok(Parsed::Rows(tables)) => format!("Rows {}", names(tables)),
         Ok(Parsed::Unknown(tables)) => format!("Unknown {}", names(tables)),
-        Ok(Parsed::XaStart(name)) => format!("XaStart {}", String::from_utf8(name).unwrap()),
-        Ok(Parsed::XaCommit(name)) => format!("XaCommit {}", String::from_utf8(name).unwrap()),
-        Ok(Parsed::XaRollback(name)) => format!("XaRollback {}", String::from_utf8(name).unwrap()),
+        Ok(Parsed::XaStart(xid)) => format!("XaStart {}", xid.as_str()),
+        Ok(Parsed::XaCommit(xid)) => format!("XaCommit {}", xid.as_str()),
+        Ok(Parsed::XaRollback(xid)) => format!("XaRollback {}", xid.as_str()),
         other => format!("{other:?}"),
     }
 }
@@ -51,6 +51,8 @@ fn transaction_control_is_told_from_everything_else() {
         ("XA END X'6f6e65',X'62',5", "Ok(XaEnd)"),
         ("XA COMMIT X'6f6e65',X'62',5", "XaCommit X'6f6e65',X'62',5"),
         ("XA ROLLBACK X'6f6e65',X'62',5", "XaRollback X'6f6e65',X'62',5"),
+        ("XA COMMIT 'one'", "Err(Unreadable)"),
+        ("XA PREPARE X'6f6e65',X'62',5", "Err(Unreadable)"),
         ("", "Ok(Harmless)"),
         ("/* nothing */ -- at all", "Ok(Harmless)"),
     ]);

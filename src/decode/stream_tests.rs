@@ -137,10 +137,8 @@ fn a_transaction_without_its_beginning_or_its_end_is_refused() {
 }
 
 #[test]
-fn a_row_that_was_rolled_back_is_refused() {
+fn a_row_that_was_rolled_back_inside_a_transaction_is_refused() {
     let open = || Script::new().gtid(1).query("BEGIN");
-    assert_eq!(open().query("ROLLBACK").transcript().unwrap(), "begin 1\nend 1\n");
-    assert_eq!(open().row().query("ROLLBACK").problem(), Problem::RolledBack);
     let back = open().row().query("SAVEPOINT a").query("ROLLBACK TO a").row().xid();
     assert_eq!(
         back.transcript().unwrap(),
@@ -152,6 +150,42 @@ fn a_row_that_was_rolled_back_is_refused() {
     let back = open().query("SAVEPOINT a").row().query("SAVEPOINT a").query("ROLLBACK TO a").xid();
     assert_eq!(back.transcript().unwrap(), "begin 1\n  insert shop.t 5\nend 1\n");
     assert_eq!(open().row().query("ROLLBACK TO a").problem(), Problem::RolledBack);
+}
+
+#[test]
+fn a_transaction_that_is_rolled_back_at_its_end_says_whether_it_had_rows() {
+    let ends = |script: Script| script.transcript().unwrap().lines().last().unwrap().to_owned();
+    let open = || Script::new().gtid(1).query("BEGIN");
+    assert_eq!(ends(open().query("ROLLBACK")), "end 1 RolledBack { has_rows: false }");
+    assert_eq!(ends(open().row().query("ROLLBACK")), "end 1 RolledBack { has_rows: true }");
+    assert_eq!(
+        ends(Script::new().gtid(1).query("ROLLBACK")),
+        "end 1 RolledBack { has_rows: false }"
+    );
+    let xa = Script::new().gtid(1).query("XA START X'61',X'',1").query("ROLLBACK");
+    assert!(matches!(xa.problem(), Problem::Group(_)));
+}
+
+#[test]
+fn an_xa_transaction_must_be_prepared_under_its_own_name() {
+    let prepared = |start: &str, event: &[u8]| {
+        Script::new().gtid(1).query(start).row().query("XA END X'61',X'',1").add(XA_PREPARE, event)
+    };
+    let event = b"\0\x01\0\0\0\x01\0\0\0\0\0\0\0a";
+    for start in ["XA START X'61',X'',1", "XA START X'61',X'',4294967297"] {
+        let text = prepared(start, event).transcript().unwrap();
+        assert!(text.ends_with("Prepared { xid: Xid(…), has_rows: true }\n"), "{text}");
+    }
+    for start in ["XA START X'62',X'',1", "XA START X'61',X'61',1", "XA START X'61',X'',2"] {
+        let problem = prepared(start, event).problem();
+        assert!(matches!(problem, Problem::Group(_)), "{start}: {problem:?}");
+    }
+    for cut in 0..event.len() {
+        let problem = prepared("XA START X'61',X'',1", &event[..cut]).problem();
+        assert!(matches!(problem, Problem::Malformed(_)), "{cut}: {problem:?}");
+    }
+    let huge = b"\0\x01\0\0\0\xff\xff\xff\xff\0\0\0\0a";
+    assert!(matches!(prepared("XA START X'61',X'',1", huge).problem(), Problem::Malformed(_)));
 }
 
 #[test]

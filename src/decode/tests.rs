@@ -337,32 +337,52 @@ fn a_change_of_a_captured_database_by_a_trigger_of_a_statement_is_refused() {
     assert_eq!(statements(&events[..=first]), 4);
 }
 
-#[test]
-fn rows_of_an_xa_transaction_are_refused_unless_their_table_is_not_captured() {
-    let events = events(recording("xa"));
-    let error = transcript(&mut decoder(&[]), &events).unwrap_err();
-    assert!(matches!(error.problem(), Problem::XaRows(table) if table.table == "a"), "{error}");
-    let text = transcript(&mut decoder(&["a"]), &events).unwrap();
-    assert_eq!(text.lines().filter(|line| line.starts_with("end")).count(), 7, "{text}");
+/// The XA steps of a transcript: `end 3 Prepared { … }` without the name.
+fn xa_steps(text: &str) -> Vec<&str> {
+    let steps = text.lines().filter_map(|line| line.strip_prefix("end "));
+    steps.filter(|line| line.contains("{ ")).collect()
 }
 
 #[test]
-fn an_xa_commit_without_its_prepare_is_refused_and_a_rollback_is_not() {
+fn rows_of_an_xa_transaction_are_stepped_over_until_it_is_decided() {
     let events = events(recording("xa"));
-    let mut decoder = decoder(&["a"]);
-    let mut groups = 0;
-    let mut problems = Vec::new();
-    for event in &events {
-        if event.header().event_type_raw() == super::event_type::GTID {
-            groups += 1;
-        }
-        // Groups 3 and 5 are PREPAREs: their XA COMMIT and XA ROLLBACK are the groups behind them.
-        if groups == 3 || groups == 5 {
-            continue;
-        }
-        problems.extend(decoder.decode(event).err());
-    }
-    let problems: Vec<_> = problems.iter().map(DecodeError::problem).collect();
-    assert!(matches!(problems.as_slice(), [Problem::XaUnknown, ..]), "{problems:?}");
-    assert!(!problems.iter().skip(1).any(|problem| matches!(problem, Problem::XaUnknown)));
+    let text = transcript(&mut decoder(&[]), &events).unwrap();
+    let expected = [
+        "3 Prepared { xid: Xid(…), has_rows: true }",
+        "4 Committed { xid: Xid(…) }",
+        "5 Prepared { xid: Xid(…), has_rows: true }",
+        "6 RolledBack { xid: Xid(…) }",
+        "7 CommittedInOnePhase { has_rows: true }",
+    ];
+    assert_eq!(xa_steps(&text), expected);
+    assert!(!text.contains("insert"), "{text}");
+    let text = transcript(&mut decoder(&["a"]), &events).unwrap();
+    let expected = expected.map(|line| line.replace("true", "false"));
+    assert_eq!(xa_steps(&text), expected);
+}
+
+#[test]
+fn what_is_decided_is_read_beside_the_stream_which_then_goes_on() {
+    let events = events(recording("xa"));
+    let begins = |group: usize| {
+        let mut gtids = events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| event.header().event_type_raw() == super::event_type::GTID);
+        gtids.nth(group - 1).unwrap().0
+    };
+    let mut decoder = decoder(&[]);
+    // Up to the XA COMMIT in group 4.
+    transcript(&mut decoder, &events[..begins(5)]).unwrap();
+    let before = decoder.file_position().clone();
+    decoder.turn_aside(&FilePosition { file: "binlog.000001".into(), offset: 4 });
+    let text = transcript(&mut decoder, &events[begins(3)..begins(4)]).unwrap();
+    assert_eq!(
+        text,
+        "begin 3\n  insert shop.a 1\nend 3 Prepared { xid: Xid(…), has_rows: true }\n"
+    );
+    decoder.turn_back();
+    assert_eq!(*decoder.file_position(), before);
+    let text = transcript(&mut decoder, &events[begins(5)..]).unwrap();
+    assert_eq!(text.lines().count(), 5, "{text}");
 }

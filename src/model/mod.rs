@@ -11,4 +11,5 @@ pub mod table;
 pub mod value;
 pub mod decimal;
 pub mod change;
+pub mod xa;
 pub mod record;

@@ -101,6 +101,12 @@ pub enum MysqlError {
     /// The source cannot be read on from the saved position.
     #[error("{0}")]
     Broken(Box<Broken>),
+    /// Another server than the one that is being read.
+    #[error("MySQL {address} is another server than a moment ago")]
+    ServerChanged {
+        /// Host and port.
+        address: String,
+    },
     /// Without GTIDs a dump cannot start that far into a file.
     #[error("cannot start at {0}: without GTIDs a dump starts in the first 4 GiB of a file")]
     OffsetTooLarge(String),
@@ -175,6 +181,7 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
             ),
         ),
         MysqlError::Broken(broken) => broken.meaning(),
+        MysqlError::ServerChanged { .. } => (Recycle, "mysql_server_changed", String::new()),
         MysqlError::OffsetTooLarge(_) => {
             let hint = "Run FLUSH BINARY LOGS; and wait until the position is in the new file; \
                         with gtid_mode=ON there is no such limit.";

@@ -6,6 +6,7 @@
 //! in bytes. There is no reconnection here: a broken stream ends the epoch, and the next one
 //! starts from the committed position.
 
+mod beside;
 mod binlog_events;
 mod broken;
 mod connection;
@@ -16,6 +17,7 @@ mod queue;
 mod server;
 mod stream;
 
+pub use beside::read_beside;
 pub use broken::{Break, Broken};
 pub use connection::connect;
 pub use continuity::Continuity;

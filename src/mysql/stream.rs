@@ -45,11 +45,21 @@ impl Dump {
     /// Asks the source for everything after the position: by GTIDs if the position has them, by
     /// file and offset otherwise.
     pub async fn open(
+        connection: Conn,
+        config: &Config,
+        position: &Position,
+    ) -> Result<Self, MysqlError> {
+        Self::open_as(config.server_id(), connection, config, position).await
+    }
+
+    /// The same under another server id.
+    pub(super) async fn open_as(
+        server_id: u32,
         mut connection: Conn,
         config: &Config,
         position: &Position,
     ) -> Result<Self, MysqlError> {
-        let request = request(config.server_id(), position)?;
+        let request = request(server_id, position)?;
         let heartbeat = HEARTBEAT.as_nanos();
         let session = format!(
             "SET @source_heartbeat_period = {heartbeat}, @master_heartbeat_period = {heartbeat}, \

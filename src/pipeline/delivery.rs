@@ -7,7 +7,9 @@ use tokio::time::Instant;
 mod chunks;
 mod parts;
 mod producers;
+mod rolled_back;
 mod statements;
+mod xa;
 
 pub(super) use self::producers::Producers;
 use super::{
@@ -27,7 +29,7 @@ use crate::{
     model::{
         change::{Operation, RowsOrigin, Transaction},
         gtid::ServerUuid,
-        position::{FilePosition, Position},
+        position::{FilePosition, PartialTransaction, Position},
         value::RowImages,
     },
     produce::{Commit, ProduceError, Producer, TopicId},
@@ -53,6 +55,10 @@ pub(super) struct Delivery {
     snapshot: Option<Snapshot>,
     /// The identity of the row that is being read.
     identity: Vec<u8>,
+    /// When XA transactions that wait for long were told.
+    told_prepared: Option<Instant>,
+    /// A source transaction whose rows are not delivered.
+    rolled_back: Option<PartialTransaction>,
 }
 
 /// Row images of which it is known whether another row follows.
@@ -90,6 +96,8 @@ impl Delivery {
             held_back: holds_back.then(HeldBack::default),
             snapshot,
             identity: Vec::new(),
+            told_prepared: None,
+            rolled_back: None,
         }
     }
 
@@ -162,16 +170,16 @@ impl Delivery {
         let held_back = self.held_back.as_mut();
         let mut sink = Sink { producer, held_back };
         let target = (plan, &mut self.encoder, &mut sink);
-        let operation = rows.operation;
+        let (operation, first) = (rows.operation, rows.first.saturating_add(passed));
         let sent = match chunks::touching(&mut self.snapshot, &rows)? {
-            None => send_rows(target, operation, &mut rows.images, passed),
+            None => send_rows(target, operation, &mut rows.images, first),
             Some(mut touching) => {
                 let read_plan = Arc::clone(&touching.plan);
                 let found = |identity: &[u8]| touching.add(identity);
                 let images = &mut rows.images;
                 let identity = &mut self.identity;
                 let mut images = Identified::new(images, &read_plan.is_key, identity, found);
-                send_rows(target, operation, &mut images, passed)
+                send_rows(target, operation, &mut images, first)
             }
         };
         let sent = sent.map_err(|failure| at_rows(failure, &rows))?;
@@ -206,7 +214,8 @@ impl Delivery {
         self.metrics.transactions.inc();
         let name = name_of(transaction, file, self.position().server_uuid);
         let commit_time_us = transaction.commit_time_us;
-        let end = End { file, offset: finished.end.offset, commit_time_us };
+        let ending = self.ending(finished)?;
+        let end = End { file, offset: finished.end.offset, commit_time_us, ending };
         self.after(Event::Ended(name, end))
     }
 
@@ -223,6 +232,7 @@ impl Delivery {
         self.after(Event::Idle { more_comes: self.is_reading_tables() })?;
         self.metrics.source_lag_seconds.set(0.0);
         self.metrics.queue_bytes.set(0);
+        self.show_prepared();
         Ok(())
     }
 
@@ -254,8 +264,11 @@ impl Delivery {
         self.protocol.is_inside()
     }
 
+    /// Whether everything up to there is delivered, or waits for an outcome.
     pub(super) fn has_reached(&self, target: &Position) -> bool {
-        self.position().has_reached(target)
+        let record = self.protocol.record();
+        record.position.has_reached(target)
+            || !record.prepared.is_empty() && record.accounted_for().has_reached(target)
     }
 
     pub(super) fn queued(&self, bytes: u64) {
@@ -263,7 +276,7 @@ impl Delivery {
     }
 
     /// Where the last source transaction that was taken in ends.
-    fn position(&self) -> &Position {
+    pub(super) fn position(&self) -> &Position {
         &self.protocol.record().position
     }
 
@@ -281,7 +294,7 @@ impl Delivery {
         self.send_snapshot_records()?;
         let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
         let json = self.protocol.record().to_json(&self.config.name, now_us);
-        let json = json.map_err(|problem| not_writable(&problem))?;
+        let json = json.map_err(|problem| self.too_large(&problem))?;
         self.producers.fenced.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
         if self.protocol.batch().opened.is_some() {
             failpoints::reach(Point::Positioned);
@@ -297,6 +310,7 @@ impl Delivery {
             failpoints::reach(Point::Committed);
         }
         self.show(&batch);
+        self.show_prepared();
         let position = self.position();
         self.status.committed(position, wall_clock());
         if let Some(note) = self.protocol.group().map(Group::note).filter(|note| note.parts == 1) {

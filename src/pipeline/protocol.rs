@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use crate::{
     commit::PositionRecord,
     config::Guarantee,
-    model::position::{FilePosition, Position},
+    model::{position::FilePosition, xa::PreparedTransaction},
     produce::Commit,
 };
 
@@ -42,8 +42,8 @@ mod group;
 mod simulation;
 
 pub(super) use self::{
-    event::{Action, Doubt, End, Event},
-    group::{Group, Name, Taken},
+    event::{Action, Doubt, End, Ending, Event},
+    group::{Group, Name, Taken, is_same, nothing_of},
 };
 
 /// A position that moved over nothing to deliver is saved this often: often enough to keep a
@@ -248,7 +248,7 @@ impl Protocol {
         }
         self.inside = false;
         self.moved = true;
-        advance(&mut self.record.position, name, end);
+        advance(&mut self.record, name, end);
         self.commit_if(self.is_due(now))
     }
 
@@ -440,10 +440,29 @@ impl Protocol {
     }
 }
 
-/// Moves the position over a source transaction that has ended.
-fn advance(position: &mut Position, name: Name<'_>, end: End<'_>) {
-    if let (Some(set), Some(gtid)) = (&mut position.gtid_set, name.gtid) {
-        set.add(gtid);
+/// Moves the position over a source transaction that has ended. One that is prepared is not done:
+/// its GTID joins those that are when it is decided, with that of the decision.
+fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>) {
+    let PositionRecord { position, prepared, .. } = record;
+    let mut done = name.gtid.cloned();
+    let mut decided = None;
+    match end.ending {
+        Ending::Done => {}
+        Ending::Prepared { xid, has_rows } => {
+            let one = PreparedTransaction {
+                gtid: done.take(),
+                server_uuid: name.server_uuid,
+                begin: FilePosition { file: name.file.to_owned(), offset: name.begin_offset },
+                time_us: end.commit_time_us,
+                has_rows,
+                is_restored: false,
+            };
+            prepared.insert(xid.clone(), one);
+        }
+        Ending::Decided(xid) => decided = prepared.remove(xid).and_then(|one| one.gtid),
+    }
+    if let Some(set) = &mut position.gtid_set {
+        done.iter().chain(&decided).for_each(|gtid| set.add(gtid));
     }
     if position.file.file != end.file {
         position.file.file.clear();

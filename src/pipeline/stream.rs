@@ -6,17 +6,21 @@
 
 use std::time::Duration;
 
-use super::{Outcome, delivery::Delivery};
+use super::{
+    Outcome,
+    delivery::Delivery,
+    prepared::{Beside, End, Kept},
+};
 use crate::{
-    decode::{Decoded, Decoder},
+    decode::{Decoded, Decoder, Outcome as Ends},
     error::Failure,
-    model::position::Position,
+    model::position::{PartialTransaction, Position},
     mysql::{EventReceiver, RawEvent, Received},
     shutdown::Shutdown,
 };
 
 /// How long the thread sleeps at most without looking for a stop request.
-const IDLE_STEP: Duration = Duration::from_millis(100);
+pub(super) const IDLE_STEP: Duration = Duration::from_millis(100);
 
 /// Everything the pipeline thread works with; it lives as long as the epoch.
 pub(super) struct Stream {
@@ -30,6 +34,9 @@ pub(super) struct Stream {
     /// How long after a stop request the end of a source transaction is awaited.
     pub(super) patience: Duration,
     pub(super) delivery: Delivery,
+    pub(super) beside: Beside,
+    /// Events of XA transactions that are not decided.
+    pub(super) kept: Kept,
 }
 
 /// How a stream ended.
@@ -37,15 +44,19 @@ pub(super) struct Ended {
     pub(super) result: Result<Outcome, Failure>,
     /// Whether it delivered something, or had nothing to deliver for a while.
     pub(super) has_delivered: bool,
+    /// A source transaction whose rows are not to be delivered.
+    pub(super) rolled_back: Option<PartialTransaction>,
 }
 
 impl Stream {
     /// Streams until there is trouble or a reason to end.
-    pub(super) fn run(mut self) -> Ended {
+    pub(super) fn run(mut self, rolled_back: Option<PartialTransaction>) -> Ended {
+        self.delivery.step_over(rolled_back);
         let result = self.stream();
         let has_delivered = self.delivery.has_progressed();
+        let rolled_back = self.delivery.stepped_over();
         self.delivery.end(&self.shutdown);
-        Ended { result, has_delivered }
+        Ended { result, has_delivered, rolled_back }
     }
 
     fn stream(&mut self) -> Result<Outcome, Failure> {
@@ -92,15 +103,35 @@ impl Stream {
         let delivery = &mut self.delivery;
         match self.decoder.decode(event)? {
             Decoded::Nothing => {}
-            Decoded::Begun(_) => delivery.begin()?,
+            Decoded::Begun(_) => {
+                delivery.begin()?;
+                if let Some(start) = self.decoder.xa_start(event) {
+                    self.kept.begin(start, event);
+                }
+                return Ok(false);
+            }
+            Decoded::Rows(rows) if delivery.is_rolled_back(&rows) => {}
             Decoded::Rows(rows) => delivery.rows(rows)?,
             Decoded::Statement(statement) => delivery.statement(statement, None)?,
             Decoded::Finished(finished) => {
-                delivery.finish(&finished)?;
-                delivery.border(self.decoder.file_position())?;
+                match &finished.outcome {
+                    Ends::Committed | Ends::RolledBack { has_rows: false } => {
+                        delivery.finish(&finished)?;
+                    }
+                    Ends::RolledBack { has_rows: true } => delivery.roll_back(&finished)?,
+                    Ends::Xa(xa) => {
+                        let end = End::of(&finished, xa);
+                        self.kept.add(event);
+                        if !self.end_xa(&end)? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                self.delivery.border(self.decoder.file_position())?;
                 return Ok(true);
             }
         }
+        self.kept.add(event);
         Ok(false)
     }
 

@@ -208,5 +208,6 @@ pub(super) fn position(generation: u64, seq: u64) -> PositionRecord {
         file: FilePosition { file: "binlog.000001".into(), offset: 100 + seq },
         source_time_us: 1_700_000_000_000_000,
     };
-    PositionRecord { generation, seq, position, partial: None }
+    let prepared = std::collections::BTreeMap::new();
+    PositionRecord { generation, seq, position, partial: None, prepared }
 }

@@ -1,7 +1,10 @@
 //! What the protocol is told and what it answers.
 
 use super::{Name, Taken};
-use crate::{model::position::FilePosition, produce::Commit};
+use crate::{
+    model::{position::FilePosition, xa::Xid},
+    produce::Commit,
+};
 
 /// What has happened.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +55,19 @@ pub(in crate::pipeline) struct End<'a> {
     pub(in crate::pipeline) offset: u64,
     /// When it committed, in microseconds since the epoch.
     pub(in crate::pipeline) commit_time_us: u64,
+    /// What it means for rows, its own or earlier ones.
+    pub(in crate::pipeline) ending: Ending<'a>,
+}
+
+/// What the end of a source transaction means.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pipeline) enum Ending<'a> {
+    /// All its rows are taken in.
+    Done,
+    /// Nobody knows yet whether its rows will be seen.
+    Prepared { xid: &'a Xid, has_rows: bool },
+    /// It decided on one that was prepared, whose rows are taken in or dropped.
+    Decided(&'a Xid),
 }
 
 /// What is to be done.

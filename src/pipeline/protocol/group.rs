@@ -148,7 +148,7 @@ impl Group {
 }
 
 /// A source transaction of which nothing is delivered.
-fn nothing_of(name: Name<'_>) -> PartialTransaction {
+pub(in crate::pipeline) fn nothing_of(name: Name<'_>) -> PartialTransaction {
     PartialTransaction {
         gtid: name.gtid.cloned(),
         server_uuid: name.server_uuid,
@@ -160,7 +160,7 @@ fn nothing_of(name: Name<'_>) -> PartialTransaction {
 }
 
 /// Whether both are one source transaction: by GTID, or by place on one server.
-fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
+pub(in crate::pipeline) fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
     match (&one.gtid, other.gtid) {
         (Some(one), Some(other)) => one == other,
         (None, None) => {

@@ -13,7 +13,7 @@ use crate::{
     commit::PositionRecord,
     config::Guarantee,
     model::{change::Operation, table::TableVersionId},
-    pipeline::protocol::{Action, End, Event, Name, Protocol, Taken},
+    pipeline::protocol::{Action, End, Ending, Event, Name, Protocol, Taken},
     produce::Commit,
 };
 
@@ -161,20 +161,14 @@ impl Instance {
             || world.lacks(Rule::StartFromKafka) && self.memory.is_some();
         let saved = if remembered { self.memory.clone() } else { world.broker.last_position() };
         self.server = world.source.current;
-        let record = match saved {
-            Some(saved) => PositionRecord {
-                generation: saved.generation + 1,
-                seq: saved.seq,
-                position: saved.position.clone().on_server(world.source.servers[self.server].0),
-                partial: saved.partial.clone(),
-            },
-            None => PositionRecord {
-                generation: 1,
-                seq: 0,
-                position: world.source.start(),
-                partial: None,
-            },
+        let (generation, position) = match &saved {
+            Some(saved) => {
+                let server_uuid = world.source.servers[self.server].0;
+                (saved.generation + 1, saved.position.clone().on_server(server_uuid))
+            }
+            None => (1, world.source.start()),
         };
+        let record = PositionRecord::resumed(saved.as_deref(), generation, position);
         self.group = world.source.done(&record.position).unwrap_or_default();
         self.generation = record.generation;
         self.next.clear();
@@ -293,7 +287,7 @@ impl Instance {
         }
         let uuid = world.source.servers[self.server].0;
         let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
-        let end = End { file: FILE, offset: end, commit_time_us: 1 };
+        let end = End { file: FILE, offset: end, commit_time_us: 1, ending: Ending::Done };
         match next {
             Next::Begun => {
                 self.after(world, Event::Begun);

@@ -1,0 +1,312 @@
+//! The rows of an XA transaction, once it is committed: read again, beside the stream.
+//!
+//! The source logs them at XA PREPARE, when nobody knows the outcome, so the stream steps over
+//! them and remembers the place. When XA COMMIT comes, a second dump begins there, and what it
+//! sends up to the group's end goes through the same decoder into the same delivery, at the
+//! commit's place in the stream: before everything that was committed after it. Small ones are
+//! kept in memory and need no dump (`kept`).
+//!
+//! # Why the rows come once, in the right order
+//! Up to XA COMMIT the rows are locked, so nobody else changed them since XA PREPARE: for each key
+//! the commit's place is right. The position moves over the commit with its rows, as over any
+//! other source transaction, and the prepared transaction stays in the saved position until then;
+//! an epoch that dies in between finds the commit again in its stream, and `in_txn` under the
+//! commit's name.
+
+use std::sync::Arc;
+
+mod kept;
+mod search;
+
+use tokio::{runtime::Handle, task::JoinHandle};
+
+pub(super) use self::kept::Kept;
+use self::{kept::KeptGroup, search::Found};
+use super::{
+    QUEUE_BYTES_MAX,
+    stream::{IDLE_STEP, Stream},
+};
+use crate::{
+    config::Config,
+    decode::{Decoded, Finished, Outcome, Rows, Xa},
+    error::{Failure, Verdict},
+    model::{
+        change::{RowsOrigin, Transaction},
+        position::{FilePosition, Position},
+        xa::{PreparedTransaction, Xid},
+    },
+    mysql::{self, EventReceiver, RawEvent, Received},
+    runtime::spawn_named,
+};
+
+/// What opens a second dump from the pipeline's thread.
+pub(super) struct Beside {
+    pub(super) runtime: Handle,
+    pub(super) config: Arc<Config>,
+}
+
+/// A second dump, for as long as it is needed.
+struct Reader {
+    queue: EventReceiver,
+    task: JoinHandle<()>,
+}
+
+/// The end of a group, kept while another group is read.
+pub(super) struct End {
+    transaction: Transaction,
+    at: FilePosition,
+    xa: Xa,
+}
+
+/// The group that a second dump is opened for.
+struct Wanted<'a> {
+    prepared: &'a PreparedTransaction,
+    /// Its name, where it was prepared before.
+    xid: Option<&'a Xid>,
+    /// Whether it begins at `prepared.begin`.
+    by_place: bool,
+}
+
+impl Beside {
+    fn open(&self, from: Position) -> Reader {
+        let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
+        let _context = self.runtime.enter();
+        let reading = mysql::read_beside(Arc::clone(&self.config), from, sender);
+        Reader { queue, task: spawn_named("XA reader", reading) }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl End {
+    pub(super) fn of(finished: &Finished<'_>, xa: &Xa) -> Self {
+        let (transaction, at) = (finished.transaction.clone(), finished.end.clone());
+        Self { transaction, at, xa: xa.clone() }
+    }
+
+    fn finished(&self) -> Finished<'_> {
+        let Self { transaction, at, xa } = self;
+        Finished { transaction, end: at, statement: None, outcome: Outcome::Xa(xa.clone()) }
+    }
+}
+
+impl Stream {
+    /// Takes in the end of a group with a step of an XA transaction: delivers what is committed
+    /// with it. `false` if that was left because the time to drain is over.
+    pub(super) fn end_xa(&mut self, end: &End) -> Result<bool, Failure> {
+        let finished = end.finished();
+        let is_delivered = match &end.xa {
+            Xa::CommittedInOnePhase { has_rows: true } => {
+                let prepared = self.delivery.named(&finished, true);
+                let kept = self.kept.take_open();
+                self.deliver(&prepared, None, end, kept)?
+            }
+            Xa::Committed { xid } => self.end_prepared(xid, end)?,
+            Xa::Prepared { xid, has_rows } => {
+                if let Some(group) = self.kept.take_open().filter(|_| *has_rows) {
+                    self.kept.keep(xid, group);
+                }
+                true
+            }
+            Xa::RolledBack { xid } => {
+                drop(self.kept.take(xid));
+                true
+            }
+            Xa::CommittedInOnePhase { has_rows: false } => {
+                drop(self.kept.take_open());
+                true
+            }
+        };
+        if is_delivered {
+            self.delivery.finish(&finished)?;
+        }
+        Ok(is_delivered)
+    }
+
+    /// Delivers what was prepared under this name and is committed here.
+    fn end_prepared(&mut self, xid: &Xid, end: &End) -> Result<bool, Failure> {
+        let kept = self.kept.take(xid);
+        match self.delivery.prepared(xid).cloned() {
+            Some(prepared) if !prepared.has_rows && !prepared.is_restored => Ok(true),
+            Some(prepared) => self.deliver(&prepared, Some(xid), end, kept),
+            None => match self.find(xid, end)? {
+                Found::Left => Ok(false),
+                Found::None | Found::Nowhere => Err(unknown(&end.transaction, &end.at)),
+                Found::One(prepared) if !prepared.has_rows => Ok(true),
+                Found::One(prepared) => self.deliver(&prepared, Some(xid), end, None),
+            },
+        }
+    }
+
+    /// Delivers the rows of a group that was stepped over.
+    fn deliver(
+        &mut self,
+        prepared: &PreparedTransaction,
+        xid: Option<&Xid>,
+        end: &End,
+        kept: Option<KeptGroup>,
+    ) -> Result<bool, Failure> {
+        if let Some(KeptGroup { start, events, .. }) = kept {
+            let wanted = Wanted { prepared, xid, by_place: true };
+            self.decoder.turn_aside_to(start);
+            for event in &events {
+                self.take_beside(event, &wanted, end)?;
+            }
+            self.decoder.turn_back();
+            return Ok(true);
+        }
+        let from = self.delivery.before(prepared);
+        let wanted = Wanted { prepared, xid, by_place: from.gtid_set.is_none() };
+        self.decoder.turn_aside(&from.file);
+        let reader = self.beside.open(from);
+        let delivered = self.read_beside(&reader.queue, &wanted, end);
+        self.decoder.turn_back();
+        match delivered {
+            Err(failure) if failure.reason == "position_purged" => {
+                if prepared.has_rows {
+                    return Err(purged(prepared, &failure));
+                }
+                tracing::warn!(
+                    %prepared,
+                    "an XA transaction is committed whose binlog is gone; when it was read it had \
+                     no rows of captured tables"
+                );
+                Ok(true)
+            }
+            delivered => delivered,
+        }
+    }
+
+    /// Reads one group. `false` if it was left.
+    fn read_beside(
+        &mut self,
+        queue: &EventReceiver,
+        wanted: &Wanted<'_>,
+        end: &End,
+    ) -> Result<bool, Failure> {
+        loop {
+            match queue.receive(IDLE_STEP) {
+                Received::Batch(batch) => {
+                    for event in &batch.events {
+                        if self.take_beside(event, wanted, end)? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Received::Empty => self.delivery.await_rows()?,
+                Received::Ended(error) => return Err(error.into()),
+            }
+            if self.shutdown.is_overdue(self.patience) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Takes in one event of the group; true if it was its last.
+    fn take_beside(
+        &mut self,
+        event: &RawEvent,
+        wanted: &Wanted<'_>,
+        end: &End,
+    ) -> Result<bool, Failure> {
+        match self.decoder.decode(event)? {
+            Decoded::Nothing | Decoded::Begun(_) => {}
+            Decoded::Rows(rows) => {
+                wanted.expect(rows.origin.transaction)?;
+                self.delivery.rows(as_committed(
+                    rows,
+                    wanted,
+                    end,
+                    self.delivery.rows_taken_in(),
+                ))?;
+            }
+            Decoded::Statement(statement) => self.delivery.statement(statement, None)?,
+            Decoded::Finished(finished) => {
+                wanted.expect(finished.transaction)?;
+                match (&finished.outcome, wanted.xid) {
+                    (Outcome::Xa(Xa::Prepared { xid, .. }), Some(name)) if xid == name => {}
+                    (Outcome::Xa(Xa::CommittedInOnePhase { .. }), None) => {}
+                    _ => return Err(wanted.differs()),
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Rows of a prepared transaction come from its commit: that is when they became visible, and the
+/// order in which they are delivered. They are numbered through the transaction, since the
+/// events that they stood in have places elsewhere.
+fn as_committed<'a>(rows: Rows<'a>, wanted: &Wanted<'_>, end: &'a End, taken_in: u64) -> Rows<'a> {
+    if wanted.xid.is_none() {
+        return rows;
+    }
+    let End { transaction, at, .. } = end;
+    let offset = transaction.begin_offset;
+    let origin = RowsOrigin { transaction, file: &at.file, offset };
+    Rows { origin, first: u32::try_from(taken_in).unwrap_or(u32::MAX), ..rows }
+}
+
+impl Wanted<'_> {
+    /// A place or a GTID that has something else now would give the rows of another transaction.
+    fn expect(&self, transaction: &Transaction) -> Result<(), Failure> {
+        let is_named = self.prepared.gtid == transaction.gtid;
+        let is_there = !self.by_place || self.prepared.begin.offset == transaction.begin_offset;
+        if is_named && is_there { Ok(()) } else { Err(self.differs()) }
+    }
+
+    #[cold]
+    fn differs(&self) -> Failure {
+        Failure::new(
+            Verdict::Halt,
+            "xa_prepare_differs",
+            format!(
+                "the XA transaction that was prepared as {} is committed, and at its place ({}) \
+                 the source has another one",
+                self.prepared, self.prepared.begin
+            ),
+        )
+        .hint(START_OVER)
+    }
+}
+
+/// What is left where rows became visible that nobody can read any more.
+const START_OVER: &str = "Its rows are in their tables and not in the topics. With \
+    snapshot.mode = \"initial\" all captured tables are read anew if you delete the state topic; \
+    with \"never\" the connector then begins at the source's current position, without those rows.";
+
+/// XA COMMIT of a transaction whose rows nobody can find. Which tables it changed cannot be said:
+/// the statement names none.
+fn unknown(transaction: &Transaction, end: &FilePosition) -> Failure {
+    let name = match &transaction.gtid {
+        Some(gtid) => format!("GTID {gtid}"),
+        None => format!("at {end}"),
+    };
+    Failure::new(
+        Verdict::Halt,
+        "xa_prepare_missed",
+        format!(
+            "XA COMMIT ({name}) of a transaction that was prepared before the connector's first \
+             position, in a binlog that is gone: it is not known what it changed"
+        ),
+    )
+    .hint(START_OVER)
+}
+
+fn purged(prepared: &PreparedTransaction, failure: &Failure) -> Failure {
+    let message = format!(
+        "the XA transaction that was prepared as {prepared} is committed, and the binlog with its \
+         rows ({}) is gone: {}",
+        prepared.begin.file, failure.message
+    );
+    let hint = format!(
+        "Keep binlogs longer than transactions stay prepared (binlog_expire_logs_seconds), or \
+         point mysql.host to a server that still has that file. {START_OVER}"
+    );
+    Failure { verdict: Verdict::Halt, reason: "xa_prepare_purged", message, hint }
+}

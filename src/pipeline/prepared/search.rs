@@ -1,0 +1,135 @@
+//! Looks for a transaction that was prepared before the connector's first position.
+//!
+//! The first position is what the source had executed, and that includes what was prepared. Which
+//! transactions these are it does not tell an account without XA_RECOVER_ADMIN, nor which tables
+//! they changed. So the search begins when one of them is committed: back from there, file by
+//! file, as far as binlogs are kept. Busy sources always have some; they are seconds old, so that
+//! the commit's own file has them.
+
+use super::{Decoded, EventReceiver, Failure, Outcome, Received, Stream, Xa};
+use super::{End, IDLE_STEP, Xid};
+use crate::model::{
+    position::{FilePosition, Position},
+    xa::PreparedTransaction,
+};
+
+/// How far back is looked. One that is further back has been waiting for long, and to read that
+/// much takes a minute or two in which nothing is delivered.
+const BYTES_MAX: u64 = 8 << 30;
+
+/// Where a binlog file's first event begins, behind its magic number.
+const FILE_START: u64 = 4;
+
+/// What the search came to.
+pub(super) enum Found {
+    /// This is the one.
+    One(PreparedTransaction),
+    /// It is not in the binlogs that were looked through.
+    None,
+    /// It is in no binlog: what stands last under its name is decided, or cannot be read.
+    Nowhere,
+    /// The time to drain is over.
+    Left,
+}
+
+impl Stream {
+    /// Looks for the transaction of this name that is committed here.
+    pub(super) fn find(&mut self, xid: &Xid, end: &End) -> Result<Found, Failure> {
+        tracing::info!(
+            file = end.at.file,
+            "looking for an XA transaction that was prepared before the first position"
+        );
+        // What is before it does not wait.
+        self.delivery.await_rows()?;
+        let mut bytes = 0;
+        let mut file = Some(end.at.file.clone());
+        while let Some(name) = file
+            && bytes < BYTES_MAX
+        {
+            let start = FilePosition { file: name, offset: FILE_START };
+            let from = Position { gtid_set: None, file: start, ..self.delivery.position().clone() };
+            let before = previous(&from.file);
+            self.decoder.turn_aside(&from.file);
+            let reader = self.beside.open(from.clone());
+            let found = self.look_through(&reader.queue, &from.file.file, (xid, end), &mut bytes);
+            self.decoder.turn_back();
+            match found {
+                Ok(Found::None) => file = before,
+                // Nothing is there any more, or nothing that can be read.
+                Err(failure) if UNREADABLE.contains(&failure.reason) => return Ok(Found::Nowhere),
+                found => return found,
+            }
+        }
+        Ok(Found::None)
+    }
+
+    /// Looks through one file, up to the commit or its end.
+    fn look_through(
+        &mut self,
+        queue: &EventReceiver,
+        file: &str,
+        (xid, end): (&Xid, &End),
+        bytes: &mut u64,
+    ) -> Result<Found, Failure> {
+        let mut found = Found::None;
+        loop {
+            let batch = match queue.receive(IDLE_STEP) {
+                Received::Batch(batch) => batch,
+                Received::Empty => continue,
+                Received::Ended(error) => return Err(error.into()),
+            };
+            for event in &batch.events {
+                *bytes += u64::try_from(event.data().len()).unwrap_or(u64::MAX);
+                // What is older than the position need not be understood.
+                let Ok(decoded) = self.decoder.decode(event) else { return Ok(Found::Nowhere) };
+                if let Decoded::Finished(finished) = decoded {
+                    let begin = finished.transaction.begin_offset;
+                    if finished.end.file == end.at.file && end.transaction.begin_offset <= begin {
+                        return Ok(found);
+                    }
+                    match &finished.outcome {
+                        Outcome::Xa(Xa::Prepared { xid: one, has_rows }) if one == xid => {
+                            found = Found::One(self.delivery.named(&finished, *has_rows));
+                        }
+                        Outcome::Xa(Xa::Committed { xid: one } | Xa::RolledBack { xid: one })
+                            if one == xid =>
+                        {
+                            found = Found::Nowhere;
+                        }
+                        _ => {}
+                    }
+                }
+                let at = &self.decoder.file_position().file;
+                if !at.is_empty() && at != file {
+                    return Ok(found);
+                }
+            }
+            if self.shutdown.is_overdue(self.patience) {
+                return Ok(Found::Left);
+            }
+        }
+    }
+}
+
+/// Reasons with which a file cannot be read at all.
+const UNREADABLE: [&str; 3] = ["position_purged", "source_diverged", "binlog_unreadable"];
+
+/// The file before this one: they are numbered, with at least six digits.
+fn previous(file: &FilePosition) -> Option<String> {
+    let number = file.file_number()?.checked_sub(1).filter(|&number| 0 < number)?;
+    Some(format!("{}.{number:06}", file.base_name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FilePosition, previous};
+
+    #[test]
+    fn the_file_before_is_numbered_one_less() {
+        let before = |file: &str| previous(&FilePosition { file: file.to_owned(), offset: 4 });
+        assert_eq!(before("binlog.000010"), Some("binlog.000009".to_owned()));
+        assert_eq!(before("log.bin.1000000"), Some("log.bin.999999".to_owned()));
+        assert_eq!(before("binlog.000001"), None);
+        assert_eq!(before("binlog"), None);
+    }
+}

@@ -45,6 +45,11 @@ enum Command {
         /// Exit 0 once everything the source had committed at the start is committed to Kafka.
         #[arg(long)]
         until_caught_up: bool,
+
+        /// Waits while another instance of this name streams, and takes over when it ends or falls
+        /// silent.
+        #[arg(long, conflicts_with = "until_caught_up")]
+        standby: bool,
     },
 }
 
@@ -80,7 +85,7 @@ pub fn main() -> ExitCode {
     if let Some(text) = config::failpoint() {
         crate::failpoints::arm(&text).expect("TAILWATER_FAILPOINT names a failpoint");
     }
-    let Command::Run { config, until_caught_up } = arguments.command;
+    let Command::Run { config, until_caught_up, standby } = arguments.command;
     let config = match config::load(&config) {
         Ok(config) => Arc::new(config),
         Err(error) => {
@@ -88,7 +93,7 @@ pub fn main() -> ExitCode {
         }
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(config, until_caught_up)),
+        Ok(runtime) => runtime.block_on(run(config, until_caught_up, standby)),
         Err(error) => report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),
     }
 }
@@ -119,7 +124,7 @@ fn start_logging(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Runs the pipeline beside the admin server until one of: the pipeline ends, the drain timeout
 /// after a stop request passes, a second stop request comes.
-async fn run(config: Arc<Config>, until_caught_up: bool) -> ExitCode {
+async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool) -> ExitCode {
     let shutdown = Shutdown::default();
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
@@ -135,7 +140,9 @@ async fn run(config: Arc<Config>, until_caught_up: bool) -> ExitCode {
     let signals = spawn_named("signals", watch_signals(shutdown.clone(), status.clone()));
     let drain_timeout = config.delivery.drain_timeout();
     let stay_after_halt = config.admin.stay_after_halt;
-    let pipeline = Run { config, until_caught_up, shutdown: shutdown.clone(), status, metrics };
+    let shutdown_of_pipeline = shutdown.clone();
+    let pipeline =
+        Run { config, until_caught_up, standby, shutdown: shutdown_of_pipeline, status, metrics };
     let ended = tokio::select! {
         outcome = pipeline::run(pipeline) => Some(outcome),
         () = overdue(&shutdown, drain_timeout) => None,

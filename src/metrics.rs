@@ -119,6 +119,10 @@ pub struct Metrics {
     pub xa_pending: Gauge,
     /// Age of the oldest of them; 0 if there is none.
     pub xa_oldest_pending_seconds: Seconds,
+    /// 1 while another instance streams and this one waits, else 0.
+    pub standby: Gauge,
+    /// How often this instance took over from another that ended or fell silent.
+    pub takeovers: Counter,
     /// Tables whose rows are still to be read.
     pub snapshot_tables: Gauge,
     snapshot_rows_left: Family<TableLabels, Gauge>,
@@ -161,6 +165,8 @@ impl Default for Metrics {
             streaming: Gauge::default(),
             xa_pending: Gauge::default(),
             xa_oldest_pending_seconds: Seconds::default(),
+            standby: Gauge::default(),
+            takeovers: Counter::default(),
             snapshot_tables: Gauge::default(),
             snapshot_rows_left: Family::default(),
         };
@@ -213,6 +219,10 @@ impl Metrics {
         let help = "Age of the oldest XA transaction that waits for its outcome";
         let metric = self.xa_oldest_pending_seconds.clone();
         registry.register_with_unit("xa_oldest_pending", help, Unit::Seconds, metric);
+        let help = "1 while another instance streams and this one waits, else 0";
+        registry.register("standby", help, self.standby.clone());
+        let help = "Starts after another instance ended or fell silent";
+        registry.register("takeovers", help, self.takeovers.clone());
         let help = "Tables whose rows are still to be read";
         registry.register("snapshot_tables", help, self.snapshot_tables.clone());
         let help = "Rows still to be read, as the source estimates them";

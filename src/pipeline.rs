@@ -55,12 +55,14 @@ mod plans;
 mod prepared;
 mod protocol;
 mod schemas;
+mod standby;
 mod stream;
 
 use self::{
     delivery::{Delivery, Producers},
     plans::Plans,
     prepared::{Beside, Kept},
+    standby::Standby,
     stream::{Ended, Stream},
 };
 
@@ -93,6 +95,8 @@ pub struct Run {
     pub config: Arc<Config>,
     /// Whether to end once everything committed at the start is delivered.
     pub until_caught_up: bool,
+    /// Whether to start only when no other instance streams.
+    pub standby: bool,
     /// The stop signal.
     pub shutdown: Shutdown,
     /// Shown to people.
@@ -120,7 +124,9 @@ struct Progress {
     pauses: ExponentialBackoff,
     /// When an epoch that had delivered something ended, or the run began.
     delivered: Instant,
-    told: Option<(Instant, &'static str)>,
+    told: Told,
+    /// `None` for an instance that never stands by.
+    standby: Option<Standby>,
     /// What was last forgiven once, and when.
     forgiven: Option<(Instant, &'static str)>,
     /// A source transaction that ended with ROLLBACK: its rows are not delivered.
@@ -140,7 +146,8 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         generation: 0,
         pauses: pauses(),
         delivered: Instant::now(),
-        told: None,
+        told: Told::default(),
+        standby: run.standby.then(Standby::default),
         forgiven: None,
         rolled_back: None,
         source: Continuity::default(),
@@ -148,7 +155,11 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
     };
     loop {
         run.status.enter(State::Starting, wall_clock());
-        let ended = epoch(&run, &mut progress).await;
+        let ended = match standby::wait(&run, &mut progress).await {
+            Ok(true) => epoch(&run, &mut progress).await,
+            Ok(false) => Ok(Outcome::Drained),
+            Err(failure) => Err(failure),
+        };
         run.metrics.streaming.set(0);
         let failure = match ended {
             Ok(outcome) => return Ok(outcome),
@@ -156,7 +167,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
                 tracing::warn!(reason = failure.reason, "stopped during trouble: {failure}");
                 return Ok(Outcome::Drained);
             }
-            Err(failure) if failure.verdict == Verdict::Fenced => {
+            Err(failure) if failure.verdict == Verdict::Fenced && !run.standby => {
                 explain_fencing(&run, progress.generation, failure).await
             }
             // A newer instance throws out the older one's dump before it has committed anything.
@@ -175,13 +186,20 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             }
             Err(failure) => failure,
         };
+        if let Some(standby) =
+            progress.standby.as_mut().filter(|_| failure.verdict == Verdict::Fenced)
+        {
+            run.metrics.recycled(failure.reason);
+            standby.fenced();
+            continue;
+        }
         if failure.verdict != Verdict::Recycle {
             run.status.fail(State::Halted, &failure, wall_clock());
             return Err(failure);
         }
         run.status.fail(State::Waiting, &failure, wall_clock());
         run.metrics.recycled(failure.reason);
-        progress.tell(&failure);
+        progress.told.tell(&failure);
         if run.until_caught_up && CATCH_UP_PATIENCE <= progress.delivered.elapsed() {
             return Err(Failure { verdict: Verdict::Halt, ..failure });
         }
@@ -202,20 +220,26 @@ fn pauses() -> ExponentialBackoff {
         .build()
 }
 
-impl Progress {
+/// When which trouble was told last.
+#[derive(Default)]
+struct Told(Option<(Instant, &'static str)>);
+
+impl Told {
     /// Tells new trouble at once and lasting trouble every now and then.
     fn tell(&mut self, failure: &Failure) {
-        let known = self
-            .told
-            .is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < TELL_AGAIN);
+        let Self(told) = self;
+        let known =
+            told.is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < TELL_AGAIN);
         if !known {
             // An empty hint is left out of the line.
             let hint = Some(&failure.hint).filter(|hint| !hint.is_empty());
             tracing::warn!(reason = failure.reason, hint, "{}; trying again", failure.message);
-            self.told = Some((Instant::now(), failure.reason));
+            *told = Some((Instant::now(), failure.reason));
         }
     }
+}
 
+impl Progress {
     /// The newest dump thread of a server id wins, so two clients throw each other out for ever.
     /// Once may be the rest of a connection that died; twice in a short time is another client.
     /// So it is with what the source has no more: once, the next start looks what is there.
@@ -231,7 +255,7 @@ impl Progress {
     /// reached streaming has proved nothing: what stops it may wait behind its first rows.
     fn has_delivered(&mut self) {
         self.pauses = pauses();
-        self.told = None;
+        self.told = Told::default();
         self.delivered = Instant::now();
     }
 }
@@ -356,6 +380,10 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     progress.generation = fenced.saved.as_ref().map_or(0, |saved| saved.generation) + 1;
     // Asked after the position was loaded: a position cannot be ahead of what is asked later.
     let server = Server::inspect(&mut connection, config).await?;
+    if !run.standby {
+        // Of a pair it would be the other one's, and that is as it should be.
+        Server::warn_of_namesakes(&mut connection, config).await;
+    }
     progress.target.get_or_insert_with(|| server.current.clone());
     let position = if let Some(saved) = &fenced.saved {
         let source = &mut progress.source;

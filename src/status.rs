@@ -34,6 +34,8 @@ pub enum State {
     /// Connecting to the servers and reading the saved position.
     #[default]
     Starting,
+    /// Another instance streams; this one starts when that one ends or falls silent.
+    Standby,
     /// Changes flow.
     Streaming,
     /// Something failed that may get better; the next try comes.
@@ -60,6 +62,7 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Starting => "starting",
+            Self::Standby => "standby",
             Self::Streaming => "streaming",
             Self::Waiting => "waiting",
             Self::Draining => "draining",
@@ -67,9 +70,10 @@ impl State {
         }
     }
 
-    /// Whether a load balancer or orchestrator may count on it.
+    /// Whether a load balancer or orchestrator may count on it. On one that stands by too: it does
+    /// what it is there for, and a rolling update that waits for more would wait for ever.
     pub fn is_ready(self) -> bool {
-        matches!(self, Self::Streaming | Self::Draining)
+        matches!(self, Self::Standby | Self::Streaming | Self::Draining)
     }
 }
 

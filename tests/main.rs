@@ -31,6 +31,7 @@ mod restart;
 mod schemas;
 mod setup;
 mod snapshot;
+mod standby;
 mod tidy;
 mod topics;
 mod type_page;

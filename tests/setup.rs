@@ -63,6 +63,11 @@ impl Setup {
         launch(&self.settings)
     }
 
+    /// Starts a connector that stands by while another streams, whatever becomes of it.
+    pub(crate) fn stand_by(&self) -> Result<Running> {
+        stand_by(&self.settings)
+    }
+
     /// Runs a connector until everything committed in MySQL by now is committed in Kafka. The
     /// first such run of a connector commits where it begins, and nothing else.
     pub(crate) fn catch_up(&self) -> Result<()> {
@@ -105,6 +110,11 @@ fn cache() -> Result<Cache> {
 /// Starts a connector with these settings, whatever becomes of it.
 pub(crate) fn launch(settings: &Settings) -> Result<Running> {
     Connector::start(program(), settings).map(Running)
+}
+
+/// Starts a connector with these settings that stands by while another streams.
+pub(crate) fn stand_by(settings: &Settings) -> Result<Running> {
+    Connector::start_with(program(), settings, &["run", "--standby"]).map(Running)
 }
 
 /// The operations of records: `c`, `u`, `d`, `tombstone`.

@@ -3,7 +3,7 @@
 //! | path | answers |
 //! |---|---|
 //! | `/health/live` | 200 while the process works, halted or not: restarting would not help |
-//! | `/health/ready` | 200 while changes flow, 503 with the reason otherwise |
+//! | `/health/ready` | 200 while changes flow or it stands by, 503 with the reason otherwise |
 //! | `/metrics` | Prometheus text |
 //! | `/status` | JSON: state, failure, position |
 

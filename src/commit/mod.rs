@@ -13,11 +13,13 @@
 //! a foreign transaction left open on the topic must not hide the newest position. Offsets only
 //! grow on a partition's leader, so the read that follows reaches at least as far.
 
+mod client;
 mod error;
 mod reader;
 mod record;
 mod state_topic;
 mod table_record;
+mod watch;
 
 pub use error::{CommitError, RecordError};
 #[cfg(feature = "json-schema")]
@@ -29,3 +31,4 @@ pub use state_topic::{
 pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
+pub use watch::{ALIVE_KEY, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

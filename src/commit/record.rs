@@ -39,6 +39,8 @@ pub struct PositionRecord {
     /// The XA transactions before `position` that wait for their outcome. Their GTIDs are not in
     /// it: they are not done.
     pub prepared: PreparedTransactions,
+    /// Whether the instance that wrote it ends with it, so that nobody who stands by need wait.
+    pub released: bool,
 }
 
 /// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
@@ -76,6 +78,9 @@ struct Fields {
     /// GTIDs are not in `gtid_set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending_xa: Vec<PendingXa>,
+    /// Whether the instance that wrote it ended with it; left out where it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    released: bool,
     /// Commit time of the last transaction at the source, microseconds since the epoch.
     source_ts_us: u64,
     /// When the record was made, microseconds since the epoch; nothing depends on it.
@@ -133,7 +138,7 @@ impl PositionRecord {
         if let Some(gtids) = &mut position.gtid_set {
             *gtids = gtids.minus(&gtids_of(&prepared));
         }
-        Self { generation, seq, position, partial, prepared }
+        Self { generation, seq, position, partial, prepared, released: false }
     }
 
     /// The position with what is prepared counted in: the source need not send it again.
@@ -160,6 +165,7 @@ impl PositionRecord {
             pos: position.file.offset,
             in_txn: self.partial.as_ref().map(InTransaction::from),
             pending_xa: self.prepared.iter().map(PendingXa::from).collect(),
+            released: self.released,
             source_ts_us: position.source_time_us,
             written_ts_us: now_us,
         };
@@ -200,7 +206,8 @@ impl PositionRecord {
         let partial = fields.in_txn.map(PartialTransaction::try_from).transpose()?;
         let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
         let prepared = prepared.collect::<Result<_, _>>()?;
-        Ok(Self { generation: fields.generation, seq: fields.seq, position, partial, prepared })
+        let Fields { generation, seq, released, .. } = fields;
+        Ok(Self { generation, seq, position, partial, prepared, released })
     }
 }
 
@@ -308,6 +315,7 @@ mod tests {
             },
             partial: None,
             prepared: PreparedTransactions::new(),
+            released: false,
         }
     }
 
@@ -324,6 +332,14 @@ mod tests {
         let json = record().to_json("inventory", 1_700_000_000_000_002).unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), GOLDEN);
         assert_eq!(read(GOLDEN).unwrap(), record());
+    }
+
+    #[test]
+    fn the_last_record_of_an_instance_that_ends_says_so() {
+        let released = PositionRecord { released: true, ..record() };
+        let json = String::from_utf8(released.to_json("inventory", 0).unwrap()).unwrap();
+        assert!(json.contains(r#","released":true,"source_ts_us""#), "{json}");
+        assert_eq!(read(&json).unwrap(), released);
     }
 
     #[test]

@@ -218,7 +218,8 @@ mod tests {
             source_time_us: 0,
         };
         let prepared = std::collections::BTreeMap::new();
-        let record = PositionRecord { generation, seq, position, partial: None, prepared };
+        let (partial, released) = (None, false);
+        let record = PositionRecord { generation, seq, position, partial, prepared, released };
         record.to_json("inventory", 0).unwrap()
     }
 

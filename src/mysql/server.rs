@@ -66,8 +66,23 @@ impl Server {
         let purged = server.gtid_set("gtid_purged").await?;
         let current = server.current_position(uuid, gtid_mode == "ON").await?;
         let files = server.binlog_files().await?;
-        server.warn_of_namesakes().await;
         Ok(Self { uuid, current, lower_case_table_names, gtid_mode, purged, files, is_replica })
+    }
+
+    /// A server id that another client uses shows only when the source throws one of the two out,
+    /// so the list of replicas is worth a look. Not being allowed to look is no error.
+    pub async fn warn_of_namesakes(connection: &mut Conn, config: &Config) {
+        let server_id = config.server_id();
+        let mut server = Inquiry::new(connection, config);
+        let rows = server.rows("SHOW REPLICAS").await.unwrap_or_default();
+        if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
+            tracing::warn!(
+                server_id,
+                "the source still sends the binlog to a client with this server id, and will \
+                 stop that now: the last run of this connector, or another client, which needs a \
+                 mysql.server_id of its own"
+            );
+        }
     }
 
     /// Whether every transaction has a GTID.
@@ -166,20 +181,5 @@ impl Inquiry<'_> {
         };
         let files = self.rows(WHAT).await?.iter().map(read).collect::<Option<_>>();
         files.ok_or(MysqlError::Answer { what: WHAT })
-    }
-
-    /// A server id that another client uses shows only when the source throws one of the two out,
-    /// so the list of replicas is worth a look. Not being allowed to look is no error.
-    async fn warn_of_namesakes(&mut self) {
-        let server_id = self.config.server_id();
-        let rows = self.rows("SHOW REPLICAS").await.unwrap_or_default();
-        if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
-            tracing::warn!(
-                server_id,
-                "the source still sends the binlog to a client with this server id, and will \
-                 stop that now: the last run of this connector, or another client, which needs a \
-                 mysql.server_id of its own"
-            );
-        }
     }
 }

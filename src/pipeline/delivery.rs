@@ -19,7 +19,7 @@ use super::{
     protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings, Taken},
 };
 use crate::{
-    commit::{POSITION_KEY, PositionRecord, RecordError},
+    commit::{ALIVE_KEY, POSITION_KEY, PositionRecord, RecordError},
     config::{Config, Envelope},
     decode::{Finished, Rows},
     encode::{Encoder, Message},
@@ -134,6 +134,10 @@ impl Delivery {
                     self.send_position()?;
                     Event::PositionSent
                 }
+                Action::SendSign => {
+                    self.producers.fenced.send(self.state_topic, Some(ALIVE_KEY), None, &[])?;
+                    Event::SignSent
+                }
                 Action::Commit => Event::Committed(self.commit()?),
                 Action::Recycle(doubt) => return Err(self.doubtful(doubt)),
             };
@@ -236,9 +240,15 @@ impl Delivery {
         Ok(())
     }
 
-    /// Commits what is not committed yet, before an end: inside a source transaction what has
-    /// come of it too. But not while a record is held back that may be the last of its source
-    /// transaction: then what is not committed comes again with the next start.
+    /// Shows whoever stands by, every now and then, that this instance works.
+    pub(super) fn show_life(&mut self) -> Result<(), Failure> {
+        self.after(Event::Tick)
+    }
+
+    /// Commits what is not committed yet, before the end of the process, and that it ends: inside
+    /// a source transaction what has come of it too. But not while a record is held back that may
+    /// be the last of its source transaction: then what is not committed comes again with the
+    /// next start.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
         if self.held_back.as_ref().is_some_and(HeldBack::holds_a_record) {
             return Ok(());
@@ -313,7 +323,8 @@ impl Delivery {
         self.show_prepared();
         let position = self.position();
         self.status.committed(position, wall_clock());
-        if let Some(note) = self.protocol.group().map(Group::note).filter(|note| note.parts == 1) {
+        let is_cut = |note: &&PartialTransaction| batch.opened.is_some() && note.parts == 1;
+        if let Some(note) = self.protocol.group().map(Group::note).filter(is_cut) {
             tracing::info!(
                 rows = note.rows_done,
                 "a source transaction is too large for one Kafka transaction and is cut"

@@ -200,6 +200,7 @@ impl Stream {
                 Received::Empty => self.delivery.await_rows()?,
                 Received::Ended(error) => return Err(error.into()),
             }
+            self.delivery.show_life()?;
             if self.shutdown.is_overdue(self.patience) {
                 return Ok(false);
             }

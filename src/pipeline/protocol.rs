@@ -18,7 +18,9 @@
 //!    the last record of its Kafka transaction.
 //! 3. The first commit of an epoch repeats the position that it starts from under a generation of
 //!    its own: an older instance that is fenced sees by it that there is a newer one.
-//! 4. After a commit that could take effect once more, and after any failure, the epoch is over.
+//! 4. Something is sent to the state topic at least every [`SIGN_OF_LIFE_EVERY`] as long as events
+//!    come or are waited for, and the last position before an end in order says that it is that.
+//! 5. After a commit that could take effect once more, and after any failure, the epoch is over.
 //!    Nothing that it knew is used again: the next one reads what Kafka has.
 //!
 //! Without Kafka transactions ([`Guarantee::AtLeastOnce`]) the records are sent outside of the
@@ -30,7 +32,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    commit::PositionRecord,
+    commit::{PositionRecord, SIGN_OF_LIFE_EVERY},
     config::Guarantee,
     model::{position::FilePosition, xa::PreparedTransaction},
     produce::Commit,
@@ -45,10 +47,6 @@ pub(super) use self::{
     event::{Action, Doubt, End, Ending, Event},
     group::{Group, Name, Taken, is_same, nothing_of},
 };
-
-/// A position that moved over nothing to deliver is saved this often: often enough to keep a
-/// restart short and purged binlogs behind, seldom enough to cost nothing.
-const QUIET_COMMIT: Duration = Duration::from_secs(10);
 
 /// An epoch that has taken in all there was after this time works, even without a commit. Longer
 /// than it takes a busy source to send what follows the position.
@@ -127,7 +125,8 @@ pub(super) struct Protocol {
     other_rows: Option<u64>,
     /// Whether what is saved moved since it was committed.
     moved: bool,
-    committed: Instant,
+    /// When something was last sent to the state topic.
+    shown: Instant,
     started: Instant,
     reached: Reached,
 }
@@ -144,7 +143,7 @@ impl Protocol {
             group: None,
             other_rows: None,
             moved: false,
-            committed: now,
+            shown: now,
             started: now,
             reached: Reached::Start,
         }
@@ -181,6 +180,8 @@ impl Protocol {
             Event::Idle { more_comes } => self.idle(now, more_comes),
             Event::Due => self.commit_if(self.batch.opened.is_some()),
             Event::Settling => self.settle(),
+            Event::Tick => self.tick(now),
+            Event::SignSent => Action::Wait,
             Event::Opened => self.opened(now),
             Event::Flushed => self.flushed(now),
             Event::PositionSent => {
@@ -280,9 +281,6 @@ impl Protocol {
         if SILENT_PROGRESS <= now - self.started {
             self.reached = self.reached.max(Reached::Progress);
         }
-        if self.moved && QUIET_COMMIT <= now - self.committed {
-            return self.commit();
-        }
         // Nothing of the stream is in the batch, so nobody waits for it.
         let waits = more_comes && self.batch.rows == self.batch.rows_beside && !self.is_due(now);
         if self.batch.opened.is_none() || waits {
@@ -300,9 +298,29 @@ impl Protocol {
         }
     }
 
+    /// Whoever stands by must see that this instance works, whatever the source does. Between
+    /// Kafka transactions the position shows it, moved or not: inside a source transaction too,
+    /// since what it says is true until that one ends.
+    fn tick(&mut self, now: Instant) -> Action {
+        if now - self.shown < SIGN_OF_LIFE_EVERY {
+            return Action::Wait;
+        }
+        match (self.batch.opened, self.settings.guarantee) {
+            (None, _) => self.commit(),
+            (Some(_), Guarantee::ExactlyOnce) => {
+                self.shown = now;
+                Action::SendSign
+            }
+            // There is no open Kafka transaction, and the rows so far are visible in any case.
+            (Some(_), Guarantee::AtLeastOnce) if self.settings.holds_back => Action::Wait,
+            (Some(_), Guarantee::AtLeastOnce) => self.cut(),
+        }
+    }
+
     fn settle(&mut self) -> Action {
+        self.record.released = true;
         match self.cut() {
-            Action::Wait => self.commit_if(self.moved),
+            Action::Wait => self.commit(),
             action => action,
         }
     }
@@ -365,7 +383,7 @@ impl Protocol {
         }
         self.batch = Batch::default();
         self.moved = false;
-        self.committed = now;
+        self.shown = now;
         self.stage = Stage::Streaming;
         match (commit, self.other_rows) {
             (_, Some(rows)) => Action::Recycle(Doubt::OtherRows(rows)),

@@ -74,6 +74,7 @@ impl Stream {
                 if let Some(outcome) = self.outcome()? {
                     return Ok(outcome);
                 }
+                self.delivery.show_life()?;
                 received = self.queue.receive(IDLE_STEP);
             }
             match received {
@@ -86,6 +87,7 @@ impl Stream {
                             return Ok(outcome);
                         }
                     }
+                    self.delivery.show_life()?;
                     if self.shutdown.is_overdue(self.patience)
                         && let Some(outcome) = self.outcome()?
                     {

@@ -24,3 +24,8 @@ pub fn seed() -> u64 {
 pub fn oracle_tables() -> Option<usize> {
     env::var("TAILWATER_ORACLE_TABLES").ok().and_then(|text| text.parse().ok())
 }
+
+/// How often one instance takes over from another under load: `TAILWATER_TAKEOVERS`.
+pub fn takeovers() -> Option<usize> {
+    env::var("TAILWATER_TAKEOVERS").ok().and_then(|text| text.parse().ok())
+}

@@ -209,5 +209,5 @@ pub(super) fn position(generation: u64, seq: u64) -> PositionRecord {
         source_time_us: 1_700_000_000_000_000,
     };
     let prepared = std::collections::BTreeMap::new();
-    PositionRecord { generation, seq, position, partial: None, prepared }
+    PositionRecord { generation, seq, position, partial: None, prepared, released: false }
 }

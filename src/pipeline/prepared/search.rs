@@ -73,6 +73,7 @@ impl Stream {
     ) -> Result<Found, Failure> {
         let mut found = Found::None;
         loop {
+            self.delivery.show_life()?;
             let batch = match queue.receive(IDLE_STEP) {
                 Received::Batch(batch) => batch,
                 Received::Empty => continue,

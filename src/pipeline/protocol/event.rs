@@ -35,14 +35,19 @@ pub(in crate::pipeline) enum Event<'a> {
     Idle { more_comes: bool },
     /// What is open is to be committed, at a border.
     Due,
-    /// The end: everything so far is to be committed, inside a source transaction too.
+    /// The end of the process: everything so far is to be committed, inside a source transaction
+    /// too, and that it ends.
     Settling,
+    /// Time passes: told after every few events, and often while none come.
+    Tick,
     /// [`Action::Begin`] is done.
     Opened,
     /// [`Action::Flush`] is done: everything sent is stored.
     Flushed,
     /// [`Action::SendPosition`] is done.
     PositionSent,
+    /// [`Action::SendSign`] is done.
+    SignSent,
     /// [`Action::Commit`] is done.
     Committed(Commit),
 }
@@ -81,6 +86,9 @@ pub(in crate::pipeline) enum Action {
     Flush,
     /// Send [`super::Protocol::record`], after everything else that is saved with it.
     SendPosition,
+    /// Send a record to the state topic, into the open Kafka transaction, that says nothing but
+    /// that this instance works.
+    SendSign,
     /// Commit the Kafka transaction.
     Commit,
     /// Throw everything away and start from what Kafka has.

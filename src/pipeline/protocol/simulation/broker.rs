@@ -26,6 +26,8 @@ pub(super) enum Entry {
     /// A row, by its number in the source.
     Row(u32),
     Position(Rc<PositionRecord>),
+    /// A sign of life.
+    Sign,
 }
 
 /// What a client asks for.
@@ -252,6 +254,7 @@ impl Broker {
                 match entry {
                     Entry::Row(row) => self.committing.rows[partition].push(row),
                     Entry::Position(record) => self.committing.positions.push(record),
+                    Entry::Sign => {}
                 }
             }
         }

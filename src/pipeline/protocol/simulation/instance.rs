@@ -207,6 +207,9 @@ impl Instance {
             return self.fail(world, trouble);
         }
         match self.doing {
+            Action::Wait if self.is_between_events() && world.random.is_one_in(4) => {
+                self.after(world, Event::Tick);
+            }
             Action::Wait => self.take_next(world),
             Action::Begin => {
                 if !world.is_lax() && self.client.has_end_on_its_way(&world.network) {
@@ -232,6 +235,10 @@ impl Instance {
                 self.client.send(STATE, Entry::Position(Rc::new(record)));
                 self.after(world, Event::PositionSent);
             }
+            Action::SendSign => {
+                self.client.send(STATE, Entry::Sign);
+                self.after(world, Event::SignSent);
+            }
             Action::Commit if !self.asked => {
                 self.asked = true;
                 self.client.end(true);
@@ -246,6 +253,11 @@ impl Instance {
             Action::Commit => {}
             Action::Recycle(_) => self.fail(world, None),
         }
+    }
+
+    /// Rows that are at hand are passed over and sent in one go.
+    fn is_between_events(&self) -> bool {
+        !matches!(self.next.front(), Some(Next::Pass(_) | Next::Send(_)))
     }
 
     /// The epoch is over.

@@ -1,0 +1,413 @@
+//! Standing by: waiting until the instance that streams falls silent or lets go, then starting.
+//!
+//! Waiting is politeness. An instance that starts fences every other, so whoever starts, when and
+//! how often, each change is delivered once (see `pipeline`). What is decided here is only when
+//! starting is of use:
+//!
+//! - *at once* where nobody has ever streamed, where the last one was this very instance, or when
+//!   it is heard that the one that streams ends. Only when it is heard: a release that was there
+//!   before may be what another instance is acting on;
+//! - else after a *silence*: the state topic's end has not moved for a while, asked for again and
+//!   again and answered each time. Only this instance's monotonic clock counts. Time without an
+//!   answer is no silence: neither an outage of Kafka nor a pause of this process ends in a start.
+//!
+//! # Why two of them do not throw each other out for ever
+//! Who is thrown out waits for a silence or a release next, whatever else it sees. If it had what
+//! was taken from it for longer than a silence, but not for long, it waits for one twice as long,
+//! up to [`PATIENCE_MAX`]. (For less: others had heard the same silence and started with it.
+//! Who lost then waits at least [`PATIENCE_MIN`] before it starts again, so whoever was left over
+//! has had it for that long when it is thrown out in turn.) So where signs of life take long to
+//! come, the patience of those who lose outgrows the time they take; then whoever streams is left
+//! alone. A sign of life that takes longer than [`PATIENCE_MAX`] is a commit that its instance
+//! gives up itself, alone or not.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Progress, Run, Told, panicked, thread_failed};
+use crate::{
+    commit::{Seen, Watch},
+    config::Config,
+    error::{Failure, Verdict},
+    metrics::Metrics,
+    mysql::{self, Server},
+    runtime::{blocking_named, wall_clock},
+    shutdown::Shutdown,
+    status::{State, Status},
+};
+
+/// The silence after which an instance counts as dead, at first. Two of the signs of life that come
+/// every second must be missing: one comes late now and then, and a third would leave too little
+/// of five seconds for the start.
+const PATIENCE_MIN: Duration = Duration::from_millis(2500);
+
+/// The longest silence waited for. Longer than a commit may take before it is given up, a third of
+/// `transaction.timeout.ms`, by default 20 s.
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Who is thrown out within this time after it started may have thrown out one that lived. Who
+/// hears no long silence for this time may be impatient again.
+const CALM: Duration = Duration::from_secs(60);
+
+/// What one answer counts for at most: the time before it may have been a pause of this process.
+const STEP_MAX: Duration = Duration::from_secs(1);
+
+/// The pause after a look that failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What an instance that stands by remembers as long as the process lives.
+pub(super) struct Standby {
+    patience: Duration,
+    /// Whether source and registry have been asked once: what is wrong with the configuration must
+    /// show before it is needed.
+    has_rehearsed: bool,
+    /// Whether another instance took over from this one, and this one has not started since.
+    is_fenced: bool,
+    /// The end of the state topic when this instance last decided to start, and when that was.
+    decided: Option<(i64, Instant)>,
+}
+
+/// Why an instance that stood by starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Nothing was ever committed.
+    First,
+    /// The last position is its own.
+    Own,
+    /// It had decided to start before, and nothing has come since.
+    Still,
+    /// The last instance was heard to say that it ends.
+    Released,
+    /// The last instance is silent.
+    Silent,
+}
+
+/// What was heard since an instance began to listen.
+struct Heard {
+    /// The state topic's end at first.
+    from: i64,
+    /// Its end now.
+    end: i64,
+    /// When that was answered last.
+    answered: Instant,
+    /// For how long it has been the same.
+    silence: Duration,
+    /// Since when no silence was a long one.
+    calm_since: Instant,
+}
+
+impl Default for Standby {
+    fn default() -> Self {
+        Self { patience: PATIENCE_MIN, has_rehearsed: false, is_fenced: false, decided: None }
+    }
+}
+
+/// Waits until it is this instance's turn to start; false if it is asked to stop before. Without
+/// `--standby` it always is.
+pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Failure> {
+    if progress.standby.as_ref().is_some_and(|standby| !standby.has_rehearsed) {
+        tokio::select! {
+            rehearsed = rehearse(run, progress) => rehearsed?,
+            () = run.shutdown.requested() => return Ok(false),
+        }
+    }
+    let Some(standby) = &mut progress.standby else { return Ok(true) };
+    standby.has_rehearsed = true;
+    let mut waiting = Waiting {
+        standby: std::mem::take(standby),
+        own: progress.generation,
+        config: Arc::clone(&run.config),
+        status: run.status.clone(),
+        metrics: Arc::clone(&run.metrics),
+        shutdown: run.shutdown.clone(),
+        told: Told::default(),
+    };
+    let waited = blocking_named("standby", move || {
+        let result = waiting.wait();
+        (waiting.standby, result)
+    });
+    let waited = waited.await.map_err(|error| thread_failed(&error))?;
+    let (standby, result) = waited.ok_or_else(|| panicked("standby"))?;
+    progress.standby = Some(standby);
+    run.metrics.standby.set(0);
+    result
+}
+
+/// Asks source and registry what a start asks them first, and changes nothing.
+async fn rehearse(run: &Run, progress: &Progress) -> Result<(), Failure> {
+    let mut connection = mysql::connect(&run.config.mysql).await?;
+    progress.registry.probe().await?;
+    Server::inspect(&mut connection, &run.config).await?;
+    Ok(())
+}
+
+/// Everything the waiting thread works with.
+struct Waiting {
+    standby: Standby,
+    /// The generation that this instance streamed with last; 0 if it has not.
+    own: u64,
+    config: Arc<Config>,
+    status: Status,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+    told: Told,
+}
+
+impl Waiting {
+    fn wait(&mut self) -> Result<bool, Failure> {
+        let mut watch = None;
+        let mut heard = None;
+        while !self.shutdown.is_requested() {
+            let seen = match self.look(&mut watch) {
+                Ok(seen) => seen,
+                Err(failure) => {
+                    // What was silent before says nothing: nobody could be heard.
+                    (watch, heard) = (None, None);
+                    self.trouble(failure)?;
+                    continue;
+                }
+            };
+            let now = Instant::now();
+            let heard = heard.get_or_insert_with(|| Heard::from(seen.end, now));
+            heard.hear(seen.end, now);
+            if let Some(cause) = self.standby.decide(&seen, self.own, heard) {
+                self.start(cause, &seen, heard.silence);
+                return Ok(true);
+            }
+            if heard.is_calm() {
+                self.standby.patience = PATIENCE_MIN;
+            }
+            self.stand_by(&seen);
+        }
+        Ok(false)
+    }
+
+    fn look(&self, watch: &mut Option<Watch>) -> Result<Seen, Failure> {
+        let watch = match watch {
+            Some(watch) => watch,
+            None => watch.insert(Watch::new(&self.config)?),
+        };
+        Ok(watch.look()?)
+    }
+
+    /// Shows that it waits and for whom.
+    fn stand_by(&mut self, seen: &Seen) {
+        self.told = Told::default();
+        if self.metrics.standby.set(1) == 0 {
+            let generation = seen.position.map(|position| position.generation);
+            tracing::info!(generation, "standing by: another instance streams");
+            // What was true while this one streamed.
+            self.metrics.source_lag_seconds.set(0.0);
+            self.metrics.queue_bytes.set(0);
+        }
+        self.status.enter(State::Standby, wall_clock());
+    }
+
+    /// Shows what is wrong and goes on, if it may get better.
+    fn trouble(&mut self, failure: Failure) -> Result<(), Failure> {
+        if failure.verdict != Verdict::Recycle {
+            return Err(failure);
+        }
+        self.metrics.standby.set(0);
+        self.status.fail(State::Waiting, &failure, wall_clock());
+        self.told.tell(&failure);
+        std::thread::sleep(PAUSE);
+        Ok(())
+    }
+
+    fn start(&mut self, cause: Cause, seen: &Seen, silent: Duration) {
+        self.standby.start(cause, seen.end);
+        self.status.enter(State::Starting, wall_clock());
+        let generation = seen.position.map(|position| position.generation);
+        match cause {
+            Cause::First | Cause::Own | Cause::Still => return,
+            Cause::Released => tracing::info!(generation, "taking over: the last instance let go"),
+            Cause::Silent => {
+                let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(generation, silent_ms, "taking over: the last instance is silent");
+            }
+        }
+        self.metrics.takeovers.inc();
+    }
+}
+
+impl Standby {
+    /// Another instance has taken over from this one.
+    pub(super) fn fenced(&mut self) {
+        self.fenced_after(self.decided.map(|(_, at)| at.elapsed()));
+        let patience_ms = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(patience_ms, "another instance has taken over; this one stands by");
+    }
+
+    /// The same, so long after this one decided to start.
+    fn fenced_after(&mut self, held: Option<Duration>) {
+        self.is_fenced = true;
+        self.patience = match held {
+            Some(held) if held < PATIENCE_MIN => self.patience,
+            Some(held) if held < CALM => self.patience.saturating_mul(2).min(PATIENCE_MAX),
+            _ => PATIENCE_MIN,
+        };
+    }
+
+    /// Why it is this instance's turn, if it is.
+    fn decide(&self, seen: &Seen, own: u64, heard: &Heard) -> Option<Cause> {
+        if seen.released_at().is_some_and(|offset| heard.from <= offset) {
+            return Some(Cause::Released);
+        }
+        if self.patience <= heard.silence {
+            return Some(Cause::Silent);
+        }
+        if self.is_fenced {
+            return None;
+        }
+        if seen.end == 0 {
+            return Some(Cause::First);
+        }
+        let is_own = |generation| 0 < own && generation == own;
+        if seen.position.is_some_and(|position| is_own(position.generation)) {
+            return Some(Cause::Own);
+        }
+        let (decided_at, _) = self.decided?;
+        seen.last_record.is_none_or(|last| last < decided_at).then_some(Cause::Still)
+    }
+
+    fn start(&mut self, cause: Cause, end: i64) {
+        self.is_fenced = false;
+        // Who goes on has what it has for as long as before.
+        if cause != Cause::Own {
+            self.decided = Some((end, Instant::now()));
+        }
+    }
+}
+
+impl Heard {
+    fn from(end: i64, now: Instant) -> Self {
+        Self { from: end, end, answered: now, silence: Duration::ZERO, calm_since: now }
+    }
+
+    /// Takes in an answer.
+    fn hear(&mut self, end: i64, now: Instant) {
+        let step = now.saturating_duration_since(self.answered).min(STEP_MAX);
+        self.silence = if end == self.end { self.silence + step } else { Duration::ZERO };
+        self.answered = now;
+        self.end = end;
+        if PATIENCE_MIN <= self.silence * 2 {
+            self.calm_since = now;
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        CALM <= self.answered.saturating_duration_since(self.calm_since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Cause, Heard, PATIENCE_MAX, PATIENCE_MIN, STEP_MAX, Standby};
+    use crate::commit::{Seen, SeenPosition};
+
+    const MOMENT: Duration = Duration::from_millis(200);
+
+    /// The state topic with one position and the marker behind it.
+    fn seen(offset: i64, generation: u64, released: bool) -> Seen {
+        Seen {
+            end: offset + 2,
+            last_record: Some(offset),
+            position: Some(SeenPosition { offset, generation, released }),
+        }
+    }
+
+    /// Has listened from this end on, and heard nothing for so long.
+    fn heard(from: i64, silence: Duration) -> Heard {
+        Heard { silence, ..Heard::from(from, Instant::now()) }
+    }
+
+    #[test]
+    fn it_starts_at_once_only_where_nobody_can_be_at_work() {
+        let standby = Standby::default();
+        let decide = |seen, own| standby.decide(&seen, own, &heard(5, MOMENT));
+        assert_eq!(decide(Seen::default(), 0), Some(Cause::First));
+        assert_eq!(decide(seen(7, 3, true), 0), Some(Cause::Released));
+        assert_eq!(decide(seen(7, 3, false), 3), Some(Cause::Own));
+        assert_eq!(decide(seen(7, 3, false), 2), None);
+        let unreadable = Seen { position: None, ..seen(7, 3, false) };
+        assert_eq!(decide(unreadable, 0), None);
+        // A release from before it listened may be another one's.
+        assert_eq!(decide(seen(3, 3, true), 0), None);
+        let silent = heard(5, PATIENCE_MIN);
+        assert_eq!(standby.decide(&seen(3, 3, true), 0, &silent), Some(Cause::Silent));
+    }
+
+    #[test]
+    fn a_start_that_failed_is_repeated_until_somebody_shows_life() {
+        // GIVEN one that decided to start and could not
+        let mut standby = Standby::default();
+        standby.start(Cause::Silent, 9);
+        let decide = |seen| standby.decide(&seen, 0, &heard(9, MOMENT));
+        // THEN it need not wait again, unless something has come since
+        assert_eq!(decide(seen(7, 3, false)), Some(Cause::Still));
+        assert_eq!(decide(Seen { end: 10, ..seen(7, 3, false) }), Some(Cause::Still));
+        assert_eq!(decide(seen(9, 4, false)), None);
+    }
+
+    #[test]
+    fn who_is_fenced_waits_whatever_it_saw_before() {
+        // GIVEN two that started at once
+        let mut standby = Standby::default();
+        standby.start(Cause::Released, 9);
+        standby.fenced_after(Some(MOMENT));
+        let decide = |seen, own| standby.decide(&seen, own, &heard(9, MOMENT));
+        // THEN the one that was fenced leaves it to the other
+        assert_eq!(decide(seen(7, 3, true), 4), None);
+        assert_eq!(decide(seen(7, 4, false), 4), None);
+        assert_eq!(decide(Seen::default(), 0), None);
+        // AND takes it up when that one lets go too
+        assert_eq!(decide(seen(9, 4, true), 3), Some(Cause::Released));
+    }
+
+    #[test]
+    fn the_patience_of_who_loses_what_it_had_doubles_up_to_a_limit() {
+        let mut standby = Standby::default();
+        for _ in 0..4 {
+            let before = standby.patience;
+            standby.fenced_after(Some(PATIENCE_MIN));
+            assert_eq!(standby.patience, before * 2);
+            // Lost to one that had heard the same silence.
+            standby.fenced_after(Some(MOMENT));
+            assert_eq!(standby.patience, before * 2);
+        }
+        for _ in 0..9 {
+            standby.fenced_after(Some(PATIENCE_MIN));
+        }
+        assert_eq!(standby.patience, PATIENCE_MAX);
+        standby.fenced_after(Some(Duration::from_hours(1)));
+        assert_eq!(standby.patience, PATIENCE_MIN);
+    }
+
+    #[test]
+    fn silence_is_time_in_which_answers_came_and_the_end_stood_still() {
+        let mut now = Instant::now();
+        let mut heard = Heard::from(5, now);
+        let mut hear = |end, after| {
+            now += after;
+            heard.hear(end, now);
+            (heard.silence, heard.is_calm())
+        };
+        assert_eq!(hear(5, MOMENT), (MOMENT, false));
+        assert_eq!(hear(5, MOMENT), (2 * MOMENT, false));
+        assert_eq!(hear(6, MOMENT), (Duration::ZERO, false));
+        // A pause of this process counts for a moment, not for its length.
+        assert_eq!(hear(6, Duration::from_hours(1)).0, STEP_MAX);
+        // It is calm when no silence was a long one for a while.
+        assert_eq!(hear(6, STEP_MAX), (2 * STEP_MAX, false));
+        for end in 7..67 {
+            assert!(!hear(end, Duration::from_millis(999)).1);
+        }
+        assert!(hear(70, MOMENT).1);
+    }
+}

@@ -28,8 +28,8 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
-    commit::{self, Loaded, PositionRecord, TableRecord},
-    config::{self, Config, SnapshotMode},
+    commit::{self, CommitError, Loaded, PositionRecord, TableRecord},
+    config::{self, Config, SnapshotMode, TopicChangePolicy},
     decode::{self, Decoder, JsonText},
     encode::Registry,
     error::{Failure, Verdict},
@@ -40,7 +40,6 @@ use crate::{
         table::TableName,
     },
     mysql::{self, Continuity, Dump, Server},
-    orders::Orders,
     produce::{self, Producer, TopicId},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
@@ -100,8 +99,6 @@ pub struct Run {
     pub standby: bool,
     /// The stop signal.
     pub shutdown: Shutdown,
-    /// Asked by people.
-    pub orders: Orders,
     /// Shown to people.
     pub status: Status,
     /// Counted for people.
@@ -124,6 +121,8 @@ struct Progress {
     target: Option<Position>,
     /// The generation of the last epoch that loaded a position.
     generation: u64,
+    /// The newest generation of a position that was loaded or committed; 0 before.
+    seen: u64,
     pauses: ExponentialBackoff,
     /// When an epoch that had delivered something ended, or the run began.
     delivered: Instant,
@@ -147,6 +146,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         registry: Arc::new(Registry::new(&run.config.schema_registry)?),
         target: None,
         generation: 0,
+        seen: 0,
         pauses: pauses(),
         delivered: Instant::now(),
         told: Told::default(),
@@ -272,15 +272,15 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let Prepared { mut fenced, dump, server, position, tables } = prepared;
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let waker = sender.waker();
-    let settings = snapshot::Settings {
-        config: Arc::clone(&run.config),
-        metrics: Arc::clone(&run.metrics),
-        decode_text: decode::decode_text,
-        wake: Box::new(move || waker.wake()),
-        reads_all: run.config.snapshot.mode != SnapshotMode::Never,
-        retention: server.binlog_retention,
-    };
-    let snapshot = Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots));
+    let snapshot = tables.map(|tables| {
+        let settings = snapshot::Settings {
+            config: Arc::clone(&run.config),
+            metrics: Arc::clone(&run.metrics),
+            decode_text: decode::decode_text,
+            wake: Box::new(move || waker.wake()),
+        };
+        Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots))
+    });
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
     let captures = captures(&run.config, Arc::clone(&progress.helpers_told));
@@ -305,7 +305,10 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
             run,
             Producers::new(fenced.producer, &run.config, &run.shutdown)?,
             fenced.state_topic,
-            PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position),
+            PositionRecord {
+                state_topic: fenced.state_topic_id,
+                ..PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position)
+            },
             Plans::new(
                 Arc::clone(&run.config),
                 Arc::clone(&progress.registry),
@@ -320,8 +323,11 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     reader.abort();
     let ended = ended.map_err(|error| thread_failed(&error))?;
     let Some(ended) = ended else { return Err(panicked("pipeline")) };
-    let Ended { result, has_delivered, rolled_back } = ended;
+    let Ended { result, has_committed, has_delivered, rolled_back } = ended;
     progress.rolled_back = rolled_back;
+    if has_committed {
+        progress.seen = progress.generation;
+    }
     if has_delivered {
         progress.has_delivered();
     }
@@ -355,14 +361,15 @@ struct Prepared {
     dump: Dump,
     server: Server,
     position: Position,
-    /// The captured tables that exist; none if none is to be read.
-    tables: Vec<Listed>,
+    /// The captured tables that exist; `None` if their rows are not wanted.
+    tables: Option<Vec<Listed>>,
 }
 
 /// A producer that no older one can disturb, and what the last one left.
 struct Fenced {
     producer: Producer,
     state_topic: TopicId,
+    state_topic_id: Option<String>,
     saved: Option<PositionRecord>,
     /// How far each table's snapshot is, by the table's name.
     snapshots: BTreeMap<String, ProgressRecord>,
@@ -376,11 +383,14 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     progress.registry.probe().await?;
     let fencing = {
         let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
-        blocking_named("fencing", move || fence(&config, &shutdown))
+        let seen = progress.seen;
+        blocking_named("fencing", move || fence(&config, &shutdown, seen))
     };
     let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
     let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;
-    progress.generation = fenced.saved.as_ref().map_or(0, |saved| saved.generation) + 1;
+    let loaded = fenced.saved.as_ref().map_or(0, |saved| saved.generation);
+    progress.seen = progress.seen.max(loaded);
+    progress.generation = loaded + 1;
     // Asked after the position was loaded: a position cannot be ahead of what is asked later.
     let server = Server::inspect(&mut connection, config).await?;
     if !run.standby {
@@ -399,23 +409,30 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         server.current.clone()
     };
     // Listed after the position: a table that is missing here is created in the stream.
-    let asked_for = || fenced.snapshots.values().any(|record| !record.done);
-    let tables = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
-        let filter = Filter::new(&config.capture);
-        snapshot::list(&mut connection, config, |table| filter.captures(table)).await?
-    } else {
-        Vec::new()
+    let tables = match config.snapshot.mode {
+        SnapshotMode::Never => None,
+        SnapshotMode::Initial | SnapshotMode::InitialOnly => {
+            let filter = Filter::new(&config.capture);
+            let captures = |table: &TableName| filter.captures(table);
+            Some(snapshot::list(&mut connection, config, captures).await?)
+        }
     };
     let dump = Dump::open(connection, config, &position).await?;
     Ok(Prepared { fenced, dump, server, position, tables })
 }
 
 /// Makes the one producer that may commit, then reads the position: in this order.
-fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
+fn fence(config: &Config, shutdown: &Shutdown, seen: u64) -> Result<Fenced, Failure> {
     let transactional_id = config.transactional_id();
     let mut producer = Producer::new(&config.kafka, &transactional_id, shutdown.clone())?;
     let name = config.state_topic();
-    let state_topic = producer.topic(&name, &commit::topic_settings(&config.kafka))?;
+    let state_topic = if 0 < seen {
+        let deleted = || CommitError::Deleted { topic: name.clone() };
+        producer.existing_topic(&name)?.ok_or_else(deleted)?
+    } else {
+        producer.topic(&name, &commit::topic_settings(&config.kafka))?
+    };
+    producer.pin(state_topic, commit::PARTITION);
     if let Some(facts) = producer.topic_facts(state_topic) {
         commit::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
     }
@@ -423,12 +440,22 @@ fn fence(config: &Config, shutdown: &Shutdown) -> Result<Fenced, Failure> {
     let written = producer.watermarks(&name, 0)?;
     let Loaded { position: saved, snapshots, tables } =
         commit::load(config, written, LOAD_PATIENCE, shutdown)?;
+    let log = producer.topic_logs(&[&name])?.remove(&name);
+    let state_topic_id = log.and_then(|log| log.id);
+    match commit::check_found(&name, saved.as_ref(), seen, state_topic_id.as_deref()) {
+        Err(error @ CommitError::Recreated { .. })
+            if config.kafka.topic_change == TopicChangePolicy::Accept =>
+        {
+            tracing::warn!("as kafka.topic_change allows: {error}");
+        }
+        found => found?,
+    }
     let record = |(table, json): (String, Vec<u8>)| {
         let record = ProgressRecord::from_json(&json, &table)?;
         Ok::<_, Failure>((table, record))
     };
     let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(Fenced { producer, state_topic, saved, snapshots, tables })
+    Ok(Fenced { producer, state_topic, state_topic_id, saved, snapshots, tables })
 }
 
 /// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it

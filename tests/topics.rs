@@ -13,6 +13,8 @@ use testkit::{LIMIT, Result, raw_records, topics, wait_for};
 
 use crate::setup::{Setup, operations, private_kafka};
 
+mod state;
+
 const TABLE: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, text VARCHAR(99))";
 
 /// Whoever changes topics by hand.
@@ -27,11 +29,8 @@ impl Admin {
         let address = setup.address.clone();
         let client =
             ClientConfig::new().set("bootstrap.servers", &address.kafka_bootstrap).create()?;
-        Ok(Self {
-            client,
-            runtime: tokio::runtime::Builder::new_current_thread().build()?,
-            address,
-        })
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        Ok(Self { client, runtime, address })
     }
 
     fn delete(&self, topic: &str) -> Result<()> {
@@ -42,8 +41,8 @@ impl Admin {
         })
     }
 
-    fn create(&self, topic: &str, config: &[(&str, &str)]) -> Result<()> {
-        let mut new = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+    fn create(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         for (key, value) in config {
             new = new.set(key, value);
         }
@@ -108,7 +107,7 @@ fn a_topic_that_was_created_anew_halts() -> Result<()> {
     // WHEN it is deleted and created anew
     let topic = setup.topic("items");
     admin.delete(&topic)?;
-    admin.create(&topic, &[])?;
+    admin.create(&topic, 1, &[])?;
     // THEN the next start does not wait for a row to say so
     halts_until_accepted(&mut setup, "reason: topic_recreated", "was deleted and created anew")?;
     assert_eq!(operations(&setup.records("items")?), ["c"]);
@@ -151,7 +150,7 @@ fn a_topic_that_is_created_anew_under_a_running_connector_is_noticed_at_its_end(
     consumer.take(2)?;
     let (admin, topic) = (Admin::of(&setup)?, setup.topic("items"));
     admin.delete(&topic)?;
-    admin.create(&topic, &[])?;
+    admin.create(&topic, 1, &[])?;
     setup.database.execute("INSERT INTO items VALUES (3, 'third')")?;
     // Whether the row went there or the end of its topic ended an epoch before.
     connector.terminate()?;
@@ -176,8 +175,9 @@ fn added_partitions_halt() -> Result<()> {
 
 #[test]
 fn a_topic_that_lost_its_newest_records_halts() -> Result<()> {
-    // GIVEN a broker that has two rows in two batches
-    let mut kafka = private_kafka(&[])?;
+    // GIVEN a broker that has two rows in two batches, and may come back soon after its death
+    let soon = ["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
+    let mut kafka = private_kafka(&soon)?;
     let mut address = StackAddress::from_environment()?;
     address.kafka_bootstrap = kafka.bootstrap();
     let server = testkit::ServerAddress::from(&address);

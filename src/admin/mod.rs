@@ -1,13 +1,11 @@
-//! HTTP for machines and people: what is watched is open to whoever reaches the address, what
-//! changes something needs a token or this machine (`access`).
+//! HTTP for machines and people who watch: everything here is read only.
 //!
 //! | path | answers |
 //! |---|---|
 //! | `/health/live` | 200 while the process works, halted or not: restarting would not help |
 //! | `/health/ready` | 200 while changes flow or it stands by, 503 with the reason otherwise |
 //! | `/metrics` | Prometheus text |
-//! | `/status` | JSON: state, failure, position, tables that are read |
-//! | `POST /snapshot` | reads tables again; `/snapshot/pause`, `/resume`, `/cancel` |
+//! | `/status` | JSON: state, failure, position |
 
 use std::sync::Arc;
 
@@ -21,30 +19,17 @@ use axum::{
 use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use self::{access::Access, snapshot::TableAnswer};
 use crate::{
-    config::{Admin, Config},
+    config::Admin,
     error::{Failure, Verdict},
     metrics::Metrics,
-    orders::Orders,
     runtime::spawn_named,
     status::{Snapshot, Status},
 };
 
-mod access;
-pub mod client;
 mod clock;
-mod server;
-mod snapshot;
 
-/// What a request is refused with.
-#[derive(Debug)]
-struct Refused {
-    status: StatusCode,
-    message: String,
-}
-
-/// What the handlers show, and what they need to do what is asked.
+/// What the handlers show.
 #[derive(Clone)]
 pub struct Shown {
     /// The connector's name.
@@ -53,17 +38,6 @@ pub struct Shown {
     pub status: Status,
     /// What it counts.
     pub metrics: Arc<Metrics>,
-    /// What it is asked to do.
-    pub orders: Orders,
-    access: Access,
-}
-
-impl Shown {
-    /// What a connector shows of itself and lets people ask for.
-    pub fn new(config: &Config, status: Status, metrics: Arc<Metrics>, orders: Orders) -> Self {
-        let access = Access::new(&config.admin);
-        Self { name: config.name.clone(), status, metrics, orders, access }
-    }
 }
 
 /// The server; dropping it ends it.
@@ -83,14 +57,16 @@ pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure>
         Failure::new(Verdict::Config, "admin_listen", format!("cannot listen: {error}"))
     })?;
     if !address.ip().is_loopback() {
-        tracing::warn!(
-            %address,
-            "the admin address is open to other hosts: they can read metrics and status; what \
-             changes something needs admin.token"
-        );
+        tracing::warn!(%address, "the admin address is open to other hosts; it answers read-only");
     }
     tracing::info!(%address, "admin listening");
-    Ok(AdminServer(spawn_named("admin", server::serve(listener, router(shown)))))
+    let task = spawn_named("admin", async move {
+        // Axum's server ends only with its task.
+        if let Err(error) = axum::serve(listener, router(shown)).await {
+            tracing::error!(%error, "the admin server ended");
+        }
+    });
+    Ok(AdminServer(task))
 }
 
 impl Drop for AdminServer {
@@ -105,7 +81,6 @@ fn router(shown: Shown) -> Router {
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .merge(snapshot::routes())
         .with_state(shown)
 }
 
@@ -144,7 +119,6 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
                 .then(|| clock::iso_8601_us(position.source_time_us)),
             committed: snapshot.committed.map(clock::iso_8601),
         }),
-        tables: snapshot.tables.into_iter().map(TableAnswer::from).collect(),
         lag_seconds: shown.metrics.source_lag_seconds.get(),
     })
 }
@@ -157,8 +131,6 @@ struct StatusAnswer {
     since: Option<String>,
     failure: Option<FailureAnswer>,
     position: Option<PositionAnswer>,
-    /// The tables whose rows are read beside the stream, and the last that were.
-    tables: Vec<TableAnswer>,
     lag_seconds: f64,
 }
 

@@ -16,8 +16,8 @@ use rdkafka::{
 use super::error::CommitError;
 use crate::{config::Config, runtime};
 
-/// The state topic's one partition.
-pub(super) const PARTITION: i32 = 0;
+/// The state topic's one partition, which all records go to even if somebody adds another.
+pub const PARTITION: i32 = 0;
 
 /// Set for every client, after the user's properties.
 const SETTINGS: &[(&str, &str)] = &[

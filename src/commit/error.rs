@@ -28,11 +28,39 @@ pub enum CommitError {
         /// What is wrong with it.
         problem: RecordError,
     },
-    /// Records of this connector, and no position among them.
-    #[error("the state topic {topic} has records of this connector, but no position")]
+    /// The topic of a connector that has run, and no position in it.
+    #[error("the state topic {topic} of a connector that has run has no position")]
     PositionMissing {
         /// The state topic.
         topic: String,
+    },
+    /// A state topic that this process has used, and that is there no more.
+    #[error("the state topic {topic} was deleted while the connector ran")]
+    Deleted {
+        /// The state topic.
+        topic: String,
+    },
+    /// Another topic than the one that the position was written to first.
+    #[error(
+        "the state topic {topic} was deleted and created anew: what stood in it beside the \
+         position is gone"
+    )]
+    Recreated {
+        /// The state topic.
+        topic: String,
+    },
+    /// A position older than one that this process has seen.
+    #[error(
+        "the position in {topic} went back: it has generation {found}, and generation {seen} was \
+         there"
+    )]
+    WentBack {
+        /// The state topic.
+        topic: String,
+        /// The generation that is there.
+        found: u64,
+        /// The newest one that was.
+        seen: u64,
     },
     /// A transaction of somebody else is open on the state topic.
     #[error(
@@ -103,9 +131,12 @@ impl CommitError {
     /// What to do about it.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Topic { .. } | Self::Record { .. } | Self::PositionMissing { .. } => {
-                Verdict::Halt
-            }
+            Self::Topic { .. }
+            | Self::Record { .. }
+            | Self::PositionMissing { .. }
+            | Self::Deleted { .. }
+            | Self::Recreated { .. }
+            | Self::WentBack { .. } => Verdict::Halt,
             Self::Kafka { problem, .. } => match problem.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Verdict::Halt,
                 Some(RDKafkaErrorCode::Authentication) => Verdict::Config,
@@ -127,6 +158,9 @@ impl CommitError {
             }
             Self::Record { .. } => "position_unreadable",
             Self::PositionMissing { .. } => "position_missing",
+            Self::Deleted { .. } => "state_topic_missing",
+            Self::Recreated { .. } => "state_topic_recreated",
+            Self::WentBack { .. } => "position_went_back",
             Self::OpenTransaction { .. } => "state_topic_transaction_open",
             Self::Secret { .. } => "kafka_properties_invalid",
             Self::Kafka { .. } if self.verdict() == Verdict::Halt => "kafka_access_denied",
@@ -149,9 +183,22 @@ impl CommitError {
             Self::Record { topic, .. } => {
                 format!("Nothing but Tailwater may write to {topic}; find out what did.")
             }
-            Self::PositionMissing { topic } => format!(
-                "Somebody removed the position from {topic}; nobody can tell where to go on. To \
-                 start over, delete {topic}."
+            Self::Recreated { .. } => {
+                "How far each table was read and how its records looked is lost: set \
+                 kafka.topic_change = \"accept\", start, and take it out again. Keys are not \
+                 compared with those from before then, and rows that exist are read again if \
+                 snapshot.mode says so."
+                    .to_owned()
+            }
+            Self::PositionMissing { topic } | Self::WentBack { topic, .. } => format!(
+                "Somebody removed the position from {topic}; nobody can tell where to go on. \
+                 Restore it, or delete {topic} to start over: what changed at the source since \
+                 the last position is not delivered then."
+            ),
+            Self::Deleted { topic } => format!(
+                "Restore {topic} with its records, or start without it: the source is read from \
+                 its current position on then, and what changed since the last one is not \
+                 delivered."
             ),
             Self::OpenTransaction { topic, .. } => format!(
                 "Nothing but Tailwater may write to {topic}; it is tried again until the broker \

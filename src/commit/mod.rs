@@ -21,12 +21,14 @@ mod state_topic;
 mod table_record;
 mod watch;
 
+pub use client::PARTITION;
 pub use error::{CommitError, RecordError};
 #[cfg(feature = "json-schema")]
 pub use record::position_schema;
 pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
 pub use state_topic::{
-    Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_topic, load, topic_settings,
+    Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_found, check_topic, load,
+    topic_settings,
 };
 pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]

@@ -41,6 +41,8 @@ pub struct PositionRecord {
     pub prepared: PreparedTransactions,
     /// Whether the instance that wrote it ends with it, so that nobody who stands by need wait.
     pub released: bool,
+    /// The id of the state topic; `None` before Kafka 2.8.
+    pub state_topic: Option<String>,
 }
 
 /// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
@@ -78,6 +80,9 @@ struct Fields {
     /// GTIDs are not in `gtid_set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending_xa: Vec<PendingXa>,
+    /// The id of the topic that this stands in; without it brokers give none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state_topic_id: Option<String>,
     /// Whether the instance that wrote it ended with it; left out where it goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     released: bool,
@@ -134,11 +139,12 @@ impl PositionRecord {
             Some(saved) => (saved.seq, saved.partial.clone(), saved.prepared.clone()),
             None => (0, None, PreparedTransactions::new()),
         };
+        let state_topic = saved.and_then(|saved| saved.state_topic.clone());
         let mut position = accounted_for;
         if let Some(gtids) = &mut position.gtid_set {
             *gtids = gtids.minus(&gtids_of(&prepared));
         }
-        Self { generation, seq, position, partial, prepared, released: false }
+        Self { generation, seq, position, partial, prepared, released: false, state_topic }
     }
 
     /// The position with what is prepared counted in: the source need not send it again.
@@ -166,6 +172,7 @@ impl PositionRecord {
             in_txn: self.partial.as_ref().map(InTransaction::from),
             pending_xa: self.prepared.iter().map(PendingXa::from).collect(),
             released: self.released,
+            state_topic_id: self.state_topic.clone(),
             source_ts_us: position.source_time_us,
             written_ts_us: now_us,
         };
@@ -206,8 +213,8 @@ impl PositionRecord {
         let partial = fields.in_txn.map(PartialTransaction::try_from).transpose()?;
         let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
         let prepared = prepared.collect::<Result<_, _>>()?;
-        let Fields { generation, seq, released, .. } = fields;
-        Ok(Self { generation, seq, position, partial, prepared, released })
+        let Fields { generation, seq, released, state_topic_id: state_topic, .. } = fields;
+        Ok(Self { generation, seq, position, partial, prepared, released, state_topic })
     }
 }
 
@@ -297,7 +304,8 @@ mod tests {
         r#"{"v":1,"connector":"inventory","generation":3,"seq":17,"flavor":"mysql","#,
         r#""server_uuid":"3e11fa47-71ca-11e1-9e33-c80aa9429562","#,
         r#""gtid_set":"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:8:blue:1-2","#,
-        r#""file":"binlog.000002","pos":4294967300,"source_ts_us":1700000000000001,"#,
+        r#""file":"binlog.000002","pos":4294967300,"state_topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","#,
+        r#""source_ts_us":1700000000000001,"#,
         r#""written_ts_us":1700000000000002}"#
     );
 
@@ -316,6 +324,7 @@ mod tests {
             partial: None,
             prepared: PreparedTransactions::new(),
             released: false,
+            state_topic: Some("AAAAAAAAAAAAAAAAAAAAAQ".to_owned()),
         }
     }
 

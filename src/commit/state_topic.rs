@@ -71,6 +71,30 @@ pub fn check_topic(
     }
 }
 
+/// Refuses a position, or that there is none, that cannot be what was saved last. `seen` is the
+/// generation of the newest position that this process has loaded or committed, 0 before: a state
+/// topic without a position is a first start only as far as a new process can tell. `id` is the
+/// topic's, which the position knows too, since a topic that was created anew has lost what stood
+/// beside it.
+pub fn check_found(
+    topic: &str,
+    found: Option<&PositionRecord>,
+    seen: u64,
+    id: Option<&str>,
+) -> Result<(), CommitError> {
+    let topic = topic.to_owned();
+    match found {
+        None if 0 < seen => Err(CommitError::PositionMissing { topic }),
+        Some(&PositionRecord { generation: found, .. }) if found < seen => {
+            Err(CommitError::WentBack { topic, found, seen })
+        }
+        Some(PositionRecord { state_topic: Some(was), .. }) if id.is_some_and(|id| id != was) => {
+            Err(CommitError::Recreated { topic })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What was saved.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -204,23 +228,35 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, check_topic};
+    use std::collections::BTreeMap;
+
+    use super::{Found, check_found, check_topic};
     use crate::{
         commit::{PositionRecord, error::RecordError},
+        error::Failure,
         model::position::{FilePosition, Position},
     };
 
-    fn json(generation: u64, seq: u64) -> Vec<u8> {
+    fn record(generation: u64, seq: u64) -> PositionRecord {
         let position = Position {
             server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
             gtid_set: None,
             file: FilePosition { file: "binlog.000001".into(), offset: 4 },
             source_time_us: 0,
         };
-        let prepared = std::collections::BTreeMap::new();
-        let (partial, released) = (None, false);
-        let record = PositionRecord { generation, seq, position, partial, prepared, released };
-        record.to_json("inventory", 0).unwrap()
+        PositionRecord {
+            generation,
+            seq,
+            position,
+            partial: None,
+            prepared: BTreeMap::new(),
+            released: false,
+            state_topic: Some("id".to_owned()),
+        }
+    }
+
+    fn json(generation: u64, seq: u64) -> Vec<u8> {
+        record(generation, seq).to_json("inventory", 0).unwrap()
     }
 
     fn add(found: &mut Found, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {
@@ -259,5 +295,32 @@ mod tests {
         for (partitions, policy) in [(2, "compact"), (1, "delete"), (1, "compact,delete")] {
             assert!(check_topic("t", partitions, Some(policy)).is_err(), "{partitions} {policy}");
         }
+    }
+
+    #[test]
+    fn a_position_that_was_seen_must_be_there_as_new_as_it_was() {
+        let reason = |found: Option<u64>, seen| {
+            let found = found.map(|generation| record(generation, 7));
+            let checked = check_found("t", found.as_ref(), seen, Some("id"));
+            checked.err().map(|error| Failure::from(error).reason)
+        };
+        assert_eq!(reason(None, 0), None);
+        assert_eq!(reason(None, 1), Some("position_missing"));
+        assert_eq!(reason(Some(3), 0), None);
+        // Another instance was there in between.
+        assert_eq!(reason(Some(3), 2), None);
+        assert_eq!(reason(Some(3), 4), Some("position_went_back"));
+    }
+
+    #[test]
+    fn a_position_must_stand_in_the_topic_that_it_knows() {
+        let mut found = record(3, 7);
+        assert!(check_found("t", Some(&found), 3, Some("id")).is_ok());
+        let refused = check_found("t", Some(&found), 3, Some("another")).unwrap_err();
+        assert_eq!(Failure::from(refused).reason, "state_topic_recreated");
+        // Brokers that give no ids, and positions from before they did.
+        assert!(check_found("t", Some(&found), 3, None).is_ok());
+        found.state_topic = None;
+        assert!(check_found("t", Some(&found), 3, Some("id")).is_ok());
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 mod chunks;
-mod orders;
 mod parts;
 mod producers;
 mod rolled_back;
@@ -33,7 +32,6 @@ use crate::{
         position::{FilePosition, PartialTransaction, Position},
         value::RowImages,
     },
-    orders::Orders,
     produce::{Commit, ProduceError, Producer, TopicId},
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
@@ -53,18 +51,15 @@ pub(super) struct Delivery {
     plans: Plans,
     /// In the envelope whose records tell of the end of a source transaction.
     held_back: Option<HeldBack>,
-    /// The rows that exist already.
-    snapshot: Snapshot,
-    /// What people ask for.
-    orders: Orders,
-    /// When `/status` was last told how far the tables are.
-    shown: Instant,
+    /// The rows that exist already; `None` if none are wanted.
+    snapshot: Option<Snapshot>,
     /// The identity of the row that is being read.
     identity: Vec<u8>,
     /// When XA transactions that wait for long were told.
     told_prepared: Option<Instant>,
     /// A source transaction whose rows are not delivered.
     rolled_back: Option<PartialTransaction>,
+    has_committed: bool,
 }
 
 /// Row images of which it is known whether another row follows.
@@ -79,7 +74,7 @@ impl Delivery {
         state_topic: TopicId,
         record: PositionRecord,
         plans: Plans,
-        snapshot: Snapshot,
+        snapshot: Option<Snapshot>,
     ) -> Self {
         let config = &run.config;
         let holds_back = config.format.envelope == Envelope::Flat;
@@ -101,11 +96,10 @@ impl Delivery {
             plans,
             held_back: holds_back.then(HeldBack::default),
             snapshot,
-            orders: run.orders.clone(),
-            shown: Instant::now(),
             identity: Vec::new(),
             told_prepared: None,
             rolled_back: None,
+            has_committed: false,
         }
     }
 
@@ -183,7 +177,7 @@ impl Delivery {
         let mut sink = Sink { producer, held_back };
         let target = (plan, &mut self.encoder, &mut sink);
         let (operation, first) = (rows.operation, rows.first.saturating_add(passed));
-        let sent = match self.snapshot.touching(rows.version, rows.table)? {
+        let sent = match chunks::touching(&mut self.snapshot, &rows)? {
             None => send_rows(target, operation, &mut rows.images, first),
             Some(mut touching) => {
                 let read_plan = Arc::clone(&touching.plan);
@@ -273,6 +267,11 @@ impl Delivery {
         self.plans.finish(shutdown);
     }
 
+    /// Whether the epoch committed a position.
+    pub(super) fn has_committed(&self) -> bool {
+        self.has_committed
+    }
+
     /// Whether the epoch proved that it can do more than start.
     pub(super) fn has_progressed(&self) -> bool {
         self.protocol.has_progressed()
@@ -323,6 +322,7 @@ impl Delivery {
     /// Commits, and shows what is committed.
     fn commit(&mut self) -> Result<Commit, Failure> {
         let commit = self.producers.fenced.commit()?;
+        self.has_committed = true;
         let batch = self.protocol.batch();
         if batch.opened.is_some() {
             failpoints::reach(Point::Committed);

@@ -220,7 +220,8 @@ impl Handle {
 
 /// A topic's handle, looked up once.
 pub(super) struct Topic {
-    topic: Owned<sys::rd_kafka_topic_t>,
+    native: Owned<sys::rd_kafka_topic_t>,
+    partition: i32,
     handle: Arc<Handle>,
 }
 
@@ -238,12 +239,17 @@ impl Topic {
             Owned::new(topic, sys::rd_kafka_topic_destroy)
         };
         match topic {
-            Some(topic) => Ok(Self { topic, handle }),
+            Some(native) => Ok(Self { native, partition: ANY_PARTITION, handle }),
             None => Err(last_error()),
         }
     }
 
-    /// Copies a record into the queue. Its partition is chosen by its key.
+    /// Sends all records to this partition from here on, whatever their keys.
+    pub(super) fn pin(&mut self, partition: i32) {
+        self.partition = partition;
+    }
+
+    /// Copies a record into the queue. Its partition is chosen by its key, unless it is pinned.
     pub(super) fn produce(
         &self,
         key: Option<&[u8]>,
@@ -255,8 +261,8 @@ impl Topic {
         // the binding of the value is not const: with F_COPY librdkafka copies it.
         let failed = unsafe {
             sys::rd_kafka_produce(
-                self.topic.get(),
-                ANY_PARTITION,
+                self.native.get(),
+                self.partition,
                 sys::RD_KAFKA_MSG_F_COPY,
                 value.cast_mut().cast(),
                 value_bytes,
@@ -299,9 +305,9 @@ impl Topic {
             sys::rd_kafka_producev(
                 self.handle.client.native_ptr(),
                 kind::RD_KAFKA_VTYPE_RKT,
-                self.topic.get(),
+                self.native.get(),
                 kind::RD_KAFKA_VTYPE_PARTITION,
-                ANY_PARTITION,
+                self.partition,
                 kind::RD_KAFKA_VTYPE_MSGFLAGS,
                 sys::RD_KAFKA_MSG_F_COPY,
                 kind::RD_KAFKA_VTYPE_KEY,

@@ -169,6 +169,13 @@ impl Producer {
         })
     }
 
+    /// Sends all records of a topic to one partition from here on, whatever their keys.
+    pub fn pin(&mut self, topic: TopicId, partition: i32) {
+        if let Some(topic) = self.topics.get_mut(topic.0) {
+            topic.native.pin(partition);
+        }
+    }
+
     /// What Kafka says about a topic that [`Self::topic`] found.
     pub fn topic_facts(&self, topic: TopicId) -> Option<&TopicFacts> {
         self.topics.get(topic.0).map(|topic| &topic.facts)

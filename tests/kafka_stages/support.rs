@@ -1,6 +1,7 @@
 //! A connector's Kafka side in a test: configuration, start as the pipeline starts, plain reads.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -208,6 +209,13 @@ pub(super) fn position(generation: u64, seq: u64) -> PositionRecord {
         file: FilePosition { file: "binlog.000001".into(), offset: 100 + seq },
         source_time_us: 1_700_000_000_000_000,
     };
-    let prepared = std::collections::BTreeMap::new();
-    PositionRecord { generation, seq, position, partial: None, prepared, released: false }
+    PositionRecord {
+        generation,
+        seq,
+        position,
+        partial: None,
+        prepared: BTreeMap::new(),
+        released: false,
+        state_topic: None,
+    }
 }

@@ -125,3 +125,22 @@ fn keys_go_where_the_java_client_puts_them() {
         assert!(found.contains(&true), "{key} is not in partition {partition}");
     }
 }
+
+#[test]
+fn a_pinned_topic_gets_all_records_in_one_partition_whatever_their_keys() {
+    let setup = Setup::shared("pinned");
+    let rows = setup.topic("rows");
+    let mut started = setup.start();
+    let settings = TopicSettings { partitions: 3, ..TopicSettings::default() };
+    let topic = started.producer.topic(&rows, &settings).unwrap();
+    started.producer.pin(topic, 0);
+    started.producer.begin().unwrap();
+    let header = Header { name: c"h", value: Vec::new() };
+    for key in ["21", "foobar", "position", "a-little-bit-long-string"] {
+        started.producer.send(topic, Some(key.as_bytes()), Some(b"v"), &[]).unwrap();
+        let headers = slice::from_ref(&header);
+        started.producer.send(topic, Some(key.as_bytes()), Some(b"v"), headers).unwrap();
+    }
+    started.producer.commit().unwrap();
+    assert_eq!(setup.values(&rows, Isolation::Committed), ["v"; 8]);
+}

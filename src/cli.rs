@@ -10,6 +10,7 @@ use crate::{
     config::{self, Config},
     error::{Failure, Verdict},
     metrics::Metrics,
+    orders::Orders,
     pipeline::{self, Outcome, Run},
     runtime::{spawn_named, wall_clock},
     shutdown::Shutdown,
@@ -51,7 +52,12 @@ enum Command {
         #[arg(long, conflicts_with = "until_caught_up")]
         standby: bool,
     },
+    /// Asks a running connector to read rows that exist already again, beside its stream.
+    Snapshot(ask::Arguments),
 }
+
+mod ask;
+mod bars;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
@@ -85,17 +91,24 @@ pub fn main() -> ExitCode {
     if let Some(text) = config::failpoint() {
         crate::failpoints::arm(&text).expect("TAILWATER_FAILPOINT names a failpoint");
     }
-    let Command::Run { config, until_caught_up, standby } = arguments.command;
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),
+    };
+    let (config, until_caught_up, standby) = match arguments.command {
+        Command::Run { config, until_caught_up, standby } => (config, until_caught_up, standby),
+        Command::Snapshot(asked) => {
+            let asked = runtime.block_on(ask::run(asked));
+            return asked.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
+        }
+    };
     let config = match config::load(&config) {
         Ok(config) => Arc::new(config),
         Err(error) => {
             return report(&Failure::new(Verdict::Config, "config", error.to_string()));
         }
     };
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(config, until_caught_up, standby)),
-        Err(error) => report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),
-    }
+    runtime.block_on(run(config, until_caught_up, standby))
 }
 
 /// Prints a failure for people and gives its exit code. The log has it as well, for machines.
@@ -128,11 +141,8 @@ async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool) -> ExitC
     let shutdown = Shutdown::default();
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
-    let shown = admin::Shown {
-        name: config.name.clone(),
-        status: status.clone(),
-        metrics: Arc::clone(&metrics),
-    };
+    let orders = Orders::default();
+    let shown = admin::Shown::new(&config, status.clone(), Arc::clone(&metrics), orders.clone());
     let _admin = match admin::serve(&config.admin, shown).await {
         Ok(server) => server,
         Err(failure) => return report(&failure),
@@ -140,9 +150,9 @@ async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool) -> ExitC
     let signals = spawn_named("signals", watch_signals(shutdown.clone(), status.clone()));
     let drain_timeout = config.delivery.drain_timeout();
     let stay_after_halt = config.admin.stay_after_halt;
-    let shutdown_of_pipeline = shutdown.clone();
+    let stopping = shutdown.clone();
     let pipeline =
-        Run { config, until_caught_up, standby, shutdown: shutdown_of_pipeline, status, metrics };
+        Run { config, until_caught_up, standby, shutdown: stopping, orders, status, metrics };
     let ended = tokio::select! {
         outcome = pipeline::run(pipeline) => Some(outcome),
         () = overdue(&shutdown, drain_timeout) => None,

@@ -277,6 +277,9 @@ pub enum Guarantee {
 pub struct Admin {
     /// Address to listen on; port 0 takes a free one.
     pub listen: String,
+    /// What a request must carry to change something (`Authorization: Bearer`). Without one only
+    /// this machine may.
+    pub token: Option<Secret>,
     /// Whether the process stays up, not ready, after it halted.
     pub stay_after_halt: bool,
 }
@@ -332,7 +335,7 @@ impl Default for Delivery {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9464".to_owned(), stay_after_halt: false }
+        Self { listen: "127.0.0.1:9464".to_owned(), token: None, stay_after_halt: false }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod runtime;
 pub mod failpoints;
 pub mod metrics;
 pub mod status;
+pub mod orders;
 
 pub mod mysql;
 pub mod catalog;

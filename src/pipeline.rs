@@ -40,6 +40,7 @@ use crate::{
         table::TableName,
     },
     mysql::{self, Continuity, Dump, Server},
+    orders::Orders,
     produce::{self, Producer, TopicId},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
@@ -99,6 +100,8 @@ pub struct Run {
     pub standby: bool,
     /// The stop signal.
     pub shutdown: Shutdown,
+    /// Asked by people.
+    pub orders: Orders,
     /// Shown to people.
     pub status: Status,
     /// Counted for people.
@@ -272,15 +275,15 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let Prepared { mut fenced, dump, server, position, tables } = prepared;
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let waker = sender.waker();
-    let snapshot = tables.map(|tables| {
-        let settings = snapshot::Settings {
-            config: Arc::clone(&run.config),
-            metrics: Arc::clone(&run.metrics),
-            decode_text: decode::decode_text,
-            wake: Box::new(move || waker.wake()),
-        };
-        Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots))
-    });
+    let settings = snapshot::Settings {
+        config: Arc::clone(&run.config),
+        metrics: Arc::clone(&run.metrics),
+        decode_text: decode::decode_text,
+        wake: Box::new(move || waker.wake()),
+        reads_all: run.config.snapshot.mode != SnapshotMode::Never,
+        retention: server.binlog_retention,
+    };
+    let snapshot = Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots));
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
     let filter = Filter::new(&run.config.capture);
     let captures = captures(&run.config, Arc::clone(&progress.helpers_told));
@@ -361,8 +364,8 @@ struct Prepared {
     dump: Dump,
     server: Server,
     position: Position,
-    /// The captured tables that exist; `None` if their rows are not wanted.
-    tables: Option<Vec<Listed>>,
+    /// The captured tables that exist; none if none is to be read.
+    tables: Vec<Listed>,
 }
 
 /// A producer that no older one can disturb, and what the last one left.
@@ -409,13 +412,12 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         server.current.clone()
     };
     // Listed after the position: a table that is missing here is created in the stream.
-    let tables = match config.snapshot.mode {
-        SnapshotMode::Never => None,
-        SnapshotMode::Initial | SnapshotMode::InitialOnly => {
-            let filter = Filter::new(&config.capture);
-            let captures = |table: &TableName| filter.captures(table);
-            Some(snapshot::list(&mut connection, config, captures).await?)
-        }
+    let asked_for = || fenced.snapshots.values().any(|record| !record.done);
+    let tables = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
+        let filter = Filter::new(&config.capture);
+        snapshot::list(&mut connection, config, |table| filter.captures(table)).await?
+    } else {
+        Vec::new()
     };
     let dump = Dump::open(connection, config, &position).await?;
     Ok(Prepared { fenced, dump, server, position, tables })

@@ -7,7 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{error::Failure, model::position::Position};
+use crate::{
+    error::Failure,
+    model::{position::Position, table::TableName},
+};
 
 /// What the connector is doing; all copies are one.
 #[derive(Clone, Default)]
@@ -26,6 +29,68 @@ pub struct Snapshot {
     pub position: Option<Position>,
     /// When it was committed.
     pub committed: Option<SystemTime>,
+    /// The tables whose rows are read beside the stream, and the last that were.
+    pub tables: Vec<TableProgress>,
+}
+
+/// How far a table's rows are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableProgress {
+    /// Which table.
+    pub table: TableName,
+    /// What becomes of it.
+    pub state: ReadState,
+    /// Rows delivered so far.
+    pub rows: u64,
+    /// How many there are, as the source estimates them.
+    pub rows_estimate: u64,
+    /// Rows delivered each second since this process reads it.
+    pub rows_per_second: f64,
+    /// How long it will take at that rate.
+    pub seconds_left: Option<u64>,
+    /// Why it was given up.
+    pub problem: Option<String>,
+}
+
+/// What becomes of a table that is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadState {
+    /// Others come first.
+    Waiting,
+    /// Its rows come.
+    Reading,
+    /// Somebody asked to stop for now.
+    Paused,
+    /// All rows are delivered.
+    Done,
+    /// Somebody asked to read no more of it.
+    Cancelled,
+    /// It cannot be read as it was asked for.
+    Refused,
+}
+
+impl ReadState {
+    /// The name in `/status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Reading => "reading",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl TableProgress {
+    /// How much is read, in percent; 100 only of what is done, since rows are estimated.
+    pub fn percent(&self) -> u64 {
+        match self.state {
+            ReadState::Done => 100,
+            _ => (self.rows.saturating_mul(100) / self.rows_estimate.max(1)).min(99),
+        }
+    }
 }
 
 /// Where in its life the connector is.
@@ -108,6 +173,11 @@ impl Status {
             snapshot.committed = Some(now);
             snapshot.position = Some(position.clone());
         });
+    }
+
+    /// Shows how far the tables are that are read beside the stream.
+    pub fn reading(&self, tables: Vec<TableProgress>) {
+        self.update(|snapshot| snapshot.tables = tables);
     }
 
     /// A copy.

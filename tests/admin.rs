@@ -1,4 +1,7 @@
-//! What the admin server answers to machines that watch.
+//! What the admin server answers to machines that watch, and to those who mean no good.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use serde_json::Value;
 use testkit::{LIMIT, Result, wait_for};
@@ -108,5 +111,64 @@ fn an_address_that_is_taken_is_said_to_be() -> Result<()> {
     assert_eq!(exit.code, Some(78), "{}", exit.stderr);
     assert!(exit.stderr.contains("admin.listen"), "{}", exit.stderr);
     assert!(exit.stderr.contains(&address), "{}", exit.stderr);
+    Ok(())
+}
+
+/// Sends bytes as they are; the first line of the answer, empty if the connection was closed.
+fn raw(address: &str, request: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    let mut answer = Vec::new();
+    // A server that has heard enough may reset the connection while more is being sent.
+    drop(stream.write_all(request.as_bytes()));
+    drop(stream.read_to_end(&mut answer));
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_page_in_a_browser_may_not_change_anything() -> Result<()> {
+    let setup = Setup::with_tables("admin_browser", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    let address = connector.admin_address()?;
+    let post = |host: &str, content_type: &str| {
+        let request = format!(
+            "POST /snapshot HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n\
+             Content-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+        );
+        raw(&address, &request)
+    };
+    assert!(post(&address, "text/plain")?.contains("415"));
+    assert!(post("evil.example", "application/json")?.contains("403"));
+    // Whoever may ask is told what is wrong with the request.
+    assert!(post(&address, "application/json")?.contains("400"));
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
+fn requests_that_are_large_slow_or_nonsense_are_cut_off() -> Result<()> {
+    let setup = Setup::with_tables("admin_hostile", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    let address = connector.admin_address()?;
+    let large = format!("GET /status HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
+    let answer = raw(&address, &large)?;
+    assert!(answer.is_empty() || answer.contains("431") || answer.contains("400"), "{answer}");
+    assert!(raw(&address, "nonsense\r\n\r\n")?.contains("400"));
+    let up = "GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(raw(&address, up)?.contains("404"));
+    // A head that never ends: the server closes, and answers others meanwhile.
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(&address)?;
+        stream.write_all(b"GET /status HTTP/1.1\r\nHost: ")?;
+        slow.push(stream);
+    }
+    assert_eq!(connector.get("/health/live")?.status, 200);
+    for mut stream in slow {
+        stream.set_read_timeout(Some(LIMIT))?;
+        drop(stream.read_to_end(&mut Vec::new()));
+    }
+    connector.stop()?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use testkit::{Comparison, Record, Result, compare};
 use crate::setup::{Setup, operations};
 
 mod choices;
+mod demand;
 mod keys;
 mod races;
 mod writers;

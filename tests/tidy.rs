@@ -12,7 +12,8 @@ use std::path::Path;
 struct Module(&'static str, &'static [&'static [&'static str]]);
 
 const GROUND: &[&str] = &["model", "error"];
-const SERVICES: &[&str] = &["config", "metrics", "runtime", "shutdown", "status", "failpoints"];
+const SERVICES: &[&str] =
+    &["config", "metrics", "runtime", "shutdown", "status", "orders", "failpoints"];
 const STAGES: &[&str] =
     &["mysql", "catalog", "decode", "map", "encode", "produce", "commit", "snapshot", "admin"];
 
@@ -24,6 +25,7 @@ const MODULES: &[Module] = &[
     Module("runtime", &[GROUND]),
     Module("metrics", &[GROUND]),
     Module("status", &[GROUND]),
+    Module("orders", &[GROUND]),
     Module("failpoints", &[GROUND]),
     Module("mysql", &[GROUND, SERVICES]),
     Module("catalog", &[GROUND, SERVICES, &["mysql"]]),
@@ -45,13 +47,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mysql_async::binlog", &["mysql", "catalog", "snapshot", "decode"]),
     ("mysql_async", &["mysql", "catalog", "snapshot"]),
     ("mysql_common", &["mysql", "decode"]),
-    ("openssl", &["mysql"]),
+    ("openssl", &["mysql", "admin"]),
     ("rdkafka", &["produce", "commit"]),
     ("rdkafka_sys", &["produce"]),
     ("apache_avro", &[]),
     ("schema_registry_converter", &["encode"]),
-    ("reqwest", &["encode"]),
+    ("reqwest", &["encode", "admin"]),
     ("axum", &["admin"]),
+    ("hyper", &["admin"]),
+    ("hyper_util", &["admin"]),
+    ("indicatif", &["cli"]),
     ("clap", &["cli"]),
     ("prometheus_client", &["metrics"]),
 ];

@@ -1,11 +1,13 @@
-//! HTTP for machines and people who watch: everything here is read only.
+//! HTTP for machines and people: what is watched is open to whoever reaches the address, what
+//! changes something needs a token or this machine (`access`).
 //!
 //! | path | answers |
 //! |---|---|
 //! | `/health/live` | 200 while the process works, halted or not: restarting would not help |
 //! | `/health/ready` | 200 while changes flow or it stands by, 503 with the reason otherwise |
 //! | `/metrics` | Prometheus text |
-//! | `/status` | JSON: state, failure, position |
+//! | `/status` | JSON: state, failure, position, tables that are read |
+//! | `POST /snapshot` | reads tables again; `/snapshot/pause`, `/resume`, `/cancel` |
 
 use std::sync::Arc;
 
@@ -19,17 +21,30 @@ use axum::{
 use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+use self::{access::Access, snapshot::TableAnswer};
 use crate::{
-    config::Admin,
+    config::{Admin, Config},
     error::{Failure, Verdict},
     metrics::Metrics,
+    orders::Orders,
     runtime::spawn_named,
     status::{Snapshot, Status},
 };
 
+mod access;
+pub mod client;
 mod clock;
+mod server;
+mod snapshot;
 
-/// What the handlers show.
+/// What a request is refused with.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    message: String,
+}
+
+/// What the handlers show, and what they need to do what is asked.
 #[derive(Clone)]
 pub struct Shown {
     /// The connector's name.
@@ -38,6 +53,17 @@ pub struct Shown {
     pub status: Status,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// What it is asked to do.
+    pub orders: Orders,
+    access: Access,
+}
+
+impl Shown {
+    /// What a connector shows of itself and lets people ask for.
+    pub fn new(config: &Config, status: Status, metrics: Arc<Metrics>, orders: Orders) -> Self {
+        let access = Access::new(&config.admin);
+        Self { name: config.name.clone(), status, metrics, orders, access }
+    }
 }
 
 /// The server; dropping it ends it.
@@ -57,16 +83,14 @@ pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure>
         Failure::new(Verdict::Config, "admin_listen", format!("cannot listen: {error}"))
     })?;
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "the admin address is open to other hosts; it answers read-only");
+        tracing::warn!(
+            %address,
+            "the admin address is open to other hosts: they can read metrics and status; what \
+             changes something needs admin.token"
+        );
     }
     tracing::info!(%address, "admin listening");
-    let task = spawn_named("admin", async move {
-        // Axum's server ends only with its task.
-        if let Err(error) = axum::serve(listener, router(shown)).await {
-            tracing::error!(%error, "the admin server ended");
-        }
-    });
-    Ok(AdminServer(task))
+    Ok(AdminServer(spawn_named("admin", server::serve(listener, router(shown)))))
 }
 
 impl Drop for AdminServer {
@@ -81,6 +105,7 @@ fn router(shown: Shown) -> Router {
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .merge(snapshot::routes())
         .with_state(shown)
 }
 
@@ -119,6 +144,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
                 .then(|| clock::iso_8601_us(position.source_time_us)),
             committed: snapshot.committed.map(clock::iso_8601),
         }),
+        tables: snapshot.tables.into_iter().map(TableAnswer::from).collect(),
         lag_seconds: shown.metrics.source_lag_seconds.get(),
     })
 }
@@ -131,6 +157,8 @@ struct StatusAnswer {
     since: Option<String>,
     failure: Option<FailureAnswer>,
     position: Option<PositionAnswer>,
+    /// The tables whose rows are read beside the stream, and the last that were.
+    tables: Vec<TableAnswer>,
     lag_seconds: f64,
 }
 

@@ -50,6 +50,7 @@ fn server(
             file: FilePosition { file: last.name.clone(), offset: last.bytes },
             source_time_us: 0,
         },
+        binlog_retention: None,
         lower_case_table_names: false,
         gtid_mode: if executed.is_some() { "ON" } else { "ON_PERMISSIVE" }.to_owned(),
         purged: purged.parse().unwrap(),

@@ -1,5 +1,7 @@
 //! What the source is, and whether it can be read: the checks before a stream is opened.
 
+use std::time::Duration;
+
 use mysql_async::Conn;
 
 use super::{
@@ -22,6 +24,8 @@ pub struct Server {
     pub uuid: ServerUuid,
     /// What it had committed: the end of its binlog and, with `gtid_mode=ON`, its GTIDs.
     pub current: Position,
+    /// How long it keeps its binlogs; `None` if for ever.
+    pub binlog_retention: Option<Duration>,
     /// Whether names may be written in another case than the tables have.
     pub lower_case_table_names: bool,
     /// `@@gtid_mode`. With anything but `ON` a transaction may have no GTID.
@@ -65,8 +69,19 @@ impl Server {
         let lower_case_table_names = server.variable("lower_case_table_names").await? != "0";
         let purged = server.gtid_set("gtid_purged").await?;
         let current = server.current_position(uuid, gtid_mode == "ON").await?;
+        let retention = server.variable("binlog_expire_logs_seconds").await?;
+        let binlog_retention = retention.parse().ok().filter(|&seconds| 0 < seconds);
         let files = server.binlog_files().await?;
-        Ok(Self { uuid, current, lower_case_table_names, gtid_mode, purged, files, is_replica })
+        Ok(Self {
+            uuid,
+            current,
+            lower_case_table_names,
+            gtid_mode,
+            purged,
+            files,
+            is_replica,
+            binlog_retention: binlog_retention.map(Duration::from_secs),
+        })
     }
 
     /// A server id that another client uses shows only when the source throws one of the two out,

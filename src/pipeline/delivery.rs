@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 mod chunks;
+mod orders;
 mod parts;
 mod producers;
 mod rolled_back;
@@ -32,6 +33,7 @@ use crate::{
         position::{FilePosition, PartialTransaction, Position},
         value::RowImages,
     },
+    orders::Orders,
     produce::{Commit, ProduceError, Producer, TopicId},
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
@@ -51,8 +53,12 @@ pub(super) struct Delivery {
     plans: Plans,
     /// In the envelope whose records tell of the end of a source transaction.
     held_back: Option<HeldBack>,
-    /// The rows that exist already; `None` if none are wanted.
-    snapshot: Option<Snapshot>,
+    /// The rows that exist already.
+    snapshot: Snapshot,
+    /// What people ask for.
+    orders: Orders,
+    /// When `/status` was last told how far the tables are.
+    shown: Instant,
     /// The identity of the row that is being read.
     identity: Vec<u8>,
     /// When XA transactions that wait for long were told.
@@ -74,7 +80,7 @@ impl Delivery {
         state_topic: TopicId,
         record: PositionRecord,
         plans: Plans,
-        snapshot: Option<Snapshot>,
+        snapshot: Snapshot,
     ) -> Self {
         let config = &run.config;
         let holds_back = config.format.envelope == Envelope::Flat;
@@ -96,6 +102,8 @@ impl Delivery {
             plans,
             held_back: holds_back.then(HeldBack::default),
             snapshot,
+            orders: run.orders.clone(),
+            shown: Instant::now(),
             identity: Vec::new(),
             told_prepared: None,
             rolled_back: None,
@@ -177,7 +185,7 @@ impl Delivery {
         let mut sink = Sink { producer, held_back };
         let target = (plan, &mut self.encoder, &mut sink);
         let (operation, first) = (rows.operation, rows.first.saturating_add(passed));
-        let sent = match chunks::touching(&mut self.snapshot, &rows)? {
+        let sent = match self.snapshot.touching(rows.version, rows.table)? {
             None => send_rows(target, operation, &mut rows.images, first),
             Some(mut touching) => {
                 let read_plan = Arc::clone(&touching.plan);

@@ -71,6 +71,11 @@ struct Resolved {
 }
 
 impl Plans {
+    /// Waits for what the runtime does.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// No plans yet. Must be made inside the runtime, which drives the requests.
     pub(super) fn new(
         config: Arc<Config>,

@@ -89,6 +89,16 @@ pub enum SnapshotError {
     },
 }
 
+impl SnapshotError {
+    /// Whether it is about the table or how it is to be read, so that others can still be read.
+    pub(super) fn is_about_the_table(&self) -> bool {
+        !matches!(
+            self,
+            Self::Mysql(_) | Self::Catalog(_) | Self::OtherServer { .. } | Self::ReaderGone
+        )
+    }
+}
+
 impl From<SnapshotError> for Failure {
     fn from(error: SnapshotError) -> Self {
         let message = error.to_string();

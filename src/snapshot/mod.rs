@@ -36,6 +36,7 @@
 //! A chunk ends with the row that fills it, windows open only while what waits is small, and what
 //! is noted in a window is bounded too: see `windows` and `touched`.
 
+mod asked;
 mod cells;
 mod cursor;
 mod error;

@@ -23,17 +23,40 @@ pub struct ProgressRecord {
     pub key: Option<String>,
     /// Where to go on; left out at the beginning and at the end.
     pub(super) cursor: Option<Cursor>,
+    /// What somebody asked for, beside what the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) asked: Option<AskedFor>,
+    /// Whether somebody asked to stop for now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) paused: bool,
+}
+
+/// A table that is read because somebody asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskedFor {
+    /// The condition on its rows, as SQL.
+    pub(super) r#where: Option<String>,
+    /// Whether all its rows had been read before.
+    pub(super) was_read: bool,
 }
 
 impl ProgressRecord {
-    /// A table that is being read.
-    pub(super) fn reading(rows: u64, key: String, cursor: Cursor) -> Self {
-        Self { v: VERSION, done: false, rows, key: Some(key), cursor: Some(cursor) }
+    /// A table that is being read, up to a cursor in a key.
+    pub(super) fn reading(rows: u64, at: Option<(String, Cursor)>) -> Self {
+        let (key, cursor) = at.unzip();
+        Self { v: VERSION, done: false, rows, key, cursor, asked: None, paused: false }
+    }
+
+    /// The same with what somebody asked for.
+    pub(super) fn with(self, asked: Option<AskedFor>, paused: bool) -> Self {
+        Self { asked, paused, ..self }
     }
 
     /// A table that has been read.
     pub(super) fn done(rows: u64) -> Self {
-        Self { v: VERSION, done: true, rows, key: None, cursor: None }
+        Self { done: true, ..Self::reading(rows, None) }
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {
@@ -62,7 +85,7 @@ impl ProgressRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::ProgressRecord;
+    use super::{AskedFor, ProgressRecord};
     use crate::snapshot::cursor::Bound;
 
     #[test]
@@ -71,11 +94,14 @@ mod tests {
             Bound::Number("5".into()),
             Bound::Text { charset: "gbk".into(), hex: "6B".into() },
         ];
-        let record = ProgressRecord::reading(7, "id Int".to_owned(), cursor);
+        let record = ProgressRecord::reading(7, Some(("id Int".to_owned(), cursor)));
         let json = String::from_utf8(record.to_json()).unwrap();
         let golden = r#"{"v":1,"done":false,"rows":7,"key":"id Int","cursor":[{"number":"5"},{"text":{"charset":"gbk","hex":"6B"}}]}"#;
         assert_eq!(json, golden);
         assert_eq!(ProgressRecord::from_json(golden.as_bytes(), "d.t").unwrap(), record);
+        let asked = Some(AskedFor { r#where: Some("id > 5".to_owned()), was_read: true });
+        let record = ProgressRecord::reading(0, None).with(asked, true);
+        assert_eq!(ProgressRecord::from_json(&record.to_json(), "d.t").unwrap(), record);
         let refused =
             |json: &str| ProgressRecord::from_json(json.as_bytes(), "d.t").unwrap_err().to_string();
         assert!(refused(&golden.replace("\"v\":1", "\"v\":2")).contains("version 2"));

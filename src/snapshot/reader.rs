@@ -57,6 +57,8 @@ pub(super) struct Job {
     /// How the table is read; made anew if nothing is known.
     pub(super) plan: Option<Arc<ReadPlan>>,
     pub(super) filter: Option<String>,
+    /// Whether the condition is not the configuration's.
+    pub(super) is_asked_for: bool,
     pub(super) start: Start,
     /// Told where the chunk ends as soon as it is known; `None` at the table's end.
     pub(super) ended: oneshot::Sender<Option<Cursor>>,
@@ -349,6 +351,18 @@ fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
                 table: table(),
                 problem: answer.message.clone(),
             }),
+            // Whatever else a condition that somebody asked for makes of the statement; the other
+            // three are about the server: ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED,
+            // ER_ABORTING_CONNECTION.
+            code if job.is_asked_for
+                && job.filter.is_some()
+                && ![1053, 1317, 1152, 1205, 1213, 1142, 1143].contains(&code) =>
+            {
+                Trouble::Error(SnapshotError::Filter {
+                    table: table(),
+                    problem: answer.message.clone(),
+                })
+            }
             // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
             1205 | 1213 => Trouble::Again("the table is locked"),
             // ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR

@@ -10,6 +10,7 @@ use tokio::{
 use super::{
     ProgressRecord, ReadPlan, SnapshotError, Touched,
     cursor::Cursor,
+    progress::AskedFor,
     reader::{Chunk, Job, Start},
     windows::CHUNK_BYTES_MAX,
 };
@@ -17,6 +18,7 @@ use crate::model::{
     position::{FilePosition, Position},
     table::{TableName, TableVersion, TableVersionId},
 };
+use crate::status::{ReadState, TableProgress};
 
 /// Rows of a table's first chunk, until it is known how large they are.
 const FIRST_ROWS: u32 = 1000;
@@ -35,6 +37,10 @@ pub(super) struct Table {
     pub(super) rows_estimate: u64,
     /// Rows delivered, in this run and those before.
     pub(super) rows: u64,
+    /// If somebody asked for it, and with which condition.
+    pub(super) asked: Option<AskedFor>,
+    /// Whether somebody asked to stop for now.
+    pub(super) paused: bool,
     filter: Option<String>,
     /// How the table is read; `None` while its definition must be read first.
     plan: Option<Arc<ReadPlan>>,
@@ -54,7 +60,9 @@ pub(super) struct Table {
     parts_lost: usize,
     rows_max: u32,
     rows_limit: u32,
-    started: Instant,
+    /// When its first window opened since the process began or it was paused, and the rows that
+    /// were delivered by then.
+    started: Option<(Instant, u64)>,
 }
 
 /// A chunk between F1 and F4.
@@ -77,11 +85,14 @@ impl Table {
         record: Option<&ProgressRecord>,
     ) -> Self {
         let cursor = record.and_then(|record| record.cursor.clone());
+        let asked = record.and_then(|record| record.asked.clone());
         Self {
             name,
             rows_estimate,
             rows: record.map_or(0, |record| record.rows),
-            filter,
+            paused: record.is_some_and(|record| record.paused),
+            filter: asked.as_ref().map_or(filter, |asked| asked.r#where.clone()),
+            asked,
             plan: None,
             agreed: None,
             disagreements: 0,
@@ -93,13 +104,46 @@ impl Table {
             parts_lost: 0,
             rows_max: FIRST_ROWS.min(rows_limit),
             rows_limit,
-            started: Instant::now(),
+            started: None,
         }
     }
 
-    /// What it is called, how many rows are delivered, and for how many seconds it is read.
-    pub(super) fn summary(&self) -> (TableName, u64, u64) {
-        (self.name.clone(), self.rows, self.started.elapsed().as_secs())
+    /// How far it is.
+    pub(super) fn progress(&self) -> TableProgress {
+        let (seconds, rows) = self.started.map_or((0.0, 0), |(at, rows)| {
+            (at.elapsed().as_secs_f64(), self.rows.saturating_sub(rows))
+        });
+        #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "for people")]
+        let rows_per_second = if seconds < 0.1 { 0.0 } else { rows as f64 / seconds };
+        let left = self.rows_estimate.saturating_sub(self.rows);
+        TableProgress {
+            table: self.name.clone(),
+            state: match self.started {
+                _ if self.paused => ReadState::Paused,
+                None => ReadState::Waiting,
+                Some(_) => ReadState::Reading,
+            },
+            rows: self.rows,
+            rows_estimate: self.rows_estimate,
+            rows_per_second,
+            seconds_left: seconds_left(left, rows_per_second),
+            problem: None,
+        }
+    }
+
+    /// How far it is, to be saved.
+    pub(super) fn record(&self) -> ProgressRecord {
+        let key = self.plan.as_ref().map(|plan| plan.key_form());
+        let key = key.or_else(|| self.expected_key.clone());
+        let at = key.zip(self.delivered.clone());
+        ProgressRecord::reading(self.rows, at).with(self.asked.clone(), self.paused)
+    }
+
+    /// Stops reading for now, or goes on.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+        self.started = None;
+        self.close_windows();
     }
 
     pub(super) fn has_window(&self, id: u64) -> bool {
@@ -125,6 +169,7 @@ impl Table {
 
     /// F1: opens a window.
     pub(super) fn open_window(&mut self, id: u64, processed: Position) -> Job {
+        self.started.get_or_insert((Instant::now(), self.rows));
         let start = match self.end.take().filter(|_| !self.windows.is_empty()) {
             Some(end) => Start::WhereTheLastEnds(end),
             None => Start::After(self.delivered.clone()),
@@ -142,6 +187,7 @@ impl Table {
             table: self.name.clone(),
             plan: self.plan.clone(),
             filter: self.filter.clone(),
+            is_asked_for: self.asked.is_some(),
             start,
             ended,
             rows_max: self.rows_max,
@@ -317,4 +363,16 @@ impl Table {
         self.agreed = None;
         self.is_read = false;
     }
+}
+
+/// How long so many rows take; `None` while that is not known.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::as_conversions,
+    reason = "an estimate; what is too large is the largest number"
+)]
+pub(super) fn seconds_left(rows: u64, rows_per_second: f64) -> Option<u64> {
+    (0.0 < rows_per_second).then(|| (rows as f64 / rows_per_second).ceil() as u64)
 }

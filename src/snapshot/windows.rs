@@ -6,7 +6,7 @@
 //! lost when the epoch ends, and read again from the last committed cursor by the next one.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, mpsc},
 };
 
@@ -20,7 +20,7 @@ use super::{
     ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
     cursor::Cursor,
     reader::{self, Answer, Chunk, Job, Outcome, Shared},
-    table::Table,
+    table::{Table, seconds_left},
 };
 use crate::{
     config::Config,
@@ -30,6 +30,7 @@ use crate::{
         table::{TableName, TableVersion, TableVersionId},
     },
     runtime::spawn_named,
+    status::{ReadState, TableProgress},
 };
 
 /// A chunk ends with the row that fills it to here.
@@ -41,6 +42,9 @@ const WAITING_MAX: usize = 2;
 
 /// Parts of a table without a key that may wait.
 const PARTS_MAX: usize = 2;
+
+/// Tables of which nothing is read any more and that are still shown.
+const ENDED_MAX: usize = 20;
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -55,6 +59,10 @@ pub struct Settings {
     pub decode_text: DecodeText,
     /// Wakes the pipeline's thread, which then asks for what is ready.
     pub wake: Box<dyn Fn() + Send + Sync>,
+    /// Whether tables without a record are read; otherwise only those that somebody asked for.
+    pub reads_all: bool,
+    /// How long the source keeps its binlogs; `None` if for ever or not known.
+    pub retention: Option<Duration>,
 }
 
 /// What a statement did to a table.
@@ -93,12 +101,16 @@ pub struct Ready {
 pub struct Snapshot {
     config: Arc<Config>,
     metrics: Arc<Metrics>,
+    reads_all: bool,
+    retention: Option<Duration>,
     /// In the order in which they are begun.
-    tables: Vec<Table>,
+    pub(super) tables: Vec<Table>,
     /// Tables of which nothing is to be read any more.
-    done: BTreeSet<TableName>,
+    pub(super) done: BTreeSet<TableName>,
     /// Records to be committed with what was delivered last.
-    records: BTreeMap<TableName, Option<Vec<u8>>>,
+    pub(super) records: BTreeMap<TableName, Option<Vec<u8>>>,
+    /// The last tables of which nothing is read any more, for people.
+    ended: VecDeque<TableProgress>,
     jobs: jobs::UnboundedSender<Job>,
     answers: mpsc::Receiver<Answer>,
     shared: Arc<Shared>,
@@ -131,7 +143,7 @@ impl Snapshot {
         listed: Vec<Listed>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
-        let Settings { config, metrics, decode_text, wake } = settings;
+        let Settings { config, metrics, decode_text, wake, reads_all, retention } = settings;
         let (jobs, waiting_jobs) = jobs::unbounded_channel();
         let (answers_in, answers) = mpsc::channel();
         let shared = Arc::new(Shared {
@@ -150,6 +162,9 @@ impl Snapshot {
             tables: Vec::new(),
             done: BTreeSet::new(),
             records: BTreeMap::new(),
+            ended: VecDeque::new(),
+            reads_all,
+            retention,
             jobs,
             answers,
             shared,
@@ -164,6 +179,7 @@ impl Snapshot {
                 Some(record) if record.done => {
                     snapshot.done.insert(name);
                 }
+                None if !reads_all => {}
                 record => snapshot.add(name, rows_estimate, record),
             }
         }
@@ -193,7 +209,7 @@ impl Snapshot {
         version: &TableVersion,
     ) -> Result<Option<Touching<'_>>, SnapshotError> {
         // Only these have windows.
-        let mut begun = self.tables.iter_mut().take(self.config.snapshot.threads);
+        let mut begun = begun(&mut self.tables, self.config.snapshot.threads);
         let Some(table) = begun.find(|table| table.name == version.name) else { return Ok(None) };
         let plan = table.plan_for(id, version)?;
         Ok(plan.map(|plan| Touching { plan, table }))
@@ -211,6 +227,7 @@ impl Snapshot {
             }
             let is_done = self.done.contains(name);
             match change {
+                _ if !self.reads_all && !is_done => {}
                 // All its rows come by the stream.
                 Change::Created if !is_done => self.finish(name.clone(), 0),
                 // It may have had another name, under which its rows were not captured.
@@ -242,6 +259,19 @@ impl Snapshot {
             }
             return Ok(());
         };
+        if let Err(problem) = &outcome
+            && table.asked.is_some()
+            && problem.is_about_the_table()
+        {
+            tracing::warn!(table = %table.name, "not read as it was asked for: {problem}");
+            let progress = TableProgress {
+                state: ReadState::Refused,
+                problem: Some(problem.to_string()),
+                ..table.progress()
+            };
+            self.end(at, progress);
+            return Ok(());
+        }
         match outcome? {
             Outcome::Read(chunk) => table.read(window, chunk),
             Outcome::Nothing => table.remove_window(window),
@@ -254,26 +284,45 @@ impl Snapshot {
             }
             Outcome::Gone => {
                 tracing::info!(table = %table.name, "the table is gone; nothing is read of it");
-                self.metrics.snapshot_rows_left(&table.name, None);
-                self.tables.remove(at);
+                let name = self.tables.remove(at).name;
+                self.metrics.snapshot_rows_left(&name, None);
+                self.records.insert(name, None);
                 self.show_tables();
             }
         }
         Ok(())
     }
 
+    /// Reads no more of a table.
+    pub(super) fn end(&mut self, at: usize, progress: TableProgress) {
+        let Table { name, rows, asked, .. } = self.tables.remove(at);
+        self.metrics.snapshot_rows_left(&name, None);
+        let counts_as_read = match progress.state {
+            ReadState::Done => true,
+            ReadState::Cancelled if self.reads_all => true,
+            _ => asked.is_none_or(|asked| asked.was_read),
+        };
+        if counts_as_read {
+            self.finish(name, rows);
+        } else {
+            self.records.insert(name, None);
+        }
+        self.show_tables();
+        self.ended.truncate(ENDED_MAX - 1);
+        self.ended.push_front(progress);
+    }
+
     /// Opens windows while few are open. `processed` is what the stream has processed; only at a
     /// border of source transactions is it all.
     pub fn open(&mut self, processed: &Position) {
         let threads = self.config.snapshot.threads;
-        for table in self.tables.iter_mut().take(threads) {
+        for table in &mut self.tables {
             self.shared.parts.add_permits(table.take_parts_lost());
         }
-        let begun = self.tables.iter().take(threads);
-        let mut windows: usize = begun.map(Table::windows).sum();
+        let mut windows: usize = self.tables.iter().map(Table::windows).sum();
         while windows < threads + WAITING_MAX {
             // As many tables as readers, the one with the fewest windows first.
-            let wanting = self.tables.iter_mut().take(threads).filter(|table| table.wants_window());
+            let wanting = begun(&mut self.tables, threads).filter(|table| table.wants_window());
             let Some(table) = wanting.min_by_key(|table| table.windows()) else { return };
             windows += 1;
             self.windows_opened += 1;
@@ -286,8 +335,7 @@ impl Snapshot {
     /// The next chunk that the stream has caught up with: everything up to `reached` is
     /// processed.
     pub fn ready(&mut self, reached: &FilePosition) -> Option<Ready> {
-        for at in 0..self.config.snapshot.threads {
-            let Some(table) = self.tables.get_mut(at) else { break };
+        for table in begun(&mut self.tables, self.config.snapshot.threads) {
             let Some((chunk, touched)) = table.ready(reached) else { continue };
             let is_part = chunk.is_part();
             let Chunk { plan, rows, cursor, is_last, high, read_us, .. } = chunk;
@@ -309,18 +357,15 @@ impl Snapshot {
         };
         table.rows += u64::from(rows.len());
         if is_last {
-            let (name, rows, seconds) = table.summary();
-            tracing::info!(table = %name, rows, seconds, "a table is read");
-            self.tables.remove(at);
-            self.metrics.snapshot_rows_left(&name, None);
-            self.finish(name, rows);
-            self.show_tables();
+            let progress = TableProgress { state: ReadState::Done, ..table.progress() };
+            let rows_per_second = progress.rows_per_second.round();
+            tracing::info!(table = %name, rows = table.rows, rows_per_second, "a table is read");
+            self.end(at, progress);
         } else if let Some(cursor) = cursor {
-            let record = ProgressRecord::reading(table.rows, plan.key_form(), cursor.clone());
             table.delivered(cursor);
             let left = table.rows_estimate.saturating_sub(table.rows);
             self.metrics.snapshot_rows_left(name, Some(left));
-            self.records.insert(name.clone(), Some(record.to_json()));
+            self.records.insert(name.clone(), Some(table.record().to_json()));
         }
         self.tell();
     }
@@ -331,19 +376,29 @@ impl Snapshot {
         std::mem::take(&mut self.records)
     }
 
-    fn add(&mut self, name: TableName, rows_estimate: u64, record: Option<&ProgressRecord>) {
+    pub(super) fn add(
+        &mut self,
+        name: TableName,
+        rows_estimate: u64,
+        record: Option<&ProgressRecord>,
+    ) {
         let filter = self.config.snapshot.r#where.get(&name.to_string()).cloned();
         let rows_max = self.config.snapshot.chunk_rows_max;
         self.tables.push(Table::new(name, rows_estimate, filter, rows_max, record));
     }
 
-    fn show_tables(&self) {
+    pub(super) fn show_tables(&self) {
         self.metrics.snapshot_tables.set(i64::try_from(self.tables.len()).unwrap_or(i64::MAX));
     }
 
-    fn finish(&mut self, name: TableName, rows: u64) {
+    pub(super) fn finish(&mut self, name: TableName, rows: u64) {
         self.records.insert(name.clone(), Some(ProgressRecord::done(rows).to_json()));
         self.done.insert(name);
+    }
+
+    /// How far each table is that is to be read, and the last that were.
+    pub fn progress(&self) -> Vec<TableProgress> {
+        self.tables.iter().map(Table::progress).chain(self.ended.iter().cloned()).collect()
     }
 
     /// Tells progress every now and then.
@@ -352,13 +407,39 @@ impl Snapshot {
             return;
         }
         self.told = Instant::now();
-        for table in self.tables.iter().filter(|table| table.rows > 0) {
-            let (name, rows, seconds) = table.summary();
-            let rows_estimate = table.rows_estimate;
-            let percent = (rows * 100 / rows_estimate.max(1)).min(99);
-            tracing::info!(table = %name, rows, rows_estimate, percent, seconds, "reading a table");
+        let (mut rows_left, mut rate) = (0_u64, 0.0);
+        for progress in self.tables.iter().map(Table::progress) {
+            rows_left += progress.rows_estimate.saturating_sub(progress.rows);
+            rate += progress.rows_per_second;
+            if progress.state == ReadState::Reading {
+                tracing::info!(
+                    table = %progress.table,
+                    rows = progress.rows,
+                    rows_estimate = progress.rows_estimate,
+                    percent = progress.percent(),
+                    rows_per_second = progress.rows_per_second.round(),
+                    seconds_left = progress.seconds_left,
+                    "reading a table"
+                );
+            }
+        }
+        let Some(seconds_left) = seconds_left(rows_left, rate) else { return };
+        // Told once.
+        if let Some(retention) = self.retention.take_if(|it| it.as_secs() < seconds_left) {
+            tracing::warn!(
+                seconds_left,
+                retention_seconds = retention.as_secs(),
+                "reading the tables takes longer than the source keeps its binlogs: the stream \
+                 goes on beside it, but a connector that is stopped for that long cannot go on; \
+                 raise binlog_expire_logs_seconds until the tables are read"
+            );
         }
     }
+}
+
+/// The tables that are read at the same time: as many as there are readers.
+fn begun(tables: &mut [Table], threads: usize) -> impl Iterator<Item = &mut Table> {
+    tables.iter_mut().filter(|table| !table.paused).take(threads)
 }
 
 impl Drop for Snapshot {

@@ -4,10 +4,12 @@
 
 use std::cell::Cell;
 
+use tokio::time::{Duration, Instant};
+
 use super::{Delivery, Images, message_bytes};
 use crate::{
     commit::SNAPSHOT_KEY_START,
-    decode::{RowReader, Rows, Statement, StatementKind},
+    decode::{RowReader, Statement, StatementKind},
     error::Failure,
     failpoints::{self, Point},
     model::{
@@ -16,39 +18,45 @@ use crate::{
     },
     pipeline::protocol::Event,
     runtime::since_epoch,
-    snapshot::{Change, ChunkImages, Identified, Ready, Snapshot, Touching},
+    snapshot::{Change, ChunkImages, Identified, Ready},
 };
+
+/// How often `/status` is told how far the tables are.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
 
 impl Delivery {
     /// Between two source transactions: delivers the chunks that the stream has caught up with,
     /// and opens windows for the next ones. `reached` is the end of what the stream has processed.
     pub(in crate::pipeline) fn border(&mut self, reached: &FilePosition) -> Result<(), Failure> {
-        let Some(snapshot) = &mut self.snapshot else { return Ok(()) };
-        snapshot.poll()?;
-        while let Some(ready) = self.snapshot.as_mut().and_then(|snapshot| snapshot.ready(reached))
-        {
+        self.obey()?;
+        self.snapshot.poll()?;
+        while let Some(ready) = self.snapshot.ready(reached) {
             self.chunk(&ready)?;
             // Only now: a commit in between must not say that the rows are delivered.
-            if let Some(snapshot) = &mut self.snapshot {
-                snapshot.delivered(ready);
-            }
+            self.snapshot.delivered(ready);
             failpoints::reach(Point::ChunkSent);
             self.after(Event::ChunkEnded)?;
         }
-        if let Some(snapshot) = &mut self.snapshot {
-            snapshot.open(&self.protocol.record().position);
+        if SHOW_EVERY <= self.shown.elapsed() {
+            self.show_tables();
         }
+        self.snapshot.open(&self.protocol.record().position);
         Ok(())
+    }
+
+    /// Shows people how far each table is.
+    pub(super) fn show_tables(&mut self) {
+        self.shown = Instant::now();
+        self.status.reading(self.snapshot.progress());
     }
 
     /// Whether rows that exist already are still to be delivered.
     pub(in crate::pipeline) fn is_reading_tables(&self) -> bool {
-        self.snapshot.as_ref().is_some_and(Snapshot::is_reading)
+        self.snapshot.is_reading()
     }
 
     /// Tells the snapshot of a statement on captured tables.
     pub(super) fn tell_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
-        let Some(snapshot) = &mut self.snapshot else { return Ok(()) };
         let change = match statement.kind {
             StatementKind::Create => Change::Created,
             StatementKind::Alter => Change::Altered,
@@ -56,15 +64,14 @@ impl Delivery {
             StatementKind::Rename => Change::Renamed,
             StatementKind::Drop | StatementKind::DropDatabase => Change::Dropped,
         };
-        snapshot.changed(&statement.tables, change);
+        self.snapshot.changed(&statement.tables, change);
         // What the snapshot remembers of a new table is to be committed even if no row follows.
         self.after(Event::Changed)
     }
 
     /// Sends how far each table's snapshot is; it is committed with the rows before it.
     pub(super) fn send_snapshot_records(&mut self) -> Result<(), Failure> {
-        let records = self.snapshot.as_mut().map(Snapshot::records).unwrap_or_default();
-        for (table, record) in records {
+        for (table, record) in self.snapshot.records() {
             let key = format!("{SNAPSHOT_KEY_START}{table}");
             let producer = &mut self.producers.fenced;
             producer.send(self.state_topic, Some(key.as_bytes()), record.as_deref(), &[])?;
@@ -118,17 +125,6 @@ impl Delivery {
         }
         plan.metrics.count(Operation::Read, rows, bytes);
         self.after(Event::SentBeside { rows, bytes })
-    }
-}
-
-/// Whoever must be told which rows these are, if a window of their table is open.
-pub(super) fn touching<'a>(
-    snapshot: &'a mut Option<Snapshot>,
-    rows: &Rows<'_>,
-) -> Result<Option<Touching<'a>>, Failure> {
-    match snapshot {
-        Some(snapshot) => Ok(snapshot.touching(rows.version, rows.table)?),
-        None => Ok(None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Source transactions of which an earlier epoch delivered a part: reading over it.
 
-use super::{Delivery, chunks, taken};
+use super::{Delivery, taken};
 use crate::{
     decode::{DecodeError, Rows},
     error::Failure,
@@ -16,7 +16,7 @@ impl Delivery {
         while 0 < self.protocol.rows_to_pass() && rows.images.more() {
             let before = rows.images.unread();
             let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
-            match chunks::touching(&mut self.snapshot, rows)? {
+            match self.snapshot.touching(rows.version, rows.table)? {
                 None => read_over(&mut rows.images, images, columns)?,
                 Some(mut touching) => {
                     let plan = std::sync::Arc::clone(&touching.plan);

@@ -1,0 +1,164 @@
+//! What can be asked: `POST /snapshot`, and `/snapshot/pause`, `/resume`, `/cancel`.
+
+use axum::{
+    Extension, Json, Router,
+    body::{Body, to_bytes},
+    extract::State as Shared,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::time::{Duration, timeout};
+
+use super::{Refused, Shown, server::Peer};
+use crate::{
+    model::table::TableName,
+    orders::{Order, Refusal},
+    status::{State, TableProgress},
+};
+
+/// Most bytes of a request.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// How long a request may take to come.
+const BODY_MAX: Duration = Duration::from_secs(10);
+
+pub(super) fn routes() -> Router<Shown> {
+    type Make = fn(Asked) -> Order;
+    let order = |make: Make| {
+        post(move |Shared(shown): Shared<Shown>, Extension(peer): Extension<Peer>, request| {
+            answer(shown, peer, request, make)
+        })
+    };
+    Router::new()
+        .route("/snapshot", order(|it| Order::Read { tables: it.tables, filter: it.filter }))
+        .route("/snapshot/pause", order(|it| Order::Pause(it.tables)))
+        .route("/snapshot/resume", order(|it| Order::Resume(it.tables)))
+        .route("/snapshot/cancel", order(|it| Order::Cancel(it.tables)))
+}
+
+/// What somebody asks for, once it is understood.
+struct Asked {
+    tables: Vec<TableName>,
+    filter: Option<String>,
+}
+
+/// The body of a request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asking {
+    /// `database.table`, each.
+    #[serde(default)]
+    tables: Vec<String>,
+    r#where: Option<String>,
+}
+
+type Request = axum::http::Request<Body>;
+
+async fn answer(shown: Shown, peer: Peer, request: Request, make: fn(Asked) -> Order) -> Response {
+    let (parts, body) = request.into_parts();
+    match order(&shown, peer, &parts.headers, body, make).await {
+        Ok(tables) => (StatusCode::ACCEPTED, Json(json!({ "tables": tables }))).into_response(),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn order(
+    shown: &Shown,
+    peer: Peer,
+    headers: &HeaderMap,
+    body: Body,
+    make: fn(Asked) -> Order,
+) -> Result<Vec<String>, Refused> {
+    shown.access.check(peer, headers)?;
+    let asked = understand(body).await?;
+    let order = make(asked);
+    if matches!(&order, Order::Read { tables, .. } if tables.is_empty()) {
+        let message = "`tables` names no table: {\"tables\": [\"shop.orders\"]}";
+        return Err(Refused::new(StatusCode::BAD_REQUEST, message));
+    }
+    let state = shown.status.snapshot().state;
+    if state != State::Streaming {
+        let message = format!("this instance is not streaming but {}", state.name());
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message));
+    }
+    let done = shown.orders.ask(order).await;
+    let tables = done.map_err(|refusal| refused(&refusal))?;
+    Ok(tables.iter().map(ToString::to_string).collect())
+}
+
+async fn understand(body: Body) -> Result<Asked, Refused> {
+    let late = |_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the request came too slowly");
+    let body = timeout(BODY_MAX, to_bytes(body, BODY_BYTES_MAX)).await.map_err(late)?;
+    let large = |_| Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "the request has over 64 KiB");
+    let body = body.map_err(large)?;
+    let wrong = |message: String| Refused::new(StatusCode::BAD_REQUEST, message);
+    let Asking { tables, r#where } = serde_json::from_slice(&body)
+        .map_err(|error| wrong(format!("the request is not understood: {error}")))?;
+    let tables = tables.iter().map(|name| match name.split_once('.') {
+        Some((database, table)) if !database.is_empty() && !table.is_empty() => {
+            Ok(TableName { database: database.to_owned(), table: table.to_owned() })
+        }
+        _ => Err(wrong(format!("`{name}` is no table: write database.table"))),
+    });
+    let mut tables = tables.collect::<Result<Vec<_>, _>>()?;
+    tables.sort_unstable();
+    tables.dedup();
+    let filter = r#where.filter(|filter| !filter.trim().is_empty());
+    Ok(Asked { tables, filter })
+}
+
+fn refused(refusal: &Refusal) -> Refused {
+    let status = match refusal {
+        Refusal::NotCaptured(_) | Refusal::Unknown(_) => StatusCode::NOT_FOUND,
+        Refusal::BeingRead(_) | Refusal::NotBeingRead(_) | Refusal::NothingBeingRead => {
+            StatusCode::CONFLICT
+        }
+        Refusal::Source(_) | Refusal::NoAnswer => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
+    };
+    Refused::new(status, refusal.to_string())
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let body: Value = json!({ "error": self.message });
+        (self.status, Json(body)).into_response()
+    }
+}
+
+/// A table in `/status`.
+#[derive(Serialize)]
+pub(super) struct TableAnswer {
+    table: String,
+    state: &'static str,
+    rows: u64,
+    rows_estimate: u64,
+    percent: u64,
+    rows_per_second: f64,
+    seconds_left: Option<u64>,
+    problem: Option<String>,
+}
+
+impl From<TableProgress> for TableAnswer {
+    fn from(progress: TableProgress) -> Self {
+        Self {
+            table: progress.table.to_string(),
+            state: progress.state.name(),
+            rows: progress.rows,
+            rows_estimate: progress.rows_estimate,
+            percent: progress.percent(),
+            rows_per_second: progress.rows_per_second.round(),
+            seconds_left: progress.seconds_left,
+            problem: progress.problem,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `tailwater snapshot`: asks a running connector to read tables again, to stop for now, to go on,
+//! to give up; shows how far it is.
+
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::bars::{Bars, Reading};
+use crate::{
+    admin::client::AdminClient,
+    config::{self, Config},
+    error::{Failure, Verdict},
+};
+
+/// How often the connector is asked how far it is.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a connector that starts anew is waited for.
+const LOOKS_IN_VAIN_MAX: u32 = 120;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Arguments {
+    /// A table to read, as database.table; may be given several times.
+    #[arg(long = "table", value_name = "TABLE", required = true)]
+    tables: Vec<String>,
+
+    /// A condition on the rows, as SQL.
+    #[arg(long = "where", value_name = "CONDITION")]
+    filter: Option<String>,
+
+    /// Do not wait until the tables are read.
+    #[arg(long)]
+    no_wait: bool,
+
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where the connector is.
+#[derive(Clone, Debug, Args)]
+struct Place {
+    /// The connector's configuration file: it says where its admin server is, and the token.
+    #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE", global = true)]
+    config: PathBuf,
+
+    /// The admin server, where it is reached by another address than admin.listen:
+    /// http://connector:9464
+    #[arg(long, value_name = "URL", global = true)]
+    admin: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Stops reading tables for now; the stream goes on.
+    Pause(Which),
+    /// Goes on reading where it was stopped.
+    Resume(Which),
+    /// Reads no more; what is delivered stays.
+    Cancel(Which),
+    /// Shows how far each table is.
+    Status,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Only this table; may be given several times.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<String>,
+}
+
+/// Does what was asked for.
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { tables, filter, no_wait, action, place } = arguments;
+    let config = config::load(&place.config)
+        .map_err(|error| Failure::new(Verdict::Config, "config", error.to_string()))?;
+    let base = place.admin.map_or_else(|| address(&config), Ok)?;
+    let client = AdminClient::new(&base, config.admin.token)?;
+    let (path, which, said) = match action {
+        None => {
+            let asked = json!({ "tables": tables, "where": filter });
+            let accepted = names(&client.post("/snapshot", &asked).await?);
+            say(&format!("being read: {}", join(&accepted)));
+            return if no_wait { Ok(()) } else { follow(&client, &accepted).await };
+        }
+        Some(Action::Status) => {
+            let tables = tables_of(&client.status().await?);
+            if tables.is_empty() {
+                say("no table is being read");
+            }
+            tables.iter().for_each(tell);
+            return Ok(());
+        }
+        Some(Action::Pause(which)) => ("/snapshot/pause", which, "paused"),
+        Some(Action::Resume(which)) => ("/snapshot/resume", which, "goes on"),
+        Some(Action::Cancel(which)) => ("/snapshot/cancel", which, "cancelled"),
+    };
+    let done = client.post(path, &json!({ "tables": which.tables })).await?;
+    say(&format!("{said}: {}", join(&names(&done))));
+    Ok(())
+}
+
+/// Shows how far the tables are until nothing of them is read any more.
+async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), Failure> {
+    let mut bars = Bars::new();
+    let mut in_vain = 0;
+    let over = loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let status = match client.status().await {
+            Ok(status) => status,
+            Err(failure) if LOOKS_IN_VAIN_MAX <= in_vain => return Err(failure),
+            Err(_) => {
+                in_vain += 1;
+                continue;
+            }
+        };
+        in_vain = 0;
+        let mut tables = tables_of(&status);
+        tables.retain(|table| wanted.contains(&table.table));
+        bars.show(&tables);
+        // A connector that has started anew since shows only what it still reads.
+        let streams = status.get("state").and_then(Value::as_str) == Some("streaming");
+        if streams && tables.iter().all(Reading::is_over) {
+            break tables;
+        }
+    };
+    bars.end();
+    over.iter().for_each(tell);
+    match over.iter().find(|table| table.state == "refused") {
+        None => Ok(()),
+        Some(refused) => Err(Failure::new(
+            Verdict::Halt,
+            "order_refused",
+            format!(
+                "{} was not read: {}",
+                refused.table,
+                refused.problem.as_deref().unwrap_or("its log says why")
+            ),
+        )),
+    }
+}
+
+/// Where the configuration says that the admin server is.
+fn address(config: &Config) -> Result<String, Failure> {
+    let listen = &config.admin.listen;
+    let wrong = |problem: &str| {
+        Failure::new(Verdict::Config, "config", format!("`admin.listen` {listen} {problem}"))
+            .hint("Give the admin server's address: --admin http://127.0.0.1:9464")
+    };
+    let address: SocketAddr = listen.parse().map_err(|_| wrong("is no address"))?;
+    if address.port() == 0 {
+        return Err(wrong("does not say at which port the connector answers"));
+    }
+    let host = match address {
+        SocketAddr::V4(address) if address.ip().is_unspecified() => "127.0.0.1".to_owned(),
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) if address.ip().is_unspecified() => "[::1]".to_owned(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    };
+    Ok(format!("http://{host}:{}", address.port()))
+}
+
+fn names(answer: &Value) -> BTreeSet<String> {
+    let names = answer.get("tables").and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn join(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn tables_of(status: &Value) -> Vec<Reading> {
+    let tables = status.get("tables").and_then(Value::as_array).into_iter().flatten();
+    tables.filter_map(|table| serde_json::from_value(table.clone()).ok()).collect()
+}
+
+fn tell(table: &Reading) {
+    say(&table.to_string());
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn say(line: &str) {
+    println!("{line}");
+}

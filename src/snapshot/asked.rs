@@ -1,0 +1,73 @@
+//! What people ask for while the connector runs: tables to be read again, read no more, or later.
+//!
+//! Whatever is done is a record to be committed before the answer is given.
+
+use super::{Listed, ProgressRecord, Snapshot, progress::AskedFor};
+use crate::{
+    model::table::TableName,
+    orders::Refusal,
+    status::{ReadState, TableProgress},
+};
+
+impl Snapshot {
+    /// Whether a table is to be read already.
+    pub fn is_read(&self, table: &TableName) -> bool {
+        self.position_of(table).is_some()
+    }
+
+    /// Reads a table that is not being read, from its first row on, with a condition on the rows.
+    pub fn read_again(&mut self, table: Listed, filter: Option<String>) {
+        let Listed { name, rows_estimate } = table;
+        let asked = Some(AskedFor { r#where: filter, was_read: self.done.remove(&name) });
+        let record = ProgressRecord::reading(0, None).with(asked, false);
+        self.add(name.clone(), rows_estimate, Some(&record));
+        self.records.insert(name.clone(), Some(record.to_json()));
+        self.show_tables();
+        tracing::info!(table = %name, rows_estimate, "the table is read because it was asked for");
+    }
+
+    /// Stops reading tables for now, or goes on. Returns which.
+    pub fn pause(
+        &mut self,
+        tables: Vec<TableName>,
+        paused: bool,
+    ) -> Result<Vec<TableName>, Refusal> {
+        for name in self.being_read(tables.clone())? {
+            let Some(at) = self.position_of(&name) else { continue };
+            let Some(table) = self.tables.get_mut(at) else { continue };
+            table.pause(paused);
+            let record = table.record().to_json();
+            self.records.insert(name, Some(record));
+        }
+        self.being_read(tables)
+    }
+
+    /// Reads no more of tables. Returns which.
+    pub fn cancel(&mut self, tables: Vec<TableName>) -> Result<Vec<TableName>, Refusal> {
+        let names = self.being_read(tables)?;
+        for name in &names {
+            let Some(at) = self.position_of(name) else { continue };
+            let Some(table) = self.tables.get(at) else { continue };
+            let progress = TableProgress { state: ReadState::Cancelled, ..table.progress() };
+            tracing::info!(table = %name, rows = table.rows, "no more of the table is read");
+            self.end(at, progress);
+        }
+        Ok(names)
+    }
+
+    /// The tables that are meant: all that are being read where none is named.
+    fn being_read(&self, tables: Vec<TableName>) -> Result<Vec<TableName>, Refusal> {
+        if tables.is_empty() {
+            let all: Vec<_> = self.tables.iter().map(|table| table.name.clone()).collect();
+            return if all.is_empty() { Err(Refusal::NothingBeingRead) } else { Ok(all) };
+        }
+        match tables.iter().find(|name| self.position_of(name).is_none()) {
+            Some(missing) => Err(Refusal::NotBeingRead(missing.clone())),
+            None => Ok(tables),
+        }
+    }
+
+    fn position_of(&self, name: &TableName) -> Option<usize> {
+        self.tables.iter().position(|table| table.name == *name)
+    }
+}

@@ -145,20 +145,7 @@ struct Progress {
 /// Captures until stopped, caught up or halted.
 pub async fn run(run: Run) -> Result<Outcome, Failure> {
     produce::settings::check(&run.config.kafka)?;
-    let mut progress = Progress {
-        registry: Arc::new(Registry::new(&run.config.schema_registry)?),
-        target: None,
-        generation: 0,
-        seen: 0,
-        pauses: pauses(),
-        delivered: Instant::now(),
-        told: Told::default(),
-        standby: run.standby.then(Standby::default),
-        forgiven: None,
-        rolled_back: None,
-        source: Continuity::default(),
-        helpers_told: Arc::default(),
-    };
+    let mut progress = Progress::new(&run)?;
     loop {
         run.status.enter(State::Starting, wall_clock());
         let ended = match standby::wait(&run, &mut progress).await {
@@ -246,6 +233,23 @@ impl Told {
 }
 
 impl Progress {
+    fn new(run: &Run) -> Result<Self, Failure> {
+        Ok(Self {
+            registry: Arc::new(Registry::new(&run.config.schema_registry)?),
+            target: None,
+            generation: 0,
+            seen: 0,
+            pauses: pauses(),
+            delivered: Instant::now(),
+            told: Told::default(),
+            standby: run.standby.then(Standby::default),
+            forgiven: None,
+            rolled_back: None,
+            source: Continuity::default(),
+            helpers_told: Arc::default(),
+        })
+    }
+
     /// The newest dump thread of a server id wins, so two clients throw each other out for ever.
     /// Once may be the rest of a connection that died; twice in a short time is another client.
     /// So it is with what the source has no more: once, the next start looks what is there.

@@ -4,12 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
 use testkit::xtask::stack::{Server as _, StackAddress};
 use testkit::xtask::stopwatch::Stopwatch;
 use testkit::{
-    Connector, Consumer, Record, Result, ServerAddress, Settings, environment, raw_records,
+    Connector, Consumer, Record, Result, ServerAddress, Settings, environment, post, raw_records,
     wait_for,
 };
 
@@ -202,6 +202,10 @@ fn an_idle_instance_shows_that_it_works_and_says_when_it_ends() -> Result<()> {
     wait_for("further positions", testkit::LIMIT, || {
         Ok((first + 2 <= positions(&setup)?.len()).then_some(()))
     })?;
+    // AND an order that it commits does not say that it ends
+    let asked = json!({ "tables": [format!("{}.items", setup.database.name())] });
+    let url = format!("http://{}/snapshot", connector.admin_address()?);
+    assert_eq!(post(&url, &asked)?.status, 202);
     // WHEN it stops
     connector.stop()?;
     // THEN its last position says so, and that of the next start does not

@@ -178,7 +178,7 @@ impl Protocol {
             }
             Event::ChunkEnded => self.commit_if(self.is_due(now)),
             Event::Idle { more_comes } => self.idle(now, more_comes),
-            Event::Due => self.commit_if(self.batch.opened.is_some()),
+            Event::Due => self.commit_if(self.batch.opened.is_some() || self.moved),
             Event::Settling => self.settle(),
             Event::Tick => self.tick(now),
             Event::SignSent => Action::Wait,

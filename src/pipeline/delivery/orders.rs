@@ -21,11 +21,11 @@ impl Delivery {
     pub(super) fn obey(&mut self) -> Result<(), Failure> {
         while let Some(asked) = self.orders.take() {
             // No Kafka transaction is open while the source is asked.
-            self.after(Event::Settling)?;
+            self.after(Event::Due)?;
             let answer = self.order(asked.order);
             if answer.is_ok() {
                 self.after(Event::Changed)?;
-                self.after(Event::Settling)?;
+                self.after(Event::Due)?;
                 self.show_tables();
             }
             // Whoever asked may have given up.

@@ -33,7 +33,7 @@ pub(in crate::pipeline) enum Event<'a> {
     Changed,
     /// Nothing waits to be read; `more_comes` if records of another source are on their way.
     Idle { more_comes: bool },
-    /// What is open is to be committed, at a border.
+    /// What is not committed is to be, at a border.
     Due,
     /// The end of the process: everything so far is to be committed, inside a source transaction
     /// too, and that it ends.

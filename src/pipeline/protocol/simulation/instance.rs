@@ -7,7 +7,7 @@ use super::{
     broker::{Entry, STATE},
     client::{Client, Trouble},
     rules::Rule,
-    source::{FILE, partition_of},
+    source::{Ends, FILE, Group, partition_of},
 };
 use crate::{
     commit::PositionRecord,
@@ -169,7 +169,7 @@ impl Instance {
             None => (1, world.source.start()),
         };
         let record = PositionRecord::resumed(saved.as_deref(), generation, position);
-        self.group = world.source.done(&record.position).unwrap_or_default();
+        self.group = world.source.done(&record).unwrap_or_default();
         self.generation = record.generation;
         self.next.clear();
         self.plain = (world.settings.guarantee == Guarantee::AtLeastOnce)
@@ -232,6 +232,9 @@ impl Instance {
                 if world.lacks(Rule::NoteThePart) {
                     record.partial = None;
                 }
+                if world.lacks(Rule::RememberThePrepared) {
+                    record.prepared.clear();
+                }
                 self.client.send(STATE, Entry::Position(Rc::new(record)));
                 self.after(world, Event::PositionSent);
             }
@@ -289,9 +292,14 @@ impl Instance {
     fn take_next(&mut self, world: &mut World) {
         let Some(next) = self.next.pop_front() else { return self.read(world) };
         let groups = &world.source.groups(self.server);
-        let (gtid, begin, end) = {
+        let (gtid, begin, end, ends) = {
             let group = &groups[self.group];
-            (group.gtid.clone(), group.begin, group.end)
+            (group.gtid.clone(), group.begin, group.end, group.ends.clone())
+        };
+        let ending = match &ends {
+            Ends::Done => Ending::Done,
+            Ends::Prepared(xid) => Ending::Prepared { xid, has_rows: true },
+            Ends::Committed(xid) | Ends::RolledBack(xid) => Ending::Decided(xid),
         };
         let slow = groups[self.group].slow && matches!(next, Next::Rows(_));
         if slow && world.now_ms < self.rows_from_ms {
@@ -299,7 +307,7 @@ impl Instance {
         }
         let uuid = world.source.servers[self.server].0;
         let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
-        let end = End { file: FILE, offset: end, commit_time_us: 1, ending: Ending::Done };
+        let end = End { file: FILE, offset: end, commit_time_us: 1, ending };
         match next {
             Next::Begun => {
                 self.after(world, Event::Begun);
@@ -355,15 +363,33 @@ impl Instance {
             return;
         }
         self.next.push_back(Next::Begun);
-        let mut rows = world.source.groups(self.server)[self.group].rows.as_slice();
-        while !rows.is_empty() {
-            // Servers put rows into events as they like.
-            let count = usize::try_from(world.random.in_range(1..4)).unwrap().min(rows.len());
-            let (event, rest) = rows.split_at(count);
-            self.next.push_back(Next::Rows(event.to_vec()));
-            rows = rest;
+        for event in self.events(world) {
+            self.next.push_back(Next::Rows(event));
         }
         self.next.push_back(Next::Ended);
+    }
+
+    /// The rows of the source transaction that is read, in events as servers make them.
+    fn events(&self, world: &mut World) -> Vec<Vec<u32>> {
+        let groups = world.source.groups(self.server);
+        let prepared = self.protocol.as_ref().map(|protocol| &protocol.record().prepared);
+        let is_known = |xid| prepared.is_some_and(|prepared| prepared.contains_key(xid));
+        let mut rows = match &groups[self.group].ends {
+            // Where they are is not known any more.
+            Ends::Committed(xid) if !is_known(xid) => Vec::new(),
+            Ends::Prepared(xid) if world.lacks(Rule::WaitForTheOutcome) => {
+                let commits =
+                    |group: &&Group| matches!(&group.ends, Ends::Committed(it) if it == xid);
+                groups.iter().find(commits).map(|group| group.rows.clone()).unwrap_or_default()
+            }
+            _ => groups[self.group].rows.clone(),
+        };
+        let mut events = Vec::new();
+        while !rows.is_empty() {
+            let count = usize::try_from(world.random.in_range(1..4)).unwrap().min(rows.len());
+            events.push(rows.drain(..count).collect());
+        }
+        events
     }
 }
 

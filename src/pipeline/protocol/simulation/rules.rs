@@ -27,6 +27,10 @@ pub(super) enum Rule {
     CompareTheDigest,
     /// Rows that are passed over are counted one by one.
     CountTheRows,
+    /// What is prepared is saved with the position.
+    RememberThePrepared,
+    /// The rows of what is prepared come when it is committed.
+    WaitForTheOutcome,
     /// A batch is cut long before the broker ends its transaction.
     CutInTime,
     /// Whoever is fenced leaves if there is a newer instance.
@@ -38,7 +42,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::StartFromKafka,
@@ -51,6 +55,8 @@ impl Rule {
         Self::NoteThePart,
         Self::CompareTheDigest,
         Self::CountTheRows,
+        Self::RememberThePrepared,
+        Self::WaitForTheOutcome,
         Self::CutInTime,
         Self::LeaveToTheNewer,
         Self::StayIfAlone,

@@ -2,9 +2,13 @@
 //! rows of some of them in another order.
 
 use super::broker::DATA_PARTITIONS;
-use crate::model::{
-    gtid::{Gtid, GtidSet, ServerUuid},
-    position::{FilePosition, PartialTransaction, Position},
+use crate::{
+    commit::PositionRecord,
+    model::{
+        gtid::{Gtid, GtidSet, ServerUuid},
+        position::{FilePosition, PartialTransaction, Position},
+        xa::Xid,
+    },
 };
 use testkit::Random;
 
@@ -20,6 +24,18 @@ pub(super) struct Group {
     pub(super) rows: Vec<u32>,
     /// Whether its rows come with long pauses.
     pub(super) slow: bool,
+    pub(super) ends: Ends,
+}
+
+/// What the end of a source transaction decides.
+#[derive(Clone, Debug)]
+pub(super) enum Ends {
+    Done,
+    /// An XA transaction is prepared; its rows count where it is committed.
+    Prepared(Xid),
+    /// One that was prepared is committed: these are its rows.
+    Committed(Xid),
+    RolledBack(Xid),
 }
 
 #[derive(Debug)]
@@ -42,12 +58,30 @@ impl Source {
         let uuid = |last: u8| ServerUuid([last; 16]);
         let has_gtids = !random.is_one_in(4);
         let has_slow = random.is_one_in(8);
+        let has_xa = random.is_one_in(2);
+        let mut prepared = Vec::new();
         let mut servers = vec![(uuid(1), Vec::new()), (uuid(2), Vec::new())];
         let (mut row, mut offset) = (0, 4);
         for number in 1..random.in_range(4..12) {
             let gtid = has_gtids.then(|| format!("{}:{number}", uuid(1)).parse::<Gtid>().unwrap());
-            let count =
-                if random.is_one_in(3) { random.in_range(8..16) } else { random.in_range(0..4) };
+            let ends = match random.in_range(0..6) {
+                0..=1 if has_xa => {
+                    let xid = Xid::new(1, &number.to_be_bytes(), b"").unwrap();
+                    prepared.push(xid.clone());
+                    Ends::Prepared(xid)
+                }
+                2..=3 if !prepared.is_empty() => {
+                    let xid = prepared.swap_remove(0);
+                    let commits = !random.is_one_in(4);
+                    if commits { Ends::Committed(xid) } else { Ends::RolledBack(xid) }
+                }
+                _ => Ends::Done,
+            };
+            let count = match ends {
+                Ends::Prepared(_) | Ends::RolledBack(_) => 0,
+                _ if random.is_one_in(3) => random.in_range(8..16),
+                _ => random.in_range(0..4),
+            };
             let rows = (row..).take(usize::try_from(count).unwrap()).collect::<Vec<u32>>();
             row += u32::try_from(count).unwrap();
             let slow = has_slow && 8 <= count;
@@ -58,7 +92,8 @@ impl Source {
                 reordered.reverse();
             }
             for ((_, groups), rows) in servers.iter_mut().zip([rows, reordered]) {
-                groups.push(Group { gtid: gtid.clone(), begin, end, rows, slow });
+                let (gtid, ends) = (gtid.clone(), ends.clone());
+                groups.push(Group { gtid, begin, end, rows, slow, ends });
             }
         }
         Self { servers, current: 0, written: 1 }
@@ -91,10 +126,11 @@ impl Source {
     }
 
     /// How many source transactions are before a position; `None` if these are not the first ones.
-    pub(super) fn done(&self, position: &Position) -> Option<usize> {
-        let is_done = |group: &Group| match (&position.gtid_set, &group.gtid) {
-            (Some(set), Some(gtid)) => set.contains(gtid),
-            _ => group.end <= position.file.offset,
+    pub(super) fn done(&self, record: &PositionRecord) -> Option<usize> {
+        let is_done = |group: &Group| match (&record.position.gtid_set, &group.gtid, &group.ends) {
+            (Some(_), _, Ends::Prepared(xid)) if record.prepared.contains_key(xid) => true,
+            (Some(set), Some(gtid), _) => set.contains(gtid),
+            _ => group.end <= record.position.file.offset,
         };
         let done = self.groups(0).iter().take_while(|group| is_done(group)).count();
         (!self.groups(0).iter().skip(done).any(is_done)).then_some(done)

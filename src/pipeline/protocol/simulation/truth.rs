@@ -64,7 +64,7 @@ impl Truth {
     ) -> Result<Vec<u32>, String> {
         self.check_numbers(record)?;
         let server = source.server_of(record.position.server_uuid);
-        let done = source.done(&record.position).ok_or("the position has holes")?;
+        let done = source.done(record).ok_or("the position has holes")?;
         if done < self.done {
             return Err("the position went back".to_owned());
         }

@@ -85,6 +85,31 @@ fn rows_that_become_visible_late_do_not_go_back() -> Result<()> {
 }
 
 #[test]
+fn rows_of_xa_transactions_are_neither_lost_nor_early() -> Result<()> {
+    let seed = environment::seed();
+    eprintln!("TAILWATER_SEED={seed}");
+    // GIVEN tables that XA transactions change, some of them prepared before the first position
+    let mysql = private_mysql(&[])?;
+    let setup = Setup::on(StackAddress::from_environment()?, &mysql, "snapshot_xa")?;
+    let mut setup = filled(setup)?;
+    setup.settings.set("delivery.batch_bytes_max", 100_000);
+    let writers = Writers::start_xa(&setup.database, 12, seed)?;
+    // WHEN they are read, and the connector dies now and then
+    for point in ["chunk_sent:4", "committed:9", "chunk_selected:7", "sent:30"] {
+        setup.settings.set_environment("TAILWATER_FAILPOINT", point);
+        let exit = setup.launch()?.wait_for_exit()?;
+        assert_eq!(exit.code, None, "{point} was not reached: {}", exit.stderr);
+    }
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    setup.catch_up()?;
+    writers.stop()?;
+    setup.catch_up()?;
+    // THEN every record fits the one before it, and the topics equal the tables
+    assert_consistent(&mut setup)?;
+    Ok(())
+}
+
+#[test]
 fn statements_on_a_table_that_is_being_read_leave_nothing_out() -> Result<()> {
     let seed = environment::seed();
     eprintln!("TAILWATER_SEED={seed}");

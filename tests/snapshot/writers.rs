@@ -45,6 +45,15 @@ pub(super) fn fill(database: &mut Database) -> Result<()> {
 impl Writers {
     /// Starts so many.
     pub(super) fn start(database: &Database, count: u64, seed: u64) -> Result<Self> {
+        Self::start_with(database, count, seed, write)
+    }
+
+    /// The same with XA transactions, most of them committed some time after they are prepared.
+    pub(super) fn start_xa(database: &Database, count: u64, seed: u64) -> Result<Self> {
+        Self::start_with(database, count, seed, write_xa)
+    }
+
+    fn start_with(database: &Database, count: u64, seed: u64, write: Write) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let threads = (0..count).map(|number| {
             let (over, database) = (Arc::clone(&is_over), database.connect_again()?);
@@ -62,6 +71,39 @@ impl Writers {
         }
         Ok(())
     }
+}
+
+/// What a writer does until it is over.
+type Write = fn(Database, &AtomicBool, Random) -> Result<()>;
+
+fn write_xa(mut database: Database, is_over: &AtomicBool, mut random: Random) -> Result<()> {
+    while !is_over.load(Ordering::Relaxed) {
+        let xid = format!("'{}'", random.in_range(1..u64::MAX));
+        let mut steps = vec![format!("XA START {xid}")];
+        steps.extend((0..random.in_range(1..4)).map(|_| change(&mut random)));
+        steps.push(format!("XA END {xid}"));
+        match random.in_range(0..5) {
+            0 => steps.push(format!("XA COMMIT {xid} ONE PHASE")),
+            decision => {
+                let verb = if decision == 1 { "ROLLBACK" } else { "COMMIT" };
+                let pause = format!("DO SLEEP({})", random.one_of(&["0", "0.005", "0.1"]));
+                steps.extend([format!("XA PREPARE {xid}"), pause, format!("XA {verb} {xid}")]);
+            }
+        }
+        for step in &steps {
+            match database.execute(step) {
+                Ok(()) => {}
+                Err(error) if is_conflict(&error) => {
+                    // After a deadlock it can be rolled back only; ending it says so once more.
+                    drop(database.execute(&format!("XA END {xid}")));
+                    database.execute(&format!("XA ROLLBACK {xid}"))?;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write(mut database: Database, is_over: &AtomicBool, mut random: Random) -> Result<()> {

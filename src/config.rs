@@ -118,6 +118,9 @@ pub struct Capture {
     /// What a TRUNCATE of a captured table does.
     #[serde(default)]
     pub truncate: TruncatePolicy,
+    /// What a committed XA transaction does whose rows are in no binlog any more.
+    #[serde(default)]
+    pub lost_xa: LostXaPolicy,
     /// What a change of a captured table's record key does.
     #[serde(default)]
     pub key_change: KeyChangePolicy,
@@ -134,6 +137,19 @@ pub enum KeyChangePolicy {
     Halt,
     /// Goes on in the same topic.
     Accept,
+}
+
+/// What a committed XA transaction does whose rows are in no binlog any more: they are in their
+/// tables, and nothing says which.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum LostXaPolicy {
+    /// Stops before it, so that somebody decides.
+    #[default]
+    Halt,
+    /// Goes on; its rows come when their tables are read again, or when they change.
+    Ignore,
 }
 
 /// What a TRUNCATE of a captured table does: no row event tells which rows are gone.

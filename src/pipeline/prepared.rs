@@ -27,7 +27,7 @@ use super::{
     stream::{IDLE_STEP, Stream},
 };
 use crate::{
-    config::Config,
+    config::{Config, LostXaPolicy},
     decode::{Decoded, Finished, Outcome, Rows, Xa},
     error::{Failure, Verdict},
     model::{
@@ -135,7 +135,7 @@ impl Stream {
             Some(prepared) => self.deliver(&prepared, Some(xid), end, kept),
             None => match self.find(xid, end)? {
                 Found::Left => Ok(false),
-                Found::None | Found::Nowhere => Err(unknown(&end.transaction, &end.at)),
+                Found::None | Found::Nowhere => self.lost(unknown(&end.transaction, &end.at)),
                 Found::One(prepared) if !prepared.has_rows => Ok(true),
                 Found::One(prepared) => self.deliver(&prepared, Some(xid), end, None),
             },
@@ -168,7 +168,7 @@ impl Stream {
         match delivered {
             Err(failure) if failure.reason == "position_purged" => {
                 if prepared.has_rows {
-                    return Err(purged(prepared, &failure));
+                    return self.lost(purged(prepared, &failure));
                 }
                 tracing::warn!(
                     %prepared,
@@ -178,6 +178,17 @@ impl Stream {
                 Ok(true)
             }
             delivered => delivered,
+        }
+    }
+
+    /// Rows are committed that nobody can read any more.
+    fn lost(&self, failure: Failure) -> Result<bool, Failure> {
+        match self.beside.config.capture.lost_xa {
+            LostXaPolicy::Halt => Err(failure),
+            LostXaPolicy::Ignore => {
+                tracing::warn!(reason = failure.reason, "{}; ignored", failure.message);
+                Ok(true)
+            }
         }
     }
 
@@ -272,14 +283,17 @@ impl Wanted<'_> {
                 self.prepared, self.prepared.begin
             ),
         )
-        .hint(START_OVER)
+        .hint(
+            "The binlog was written anew. To start over at the source's current position, delete \
+             the state topic.",
+        )
     }
 }
 
 /// What is left where rows became visible that nobody can read any more.
-const START_OVER: &str = "Its rows are in their tables and not in the topics. With \
-    snapshot.mode = \"initial\" all captured tables are read anew if you delete the state topic; \
-    with \"never\" the connector then begins at the source's current position, without those rows.";
+const READ_AGAIN: &str = "Its rows are in their tables and not in the topics. Set capture.lost_xa = \
+    \"ignore\", start, have the tables that it may have changed read again (tailwater snapshot \
+    --table …), and take the key out again.";
 
 /// XA COMMIT of a transaction whose rows nobody can find. Which tables it changed cannot be said:
 /// the statement names none.
@@ -296,7 +310,7 @@ fn unknown(transaction: &Transaction, end: &FilePosition) -> Failure {
              position, in a binlog that is gone: it is not known what it changed"
         ),
     )
-    .hint(START_OVER)
+    .hint(READ_AGAIN)
 }
 
 fn purged(prepared: &PreparedTransaction, failure: &Failure) -> Failure {
@@ -307,7 +321,7 @@ fn purged(prepared: &PreparedTransaction, failure: &Failure) -> Failure {
     );
     let hint = format!(
         "Keep binlogs longer than transactions stay prepared (binlog_expire_logs_seconds), or \
-         point mysql.host to a server that still has that file. {START_OVER}"
+         point mysql.host to a server that still has that file. {READ_AGAIN}"
     );
     Failure { verdict: Verdict::Halt, reason: "xa_prepare_purged", message, hint }
 }

@@ -83,18 +83,19 @@ enum Cause {
     Silent,
 }
 
-/// What was heard since an instance began to listen.
+/// What was heard since an instance began to listen, or since there was no answer.
+#[derive(Default)]
 struct Heard {
     /// The state topic's end at first.
     from: i64,
     /// Its end now.
     end: i64,
     /// When that was answered last.
-    answered: Instant,
+    answered: Option<Instant>,
     /// For how long it has been the same.
     silence: Duration,
     /// Since when no silence was a long one.
-    calm_since: Instant,
+    calm_since: Option<Instant>,
 }
 
 impl Default for Standby {
@@ -157,21 +158,19 @@ struct Waiting {
 impl Waiting {
     fn wait(&mut self) -> Result<bool, Failure> {
         let mut watch = None;
-        let mut heard = None;
+        let mut heard = Heard::default();
         while !self.shutdown.is_requested() {
-            let seen = match self.look(&mut watch) {
+            let looked = self.look(&mut watch);
+            heard.hear(looked.as_ref().ok().map(|seen| seen.end), Instant::now());
+            let seen = match looked {
                 Ok(seen) => seen,
                 Err(failure) => {
-                    // What was silent before says nothing: nobody could be heard.
-                    (watch, heard) = (None, None);
+                    watch = None;
                     self.trouble(failure)?;
                     continue;
                 }
             };
-            let now = Instant::now();
-            let heard = heard.get_or_insert_with(|| Heard::from(seen.end, now));
-            heard.hear(seen.end, now);
-            if let Some(cause) = self.standby.decide(&seen, self.own, heard) {
+            if let Some(cause) = self.standby.decide(&seen, self.own, &heard) {
                 self.start(cause, &seen, heard.silence);
                 return Ok(true);
             }
@@ -282,23 +281,28 @@ impl Standby {
 }
 
 impl Heard {
-    fn from(end: i64, now: Instant) -> Self {
-        Self { from: end, end, answered: now, silence: Duration::ZERO, calm_since: now }
-    }
-
-    /// Takes in an answer.
-    fn hear(&mut self, end: i64, now: Instant) {
-        let step = now.saturating_duration_since(self.answered).min(STEP_MAX);
+    /// Takes in that the state topic ends here now, or that there was no answer: then what was
+    /// silent before says nothing, since nobody could be heard.
+    fn hear(&mut self, answer: Option<i64>, now: Instant) {
+        let Some(end) = answer else {
+            *self = Self::default();
+            return;
+        };
+        let Some(answered) = self.answered.replace(now) else {
+            *self = Self { from: end, end, calm_since: Some(now), ..std::mem::take(self) };
+            return;
+        };
+        let step = now.saturating_duration_since(answered).min(STEP_MAX);
         self.silence = if end == self.end { self.silence + step } else { Duration::ZERO };
-        self.answered = now;
         self.end = end;
         if PATIENCE_MIN <= self.silence * 2 {
-            self.calm_since = now;
+            self.calm_since = Some(now);
         }
     }
 
     fn is_calm(&self) -> bool {
-        CALM <= self.answered.saturating_duration_since(self.calm_since)
+        let times = self.calm_since.zip(self.answered);
+        times.is_some_and(|(since, now)| CALM <= now.saturating_duration_since(since))
     }
 }
 
@@ -324,7 +328,7 @@ mod tests {
 
     /// Has listened from this end on, and heard nothing for so long.
     fn heard(from: i64, silence: Duration) -> Heard {
-        Heard { silence, ..Heard::from(from, Instant::now()) }
+        Heard { from, silence, ..Heard::default() }
     }
 
     #[test]
@@ -392,22 +396,40 @@ mod tests {
     #[test]
     fn silence_is_time_in_which_answers_came_and_the_end_stood_still() {
         let mut now = Instant::now();
-        let mut heard = Heard::from(5, now);
-        let mut hear = |end, after| {
+        let mut heard = Heard::default();
+        let mut hear = |answer, after| {
             now += after;
-            heard.hear(end, now);
-            (heard.silence, heard.is_calm())
+            heard.hear(answer, now);
+            heard.silence
         };
-        assert_eq!(hear(5, MOMENT), (MOMENT, false));
-        assert_eq!(hear(5, MOMENT), (2 * MOMENT, false));
-        assert_eq!(hear(6, MOMENT), (Duration::ZERO, false));
+        assert_eq!(hear(Some(5), MOMENT), Duration::ZERO);
+        assert_eq!(hear(Some(5), MOMENT), MOMENT);
+        assert_eq!(hear(Some(5), MOMENT), 2 * MOMENT);
+        assert_eq!(hear(Some(6), MOMENT), Duration::ZERO);
         // A pause of this process counts for a moment, not for its length.
-        assert_eq!(hear(6, Duration::from_hours(1)).0, STEP_MAX);
-        // It is calm when no silence was a long one for a while.
-        assert_eq!(hear(6, STEP_MAX), (2 * STEP_MAX, false));
-        for end in 7..67 {
-            assert!(!hear(end, Duration::from_millis(999)).1);
+        assert_eq!(hear(Some(6), Duration::from_hours(1)), STEP_MAX);
+        assert_eq!(hear(Some(6), STEP_MAX), 2 * STEP_MAX);
+        // An outage says nothing, neither its time nor the time before it.
+        assert_eq!(hear(None, STEP_MAX), Duration::ZERO);
+        assert_eq!(hear(Some(6), STEP_MAX), Duration::ZERO);
+        assert_eq!(hear(Some(6), MOMENT), MOMENT);
+    }
+
+    #[test]
+    fn it_is_calm_when_no_silence_was_a_long_one_for_a_while() {
+        let mut now = Instant::now();
+        let mut heard = Heard::default();
+        let mut is_calm_after = |end, step| {
+            now += step;
+            heard.hear(Some(end), now);
+            heard.is_calm()
+        };
+        for end in 0..=60 {
+            assert!(!is_calm_after(end, Duration::from_millis(999)));
         }
-        assert!(hear(70, MOMENT).1);
+        assert!(is_calm_after(61, STEP_MAX));
+        is_calm_after(61, STEP_MAX);
+        assert!(!is_calm_after(61, STEP_MAX), "two seconds are half of a death");
+        assert!(!is_calm_after(62, MOMENT));
     }
 }

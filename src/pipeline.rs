@@ -407,8 +407,8 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     progress.target.get_or_insert_with(|| server.current.clone());
     let position = if let Some(saved) = &fenced.saved {
         let source = &mut progress.source;
-        let from = saved.accounted_for();
-        let position = source.resume(&mut connection, config, &server, &from).await?;
+        let from = (&saved.accounted_for(), saved.file_begun);
+        let position = source.resume(&mut connection, config, &server, from).await?;
         tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
         position
     } else {

@@ -34,6 +34,9 @@ pub struct PositionRecord {
     pub seq: u64,
     /// Everything before it is delivered or proved irrelevant.
     pub position: Position,
+    /// When the file of `position` was begun, in seconds since the epoch; `None` if that was not
+    /// seen.
+    pub file_begun: Option<u32>,
     /// The source transaction after `position` of which a part is delivered.
     pub partial: Option<PartialTransaction>,
     /// The XA transactions before `position` that wait for their outcome. Their GTIDs are not in
@@ -73,6 +76,9 @@ struct Fields {
     file: String,
     /// The offset in the file at which the next transaction begins, or before it.
     pos: u64,
+    /// When the file was begun, by the time of its first event, in seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file_begun_s: Option<u32>,
     /// The source transaction behind the position of which a part is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     in_txn: Option<InTransaction>,
@@ -140,11 +146,22 @@ impl PositionRecord {
             None => (0, None, PreparedTransactions::new()),
         };
         let state_topic = saved.and_then(|saved| saved.state_topic.clone());
+        let same = saved.filter(|saved| saved.position.file.file == accounted_for.file.file);
+        let file_begun = same.and_then(|saved| saved.file_begun);
         let mut position = accounted_for;
         if let Some(gtids) = &mut position.gtid_set {
             *gtids = gtids.minus(&gtids_of(&prepared));
         }
-        Self { generation, seq, position, partial, prepared, released: false, state_topic }
+        Self {
+            generation,
+            seq,
+            position,
+            file_begun,
+            partial,
+            prepared,
+            released: false,
+            state_topic,
+        }
     }
 
     /// The position with what is prepared counted in: the source need not send it again.
@@ -169,6 +186,7 @@ impl PositionRecord {
             gtid_set: position.gtid_set.as_ref().map(ToString::to_string),
             file: position.file.file.clone(),
             pos: position.file.offset,
+            file_begun_s: self.file_begun,
             in_txn: self.partial.as_ref().map(InTransaction::from),
             pending_xa: self.prepared.iter().map(PendingXa::from).collect(),
             released: self.released,
@@ -213,8 +231,9 @@ impl PositionRecord {
         let partial = fields.in_txn.map(PartialTransaction::try_from).transpose()?;
         let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
         let prepared = prepared.collect::<Result<_, _>>()?;
-        let Fields { generation, seq, released, state_topic_id: state_topic, .. } = fields;
-        Ok(Self { generation, seq, position, partial, prepared, released, state_topic })
+        let Fields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
+        let state_topic = fields.state_topic_id;
+        Ok(Self { generation, seq, position, file_begun, partial, prepared, released, state_topic })
     }
 }
 
@@ -304,7 +323,8 @@ mod tests {
         r#"{"v":1,"connector":"inventory","generation":3,"seq":17,"flavor":"mysql","#,
         r#""server_uuid":"3e11fa47-71ca-11e1-9e33-c80aa9429562","#,
         r#""gtid_set":"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:8:blue:1-2","#,
-        r#""file":"binlog.000002","pos":4294967300,"state_topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","#,
+        r#""file":"binlog.000002","pos":4294967300,"file_begun_s":1700000000,"#,
+        r#""state_topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","#,
         r#""source_ts_us":1700000000000001,"#,
         r#""written_ts_us":1700000000000002}"#
     );
@@ -321,6 +341,7 @@ mod tests {
                 file: FilePosition { file: "binlog.000002".into(), offset: 4_294_967_300 },
                 source_time_us: 1_700_000_000_000_001,
             },
+            file_begun: Some(1_700_000_000),
             partial: None,
             prepared: PreparedTransactions::new(),
             released: false,

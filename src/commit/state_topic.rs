@@ -248,6 +248,7 @@ mod tests {
             generation,
             seq,
             position,
+            file_begun: None,
             partial: None,
             prepared: BTreeMap::new(),
             released: false,

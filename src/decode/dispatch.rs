@@ -91,6 +91,7 @@ impl Decoder {
             FORMAT_DESCRIPTION => {
                 self.group.expect_between()?;
                 self.format(frame.data)?;
+                self.track.begin_file(frame.timestamp);
             }
             STOP => self.group.expect_between()?,
             WRITE_ROWS_V0..=DELETE_ROWS_V1 => self.refuse_rows(frame)?,

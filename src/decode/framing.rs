@@ -128,6 +128,8 @@ pub(super) struct Track {
     /// Where the first transaction of the start's file is or behind it; 0 when it is not known or
     /// has been reached.
     resumed_from: u64,
+    /// When the file was begun, in seconds since the epoch; `None` until its first event has come.
+    begun: Option<u32>,
 }
 
 impl Track {
@@ -136,6 +138,7 @@ impl Track {
             position: FilePosition { file: start_file, offset: FILE_HEADER_BYTES },
             payload_start: None,
             resumed_from: 0,
+            begun: None,
         }
     }
 
@@ -145,7 +148,8 @@ impl Track {
         if self.payload_start.is_none() {
             position.offset = position.offset.saturating_sub(event.header().event_size().into());
         }
-        Self { position, payload_start: self.payload_start, resumed_from: 0 }
+        let (payload_start, begun) = (self.payload_start, self.begun);
+        Self { position, payload_start, resumed_from: 0, begun }
     }
 
     /// Tells where in the start's file the first transaction is, or behind it. What the wire can
@@ -210,7 +214,17 @@ impl Track {
         }
         file.clone_into(&mut self.position.file);
         self.position.offset = offset;
+        self.begun = None;
         Ok(())
+    }
+
+    /// The file's first event. A stream that starts behind it shows it too, with its own time.
+    pub(super) fn begin_file(&mut self, time_s: u32) {
+        self.begun = Some(time_s);
+    }
+
+    pub(super) fn begun(&self) -> Option<u32> {
+        self.begun
     }
 
     /// Goes to where a heartbeat says that the server is.

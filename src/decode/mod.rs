@@ -130,6 +130,8 @@ pub struct Finished<'a> {
     pub transaction: &'a Transaction,
     /// Where it ends: the next one begins here or behind it.
     pub end: &'a FilePosition,
+    /// When the file of `end` was begun, in seconds since the epoch.
+    pub file_begun: Option<u32>,
     /// The statement on captured tables that it consists of, if it is one.
     pub statement: Option<&'a Statement>,
     /// What became of it.
@@ -277,6 +279,7 @@ impl Decoder {
             Step::Finished { has_statement, outcome } => Decoded::Finished(Finished {
                 transaction: self.group.transaction(),
                 end: self.track.position(),
+                file_begun: self.track.begun(),
                 statement: has_statement.then_some(&self.statement),
                 outcome,
             }),

@@ -58,6 +58,19 @@ pub enum Break {
         /// The saved place.
         saved: FilePosition,
     },
+    /// The saved file was begun at another time.
+    #[error(
+        "it has another binlog than before: {} was begun at {is}, and the one of the saved \
+         position at {was} (seconds since 1970)", saved.file
+    )]
+    Replaced {
+        /// The saved place.
+        saved: FilePosition,
+        /// When the saved file was begun, in seconds since the epoch.
+        was: u32,
+        /// The same of the file that is there.
+        is: u32,
+    },
     /// The server lacks what was delivered, and will not get it.
     #[error(
         "it lacks {count} transaction(s) that were delivered: {missing}{}",
@@ -122,7 +135,7 @@ impl Broken {
                      mysql.host to a server that still has them, if there is one, or {anew}"
                 ),
             ),
-            Break::Reset { .. } | Break::Rewritten { .. } => (
+            Break::Reset { .. } | Break::Rewritten { .. } | Break::Replaced { .. } => (
                 "source_reset",
                 format!("Point mysql.host to the server that has the old history, or {anew}"),
             ),

@@ -10,8 +10,9 @@
 //! Sets of numbers say nothing about a server that gives numbers a second time: after a RESET,
 //! a restore or a crash that lost the end of the binlog it has them all again before long, for
 //! other transactions. Its files tell: on the server that the position was saved on, the saved
-//! file must be as long as it was, a transaction must end where the position says, and the files
-//! are numbered upwards.
+//! file must be as long as it was, a transaction must end where the position says, the files are
+//! numbered upwards, and the saved one was begun when it was begun, to the second: whoever resets a
+//! server and does the same again gets the same bytes at the same places.
 //!
 //! # Without GTIDs
 //! With a `gtid_mode` other than `ON` a transaction may have no GTID, and the position is the
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 use super::{
     broken::{Break, Broken},
     connection::address,
+    creation,
     error::MysqlError,
     inquiry::Inquiry,
     server::Server,
@@ -69,22 +71,29 @@ enum Place {
 
 impl Continuity {
     /// Where on this server to go on from a saved position; an error if that would lose a change
-    /// or deliver one twice.
+    /// or deliver one twice. `begun` says when its file was begun, if that is known.
     pub async fn resume(
         &mut self,
         connection: &mut Conn,
         config: &Config,
         server: &Server,
-        saved: &Position,
+        (saved, begun): (&Position, Option<u32>),
     ) -> Result<Position, MysqlError> {
         let mut source = Inquiry::new(connection, config);
         let judged = self.judge(server, saved, Instant::now());
         let mut position = judged.map_err(|breach| broken(breach, config))?;
-        if let Ok(Place::Kept { file_bytes }) = place_of(server, saved)
-            && saved.file.offset < file_bytes.min(OFFSET_MAX)
-            && !source.is_border(&saved.file, file_bytes).await?
-        {
-            return Err(broken(Break::Rewritten { saved: saved.file.clone() }, config));
+        if let Ok(Place::Kept { file_bytes }) = place_of(server, saved) {
+            if saved.file.offset < file_bytes.min(OFFSET_MAX)
+                && !source.is_border(&saved.file, file_bytes).await?
+            {
+                return Err(broken(Break::Rewritten { saved: saved.file.clone() }, config));
+            }
+            if let Some(was) = begun
+                && let Some(is) = creation::begun(config, &saved.file.file).await?
+                && was != is
+            {
+                return Err(broken(Break::Replaced { saved: saved.file.clone(), was, is }, config));
+            }
         }
         match (&saved.gtid_set, server.counts_by_gtids()) {
             (Some(delivered), false) => {

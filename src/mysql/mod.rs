@@ -11,6 +11,7 @@ mod binlog_events;
 mod broken;
 mod connection;
 mod continuity;
+mod creation;
 mod error;
 mod inquiry;
 mod queue;

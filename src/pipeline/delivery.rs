@@ -229,7 +229,8 @@ impl Delivery {
         let name = name_of(transaction, file, self.position().server_uuid);
         let commit_time_us = transaction.commit_time_us;
         let ending = self.ending(finished)?;
-        let end = End { file, offset: finished.end.offset, commit_time_us, ending };
+        let (offset, file_begun) = (finished.end.offset, finished.file_begun);
+        let end = End { file, offset, file_begun, commit_time_us, ending };
         self.after(Event::Ended(name, end))
     }
 

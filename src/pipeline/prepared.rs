@@ -55,6 +55,7 @@ struct Reader {
 pub(super) struct End {
     transaction: Transaction,
     at: FilePosition,
+    file_begun: Option<u32>,
     xa: Xa,
 }
 
@@ -85,12 +86,17 @@ impl Drop for Reader {
 impl End {
     pub(super) fn of(finished: &Finished<'_>, xa: &Xa) -> Self {
         let (transaction, at) = (finished.transaction.clone(), finished.end.clone());
-        Self { transaction, at, xa: xa.clone() }
+        Self { transaction, at, file_begun: finished.file_begun, xa: xa.clone() }
     }
 
     fn finished(&self) -> Finished<'_> {
-        let Self { transaction, at, xa } = self;
-        Finished { transaction, end: at, statement: None, outcome: Outcome::Xa(xa.clone()) }
+        Finished {
+            transaction: &self.transaction,
+            end: &self.at,
+            file_begun: self.file_begun,
+            statement: None,
+            outcome: Outcome::Xa(self.xa.clone()),
+        }
     }
 }
 

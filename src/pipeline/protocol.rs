@@ -264,7 +264,10 @@ impl Protocol {
         if self.inside || border <= last || (by_gtids && border.file == last.file) {
             return;
         }
-        self.moved |= border.file != last.file;
+        if border.file != last.file {
+            self.moved = true;
+            self.record.file_begun = None;
+        }
         last.clone_from(border);
         if by_gtids {
             last.offset = FILE_START;
@@ -488,4 +491,5 @@ fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>) {
     }
     position.file.offset = end.offset;
     position.source_time_us = end.commit_time_us;
+    record.file_begun = end.file_begun;
 }

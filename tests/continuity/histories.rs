@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use testkit::Result;
 use testkit::xtask::stack::{Mysql, Server as _};
+use testkit::{LIMIT, Result, wait_for};
 
 use super::{assert_halted, assert_halts, copy_data, end_of_binlog, setup_on};
 use crate::setup::{Setup, private_mysql};
@@ -16,6 +16,7 @@ fn a_server_with_another_history_is_not_gone_on_with() -> Result<()> {
     let mut mysql = private_mysql(&[])?;
     an_older_copy_is_restored(&mut mysql)?;
     the_end_of_the_binlog_is_lost(&mut mysql)?;
+    it_is_reset_and_does_the_same_again(&mysql)?;
     it_is_reset(&mysql)?;
     it_is_reset_while_it_is_read(&mysql)
 }
@@ -93,6 +94,28 @@ fn it_is_reset(mysql: &Mysql) -> Result<()> {
     mysql.sql("FLUSH BINARY LOGS; FLUSH BINARY LOGS")?;
     insert_text(&mut setup, "another history", MANY)?;
     assert_halts(&setup, "source_reset", &["no transaction ends at", "binlog.000003"])
+}
+
+/// Byte for byte, but for the times.
+fn it_is_reset_and_does_the_same_again(mysql: &Mysql) -> Result<()> {
+    // GIVEN a position in the first file
+    let mut setup = setup_on(mysql, "same_again")?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    setup.catch_up()?;
+    insert(&mut setup, 3)?;
+    setup.catch_up()?;
+    let end = end_of_binlog(mysql)?;
+    // WHEN the same happens after a reset, in another second
+    let now = || mysql.sql("SELECT UNIX_TIMESTAMP()");
+    let before = now()?;
+    wait_for("the next second", LIMIT, || Ok((now()? != before).then_some(())))?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    insert(&mut setup, 3)?;
+    assert_eq!(end_of_binlog(mysql)?, end);
+    // THEN every number and place is as it was, and it stops all the same
+    assert_halts(&setup, "source_reset", &["was begun at", "kafka-topics.sh"])?;
+    insert(&mut setup, 3)?;
+    assert_halts(&setup, "source_reset", &["was begun at", &end.0])
 }
 
 fn it_is_reset_while_it_is_read(mysql: &Mysql) -> Result<()> {

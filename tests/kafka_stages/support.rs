@@ -213,6 +213,7 @@ pub(super) fn position(generation: u64, seq: u64) -> PositionRecord {
         generation,
         seq,
         position,
+        file_begun: None,
         partial: None,
         prepared: BTreeMap::new(),
         released: false,

@@ -58,6 +58,8 @@ pub(in crate::pipeline) struct End<'a> {
     /// Where the next one begins.
     pub(in crate::pipeline) file: &'a str,
     pub(in crate::pipeline) offset: u64,
+    /// When that file was begun, in seconds since the epoch.
+    pub(in crate::pipeline) file_begun: Option<u32>,
     /// When it committed, in microseconds since the epoch.
     pub(in crate::pipeline) commit_time_us: u64,
     /// What it means for rows, its own or earlier ones.

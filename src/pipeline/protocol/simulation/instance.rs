@@ -307,7 +307,7 @@ impl Instance {
         }
         let uuid = world.source.servers[self.server].0;
         let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
-        let end = End { file: FILE, offset: end, commit_time_us: 1, ending };
+        let end = End { file: FILE, offset: end, file_begun: None, commit_time_us: 1, ending };
         match next {
             Next::Begun => {
                 self.after(world, Event::Begun);

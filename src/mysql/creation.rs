@@ -1,0 +1,30 @@
+//! When a binlog file was begun: what tells it from another one of the same name.
+
+use futures_util::StreamExt as _;
+use mysql_async::{BinlogStreamRequest, binlog::EventType};
+
+use super::{connection::connect, error::MysqlError, inquiry::within_limit};
+use crate::config::Config;
+
+/// Where a binlog file's first event begins, behind its magic number.
+const FILE_START: u64 = 4;
+
+/// When a file was begun, in seconds since the epoch by the server's clock: the time in the header
+/// of its first event, which no statement shows. So a dump is opened that ends at once, under the
+/// id of the streams that go beside the main one, which it must not end.
+pub(super) async fn begun(config: &Config, file: &str) -> Result<Option<u32>, MysqlError> {
+    let failed = |error| MysqlError::while_doing("read the binlog of", &config.mysql, error);
+    let connection = connect(&config.mysql).await?;
+    let request = BinlogStreamRequest::new(config.server_id_beside())
+        .with_filename(file.as_bytes())
+        .with_pos(FILE_START);
+    let stream = within_limit(config, connection.get_binlog_stream(request)).await?;
+    let mut stream = stream.map_err(failed)?;
+    while let Some(event) = within_limit(config, stream.next()).await? {
+        let header = event.map_err(failed)?.header();
+        if header.event_type() == Ok(EventType::FORMAT_DESCRIPTION_EVENT) {
+            return Ok(Some(header.timestamp()));
+        }
+    }
+    Ok(None)
+}

@@ -1,6 +1,12 @@
 //! The command line: what was asked, the logger, the signals, the exit code.
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,6 +15,7 @@ use crate::{
     admin,
     config::{self, Config},
     error::{Failure, Verdict},
+    logging::Log,
     metrics::Metrics,
     orders::Orders,
     pipeline::{self, Outcome, Run},
@@ -68,6 +75,9 @@ enum LogFormat {
 /// `EX_USAGE` of `sysexits.h`.
 const EXIT_USAGE: u8 = 64;
 
+/// `EX_OSERR`: not even a thread for the log.
+const EXIT_OS: u8 = 71;
+
 /// Ended by the drain timeout with work undone.
 const EXIT_DRAIN_TIMEOUT: u8 = 74;
 
@@ -84,7 +94,16 @@ pub fn main() -> ExitCode {
             return error.print().map_or(ExitCode::from(EXIT_USAGE), |()| ExitCode::from(code));
         }
     };
-    if let Err(failure) = start_logging(&arguments) {
+    let Ok(log) = Log::start(io::stderr()) else { return ExitCode::from(EXIT_OS) };
+    let code = start(arguments, &log);
+    log.finish();
+    code
+}
+
+/// The same for arguments that are understood, with everything said by way of the log.
+fn start(arguments: Arguments, log: &Log) -> ExitCode {
+    let report = |failure: &Failure| report(log, failure);
+    if let Err(failure) = start_logging(&arguments, log) {
         return report(&failure);
     }
     #[cfg(feature = "failpoints")]
@@ -108,36 +127,39 @@ pub fn main() -> ExitCode {
             return report(&Failure::new(Verdict::Config, "config", error.to_string()));
         }
     };
-    runtime.block_on(run(config, until_caught_up, standby))
+    runtime.block_on(run(config, until_caught_up, standby, log))
 }
 
 /// Prints a failure for people and gives its exit code. The log has it as well, for machines.
-#[expect(clippy::print_stderr, reason = "the last word of the process goes to stderr")]
-fn report(failure: &Failure) -> ExitCode {
-    eprintln!("tailwater: {failure}");
+fn report(log: &Log, failure: &Failure) -> ExitCode {
+    log.clone().write_all(format!("tailwater: {failure}\n").as_bytes()).expect("a log takes all");
     failure.exit_code()
 }
 
-fn start_logging(arguments: &Arguments) -> Result<(), Failure> {
+fn start_logging(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
         Failure::new(Verdict::Config, "log_level", format!("--log is not understood: {error}"))
     })?;
     let text = match arguments.log_format {
         Some(format) => matches!(format, LogFormat::Text),
-        None => std::io::stderr().is_terminal(),
+        None => io::stderr().is_terminal(),
     };
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.clone();
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
     if text {
-        logger.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+        logger.with_ansi(io::stderr().is_terminal()).with_target(false).init();
     } else {
         logger.json().flatten_event(true).init();
     }
+    // The usual hook writes to stderr itself and would wait for whoever reads it.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(())
 }
 
 /// Runs the pipeline beside the admin server until one of: the pipeline ends, the drain timeout
 /// after a stop request passes, a second stop request comes.
-async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool) -> ExitCode {
+async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool, log: &Log) -> ExitCode {
+    let report = |failure: &Failure| report(log, failure);
     let shutdown = Shutdown::default();
     let status = Status::default();
     let metrics = Arc::new(Metrics::default());
@@ -166,7 +188,7 @@ async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool) -> ExitC
             }
             code
         }
-        None => report_overdue(drain_timeout),
+        None => report_overdue(log, drain_timeout),
     };
     signals.abort();
     code
@@ -177,14 +199,14 @@ async fn overdue(shutdown: &Shutdown, drain_timeout: Duration) {
     tokio::time::sleep(drain_timeout + DRAIN_GRACE).await;
 }
 
-fn report_overdue(drain_timeout: Duration) -> ExitCode {
+fn report_overdue(log: &Log, drain_timeout: Duration) -> ExitCode {
     let message = format!(
         "stopped after {} ms with work undone; the next start goes on from the committed position",
         drain_timeout.as_millis()
     );
-    report(&Failure::new(Verdict::Halt, "drain_timeout", message).hint(
-        "Raise delivery.drain_timeout_ms, or look for what kept Kafka or MySQL from finishing.",
-    ));
+    let hint =
+        "Raise delivery.drain_timeout_ms, or look for what kept Kafka or MySQL from finishing.";
+    report(log, &Failure::new(Verdict::Halt, "drain_timeout", message).hint(hint));
     ExitCode::from(EXIT_DRAIN_TIMEOUT)
 }
 

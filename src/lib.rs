@@ -17,6 +17,7 @@ pub mod error;
 pub mod config;
 pub mod shutdown;
 pub mod runtime;
+pub mod logging;
 pub mod failpoints;
 pub mod metrics;
 pub mod status;

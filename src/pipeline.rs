@@ -49,6 +49,7 @@ use crate::{
 };
 
 mod delivery;
+mod forgiven;
 mod known;
 mod last;
 mod logs;
@@ -61,6 +62,7 @@ mod stream;
 
 use self::{
     delivery::{Delivery, Producers},
+    forgiven::Forgiven,
     plans::Plans,
     prepared::{Beside, Kept},
     standby::Standby,
@@ -83,9 +85,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// The same trouble is told again after this time.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
-
-/// What is forgiven once is final when it comes again within this time.
-const FORGIVEN_APART: Duration = Duration::from_secs(60);
 
 /// `--until-caught-up` gives up when nothing has been delivered for this long.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
@@ -132,8 +131,7 @@ struct Progress {
     told: Told,
     /// `None` for an instance that never stands by.
     standby: Option<Standby>,
-    /// What was last forgiven once, and when.
-    forgiven: Option<(Instant, &'static str)>,
+    forgiven: Forgiven,
     /// A source transaction that ended with ROLLBACK: its rows are not delivered.
     rolled_back: Option<PartialTransaction>,
     /// What is known about the source.
@@ -168,14 +166,14 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => {
                 match explain_fencing(&run, progress.generation, failure).await {
                     fenced if fenced.verdict == Verdict::Fenced => fenced,
-                    failure => progress.forgive_once(failure),
+                    failure => progress.forgiven.once(failure),
                 }
             }
             Err(failure)
                 if failure.verdict == Verdict::Recycle
                     && mysql::FORGIVEN_ONCE.contains(&failure.reason) =>
             {
-                progress.forgive_once(failure)
+                progress.forgiven.once(failure)
             }
             Err(failure) => failure,
         };
@@ -243,22 +241,11 @@ impl Progress {
             delivered: Instant::now(),
             told: Told::default(),
             standby: run.standby.then(Standby::default),
-            forgiven: None,
+            forgiven: Forgiven::default(),
             rolled_back: None,
             source: Continuity::default(),
             helpers_told: Arc::default(),
         })
-    }
-
-    /// The newest dump thread of a server id wins, so two clients throw each other out for ever.
-    /// Once may be the rest of a connection that died; twice in a short time is another client.
-    /// So it is with what the source has no more: once, the next start looks what is there.
-    fn forgive_once(&mut self, failure: Failure) -> Failure {
-        let known =
-            |(at, reason): (Instant, _)| reason == failure.reason && at.elapsed() < FORGIVEN_APART;
-        let again = self.forgiven.is_some_and(known);
-        self.forgiven = Some((Instant::now(), failure.reason));
-        if again { Failure { verdict: Verdict::Halt, ..failure } } else { failure }
     }
 
     /// An epoch has ended that delivered something, so its trouble is new trouble. One that only

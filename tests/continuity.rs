@@ -13,6 +13,7 @@ use crate::load;
 use crate::setup::Setup;
 
 mod connections;
+mod damage;
 mod door;
 mod files;
 mod gtid_modes;

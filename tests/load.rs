@@ -133,7 +133,8 @@ pub(crate) fn assert_at_least_once(setup: &mut Setup) -> Result<usize> {
     Ok(repeated)
 }
 
-fn numbers(records: &[Record], column: &str) -> Result<Vec<i64>> {
+/// The values of a column of integers.
+pub(crate) fn numbers(records: &[Record], column: &str) -> Result<Vec<i64>> {
     let number = |record: &Record| record.after()[column].as_i64();
     records.iter().map(|record| number(record).context("a record without number")).collect()
 }

@@ -32,6 +32,7 @@ mod schemas;
 mod setup;
 mod snapshot;
 mod standby;
+mod surroundings;
 mod tidy;
 mod topics;
 mod type_page;

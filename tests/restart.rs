@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testkit::xtask::interrupt;
 use testkit::xtask::stack::{Kafka, Server as _, StackAddress};
-use testkit::{Consumer, Isolation, Random, Result, environment, wait_for};
+use testkit::{Consumer, Isolation, Random, Result, environment};
 
 use crate::load::{self, BUSY, CALM, Load, assert_exactly_once, await_progress};
 use crate::setup::{Setup, operations, private_kafka, private_mysql};
@@ -168,16 +168,9 @@ fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
     let mut consumer = setup.consumer("rows_written")?;
     // WHEN its connection is killed
     for _ in 0..3 {
-        let find = format!(
-            "SELECT CAST(MAX(id) AS SIGNED) FROM information_schema.processlist
-             WHERE user = '{}' AND command LIKE 'Binlog Dump%'",
-            setup.database.user()
-        );
-        let id = wait_for("a dump", testkit::LIMIT, || setup.database.value::<Option<i64>>(&find))?;
-        setup.database.execute(&format!("KILL {id}"))?;
+        let id = setup.kill_dump()?;
         connector.wait_while_running("another dump", |_| {
-            let other: Option<i64> = setup.database.value(&find)?;
-            Ok(other.filter(|other| *other != id))
+            Ok(setup.dump()?.filter(|other| *other != id))
         })?;
         // THEN it goes on by itself
         await_progress(&mut setup, &mut consumer)?;

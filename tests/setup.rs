@@ -1,10 +1,13 @@
 //! What most tests begin with: a database, the settings of a connector, the connector running.
 
+use std::io::PipeWriter;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use testkit::xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, StackAddress};
-use testkit::{Connector, Consumer, Database, Record, Result, ServerAddress, Settings};
+use testkit::{
+    Connector, Consumer, Database, LIMIT, Record, Result, ServerAddress, Settings, wait_for,
+};
 
 /// A database of one test and the settings that capture it.
 pub(crate) struct Setup {
@@ -68,11 +71,34 @@ impl Setup {
         stand_by(&self.settings)
     }
 
+    /// Starts a connector that prints to this pipe.
+    pub(crate) fn launch_unread(&self, stderr: PipeWriter) -> Result<Running> {
+        Connector::start_unread(program(), &self.settings, stderr).map(Running)
+    }
+
     /// Runs a connector until everything committed in MySQL by now is committed in Kafka. The
     /// first such run of a connector commits where it begins, and nothing else.
     pub(crate) fn catch_up(&self) -> Result<()> {
         let connector = Connector::start_until_caught_up(program(), &self.settings)?;
         Running(connector).wait_for_success().map(drop)
+    }
+
+    /// The connection that MySQL sends the connector its binlog by, if there is one.
+    pub(crate) fn dump(&mut self) -> Result<Option<i64>> {
+        let find = format!(
+            "SELECT CAST(MAX(id) AS SIGNED) FROM information_schema.processlist
+             WHERE user = '{}' AND command LIKE 'Binlog Dump%'",
+            self.database.user()
+        );
+        self.database.value(&find)
+    }
+
+    /// Ends that connection, as soon as there is one, and returns its number; the connector must
+    /// then log in again.
+    pub(crate) fn kill_dump(&mut self) -> Result<i64> {
+        let id = wait_for("a dump", LIMIT, || self.dump())?;
+        self.database.execute(&format!("KILL {id}"))?;
+        Ok(id)
     }
 
     /// The topic of a table.

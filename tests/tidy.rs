@@ -23,6 +23,7 @@ const MODULES: &[Module] = &[
     Module("config", &[GROUND]),
     Module("shutdown", &[GROUND]),
     Module("runtime", &[GROUND]),
+    Module("logging", &[GROUND, &["runtime"]]),
     Module("metrics", &[GROUND]),
     Module("status", &[GROUND]),
     Module("orders", &[GROUND]),
@@ -37,7 +38,7 @@ const MODULES: &[Module] = &[
     Module("snapshot", &[GROUND, SERVICES, &["catalog", "mysql"]]),
     Module("admin", &[GROUND, SERVICES]),
     Module("pipeline", &[GROUND, SERVICES, STAGES]),
-    Module("cli", &[GROUND, SERVICES, STAGES, &["pipeline"]]),
+    Module("cli", &[GROUND, SERVICES, STAGES, &["logging", "pipeline"]]),
     Module("main", &[&["cli"]]),
     Module("lib", &[]),
 ];

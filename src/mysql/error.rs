@@ -14,10 +14,19 @@ use crate::{
 /// The reason code for being thrown out by another client with the same server id.
 pub const SERVER_ID_TAKEN: &str = "server_id_taken";
 
+/// The reason code for an event that the library cannot read.
+pub const EVENT_UNREADABLE: &str = "event_unreadable";
+
 /// Reasons with which an epoch may end once: what the source sends or does not send says less than
 /// a look at what it has, which the next start takes. The same again soon after is final.
-pub const FORGIVEN_ONCE: [&str; 5] =
-    [SERVER_ID_TAKEN, "position_purged", "source_diverged", "gtid_mode", "binlog_unreadable"];
+pub const FORGIVEN_ONCE: [&str; 6] = [
+    SERVER_ID_TAKEN,
+    EVENT_UNREADABLE,
+    "position_purged",
+    "source_diverged",
+    "gtid_mode",
+    "binlog_unreadable",
+];
 
 /// What is being done while the server checks user and password.
 pub(super) const CONNECTING: &str = "connect to";
@@ -113,6 +122,14 @@ pub enum MysqlError {
     /// A GTID source that the dump request cannot hold.
     #[error("the GTID source {0} cannot be requested")]
     GtidSet(String),
+    /// What came is no event, as far as the library can tell.
+    #[error("the event after {after} in the binlog cannot be read: {problem}")]
+    Unreadable {
+        /// The last place that was read.
+        after: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// No event and no heartbeat.
     #[error("MySQL was silent for {0} s, though it promised heartbeats")]
     Silent(u64),
@@ -187,12 +204,23 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
                         with gtid_mode=ON there is no such limit.";
             (Halt, "offset_too_large", hint.to_owned())
         }
+        MysqlError::Unreadable { after, .. } => unreadable_meaning(after),
         MysqlError::GtidSet(_) => (Bug, "gtid_set", String::new()),
         MysqlError::Silent(_) | MysqlError::StreamEnded => {
             (Recycle, "mysql_connection_lost", String::new())
         }
         MysqlError::ReaderGone => (Bug, "reader_gone", String::new()),
     }
+}
+
+/// Sent once more, it may come whole; damage in the file stays.
+fn unreadable_meaning(after: &str) -> (Verdict, &'static str, String) {
+    let hint = format!(
+        "The binlog is damaged there or holds what this version does not know: mysqlbinlog \
+         --verify-binlog-checksum on the file of {after} says more. A replica may have it whole: \
+         point mysql.host to it."
+    );
+    (Verdict::Recycle, EVENT_UNREADABLE, hint)
 }
 
 fn unreachable_hint() -> String {

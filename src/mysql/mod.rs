@@ -16,13 +16,15 @@ mod error;
 mod inquiry;
 mod queue;
 mod server;
+mod silence;
 mod stream;
+mod unreadable;
 
 pub use beside::read_beside;
 pub use broken::{Break, Broken};
 pub use connection::connect;
 pub use continuity::Continuity;
-pub use error::{FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
+pub use error::{EVENT_UNREADABLE, FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use server::Server;
 pub use stream::Dump;

@@ -1,21 +1,29 @@
 //! The dump: the binlog from a position on, for ever.
 //!
 //! The source sends a heartbeat when it has nothing else, so silence means a dead connection: a
-//! half-open one, a stopped server, a proxy that forgot us. The watchdog ends the stream after
-//! three missed heartbeats. Back-pressure stops reading from the socket, and the source gives up
-//! writing after its `net_write_timeout`; the session asks for a long one.
+//! half-open one, a stopped server, a proxy that forgot us. The watchdog (`silence`) ends the
+//! stream after three missed heartbeats. Back-pressure stops reading from the socket, and the
+//! source gives up writing after its `net_write_timeout`; the session asks for a long one.
+//!
+//! What the library cannot make an event of ends the stream with the place behind which it came.
 
-use std::{fmt::Write as _, task::Poll, time::Duration};
+use std::{fmt::Write as _, panic::AssertUnwindSafe, task::Poll, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid, prelude::Queryable as _};
+use mysql_async::{
+    BinlogStream, BinlogStreamRequest, Conn, Sid, binlog::events::RotateEvent,
+    prelude::Queryable as _,
+};
 
-use super::{RawEvent, error::MysqlError, inquiry::within_limit, queue::EventSender};
+use super::{
+    RawEvent, error::MysqlError, inquiry::within_limit, queue::EventSender,
+    silence::next_or_silence, unreadable::unreadable,
+};
 use crate::{
     config::{Config, Mysql},
     model::{
         gtid::{GtidSet, GtidSource, Interval},
-        position::Position,
+        position::{FilePosition, Position},
     },
 };
 
@@ -30,6 +38,10 @@ const HEARTBEATS_MISSED_MAX: u32 = 3;
 /// restart, and then the stream must be opened again.
 const NET_WRITE_TIMEOUT_S: u32 = 3600;
 
+/// The type of the event that names the next file (MySQL source,
+/// `libs/mysql/binlog/event/binlog_event.h`).
+const ROTATE: u8 = 4;
+
 /// Events are handed over when so many bytes are gathered, or when no more are there.
 const GATHER_BYTES_MAX: usize = 256 << 10;
 
@@ -39,6 +51,8 @@ const DUMP_OFFSET_MAX: u64 = 0xffff_ffff;
 /// An open dump.
 pub struct Dump {
     stream: BinlogStream,
+    /// The end of the last event, as its header tells it.
+    place: FilePosition,
 }
 
 impl Dump {
@@ -68,14 +82,18 @@ impl Dump {
         let failed = |error| MysqlError::while_doing("open the binlog of", &config.mysql, error);
         within_limit(config, connection.query_drop(session)).await?.map_err(failed)?;
         let stream = within_limit(config, connection.get_binlog_stream(request)).await?;
-        Ok(Self { stream: stream.map_err(failed)? })
+        Ok(Self { stream: stream.map_err(failed)?, place: position.file.clone() })
     }
 
     /// Feeds the queue until the stream breaks or nobody receives any more. The reason goes to
     /// the receiver. Dropping the future closes the connection.
     pub async fn read(mut self, queue: EventSender, config: Mysql) {
         loop {
-            let (events, bytes, broken) = self.gather(&config).await;
+            // The library asserts what it expects of an event's bytes.
+            let gathered = AssertUnwindSafe(self.gather(&config)).catch_unwind().await;
+            let Ok((events, bytes, broken)) = gathered else {
+                return queue.end(self.unreadable("the library that reads it panicked".to_owned()));
+            };
             if !events.is_empty() && !queue.send(events, bytes).await {
                 return;
             }
@@ -90,18 +108,22 @@ impl Dump {
         let mut events = Vec::new();
         let mut bytes = 0_usize;
         let watchdog = HEARTBEAT * HEARTBEATS_MISSED_MAX;
-        let Ok(first) = tokio::time::timeout(watchdog, self.stream.next()).await else {
+        let Some(first) = next_or_silence(&mut self.stream, watchdog).await else {
             return (events, bytes, Some(MysqlError::Silent(watchdog.as_secs())));
         };
         let mut next = Poll::Ready(first);
         while let Poll::Ready(item) = next {
             match item {
                 Some(Ok(event)) => {
+                    self.follow(&event);
                     bytes = bytes.saturating_add(event.data().len());
                     events.push(event);
                 }
                 Some(Err(error)) => {
-                    let error = MysqlError::while_doing("read the binlog of", config, error);
+                    let error = match unreadable(&error) {
+                        Some(problem) => self.unreadable(problem),
+                        None => MysqlError::while_doing("read the binlog of", config, error),
+                    };
                     return (events, bytes, Some(error));
                 }
                 None => return (events, bytes, Some(MysqlError::StreamEnded)),
@@ -112,6 +134,24 @@ impl Dump {
             next = self.stream.next().now_or_never().map_or(Poll::Pending, Poll::Ready);
         }
         (events, bytes, None)
+    }
+
+    /// Remembers where an event ends, for the message about the next one. An event that the
+    /// server made for this stream has no place in a file.
+    fn follow(&mut self, event: &RawEvent) {
+        let header = event.header();
+        if header.event_type_raw() == ROTATE
+            && let Ok(rotate) = event.read_event::<RotateEvent<'_>>()
+        {
+            self.place.file = rotate.name().into_owned();
+            self.place.offset = rotate.position();
+        } else if header.log_pos() != 0 {
+            self.place.offset = header.log_pos().into();
+        }
+    }
+
+    fn unreadable(&self, problem: String) -> MysqlError {
+        MysqlError::Unreadable { after: self.place.to_string(), problem }
     }
 }
 

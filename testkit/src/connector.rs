@@ -55,7 +55,29 @@ impl Connector {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(program: &Path, settings: &Settings, arguments: &[&str]) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("tailwater-test-").tempdir()?;
+        Self::start_in(new_folder()?, None, program, settings, arguments)
+    }
+
+    /// Starts `tailwater run` with this pipe for its stderr, which nobody here reads: what waits
+    /// for a line of it, its admin server's address included, waits in vain.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_unread(
+        program: &Path,
+        settings: &Settings,
+        stderr: std::io::PipeWriter,
+    ) -> Result<Self> {
+        Self::start_in(new_folder()?, Some(stderr.into()), program, settings, &["run"])
+    }
+
+    fn start_in(
+        folder: TempDir,
+        stderr: Option<Stdio>,
+        program: &Path,
+        settings: &Settings,
+        arguments: &[&str],
+    ) -> Result<Self> {
         fs::write(folder.path().join("tailwater.toml"), settings.to_toml())?;
         let mut command = bound_command(program);
         // Variables of this name are keys of the configuration; ours are not meant for it.
@@ -70,7 +92,10 @@ impl Connector {
             .envs(settings.environment())
             .stdin(Stdio::null())
             .stdout(File::create(folder.path().join("stdout"))?)
-            .stderr(File::create(folder.path().join("stderr"))?);
+            .stderr(match stderr {
+                Some(stderr) => stderr,
+                None => File::create(folder.path().join("stderr"))?.into(),
+            });
         Ok(Self { process: Process::start("tailwater", command)?, folder })
     }
 
@@ -233,6 +258,10 @@ impl Connector {
         let text = format!("{error}; tailwater's stderr:\n{}", self.stderr());
         error.context(text)
     }
+}
+
+fn new_folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("tailwater-test-").tempdir()?)
 }
 
 /// What a program has written so far; the last character may be half written.

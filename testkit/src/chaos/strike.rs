@@ -10,6 +10,7 @@ use xtask::stopwatch::Stopwatch;
 use super::campaign::Campaign;
 use super::check::Kind;
 use super::plan::{self, Phase, Step, Target, What, pick};
+use super::workload::LEDGER;
 use crate::fault_proxy::{Fault, FaultProxy, Request};
 use crate::{Connector, Exit, LIMIT, Random};
 
@@ -193,8 +194,11 @@ impl Campaign {
                 self.note(&format!("{fault}"));
                 self.proxy(target).set(fault);
                 let stopwatch = Stopwatch::start();
-                // At the start nobody is there yet; the registry is asked only then.
-                let has_occasion = phase != Phase::Start && target != Target::Registry;
+                // At the start nobody is there yet.
+                let has_occasion = phase != Phase::Start;
+                if has_occasion && target == Target::Registry {
+                    self.change_schema(random)?;
+                }
                 while has_occasion
                     && self.proxy(target).strikes() == 0
                     && stopwatch.elapsed() < OCCASION
@@ -205,6 +209,15 @@ impl Campaign {
                 Ok(Trouble::OnTheWay(target))
             }
         }
+    }
+
+    /// While records flow the registry is asked only for a schema that is new: a default changes
+    /// it and no row, and every transaction writes to the table.
+    fn change_schema(&mut self, random: &mut Random) -> Result<()> {
+        let default = random.in_range(0..1 << 40);
+        let alter = format!("ALTER TABLE {LEDGER} ALTER COLUMN count SET DEFAULT {default}");
+        // A server that died took the old connection with it.
+        self.arena.database.connect_again()?.execute(&alter)
     }
 
     /// Lets trouble last and ends it.

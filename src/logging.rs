@@ -1,0 +1,174 @@
+//! Log lines on their way to stderr.
+//!
+//! Whoever reads stderr may stop: a full pipe blocks who writes to it, a closed one refuses. The
+//! pipeline must not stop with it, so a thread of its own writes. Lines that find its buffer full
+//! are lost, and the log says how many once it can.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::runtime::thread_named;
+
+/// Bytes that wait to be written: minutes of ordinary lines.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+
+/// How long the end of the process waits for its last lines to be written.
+const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The way to stderr; all copies are one. Writing to it never waits and never fails.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+/// What is not written yet.
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    lines_lost: u64,
+    /// Whether the thread is writing what it took from here.
+    is_writing: bool,
+}
+
+impl Log {
+    /// Starts the thread that writes to `sink`; it ends with the process.
+    ///
+    /// # Errors
+    /// When the system has no thread left to give.
+    pub fn start(mut sink: impl Write + Send + 'static) -> io::Result<Self> {
+        let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
+        let log = Self { shared };
+        let of_thread = log.clone();
+        thread_named("log", move || {
+            let mut lines = Vec::new();
+            loop {
+                let lost = of_thread.take(&mut lines);
+                // Nobody is left to tell that nobody reads.
+                drop(sink.write_all(&lines));
+                if 0 < lost {
+                    tracing::warn!(lines = lost, "log lines were lost, because nobody read them");
+                }
+            }
+        })?;
+        Ok(log)
+    }
+
+    /// Waits until everything is written, but not for long.
+    pub fn finish(&self) {
+        let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
+        let waited =
+            self.shared.changed.wait_timeout_while(self.waiting(), LAST_LINES_PATIENCE, is_busy);
+        drop(waited);
+    }
+
+    /// Waits for lines and takes them all; says how many were lost behind them.
+    fn take(&self, lines: &mut Vec<u8>) -> u64 {
+        let mut waiting = self.waiting();
+        waiting.is_writing = false;
+        self.shared.changed.notify_all();
+        let mut waiting = self
+            .shared
+            .changed
+            .wait_while(waiting, |waiting| waiting.lines.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        lines.clear();
+        std::mem::swap(lines, &mut waiting.lines);
+        waiting.is_writing = true;
+        std::mem::take(&mut waiting.lines_lost)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Log {
+    /// Takes whole lines only: one that does not fit is lost as a whole.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.waiting();
+        if waiting.lines.is_empty() || waiting.lines.len() + lines.len() <= WAITING_BYTES_MAX {
+            waiting.lines.extend_from_slice(lines);
+            self.shared.changed.notify_all();
+        } else {
+            waiting.lines_lost += 1;
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex, mpsc},
+    };
+
+    use super::{Log, WAITING_BYTES_MAX};
+
+    /// Takes bytes only as often as it is allowed to.
+    struct Reluctant {
+        allowed: mpsc::Receiver<()>,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Reluctant {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.allowed.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.taken.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_bounded_and_what_is_read_is_in_order() {
+        let (allow, allowed) = mpsc::channel();
+        let taken = Arc::default();
+        let mut log = Log::start(Reluctant { allowed, taken: Arc::clone(&taken) }).unwrap();
+        let mut line = vec![b'x'; 999];
+        line.push(b'\n');
+        log.write_all(b"first\n").unwrap();
+        for _ in 0..3 * WAITING_BYTES_MAX / line.len() {
+            log.write_all(&line).unwrap();
+        }
+        let (waiting, lost) = {
+            let waiting = log.waiting();
+            (waiting.lines.len(), waiting.lines_lost)
+        };
+        assert!(waiting <= WAITING_BYTES_MAX && 0 < lost, "{waiting} bytes, {lost} lines lost");
+        for _ in 0..3 {
+            allow.send(()).unwrap();
+        }
+        log.finish();
+        log.write_all(b"last\n").unwrap();
+        log.finish();
+        let taken = taken.lock().unwrap();
+        assert!(taken.starts_with(b"first\nx") && taken.ends_with(b"x\nlast\n"));
+        assert!(taken.len() <= WAITING_BYTES_MAX + 1011, "{} bytes", taken.len());
+    }
+
+    #[test]
+    fn a_closed_sink_is_no_trouble() {
+        let (_, allowed) = mpsc::channel();
+        let mut log = Log::start(Reluctant { allowed, taken: Arc::default() }).unwrap();
+        for _ in 0..3 {
+            log.write_all(b"a line\n").unwrap();
+            log.finish();
+        }
+    }
+}

@@ -23,6 +23,7 @@ mod golden;
 mod instances;
 mod kafka_stages;
 mod load;
+mod memory;
 mod oracle;
 mod parts;
 mod reference;

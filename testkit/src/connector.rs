@@ -104,6 +104,18 @@ impl Connector {
         self.process.id()
     }
 
+    /// The most memory it has had so far, in bytes: the peak of what is resident (`VmHWM` in
+    /// proc_pid_status(5)).
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn peak_memory_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.split_whitespace().next());
+        Ok(kilobytes.context("the system does not tell its peak")?.parse::<u64>()? * 1024)
+    }
+
     /// What it printed to stderr so far.
     pub fn stderr(&self) -> String {
         read(&self.folder.path().join("stderr"))

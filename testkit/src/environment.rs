@@ -29,3 +29,9 @@ pub fn oracle_tables() -> Option<usize> {
 pub fn takeovers() -> Option<usize> {
     env::var("TAILWATER_TAKEOVERS").ok().and_then(|text| text.parse().ok())
 }
+
+/// How large the source transactions are that test the bound of memory, in MiB:
+/// `TAILWATER_TRANSACTION_MIB`.
+pub fn transaction_mib() -> Option<u64> {
+    env::var("TAILWATER_TRANSACTION_MIB").ok().and_then(|text| text.parse().ok())
+}

@@ -159,7 +159,8 @@ mod tests {
         log.finish();
         let taken = taken.lock().unwrap();
         assert!(taken.starts_with(b"first\nx") && taken.ends_with(b"x\nlast\n"));
-        assert!(taken.len() <= WAITING_BYTES_MAX + 1011, "{} bytes", taken.len());
+        // As much may be in the thread's hands as waits behind it.
+        assert!(taken.len() <= 2 * WAITING_BYTES_MAX + 11, "{} bytes", taken.len());
     }
 
     #[test]

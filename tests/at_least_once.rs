@@ -1,12 +1,11 @@
 //! Delivery without Kafka transactions: nothing is lost, what comes again comes in order.
 
-use std::time::Duration;
-
-use testkit::xtask::interrupt;
 use testkit::xtask::stack::{Server as _, StackAddress};
 use testkit::{Consumer, Isolation, Random, Result, environment};
 
-use crate::load::{self, BUSY, CALM, Load, assert_at_least_once, await_progress};
+use crate::load::{
+    self, BUSY, CALM, Load, assert_at_least_once, await_progress, die_at_each_point, kill_at_random,
+};
 use crate::setup::{Setup, operations, private_kafka};
 
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, name VARCHAR(20))";
@@ -70,21 +69,9 @@ fn kills_at_any_moment_lose_nothing() -> Result<()> {
     setup.catch_up()?;
     let load = Load::start(&setup.database, seed, BUSY)?;
     // WHEN the connector is killed again and again
-    for number in 0..10 {
-        let mut connector = setup.launch()?;
-        if number % 3 > 0 {
-            connector.wait_until_ready()?;
-        }
-        interrupt::pause(Duration::from_millis(random.in_range(0..500)))?;
-        connector.kill()?;
-    }
+    kill_at_random(&setup, &mut random, 10)?;
     // AND dies at each point of a batch
-    for point in ["begun", "sent", "flushed", "positioned", "committed"] {
-        setup.settings.set_environment("TAILWATER_FAILPOINT", &format!("{point}:3"));
-        let exit = setup.launch()?.wait_for_exit()?;
-        assert_eq!(exit.code, None, "{point} was not reached: {}", exit.stderr);
-    }
-    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    die_at_each_point(&mut setup, &[3])?;
     load.stop()?;
     setup.catch_up()?;
     // THEN no row is missing, and some came again

@@ -89,6 +89,33 @@ pub(crate) fn await_progress(setup: &mut Setup, consumer: &mut Consumer) -> Resu
     consumer.take_until(&what, |records| records.last().is_some_and(is_new)).map(drop)
 }
 
+/// Starts a connector and kills it, again and again: now while it starts, now while it streams.
+pub(crate) fn kill_at_random(setup: &Setup, random: &mut Random, times: u32) -> Result<()> {
+    for number in 0..times {
+        let mut connector = setup.launch()?;
+        if number % 3 > 0 {
+            connector.wait_until_ready()?;
+        }
+        interrupt::pause(Duration::from_millis(random.in_range(0..500)))?;
+        connector.kill()?;
+    }
+    Ok(())
+}
+
+/// Starts connectors that die at each point of a batch, of the first one, the second or so on.
+#[track_caller]
+pub(crate) fn die_at_each_point(setup: &mut Setup, batches: &[u32]) -> Result<()> {
+    for point in ["begun", "sent", "flushed", "positioned", "committed"] {
+        for batch in batches {
+            setup.settings.set_environment("TAILWATER_FAILPOINT", &format!("{point}:{batch}"));
+            let exit = setup.launch()?.wait_for_exit()?;
+            assert_eq!(exit.code, None, "{point}:{batch} was not reached: {}", exit.stderr);
+        }
+    }
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    Ok(())
+}
+
 /// Everything that was written is in the topics exactly once and in order.
 #[track_caller]
 pub(crate) fn assert_exactly_once(setup: &mut Setup) -> Result<()> {

@@ -7,7 +7,9 @@ use testkit::xtask::interrupt;
 use testkit::xtask::stack::{Kafka, Server as _, StackAddress};
 use testkit::{Consumer, Isolation, Random, Result, environment};
 
-use crate::load::{self, BUSY, CALM, Load, assert_exactly_once, await_progress};
+use crate::load::{
+    self, BUSY, CALM, Load, assert_exactly_once, await_progress, die_at_each_point, kill_at_random,
+};
 use crate::setup::{Setup, operations, private_kafka, private_mysql};
 
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, name VARCHAR(20))";
@@ -91,14 +93,7 @@ fn kills_at_any_moment_lose_and_double_nothing() -> Result<()> {
     setup.catch_up()?;
     let load = Load::start(&setup.database, seed, BUSY)?;
     // WHEN the connector is killed again and again, now while it starts, now while it streams
-    for number in 0..15 {
-        let mut connector = setup.launch()?;
-        if number % 3 > 0 {
-            connector.wait_until_ready()?;
-        }
-        interrupt::pause(Duration::from_millis(random.in_range(0..500)))?;
-        connector.kill()?;
-    }
+    kill_at_random(&setup, &mut random, 15)?;
     load.stop()?;
     setup.catch_up()?;
     // THEN each row is there once, in order
@@ -112,13 +107,7 @@ fn a_death_at_every_point_of_a_batch_loses_and_doubles_nothing() -> Result<()> {
     setup.catch_up()?;
     let load = Load::start(&setup.database, 7, BUSY)?;
     // WHEN the connector dies at each point of its first batch, and of a later one
-    for point in ["begun", "sent", "flushed", "positioned", "committed"] {
-        for time in [1, 4] {
-            setup.settings.set_environment("TAILWATER_FAILPOINT", &format!("{point}:{time}"));
-            let exit = setup.launch()?.wait_for_exit()?;
-            assert_eq!(exit.code, None, "{point}:{time} was not reached: {}", exit.stderr);
-        }
-    }
+    die_at_each_point(&mut setup, &[1, 4])?;
     setup.settings.set_environment("TAILWATER_FAILPOINT", "started");
     assert_eq!(setup.launch()?.wait_for_exit()?.code, None);
     setup.settings.unset_environment("TAILWATER_FAILPOINT");

@@ -228,8 +228,6 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::{Found, check_found, check_topic};
     use crate::{
         commit::{PositionRecord, error::RecordError},
@@ -244,16 +242,8 @@ mod tests {
             file: FilePosition { file: "binlog.000001".into(), offset: 4 },
             source_time_us: 0,
         };
-        PositionRecord {
-            generation,
-            seq,
-            position,
-            file_begun: None,
-            partial: None,
-            prepared: BTreeMap::new(),
-            released: false,
-            state_topic: Some("id".to_owned()),
-        }
+        let state_topic = Some("id".to_owned());
+        PositionRecord { seq, state_topic, ..PositionRecord::resumed(None, generation, position) }
     }
 
     fn json(generation: u64, seq: u64) -> Vec<u8> {

@@ -32,14 +32,12 @@ impl Snapshot {
         tables: Vec<TableName>,
         paused: bool,
     ) -> Result<Vec<TableName>, Refusal> {
-        for name in self.being_read(tables.clone())? {
-            let Some(at) = self.position_of(&name) else { continue };
-            let Some(table) = self.tables.get_mut(at) else { continue };
+        let names = self.being_read(tables)?;
+        for table in self.tables.iter_mut().filter(|table| names.contains(&table.name)) {
             table.pause(paused);
-            let record = table.record().to_json();
-            self.records.insert(name, Some(record));
+            self.records.insert(table.name.clone(), Some(table.record().to_json()));
         }
-        self.being_read(tables)
+        Ok(names)
     }
 
     /// Reads no more of tables. Returns which.

@@ -1,7 +1,6 @@
 //! A connector's Kafka side in a test: configuration, start as the pipeline starts, plain reads.
 
 use std::{
-    collections::BTreeMap,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -209,14 +208,5 @@ pub(super) fn position(generation: u64, seq: u64) -> PositionRecord {
         file: FilePosition { file: "binlog.000001".into(), offset: 100 + seq },
         source_time_us: 1_700_000_000_000_000,
     };
-    PositionRecord {
-        generation,
-        seq,
-        position,
-        file_begun: None,
-        partial: None,
-        prepared: BTreeMap::new(),
-        released: false,
-        state_topic: None,
-    }
+    PositionRecord { seq, ..PositionRecord::resumed(None, generation, position) }
 }

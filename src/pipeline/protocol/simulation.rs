@@ -5,7 +5,7 @@
 //! A seed says what happens. After every step the world is compared with the truth. At the end the
 //! faults stop, and everything must be delivered soon.
 
-use std::{rc::Rc, time::Duration};
+use std::time::Duration;
 
 use testkit::Random;
 use tokio::time::Instant;
@@ -225,7 +225,7 @@ impl World {
             }
             9 => match self.broker.last_position() {
                 Some(position) if self.random.is_one_in(2) => {
-                    self.broker.foreign_transaction(&Rc::clone(&position));
+                    self.broker.foreign_transaction(&position);
                 }
                 _ => self.broker.end_foreign_transaction(),
             },

@@ -278,9 +278,9 @@ impl Broker {
 
     /// Somebody else writes to the state topic, in a transaction that stays open, or ends it.
     pub(super) fn foreign_transaction(&mut self, position: &Rc<PositionRecord>) {
+        self.end_foreign_transaction();
         let state = &mut self.partitions[STATE];
-        if state.decide(FOREIGN, false).is_empty() && state.last_stable_offset() == state.log.len()
-        {
+        if state.last_stable_offset() == state.log.len() {
             state.append(FOREIGN, Entry::Position(Rc::clone(position)));
         }
     }

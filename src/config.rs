@@ -176,7 +176,7 @@ pub struct Snapshot {
     pub mode: SnapshotMode,
     /// Most rows of one chunk; fewer if they are large or slow to read.
     pub chunk_rows_max: u32,
-    /// Connections that read chunks.
+    /// Connections that read chunks, of several tables or of ranges of one.
     pub threads: usize,
     /// Tables to read before all others, in this order, by `database.table`.
     pub order: Vec<String>,
@@ -303,7 +303,8 @@ pub struct Admin {
 /// A chunk of narrow rows takes some 20 ms to read: short, so that few changes fall into its window.
 const CHUNK_ROWS_MAX: u32 = 10_000;
 
-/// One reads while the other asks for bounds: more gain only where the network is slow.
+/// One reads while the other asks for bounds, or both do: more gain only where the source has
+/// processors to spare or reads from slow disks.
 const SNAPSHOT_THREADS: usize = 2;
 
 /// An idle source commits at once, so this bounds how stale a busy topic is, not a quiet one.

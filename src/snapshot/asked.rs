@@ -19,7 +19,7 @@ impl Snapshot {
     pub fn read_again(&mut self, table: Listed, filter: Option<String>) {
         let Listed { name, rows_estimate } = table;
         let asked = Some(AskedFor { r#where: filter, was_read: self.done.remove(&name) });
-        let record = ProgressRecord::reading(0, None).with(asked, false);
+        let record = ProgressRecord::beginning().with(asked, false);
         self.add(name.clone(), rows_estimate, Some(&record));
         self.records.insert(name.clone(), Some(record.to_json()));
         self.show_tables();

@@ -77,6 +77,14 @@ impl Bound {
         })
     }
 
+    /// The integer that it is, if it is one.
+    pub(super) fn integer(&self) -> Option<i128> {
+        match self {
+            Self::Number(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// Whether it can be part of a statement.
     pub(super) fn is_sound(&self) -> bool {
         let only = |text: &str, allowed: &dyn Fn(char) -> bool| {
@@ -120,6 +128,11 @@ impl Bound {
             }
             _ => format!("{column} {beyond} {}", self.literal()),
         }
+    }
+
+    /// The condition that `column`, a number, comes not after the bound.
+    pub(super) fn until(&self, column: &str) -> String {
+        format!("{column} <= {}", self.literal())
     }
 
     /// The condition that `column` equals the bound.

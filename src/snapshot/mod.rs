@@ -44,9 +44,12 @@ mod fence;
 mod json_text;
 mod plan;
 mod progress;
+mod range;
 mod reader;
 mod rows;
 mod table;
+#[cfg(test)]
+mod table_tests;
 mod tables;
 mod touched;
 mod value;

@@ -71,24 +71,30 @@ impl ReadPlan {
         columns.collect::<Vec<_>>().join(", ")
     }
 
-    /// The statement for the rows after the cursor, at most so many, in the order of the index;
-    /// without a key all rows as they come. Behind the columns stands what is asked of each JSON
+    /// The statement for the rows after the cursor and up to a value of the key's first column, at
+    /// most so many, in the order of the index; without a key all rows as they come. Behind the columns stands what is asked of each JSON
     /// column besides.
     ///
     /// A composite key is compared column by column: MySQL finds no range for `(a, b) > (1, 2)`.
-    pub(super) fn statement(&self, cursor: Option<&Cursor>, rows_max: u32) -> String {
+    pub(super) fn statement(
+        &self,
+        cursor: Option<&Cursor>,
+        until: Option<&Bound>,
+        rows_max: u32,
+    ) -> String {
         let mut columns: Vec<String> = self.version.columns.iter().map(expression).collect();
         for column in self.version.columns.iter().filter(|column| column.kind == ColumnKind::Json) {
             columns.extend(json_text::strings_that_look_special(&reference(column)));
         }
-        let name = &self.version.name;
-        let table = format!("{}.{}", quoted(&name.database), quoted(&name.table));
+        let table = self.table();
         let index =
             self.key_index.as_ref().map(|index| format!(" FORCE INDEX ({})", quoted(index)));
         let after = cursor.map(|cursor| self.after(cursor));
+        let first = self.key_columns().next().map(|(_, column, _)| reference(column));
+        let until = until.zip(first).map(|(until, first)| until.until(&first));
         // On lines of its own, so that a comment at its end comments nothing else out.
         let filter = self.filter.as_ref().map(|filter| format!("(\n{filter}\n)"));
-        let conditions: Vec<String> = after.into_iter().chain(filter).collect();
+        let conditions: Vec<String> = after.into_iter().chain(until).chain(filter).collect();
         let conditions = if conditions.is_empty() {
             String::new()
         } else {
@@ -108,6 +114,21 @@ impl ReadPlan {
             index.unwrap_or_default(),
             order.unwrap_or_default()
         )
+    }
+
+    /// The statement for the largest value of the key's first column, if that is an integer and
+    /// the index goes up: one look at the index's end.
+    pub(super) fn highest(&self) -> Option<String> {
+        let (_, column, _) = self.key_columns().next().filter(|_| self.has_key())?;
+        let is_number = matches!(column.kind, ColumnKind::Int { .. });
+        let descends = self.key_descends.first().copied().unwrap_or(false);
+        let (column, table) = (reference(column), self.table());
+        (is_number && !descends).then(|| format!("SELECT MAX({column}) FROM {table} AS t"))
+    }
+
+    fn table(&self) -> String {
+        let name = &self.version.name;
+        format!("{}.{}", quoted(&name.database), quoted(&name.table))
     }
 
     /// The cursor that stands on a row; `None` for values that no key has.
@@ -188,11 +209,27 @@ mod tests {
         let start = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED) FROM `d`.`t``x` AS t FORCE INDEX \
                      (`PRIMARY`) WHERE ";
         let end = "(\na > 0 -- all\n) ORDER BY t.`b` DESC, t.`a` LIMIT 5";
-        assert_eq!(plan.statement(None, 5), format!("{start}{end}"));
+        assert_eq!(plan.statement(None, None, 5), format!("{start}{end}"));
         let cursor = vec![Bound::Number("1e0".into()), Bound::Time("2024-01-02".into())];
         let after = "((t.`b` < 1e0) OR (t.`b` = 1e0 AND t.`a` > '2024-01-02')) AND ";
-        assert_eq!(plan.statement(Some(&cursor), 5), format!("{start}{after}{end}"));
+        assert_eq!(plan.statement(Some(&cursor), None, 5), format!("{start}{after}{end}"));
+        assert_eq!(plan.highest(), None);
         assert_eq!(plan.is_key, [true, true, false]);
+    }
+
+    #[test]
+    fn a_range_of_an_integer_key_ends_with_a_value_of_its_first_column() {
+        let mut description = description();
+        description.version.columns[0].kind = ColumnKind::Int { bits: 64, unsigned: false };
+        description.version.primary_key = vec![0, 1];
+        description.key_descends = vec![false, false];
+        let plan = ReadPlan::new(description, None);
+        assert_eq!(plan.highest().unwrap(), "SELECT MAX(t.`a`) FROM `d`.`t``x` AS t");
+        // GIVEN the border of a range, which has no value for the other columns of the key
+        let (after, until) = (vec![Bound::Number("-5".into())], Bound::Number("7".into()));
+        let statement = plan.statement(Some(&after), Some(&until), 5);
+        let (_, condition) = statement.split_once(" WHERE ").unwrap();
+        assert_eq!(condition, "((t.`a` > -5)) AND t.`a` <= 7 ORDER BY t.`a`, t.`b` LIMIT 5");
     }
 
     #[test]
@@ -202,6 +239,6 @@ mod tests {
         description.key_index = None;
         let plan = ReadPlan::new(description, None);
         let text = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED) FROM `d`.`t``x` AS t";
-        assert_eq!(plan.statement(None, 5), text);
+        assert_eq!(plan.statement(None, None, 5), text);
     }
 }

@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SnapshotError, cursor::Cursor};
+use super::{
+    SnapshotError,
+    cursor::{Bound, Cursor},
+};
 
 /// The version of the record's meaning.
 const VERSION: u64 = 1;
 
-/// What the state topic holds under `snapshot/<database>.<table>`: rows of the table up to the
-/// cursor, in the order of the key, are delivered.
+/// What the state topic holds under `snapshot/<database>.<table>`: which of the table's rows are
+/// delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -19,16 +22,30 @@ pub struct ProgressRecord {
     pub done: bool,
     /// Rows delivered so far.
     pub rows: u64,
-    /// The columns and types of the key that the cursor is made of.
+    /// The columns and types of the key that the ranges are made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Where to go on; left out at the beginning and at the end.
-    pub(super) cursor: Option<Cursor>,
+    /// The ranges of keys that are not delivered; none at the beginning, when all is left, and at
+    /// the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rest: Vec<Rest>,
     /// What somebody asked for, beside what the configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<AskedFor>,
     /// Whether somebody asked to stop for now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) paused: bool,
+}
+
+/// A range of keys, in the order of the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rest {
+    /// The keys behind this one, of which the last columns may be left out; all without it.
+    pub(super) after: Option<Cursor>,
+    /// The keys whose first column is at most this; all without it.
+    pub(super) until: Option<Bound>,
 }
 
 /// A table that is read because somebody asked for it.
@@ -43,10 +60,15 @@ pub(super) struct AskedFor {
 }
 
 impl ProgressRecord {
-    /// A table that is being read, up to a cursor in a key.
-    pub(super) fn reading(rows: u64, at: Option<(String, Cursor)>) -> Self {
-        let (key, cursor) = at.unzip();
-        Self { v: VERSION, done: false, rows, key, cursor, asked: None, paused: false }
+    /// A table of which nothing is delivered.
+    pub(super) fn beginning() -> Self {
+        Self { v: VERSION, ..Self::default() }
+    }
+
+    /// A table that is being read: how many rows are delivered, and the ranges of a key that are
+    /// not.
+    pub(super) fn reading(rows: u64, key: String, rest: Vec<Rest>) -> Self {
+        Self { rows, key: Some(key), rest, ..Self::beginning() }
     }
 
     /// The same with what somebody asked for.
@@ -56,7 +78,7 @@ impl ProgressRecord {
 
     /// A table that has been read.
     pub(super) fn done(rows: u64) -> Self {
-        Self { done: true, ..Self::reading(rows, None) }
+        Self { done: true, rows, ..Self::beginning() }
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {
@@ -76,8 +98,10 @@ impl ProgressRecord {
             None => return Err(refused("has no version `v`".to_owned())),
         }
         let record: Self = serde_json::from_value(value).map_err(unread)?;
-        if !record.cursor.iter().flatten().all(super::cursor::Bound::is_sound) {
-            return Err(refused("has a cursor that Tailwater did not write".to_owned()));
+        let bounds =
+            |rest: &Rest| rest.after.iter().flatten().chain(&rest.until).all(Bound::is_sound);
+        if !record.rest.iter().all(bounds) {
+            return Err(refused("has a range that Tailwater did not write".to_owned()));
         }
         Ok(record)
     }
@@ -85,7 +109,7 @@ impl ProgressRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::{AskedFor, ProgressRecord};
+    use super::{AskedFor, ProgressRecord, Rest};
     use crate::snapshot::cursor::Bound;
 
     #[test]
@@ -94,18 +118,26 @@ mod tests {
             Bound::Number("5".into()),
             Bound::Text { charset: "gbk".into(), hex: "6B".into() },
         ];
-        let record = ProgressRecord::reading(7, Some(("id Int".to_owned(), cursor)));
+        let rest = vec![
+            Rest { after: Some(cursor), until: Some(Bound::Number("9".into())) },
+            Rest { after: Some(vec![Bound::Number("9".into())]), until: None },
+        ];
+        let record = ProgressRecord::reading(7, "id Int".to_owned(), rest);
         let json = String::from_utf8(record.to_json()).unwrap();
-        let golden = r#"{"v":1,"done":false,"rows":7,"key":"id Int","cursor":[{"number":"5"},{"text":{"charset":"gbk","hex":"6B"}}]}"#;
+        let golden = r#"{"v":1,"done":false,"rows":7,"key":"id Int","rest":[{"after":[{"number":"5"},{"text":{"charset":"gbk","hex":"6B"}}],"until":{"number":"9"}},{"after":[{"number":"9"}],"until":null}]}"#;
         assert_eq!(json, golden);
         assert_eq!(ProgressRecord::from_json(golden.as_bytes(), "d.t").unwrap(), record);
         let asked = Some(AskedFor { r#where: Some("id > 5".to_owned()), was_read: true });
-        let record = ProgressRecord::reading(0, None).with(asked, true);
+        let record = ProgressRecord::beginning().with(asked, true);
         assert_eq!(ProgressRecord::from_json(&record.to_json(), "d.t").unwrap(), record);
         let refused =
             |json: &str| ProgressRecord::from_json(json.as_bytes(), "d.t").unwrap_err().to_string();
         assert!(refused(&golden.replace("\"v\":1", "\"v\":2")).contains("version 2"));
         assert!(refused(&golden.replace("\"5\"", "\"5 OR 1\"")).contains("did not write"));
+        assert!(
+            refused(&golden.replace("{\"number\":\"9\"}}", "{\"number\":\"9 OR 1\"}}"))
+                .contains("did not write")
+        );
         assert!(refused("{\"v\":1,").contains("cannot be read"));
     }
 }

@@ -13,7 +13,9 @@ use tokio::{
 };
 
 use super::{
-    ChunkRows, DecodeText, ReadPlan, SnapshotError, cursor::Cursor, fence, json_text, value,
+    ChunkRows, DecodeText, ReadPlan, SnapshotError,
+    cursor::{Bound, Cursor},
+    fence, json_text, value,
 };
 use crate::{
     catalog,
@@ -60,6 +62,10 @@ pub(super) struct Job {
     /// Whether the condition is not the configuration's.
     pub(super) is_asked_for: bool,
     pub(super) start: Start,
+    /// The last value of the key's first column that is read.
+    pub(super) until: Option<Bound>,
+    /// Whether somebody wants to know how far the keys go.
+    pub(super) asks_highest: bool,
     /// Told where the chunk ends as soon as it is known; `None` at the table's end.
     pub(super) ended: oneshot::Sender<Option<Cursor>>,
     pub(super) rows_max: u32,
@@ -103,6 +109,8 @@ pub(super) struct Chunk {
     pub(super) read_us: u64,
     /// How long the SELECT took.
     pub(super) elapsed: Duration,
+    /// The largest value of the key's first column, if it was asked for and is an integer.
+    pub(super) highest: Option<i128>,
 }
 
 impl Chunk {
@@ -192,6 +200,10 @@ async fn read(
             None => return Ok(Outcome::Gone),
         },
     };
+    let highest = match plan.highest().filter(|_| job.asks_highest) {
+        Some(statement) => highest(shared, connection, &statement).await?,
+        None => None,
+    };
     let started = Instant::now();
     let selected = select(shared, connection, &job, cursor.as_ref(), &plan).await;
     let (rows, cursor, is_last) = match selected {
@@ -206,7 +218,7 @@ async fn read(
     let high = fence::binlog_end(connection, &shared.config).await?;
     failpoints::reach(Point::ChunkBounded);
     let read_us = now_us();
-    Ok(Outcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed }))
+    Ok(Outcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed, highest }))
 }
 
 fn now_us() -> u64 {
@@ -225,6 +237,20 @@ async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
     Ok(connection)
 }
 
+/// The largest value of a table's key; `None` of no rows, or if the table has changed, which the
+/// next statement finds out too.
+async fn highest(
+    shared: &Shared,
+    connection: &mut Conn,
+    statement: &str,
+) -> Result<Option<i128>, SnapshotError> {
+    match connection.query_first::<Option<i128>, _>(statement).await {
+        Ok(highest) => Ok(highest.flatten()),
+        Err(mysql_async::Error::Server(_)) => Ok(None),
+        Err(error) => Err(wrapped(error, shared)),
+    }
+}
+
 enum Trouble {
     Error(SnapshotError),
     Again(&'static str),
@@ -241,7 +267,7 @@ async fn select(
     plan: &Arc<ReadPlan>,
 ) -> Result<Selected, Trouble> {
     let failed = |error| trouble(error, shared, job);
-    let statement = plan.statement(cursor, job.rows_max);
+    let statement = plan.statement(cursor, job.until.as_ref(), job.rows_max);
     let mut result = connection.exec_iter(statement, ()).await.map_err(failed)?;
     let collations: Vec<u16> =
         result.columns_ref().iter().map(mysql_async::Column::character_set).collect();
@@ -294,7 +320,7 @@ fn push_row(
         };
         let value = value.as_ref().unwrap_or(&mysql_async::Value::NULL);
         let mut json_strings = Vec::new();
-        if column.kind == ColumnKind::Json {
+        if matches!(column.kind, ColumnKind::Json) {
             for answer in answers.next().unwrap_or_default().iter().flatten() {
                 if let mysql_async::Value::Bytes(answer) = answer {
                     let paths = json_text::paths(answer);
@@ -331,6 +357,7 @@ async fn hand_over(
         high: FilePosition::default(),
         read_us: now_us(),
         elapsed: Duration::ZERO,
+        highest: None,
     };
     let sent = shared.answer(Answer { window, outcome: Ok(Outcome::Read(chunk)) });
     if sent { Ok(()) } else { Err(gone()) }

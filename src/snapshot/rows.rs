@@ -74,7 +74,10 @@ impl RowImages for ChunkImages<'_> {
     }
 
     fn next_value(&mut self) -> Result<Value<'_>, SnapshotError> {
-        cells::read(&mut self.rest).ok_or(SnapshotError::RowsDamaged)
+        match cells::read(&mut self.rest) {
+            Some(value) => Ok(value),
+            None => Err(SnapshotError::RowsDamaged),
+        }
     }
 
     fn skip_value(&mut self) -> Result<(), SnapshotError> {
@@ -94,7 +97,8 @@ pub struct Identified<'a, R, F> {
 }
 
 impl<'a, R, F: FnMut(&[u8])> Identified<'a, R, F> {
-    /// Reads through `images`; `identity` is a buffer.
+    /// Reads through `images`; `identity` is a buffer. Without columns in `is_key` nothing is
+    /// found.
     pub fn new(images: &'a mut R, is_key: &'a [bool], identity: &'a mut Vec<u8>, found: F) -> Self {
         Self { images, is_key, column: 0, identity, found }
     }
@@ -115,15 +119,18 @@ impl<R: RowImages, F: FnMut(&[u8])> RowImages for Identified<'_, R, F> {
     }
 
     fn next_value(&mut self) -> Result<Value<'_>, R::Error> {
-        let value = self.images.next_value()?;
-        if self.is_key.get(self.column).copied().unwrap_or(false) {
-            cells::write(self.identity, &value);
+        // Passed on where it is: to copy what was just written in parts stalls the processor.
+        let next = self.images.next_value();
+        if let Ok(value) = &next {
+            if self.is_key.get(self.column).copied().unwrap_or(false) {
+                cells::write(self.identity, value);
+            }
+            self.column += 1;
+            if self.column == self.is_key.len() {
+                (self.found)(self.identity);
+            }
         }
-        self.column += 1;
-        if self.column == self.is_key.len() {
-            (self.found)(self.identity);
-        }
-        Ok(value)
+        next
     }
 
     fn skip_value(&mut self) -> Result<(), R::Error> {

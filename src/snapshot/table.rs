@@ -1,17 +1,24 @@
-//! One table that is being read: how far, and its windows in the order of their chunks.
+//! One table that is being read: how far, and in which ranges of its keys.
+//!
+//! A table whose key begins with an integer is divided into ranges as soon as its first chunk is
+//! here: each has its own cursor and its own SELECTs, so that several connections read at the same
+//! time. The division is by value, not by rows, which costs nothing but the largest value of the
+//! key; there are more ranges than readers, since rows are seldom spread evenly. Every row is in
+//! one range: a range goes from behind a cursor up to a value of the first column, the next one
+//! begins behind that value. A row whose key changes may leave a range before it was read there,
+//! or enter one behind the cursor: the stream has the change, and the proof assumes nothing across
+//! chunks.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
-use tokio::{
-    sync::oneshot,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 
 use super::{
     ProgressRecord, ReadPlan, SnapshotError, Touched,
-    cursor::Cursor,
-    progress::AskedFor,
-    reader::{Chunk, Job, Start},
+    cursor::{Bound, Cursor},
+    progress::{AskedFor, Rest},
+    range::Range,
+    reader::{Chunk, Job},
     windows::CHUNK_BYTES_MAX,
 };
 use crate::model::{
@@ -25,6 +32,12 @@ const FIRST_ROWS: u32 = 1000;
 
 /// How long a chunk should take to read: short enough for few changes to fall into its window.
 const CHUNK_TIME: Duration = Duration::from_millis(500);
+
+/// Ranges for each reader: one that holds many rows is read while the others are done.
+const RANGES_PER_READER: usize = 4;
+
+/// Most ranges: the record of each commit names all that are left.
+const RANGES_MAX: usize = 64;
 
 /// How often in a row the stream may show a table with other columns than the catalog does. The
 /// stream is behind while a statement is on its way; for ever it is only if they cannot agree.
@@ -47,15 +60,12 @@ pub(super) struct Table {
     /// The version in the stream that is known to be the plan's.
     agreed: Option<TableVersionId>,
     disagreements: u32,
-    /// The key of the last row that was delivered.
-    delivered: Option<Cursor>,
-    /// What the cursor's key must be made of, if an earlier run left it.
+    /// What is left of the table: ranges of keys that are read side by side, in their order.
+    ranges: Vec<Range>,
+    /// How many ranges are read at the same time.
+    readers: usize,
+    /// What the cursors' key must be made of, if an earlier run left it.
     expected_key: Option<String>,
-    /// Whether the last chunk is read.
-    is_read: bool,
-    windows: VecDeque<Window>,
-    /// Where the chunk of the last window ends, as soon as somebody knows.
-    end: Option<oneshot::Receiver<Option<Cursor>>>,
     /// Parts of a table without a key that were dropped and still count as waiting.
     parts_lost: usize,
     rows_max: u32,
@@ -65,26 +75,18 @@ pub(super) struct Table {
     started: Option<(Instant, u64)>,
 }
 
-/// A chunk between F1 and F4.
-#[derive(Debug)]
-struct Window {
-    id: u64,
-    touched: Touched,
-    /// A change came that could not be noted: the chunk must be read again.
-    is_spoiled: bool,
-    /// `None` while it is being read; of a table without a key, the parts so far.
-    chunks: VecDeque<Chunk>,
-}
-
 impl Table {
     pub(super) fn new(
         name: TableName,
         rows_estimate: u64,
         filter: Option<String>,
-        rows_limit: u32,
+        (rows_limit, readers): (u32, usize),
         record: Option<&ProgressRecord>,
     ) -> Self {
-        let cursor = record.and_then(|record| record.cursor.clone());
+        let ranges: Vec<Range> = record.map_or_else(Vec::new, |record| {
+            let rest = record.rest.iter().cloned();
+            rest.map(|Rest { after, until }| Range::new(after, until)).collect()
+        });
         let asked = record.and_then(|record| record.asked.clone());
         Self {
             name,
@@ -96,11 +98,9 @@ impl Table {
             plan: None,
             agreed: None,
             disagreements: 0,
-            delivered: cursor,
+            readers,
+            ranges: if ranges.is_empty() { vec![Range::default()] } else { ranges },
             expected_key: record.and_then(|record| record.key.clone()),
-            is_read: false,
-            windows: VecDeque::new(),
-            end: None,
             parts_lost: 0,
             rows_max: FIRST_ROWS.min(rows_limit),
             rows_limit,
@@ -135,8 +135,20 @@ impl Table {
     pub(super) fn record(&self) -> ProgressRecord {
         let key = self.plan.as_ref().map(|plan| plan.key_form());
         let key = key.or_else(|| self.expected_key.clone());
-        let at = key.zip(self.delivered.clone());
-        ProgressRecord::reading(self.rows, at).with(self.asked.clone(), self.paused)
+        let record = match key {
+            Some(key) if !self.is_untouched() => {
+                let rest =
+                    |range: &Range| Rest { after: range.after.clone(), until: range.until.clone() };
+                ProgressRecord::reading(self.rows, key, self.ranges.iter().map(rest).collect())
+            }
+            _ => ProgressRecord::beginning(),
+        };
+        record.with(self.asked.clone(), self.paused)
+    }
+
+    /// Whether nothing of it is delivered.
+    fn is_untouched(&self) -> bool {
+        matches!(&self.ranges[..], [Range { after: None, until: None, .. }])
     }
 
     /// Stops reading for now, or goes on.
@@ -147,12 +159,12 @@ impl Table {
     }
 
     pub(super) fn has_window(&self, id: u64) -> bool {
-        self.windows.iter().any(|window| window.id == id)
+        self.ranges.iter().any(|range| range.has_window(id))
     }
 
     /// How many windows are open.
     pub(super) fn windows(&self) -> usize {
-        self.windows.len()
+        self.ranges.iter().map(|range| range.windows().len()).sum()
     }
 
     /// How many parts were dropped since this was asked last.
@@ -160,45 +172,53 @@ impl Table {
         std::mem::take(&mut self.parts_lost)
     }
 
-    /// Whether another chunk can be read. The first one's definition and whether there is a key
-    /// must be known before a second one is begun.
+    /// Whether another chunk can be read.
     pub(super) fn wants_window(&self) -> bool {
-        let goes_on = || self.plan.as_ref().is_some_and(|plan| plan.has_key());
-        !self.is_read && (self.windows.is_empty() || goes_on())
+        self.next_range().is_some()
     }
 
-    /// F1: opens a window.
-    pub(super) fn open_window(&mut self, id: u64, processed: Position) -> Job {
+    /// The range of which another chunk can be read: of the first ones, as many as there are
+    /// readers, the one with the fewest windows. The first chunk's definition and whether there is
+    /// a key must be known before a second one is begun.
+    fn next_range(&self) -> Option<usize> {
+        let knows_how = self.plan.as_ref().is_some_and(|plan| plan.has_key());
+        if !knows_how && self.windows() > 0 {
+            return None;
+        }
+        let unread = self.ranges.iter().enumerate().filter(|(_, range)| !range.is_read());
+        let begun = unread.take(self.readers);
+        begun.min_by_key(|(_, range)| range.windows().len()).map(|(at, _)| at)
+    }
+
+    /// F1: opens a window; `None` if no other chunk can be read.
+    pub(super) fn open_window(&mut self, id: u64, processed: Position) -> Option<Job> {
+        let is_divided = self.readers == 1 || self.ranges.len() > 1;
+        let at = self.next_range()?;
+        let range = self.ranges.get_mut(at)?;
+        let (start, ended) = range.open_window(id);
+        let until = range.until.clone();
         self.started.get_or_insert((Instant::now(), self.rows));
-        let start = match self.end.take().filter(|_| !self.windows.is_empty()) {
-            Some(end) => Start::WhereTheLastEnds(end),
-            None => Start::After(self.delivered.clone()),
-        };
-        self.windows.push_back(Window {
-            id,
-            touched: Touched::default(),
-            is_spoiled: false,
-            chunks: VecDeque::new(),
-        });
-        let (ended, end) = oneshot::channel();
-        self.end = Some(end);
-        Job {
+        Some(Job {
             window: id,
             table: self.name.clone(),
             plan: self.plan.clone(),
             filter: self.filter.clone(),
             is_asked_for: self.asked.is_some(),
             start,
+            until,
+            asks_highest: !is_divided && self.plan.is_none(),
             ended,
             rows_max: self.rows_max,
             bytes_max: CHUNK_BYTES_MAX,
             processed,
-        }
+        })
     }
 
     /// The chunk before a window's was the last one.
     pub(super) fn remove_window(&mut self, id: u64) {
-        self.windows.retain(|window| window.id != id);
+        for range in &mut self.ranges {
+            range.remove_window(id);
+        }
     }
 
     /// The plan by which the stream's rows of this version are identified; `None` if nothing need
@@ -208,7 +228,7 @@ impl Table {
         id: TableVersionId,
         version: &TableVersion,
     ) -> Result<Option<Arc<ReadPlan>>, SnapshotError> {
-        if self.windows.is_empty() {
+        if self.windows() == 0 {
             return Ok(None);
         }
         let Some(plan) = self.plan.clone() else {
@@ -224,8 +244,7 @@ impl Table {
                 if self.disagreements > DISAGREEMENTS_MAX {
                     return Err(SnapshotError::Definition { table: self.name.clone() });
                 }
-                self.spoil();
-                self.forget_plan();
+                self.close_windows();
                 return Ok(None);
             }
             self.disagreements = 0;
@@ -235,14 +254,14 @@ impl Table {
     }
 
     fn spoil(&mut self) {
-        for window in &mut self.windows {
+        for window in self.ranges.iter_mut().flat_map(Range::windows_mut) {
             window.is_spoiled = true;
         }
     }
 
     /// The stream changes a row.
     pub(super) fn touch(&mut self, identity: &[u8]) {
-        for window in &mut self.windows {
+        for window in self.ranges.iter_mut().flat_map(Range::windows_mut) {
             if window.is_spoiled || window.touched.add(identity) {
                 continue;
             }
@@ -262,30 +281,57 @@ impl Table {
 
     /// F3: a chunk has been read.
     pub(super) fn read(&mut self, id: u64, chunk: Chunk) {
-        let Some(window) = self.windows.iter_mut().find(|window| window.id == id) else { return };
-        let is_spoiled = window.is_spoiled;
         if self.plan.is_none() {
+            if self.expected_key.take().is_some_and(|key| key != chunk.plan.key_form()) {
+                tracing::warn!(table = %self.name, "the table's key has changed; it is read anew");
+                self.start_over();
+                self.parts_lost += usize::from(chunk.is_part());
+                return;
+            }
             self.agreed = None;
             self.plan = Some(Arc::clone(&chunk.plan));
         }
-        if self.expected_key.take().is_some_and(|key| key != chunk.plan.key_form()) {
-            tracing::warn!(table = %self.name, "the table's key has changed; it is read anew");
-            self.forget_cursor();
-            return;
-        }
-        if is_spoiled {
-            self.parts_lost += usize::from(chunk.is_part());
-            self.reopen();
-            return;
-        }
-        self.is_read |= chunk.is_last;
         let size = (u64::from(chunk.rows.len()), chunk.rows.filled(), chunk.elapsed);
-        if chunk.plan.has_key() {
+        let Some(range) = self.ranges.iter_mut().find(|range| range.has_window(id)) else { return };
+        if range.window(id).is_some_and(|window| window.is_spoiled) {
+            self.parts_lost += usize::from(chunk.is_part()) + range.reopen();
+            return;
+        }
+        let reached = chunk.cursor.as_ref().and_then(|cursor| cursor.first()?.integer());
+        let spread = chunk.highest.zip(reached).filter(|_| !chunk.is_last);
+        let has_key = chunk.plan.has_key();
+        range.read(id, chunk);
+        if has_key {
             self.adapt(size);
         }
-        if let Some(window) = self.windows.iter_mut().find(|window| window.id == id) {
-            window.chunks.push_back(chunk);
+        if let Some((highest, reached)) = spread {
+            self.divide(reached, highest);
         }
+    }
+
+    /// Divides the only range, of which a chunk is read up to `reached`: the value of the key's
+    /// first column, whose largest one is `highest`.
+    fn divide(&mut self, reached: i128, highest: i128) {
+        let [range] = &mut self.ranges[..] else { return };
+        let count = (self.readers * RANGES_PER_READER).min(RANGES_MAX);
+        let count = i128::try_from(count).unwrap_or(i128::MAX);
+        let width = highest.saturating_sub(reached) / count;
+        if range.until.is_some() || width <= 0 {
+            return;
+        }
+        let borders = (1..count).map(|at| Bound::Number((reached + width * at).to_string()));
+        let borders: Vec<Bound> = borders.collect();
+        range.until = borders.first().cloned();
+        let untils = borders.iter().skip(1).cloned().map(Some).chain([None]);
+        let behind = borders.iter().zip(untils);
+        self.ranges
+            .extend(behind.map(|(after, until)| Range::new(Some(vec![after.clone()]), until)));
+    }
+
+    /// How many rows the next chunk may have.
+    #[cfg(test)]
+    pub(super) fn rows_max(&self) -> u32 {
+        self.rows_max
     }
 
     /// The number of rows that makes the next chunk neither large nor long; it at most doubles.
@@ -303,28 +349,27 @@ impl Table {
         self.rows_max = wanted.clamp(1, self.rows_limit);
     }
 
-    /// F4: the first chunk, if the stream has caught up with it.
-    pub(super) fn ready(&mut self, reached: &FilePosition) -> Option<(Chunk, Touched)> {
-        let window = self.windows.front_mut()?;
-        if window.is_spoiled && !window.chunks.is_empty() {
-            self.reopen();
-            return None;
+    /// F4: a chunk that the stream has caught up with, and the number of its range.
+    pub(super) fn ready(&mut self, reached: &FilePosition) -> Option<(usize, Chunk, Touched)> {
+        for (at, range) in self.ranges.iter_mut().enumerate() {
+            if range.is_spoiled() {
+                self.parts_lost += range.reopen();
+            } else if let Some((chunk, touched)) = range.ready(reached) {
+                return Some((at, chunk, touched));
+            }
         }
-        let chunk = window.chunks.front()?;
-        if *reached < chunk.high {
-            return None;
-        }
-        let chunk = window.chunks.pop_front()?;
-        if chunk.is_part() {
-            return Some((chunk, Touched::default()));
-        }
-        let window = self.windows.pop_front()?;
-        Some((chunk, window.touched))
+        None
     }
 
-    /// A chunk is delivered.
-    pub(super) fn delivered(&mut self, cursor: Cursor) {
-        self.delivered = Some(cursor);
+    /// The chunk that was ready last is delivered, and is its range's last one or not. Whether the
+    /// table is read to its end.
+    pub(super) fn delivered(&mut self, at: usize, cursor: Option<Cursor>, is_last: bool) -> bool {
+        if is_last {
+            self.ranges.remove(at);
+        } else if let (Some(range), Some(cursor)) = (self.ranges.get_mut(at), cursor) {
+            range.after = Some(cursor);
+        }
+        self.ranges.is_empty()
     }
 
     /// Closes all windows: what they read is read again behind what was delivered.
@@ -335,33 +380,25 @@ impl Table {
 
     /// Reads the table from its first row on.
     pub(super) fn start_over(&mut self) {
-        self.forget_plan();
-        self.forget_cursor();
+        self.plan = None;
+        self.expected_key = None;
+        self.rows = 0;
+        self.reopen();
+        self.ranges = vec![Range::default()];
     }
 
-    /// The definition must be read again. The cursor holds only if the key is the same then.
+    /// The definition must be read again. The cursors hold only if the key is the same then.
     fn forget_plan(&mut self) {
         if let Some(plan) = self.plan.take()
-            && self.delivered.is_some()
+            && !self.is_untouched()
         {
             self.expected_key = Some(plan.key_form());
         }
     }
 
-    fn forget_cursor(&mut self) {
-        self.delivered = None;
-        self.expected_key = None;
-        self.rows = 0;
-        self.reopen();
-    }
-
     fn reopen(&mut self) {
-        let dropped = self.windows.iter().flat_map(|window| &window.chunks);
-        self.parts_lost += dropped.filter(|chunk| chunk.is_part()).count();
-        self.windows.clear();
-        self.end = None;
+        self.parts_lost += self.ranges.iter_mut().map(Range::reopen).sum::<usize>();
         self.agreed = None;
-        self.is_read = false;
     }
 }
 

@@ -23,6 +23,11 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// Whether the stream has changed no row.
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+    }
+
     /// Whether the stream has changed this row.
     pub fn contains(&self, identity: &[u8]) -> bool {
         self.identities.contains(identity)

@@ -93,6 +93,7 @@ pub struct Ready {
     pub high: FilePosition,
     /// When they were read, in microseconds since the epoch.
     pub read_us: u64,
+    range: usize,
     cursor: Option<Cursor>,
     is_last: bool,
 }
@@ -326,9 +327,10 @@ impl Snapshot {
             let Some(table) = wanting.min_by_key(|table| table.windows()) else { return };
             windows += 1;
             self.windows_opened += 1;
-            let job = table.open_window(self.windows_opened, processed.clone());
-            // Nobody receives only when the runtime ends, and then the epoch does.
-            drop(self.jobs.send(job));
+            if let Some(job) = table.open_window(self.windows_opened, processed.clone()) {
+                // Nobody receives only when the runtime ends, and then the epoch does.
+                drop(self.jobs.send(job));
+            }
         }
     }
 
@@ -336,12 +338,12 @@ impl Snapshot {
     /// processed.
     pub fn ready(&mut self, reached: &FilePosition) -> Option<Ready> {
         for table in begun(&mut self.tables, self.config.snapshot.threads) {
-            let Some((chunk, touched)) = table.ready(reached) else { continue };
+            let Some((range, chunk, touched)) = table.ready(reached) else { continue };
             let is_part = chunk.is_part();
             let Chunk { plan, rows, cursor, is_last, high, read_us, .. } = chunk;
             self.shared.parts.add_permits(usize::from(is_part));
             let high = if is_part { reached.clone() } else { high };
-            return Some(Ready { plan, rows, touched, high, read_us, cursor, is_last });
+            return Some(Ready { plan, rows, touched, high, read_us, range, cursor, is_last });
         }
         None
     }
@@ -349,20 +351,19 @@ impl Snapshot {
     /// The chunk's rows are sent: the next Kafka transaction that is committed holds them and,
     /// among [`Self::records`], how far the table is read with them.
     pub fn delivered(&mut self, ready: Ready) {
-        let Ready { plan, rows, cursor, is_last, .. } = ready;
+        let Ready { plan, rows, range, cursor, is_last, .. } = ready;
         let name = &plan.version.name;
         let at = self.tables.iter().position(|table| table.name == *name);
         let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
             return;
         };
         table.rows += u64::from(rows.len());
-        if is_last {
+        if table.delivered(range, cursor, is_last) {
             let progress = TableProgress { state: ReadState::Done, ..table.progress() };
             let rows_per_second = progress.rows_per_second.round();
             tracing::info!(table = %name, rows = table.rows, rows_per_second, "a table is read");
             self.end(at, progress);
-        } else if let Some(cursor) = cursor {
-            table.delivered(cursor);
+        } else {
             let left = table.rows_estimate.saturating_sub(table.rows);
             self.metrics.snapshot_rows_left(name, Some(left));
             self.records.insert(name.clone(), Some(table.record().to_json()));
@@ -383,8 +384,8 @@ impl Snapshot {
         record: Option<&ProgressRecord>,
     ) {
         let filter = self.config.snapshot.r#where.get(&name.to_string()).cloned();
-        let rows_max = self.config.snapshot.chunk_rows_max;
-        self.tables.push(Table::new(name, rows_estimate, filter, rows_max, record));
+        let limits = (self.config.snapshot.chunk_rows_max, self.config.snapshot.threads);
+        self.tables.push(Table::new(name, rows_estimate, filter, limits, record));
     }
 
     pub(super) fn show_tables(&self) {

@@ -103,9 +103,10 @@ impl Delivery {
         self.encoder.continue_transaction(0);
         let is_changed = Cell::new(false);
         let found = |identity: &[u8]| is_changed.set(ready.touched.contains(identity));
+        // Nobody asks who a row is that cannot be among the changed ones.
+        let is_key = if ready.touched.is_empty() { &[][..] } else { &ready.plan.is_key };
         let mut images = ready.rows.images();
-        let mut images =
-            Identified::new(&mut images, &ready.plan.is_key, &mut self.identity, found);
+        let mut images = Identified::new(&mut images, is_key, &mut self.identity, found);
         let (mut row, mut rows, mut bytes) = (0, 0, 0);
         while images.more() {
             let messages = self

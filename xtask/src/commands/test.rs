@@ -12,6 +12,15 @@ use xtask::stopwatch::Stopwatch;
 use super::cargo::{build, cargo};
 use super::together::both;
 
+/// The test harness's option for how many tests run at the same time.
+const THREADS_OPTION: &str = "--test-threads";
+
+/// Half as many again as there are processors: tests wait for servers and for time-outs for two
+/// fifths of their time.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |processors| processors.get() * 3 / 2)
+}
+
 /// Builds while it fetches and starts the servers, then runs the tests; the exit code is cargo's.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let stopwatch = Stopwatch::start();
@@ -22,6 +31,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     )?;
     let mut command = cargo(&["test", "--workspace", "--"]);
     command.args(arguments).env(STACK_FILE_VARIABLE, stack.address_file());
+    if !arguments.iter().any(|argument| argument.starts_with(THREADS_OPTION)) {
+        command.arg(format!("{THREADS_OPTION}={}", threads()));
+    }
     let status = Process::start("cargo test", command)?.wait()?;
     drop(stack);
     let verdict = if status.success() { "passed" } else { "failed" };

@@ -1,8 +1,11 @@
-//! Named places at which a test can end the process, as `kill -9` would.
+//! Named places at which a test can end the process, as `kill -9` would, or hold it.
 //!
 //! Only a build with the feature `failpoints` has them; the integration tests turn it on for the
 //! program that they start, a release never does. `TAILWATER_FAILPOINT=flushed:3` ends
-//! the process when the third batch has been flushed.
+//! the process when the third batch has been flushed. `chunk_selected@/folder` is a turnstile: the
+//! file `passes` in the folder says how often the point is passed; whoever comes then writes the
+//! file `held` and waits until `passes` says more or is gone. The thread waits, and with it all
+//! tasks of the runtime where one of them has reached the point.
 
 /// The places, in the order in which a batch and then a chunk passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub enum Point {
     ChunkSent,
 }
 
-/// Ends the process here if a test asked for it.
+/// Ends the process or waits here if a test asked for it.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn reach(_point: Point) {}
@@ -39,15 +42,31 @@ pub use armed::{arm, reach};
 
 #[cfg(feature = "failpoints")]
 mod armed {
-    use std::sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+        sync::{
+            OnceLock,
+            atomic::{AtomicU32, Ordering},
+        },
+        thread,
+        time::Duration,
     };
 
     use super::Point;
 
-    /// The armed point and how often it is still passed unharmed.
-    static ARMED: OnceLock<(Point, AtomicU32)> = OnceLock::new();
+    /// The armed point and what happens there.
+    static ARMED: OnceLock<(Point, Armed)> = OnceLock::new();
+
+    /// How often whoever is held looks whether it may go on.
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    enum Armed {
+        /// The process ends; how often the point is still passed unharmed.
+        End(AtomicU32),
+        /// A turnstile in this folder; how often the point was reached.
+        Turnstile(PathBuf, AtomicU32),
+    }
 
     const POINTS: [(&str, Point); 10] = [
         ("started", Point::Started),
@@ -62,23 +81,42 @@ mod armed {
         ("chunk_sent", Point::ChunkSent),
     ];
 
-    /// Arms a point: `flushed` the first time it is reached, `flushed:3` the third. `None` if the
-    /// text names none.
+    /// Arms a point: `flushed` the first time it is reached, `flushed:3` the third, `flushed@/folder`
+    /// with a turnstile. `None` if the text names none.
     pub fn arm(text: &str) -> Option<()> {
-        let (name, times) = text.split_once(':').unwrap_or((text, "1"));
+        let (name, armed) = if let Some((name, folder)) = text.split_once('@') {
+            (name, Armed::Turnstile(folder.into(), AtomicU32::new(0)))
+        } else {
+            let (name, times) = text.split_once(':').unwrap_or((text, "1"));
+            (name, Armed::End(AtomicU32::new(times.parse::<u32>().ok()?.checked_sub(1)?)))
+        };
         let (_, point) = POINTS.into_iter().find(|(known, _)| *known == name)?;
-        let before = times.parse::<u32>().ok()?.checked_sub(1)?;
-        ARMED.set((point, AtomicU32::new(before))).ok()
+        ARMED.set((point, armed)).ok()
     }
 
-    /// Ends the process here if a test asked for it.
+    /// Ends the process or waits here if a test asked for it.
     pub fn reach(point: Point) {
-        let Some((armed, before)) = ARMED.get() else { return };
-        let is_last = |left: u32| left.checked_sub(1);
-        if *armed == point
-            && before.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_last).is_err()
-        {
-            std::process::abort();
+        match ARMED.get() {
+            Some((armed, Armed::End(before))) if *armed == point => {
+                let is_last = |left: u32| left.checked_sub(1);
+                if before.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_last).is_err() {
+                    std::process::abort();
+                }
+            }
+            Some((armed, Armed::Turnstile(folder, reached))) if *armed == point => {
+                let time = reached.fetch_add(1, Ordering::Relaxed) + 1;
+                while may_not_pass(folder, time) {
+                    // Without the file the test waits in vain, and says so.
+                    drop(fs::write(folder.join("held"), time.to_string()));
+                    thread::sleep(PAUSE);
+                }
+            }
+            _ => {}
         }
+    }
+
+    fn may_not_pass(folder: &Path, time: u32) -> bool {
+        let passes = fs::read_to_string(folder.join("passes"));
+        passes.is_ok_and(|text| text.parse().is_ok_and(|passes: u32| passes < time))
     }
 }

@@ -5,10 +5,13 @@ use testkit::{Comparison, Record, Result, compare};
 
 use crate::setup::{Setup, operations};
 
+mod anew;
 mod choices;
 mod demand;
 mod keys;
 mod races;
+mod turnstile;
+mod window;
 mod writers;
 
 /// A database whose tables are read in chunks of a few rows.

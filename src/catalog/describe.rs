@@ -13,6 +13,8 @@ pub struct Description {
     pub version: TableVersion,
     /// Each column's character set, by its name in MySQL; `None` for what is no text.
     pub character_sets: Vec<Option<String>>,
+    /// Each column's collation, which is the order of its values; `None` for what is no text.
+    pub collations: Vec<Option<String>>,
     /// The index whose columns `version.primary_key` has; `None` for a table without a key.
     pub key_index: Option<String>,
     /// Whether that index goes down, for each of its columns.
@@ -49,10 +51,11 @@ pub async fn describe(
     let key = key(&columns, &parts);
     let (key_index, primary_key) = key.map_or((None, Vec::new()), |(name, at)| (Some(name), at));
     let version = TableVersion { name: table.clone(), columns, primary_key, decoration: None };
-    let character_sets = found.into_iter().map(|column| column.character_set).collect();
+    let (character_sets, collations) =
+        found.into_iter().map(|column| (column.character_set, column.collation)).unzip();
     let parts = parts.iter().filter(|part| Some(&part.index) == key_index.as_ref());
     let key_descends = parts.map(|part| part.descends).collect();
-    Ok(Some(Description { version, character_sets, key_index, key_descends }))
+    Ok(Some(Description { version, character_sets, collations, key_index, key_descends }))
 }
 
 fn column(found: &CatalogColumn) -> Column {

@@ -34,6 +34,7 @@ struct CatalogColumn {
     /// `decimal(12,2) unsigned`
     column_type: String,
     character_set: Option<String>,
+    collation: Option<String>,
     nullable: bool,
     default: Option<String>,
     /// The spatial reference system that a geometry must have.
@@ -135,21 +136,25 @@ async fn read_columns(
     connection: &mut Conn,
     table: &TableName,
 ) -> mysql_async::Result<Vec<CatalogColumn>> {
-    type Row = (String, String, Option<String>, String, Option<String>, String, Option<u32>);
-    let query = "SELECT column_name, CAST(column_type AS CHAR), character_set_name, is_nullable, \
-                 column_default, extra, srs_id FROM information_schema.columns \
+    type Text = Option<String>;
+    type Row = (String, String, Text, Text, String, Text, String, Option<u32>);
+    let query = "SELECT column_name, CAST(column_type AS CHAR), character_set_name, \
+                 collation_name, is_nullable, column_default, extra, srs_id FROM information_schema.columns \
                  WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
     let rows: Vec<Row> = connection.exec(query, (&table.database, &table.table)).await?;
     Ok(rows
         .into_iter()
-        .map(|(name, column_type, character_set, nullable, default, extra, srid)| CatalogColumn {
-            name,
-            column_type,
-            character_set,
-            nullable: nullable == "YES",
-            default,
-            extra,
-            srid,
+        .map(|(name, column_type, character_set, collation, nullable, default, extra, srid)| {
+            CatalogColumn {
+                name,
+                column_type,
+                character_set,
+                collation,
+                nullable: nullable == "YES",
+                default,
+                extra,
+                srid,
+            }
         })
         .collect())
 }

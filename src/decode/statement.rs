@@ -48,7 +48,7 @@ pub enum StatementKind {
     /// ALTER TABLE that takes rows away or brings rows without row events: DROP, TRUNCATE or
     /// EXCHANGE PARTITION, DISCARD or IMPORT TABLESPACE.
     AlterRows,
-    /// RENAME TABLE, old and new names.
+    /// RENAME TABLE and ALTER TABLE … RENAME, old and new names.
     Rename,
     /// DROP TABLE.
     Drop,
@@ -267,6 +267,7 @@ impl<'a> Parser<'a> {
                     let _ = self.skip_word(b"TO")? || self.skip_word(b"AS")? || self.skip(b'=')?;
                     let Some(name) = self.table()? else { return Ok(None) };
                     tables.push(name);
+                    kind = StatementKind::Rename;
                 }
                 b"EXCHANGE" | b"TRUNCATE" | b"DROP" if self.ahead_is(&[b"PARTITION"]) => {
                     kind = StatementKind::AlterRows;

@@ -2,7 +2,7 @@
 //!
 //! Whatever is done is a record to be committed before the answer is given.
 
-use super::{Listed, ProgressRecord, Snapshot, progress::AskedFor};
+use super::{Listed, ProgressRecord, Snapshot, progress::AskedFor, table::Table};
 use crate::{
     model::table::TableName,
     orders::Refusal,
@@ -37,6 +37,10 @@ impl Snapshot {
             table.pause(paused);
             self.records.insert(table.name.clone(), Some(table.record().to_json()));
         }
+        // Whoever must wait now because an earlier table goes on is not told of changed rows.
+        let threads = self.config.snapshot.threads;
+        let unpaused = self.tables.iter_mut().filter(|table| !table.paused);
+        unpaused.skip(threads).for_each(Table::close_windows);
         Ok(names)
     }
 

@@ -17,6 +17,7 @@ pub struct ReadPlan {
     /// Whether each column belongs to the key, in table order; all false without a key.
     pub is_key: Vec<bool>,
     charsets: Vec<Option<String>>,
+    collations: Vec<Option<String>>,
     key_index: Option<String>,
     key_descends: Vec<bool>,
     /// The condition of the configuration.
@@ -26,10 +27,19 @@ pub struct ReadPlan {
 impl ReadPlan {
     /// A plan for a table as it is now.
     pub fn new(description: Description, filter: Option<String>) -> Self {
-        let Description { version, character_sets, key_index, key_descends } = description;
+        let Description { version, character_sets, collations, key_index, key_descends } =
+            description;
         let is_key =
             (0..version.columns.len()).map(|at| version.primary_key.contains(&at)).collect();
-        Self { version, is_key, charsets: character_sets, key_index, key_descends, filter }
+        Self {
+            version,
+            is_key,
+            charsets: character_sets,
+            collations,
+            key_index,
+            key_descends,
+            filter,
+        }
     }
 
     /// Whether it was made for this version, as far as the catalog shows a table: in labels that
@@ -60,13 +70,13 @@ impl ReadPlan {
         self.key_index.is_some()
     }
 
-    /// What tells whether a cursor of an older run fits: the key's columns and their types.
+    /// What tells whether a cursor of an older run fits: the key's columns, their types and order.
     pub fn key_form(&self) -> String {
         let columns = self.key_columns().zip(&self.key_descends);
-        let columns = columns.map(|((_, column, charset), descends)| {
-            let (charset, down) =
-                (charset.unwrap_or_default(), if *descends { "DESC" } else { "" });
-            format!("{} {:?} {charset} {down}", column.name, column.kind)
+        let columns = columns.map(|((at, column, _), descends)| {
+            let collation = self.collations.get(at).and_then(Option::as_deref).unwrap_or_default();
+            let down = if *descends { "DESC" } else { "" };
+            format!("{} {:?} {collation} {down}", column.name, column.kind)
         });
         columns.collect::<Vec<_>>().join(", ")
     }
@@ -199,8 +209,9 @@ mod tests {
         ];
         let version = TableVersion { name, columns, primary_key: vec![1, 0], decoration: None };
         let key_index = Some("PRIMARY".to_owned());
-        let character_sets = vec![None, None, None];
-        Description { version, character_sets, key_index, key_descends: vec![true, false] }
+        let (character_sets, collations) = (vec![None; 3], vec![None; 3]);
+        let key_descends = vec![true, false];
+        Description { version, character_sets, collations, key_index, key_descends }
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub struct Ready {
 
 /// All tables that are not read yet, and the chunks in flight.
 pub struct Snapshot {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     metrics: Arc<Metrics>,
     reads_all: bool,
     retention: Option<Duration>,
@@ -221,8 +221,13 @@ impl Snapshot {
         for name in names {
             if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
                 match change {
-                    Change::Altered => table.close_windows(),
-                    _ => table.start_over(),
+                    // One that is there already is left as it is (IF NOT EXISTS).
+                    Change::Altered | Change::Created => table.close_windows(),
+                    _ => {
+                        table.start_over();
+                        // The cursor of an earlier commit is of other rows.
+                        self.records.insert(name.clone(), Some(table.record().to_json()));
+                    }
                 }
                 continue;
             }

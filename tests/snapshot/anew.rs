@@ -1,0 +1,128 @@
+//! What of a table must be read anew after a statement, a resume or a death, and what goes on.
+
+use serde_json::json;
+use testkit::{Result, post};
+
+use super::turnstile::Turnstile;
+use super::{assert_equal, with_small_chunks};
+use crate::setup::{Setup, operations};
+
+const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL)";
+
+/// Hundred rows in chunks of 7.
+const ROWS: &str = "INSERT INTO items WITH RECURSIVE n (n) AS
+    (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100) SELECT n, 1 FROM n";
+
+/// Reads some chunks of a table; when those that were delivered stand in the state topic, the
+/// connector dies.
+fn die_in_the_middle(setup: &mut Setup, table: &str) -> Result<()> {
+    let turnstile = Turnstile::new(setup, "chunk_selected", 6)?;
+    let mut connector = setup.launch()?;
+    turnstile.wait_until_held(&mut connector)?;
+    setup.consumer(table)?.take(7)?;
+    connector.kill()?;
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    Ok(())
+}
+
+#[test]
+fn a_table_that_was_swapped_is_read_anew_after_a_death_too() -> Result<()> {
+    // GIVEN a table that is read in part, and another one that nobody captures
+    let other = "CREATE TABLE _other (id INT PRIMARY KEY, v BIGINT NOT NULL)";
+    let marks = "CREATE TABLE marks (id INT PRIMARY KEY)";
+    let mut setup = with_small_chunks("anew_swap", &[ITEMS, ROWS, other, marks])?;
+    let name = setup.database.name().to_owned();
+    let captured = json!([format!("{name}.items"), format!("{name}.marks")]);
+    setup.settings.set("capture.tables", captured);
+    setup.database.execute("INSERT INTO _other SELECT id, 2 FROM items")?;
+    die_in_the_middle(&mut setup, "items")?;
+    // WHEN the other one takes its name, which is committed before anything of it can be read,
+    // and the connector dies again
+    setup.database.execute_all(&[
+        "LOCK TABLES items WRITE, _other WRITE, marks WRITE",
+        "RENAME TABLE items TO _gone, _other TO items",
+        "INSERT INTO marks VALUES (1)",
+    ])?;
+    let mut connector = setup.start()?;
+    setup.consumer("marks")?.take(1)?;
+    connector.kill()?;
+    setup.database.execute("UNLOCK TABLES")?;
+    // THEN all of its rows are read
+    setup.catch_up()?;
+    assert_equal(&mut setup, "items").map(drop)
+}
+
+#[test]
+fn a_key_in_another_order_is_read_anew() -> Result<()> {
+    // GIVEN a table that is read in part in the order a, B, c, D
+    let table = "CREATE TABLE words (id VARCHAR(9) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY)";
+    let mut setup = with_small_chunks("anew_order", &[table])?;
+    setup.database.execute(
+        "INSERT INTO words WITH RECURSIVE n (n) AS
+            (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 99)
+            SELECT CONCAT(CHAR(97 + n DIV 4 - IF(n % 2, 32, 0) USING ascii), n) FROM n",
+    )?;
+    die_in_the_middle(&mut setup, "words")?;
+    // WHEN the order becomes B, D, a, c
+    setup.database.execute("ALTER TABLE words MODIFY id VARCHAR(9) COLLATE utf8mb4_bin")?;
+    // THEN no row is left out
+    setup.catch_up()?;
+    assert_equal(&mut setup, "words").map(drop)
+}
+
+#[test]
+fn a_table_that_is_there_already_is_not_made_and_goes_on() -> Result<()> {
+    let mut setup = with_small_chunks("anew_not", &[ITEMS, ROWS])?;
+    die_in_the_middle(&mut setup, "items")?;
+    setup.database.execute("CREATE TABLE IF NOT EXISTS items (id INT PRIMARY KEY)")?;
+    setup.catch_up()?;
+    let (_, records) = assert_equal(&mut setup, "items")?;
+    assert_eq!(operations(&records), ["r"; 100]);
+    Ok(())
+}
+
+#[test]
+fn rows_that_wait_while_another_table_is_resumed_do_not_go_back() -> Result<()> {
+    // GIVEN two readers and three tables: the first is paused, the second locked, the third read
+    let tables = ["firsts", "items", "lasts"].map(|table| {
+        let create = format!("CREATE TABLE {table} (id INT PRIMARY KEY, v INT NOT NULL)");
+        let rows = ROWS.replace("items", table).replace("100", "4000");
+        [create, rows]
+    });
+    let mut setup = with_small_chunks("anew_resume", &["SET cte_max_recursion_depth = 5000"])?;
+    for statement in tables.as_flattened() {
+        setup.database.execute(statement)?;
+    }
+    let mut first = setup.database.connect_again()?;
+    let mut second = setup.database.connect_again()?;
+    first.execute("LOCK TABLES firsts WRITE")?;
+    second.execute("LOCK TABLES items WRITE")?;
+    let mut connector = setup.start()?;
+    let table = |table: &str| format!("{}.{table}", setup.database.name());
+    let firsts = json!({ "tables": [table("firsts")] });
+    let url = format!("http://{}/snapshot", connector.admin_address()?);
+    assert_eq!(post(&format!("{url}/pause"), &firsts)?.status, 202);
+    first.execute("UNLOCK TABLES")?;
+    setup.consumer("lasts")?.take(1)?;
+    // WHEN the first is resumed, so that the third must wait, with chunks in flight
+    first.execute("LOCK TABLES firsts WRITE")?;
+    assert_eq!(post(&format!("{url}/resume"), &firsts)?.status, 202);
+    // AND all its rows change
+    setup.database.execute("UPDATE lasts SET v = 2")?;
+    setup.consumer("lasts")?.take_until("the last change", |records| {
+        records.last().is_some_and(|record| record.after() == &json!({ "id": 4000, "v": 2 }))
+    })?;
+    let records = setup.records("lasts")?;
+    let read = operations(&records).into_iter().filter(|operation| *operation == "r").count();
+    assert!(read < 4000, "it was read before the other one was resumed");
+    first.execute("UNLOCK TABLES")?;
+    second.execute("UNLOCK TABLES")?;
+    connector.wait_while_running("the end of reading", |connector| {
+        let metrics = connector.get("/metrics")?.body;
+        Ok(metrics.contains("tailwater_snapshot_tables 0").then_some(()))
+    })?;
+    connector.stop()?;
+    // THEN no row goes back
+    setup.catch_up()?;
+    assert_equal(&mut setup, "lasts").map(drop)
+}

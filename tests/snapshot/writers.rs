@@ -53,6 +53,12 @@ impl Writers {
         Self::start_with(database, count, seed, write_xa)
     }
 
+    /// The same with single statements, of which many change many rows: what tables without
+    /// transactions can take.
+    pub(super) fn start_single(database: &Database, count: u64, seed: u64) -> Result<Self> {
+        Self::start_with(database, count, seed, write_single)
+    }
+
     fn start_with(database: &Database, count: u64, seed: u64, write: Write) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
         let threads = (0..count).map(|number| {
@@ -101,6 +107,26 @@ fn write_xa(mut database: Database, is_over: &AtomicBool, mut random: Random) ->
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+    Ok(())
+}
+
+fn write_single(mut database: Database, is_over: &AtomicBool, mut random: Random) -> Result<()> {
+    while !is_over.load(Ordering::Relaxed) {
+        let table = *random.one_of(&TABLES);
+        let rest = random.in_range(0..20);
+        let (new, other) = (random.in_range(1..ROWS + 200), random.in_range(1..ROWS + 200));
+        let statement = match random.in_range(0..8) {
+            0 => format!("UPDATE {table} SET v = v + 1 WHERE v % 20 = {rest} LIMIT 50"),
+            1 => format!("DELETE FROM {table} WHERE v % 20 = {rest} LIMIT 10"),
+            // What comes before a key that is taken stays.
+            2 => format!("INSERT INTO numbers (id, v) VALUES ({new}, 1), ({other}, 1), ({new}, 1)"),
+            _ => change(&mut random),
+        };
+        match database.execute(&statement) {
+            Err(error) if !is_conflict(&error) => return Err(error),
+            _ => {}
         }
     }
     Ok(())

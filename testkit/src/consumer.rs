@@ -262,6 +262,8 @@ fn decode(registry: &mut Registry, message: &BorrowedMessage<'_>) -> Result<Reco
         partition: message.partition(),
         offset,
         timestamp_ms: message.timestamp().to_millis().context("record without timestamp")?,
+        key_bytes: message.key().map(<[u8]>::to_vec),
+        value_bytes: message.payload().map(<[u8]>::to_vec),
         key,
         value,
         headers: headers.map(|header| (header.key.to_owned(), text(header.value))).collect(),

@@ -17,6 +17,10 @@ pub struct Record {
     pub offset: i64,
     /// When it was produced, in milliseconds since the epoch.
     pub timestamp_ms: i64,
+    /// The key as it was sent, if it has one.
+    pub key_bytes: Option<Vec<u8>>,
+    /// The value as it was sent; `None` is a tombstone.
+    pub value_bytes: Option<Vec<u8>>,
     /// The key, if it has one.
     pub key: Option<Value>,
     /// The value; `None` is a tombstone.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail, ensure};
 use apache_avro::reader::datum::GenericDatumReader;
@@ -33,6 +33,8 @@ pub struct Schema {
     json: Json,
     avro: apache_avro::Schema,
     named: BTreeMap<String, Json>,
+    /// Of an envelope: the row in it, as soon as somebody asks.
+    row: OnceLock<Option<apache_avro::Schema>>,
 }
 
 impl Registry {
@@ -98,7 +100,7 @@ impl Schema {
         let json: Json = serde_json::from_str(text)?;
         let mut named = BTreeMap::new();
         collect_named(&json, "", &mut named);
-        Ok(Self { id, text: text.to_owned(), json, avro, named })
+        Ok(Self { id, text: text.to_owned(), json, avro, named, row: OnceLock::new() })
     }
 
     /// Decodes one value; all bytes must be used.
@@ -111,6 +113,31 @@ impl Schema {
         let value = reader.read_value(&mut bytes)?;
         ensure!(bytes.position() == u64::try_from(body.len())?, "bytes left after the value");
         self.to_json(value, &self.json, "")
+    }
+
+    /// The bytes of the row in a framed message of this schema, an envelope that begins with no row
+    /// before the change and the row after it.
+    ///
+    /// # Errors
+    /// When it begins otherwise.
+    pub fn row_bytes<'a>(&self, framed: &'a [u8]) -> Result<&'a [u8]> {
+        let (frame, body) = framed.split_at_checked(7).context("a message too short")?;
+        ensure!(frame.ends_with(&[0, 2]), "a row before the change, or none after it");
+        let row =
+            self.row.get_or_init(|| self.row_schema().ok()).as_ref().context("no envelope")?;
+        let mut bytes = Cursor::new(body);
+        GenericDatumReader::builder(row).build()?.read_value(&mut bytes)?;
+        Ok(body.split_at(usize::try_from(bytes.position())?).0)
+    }
+
+    /// The row of an envelope by itself.
+    fn row_schema(&self) -> Result<apache_avro::Schema> {
+        let is_row = |(name, _): &(&String, &Json)| name.ends_with(".Value");
+        let (name, row) = self.named.iter().find(is_row).context("no envelope")?;
+        let mut row = row.clone();
+        // Inside the envelope it has no namespace of its own.
+        row.as_object_mut().context("no record")?.insert("name".to_owned(), name.as_str().into());
+        Ok(apache_avro::Schema::parse_str(&row.to_string())?)
     }
 
     /// The type of each field of this record or, of an envelope, of the row inside: the branch

@@ -38,6 +38,8 @@ fn record(offset: i64, id: i64, value: Option<Json>) -> Record {
         partition: 0,
         offset,
         timestamp_ms: 0,
+        key_bytes: None,
+        value_bytes: None,
         key: Some(json!({ "id": id })),
         headers: Vec::new(),
         key_schema: schema(key),

@@ -53,6 +53,7 @@ fn plan() -> Arc<ReadPlan> {
     let description = Description {
         version: version(&INT),
         character_sets: vec![None, None],
+        collations: vec![None, None],
         key_index: Some("PRIMARY".into()),
         key_descends: vec![false, false],
     };
@@ -300,6 +301,7 @@ fn a_key_of_another_kind_than_the_record_has_reads_the_table_anew() {
     let mut description = Description {
         version: version(&ColumnKind::Int { bits: 32, unsigned: true }),
         character_sets: vec![None, None],
+        collations: vec![None, None],
         key_index: Some("PRIMARY".into()),
         key_descends: vec![false, false],
     };

@@ -17,6 +17,7 @@ use crate::{
     error::{Failure, Verdict},
     logging::Log,
     metrics::Metrics,
+    mysql,
     orders::Orders,
     pipeline::{self, Outcome, Run},
     runtime::{spawn_named, wall_clock},
@@ -94,6 +95,9 @@ pub fn main() -> ExitCode {
             return error.print().map_or(ExitCode::from(EXIT_USAGE), |()| ExitCode::from(code));
         }
     };
+    if let Command::Run { .. } = arguments.command {
+        mysql::bound_buffers();
+    }
     let Ok(log) = Log::start(io::stderr()) else { return ExitCode::from(EXIT_OS) };
     let code = start(arguments, &log);
     log.finish();

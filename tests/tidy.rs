@@ -70,6 +70,7 @@ const WORDS: &[(&str, &[&str])] = &[
         "env::var",
         &[
             "src/config",
+            "src/mysql/buffers.rs",
             "xtask/src/environment.rs",
             "testkit/src/environment.rs",
             "testkit/src/connector.rs",

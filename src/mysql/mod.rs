@@ -9,6 +9,7 @@
 mod beside;
 mod binlog_events;
 mod broken;
+mod buffers;
 mod connection;
 mod continuity;
 mod creation;
@@ -22,6 +23,7 @@ mod unreadable;
 
 pub use beside::read_beside;
 pub use broken::{Break, Broken};
+pub use buffers::bound_buffers;
 pub use connection::connect;
 pub use continuity::Continuity;
 pub use error::{EVENT_UNREADABLE, FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};

@@ -178,6 +178,8 @@ pub struct Snapshot {
     pub chunk_rows_max: u32,
     /// Connections that read chunks, of several tables or of ranges of one.
     pub threads: usize,
+    /// Most rows a second that are read, of all tables together; no limit if left out.
+    pub rows_per_second_max: Option<u32>,
     /// Tables to read before all others, in this order, by `database.table`.
     pub order: Vec<String>,
     /// Conditions on the rows that are read, in SQL, by `database.table`.
@@ -327,6 +329,7 @@ impl Default for Snapshot {
             mode: SnapshotMode::default(),
             chunk_rows_max: CHUNK_ROWS_MAX,
             threads: SNAPSHOT_THREADS,
+            rows_per_second_max: None,
             order: Vec::new(),
             r#where: BTreeMap::new(),
         }

@@ -49,6 +49,11 @@ fn validate_source(config: &Config) -> Result<(), Fault> {
         check(0 < config.snapshot.threads, "snapshot.threads", "must be at least 1"),
         check(config.snapshot.threads <= 64, "snapshot.threads", "must be at most 64"),
         check(0 < config.snapshot.chunk_rows_max, "snapshot.chunk_rows_max", "must be at least 1"),
+        check(
+            config.snapshot.rows_per_second_max != Some(0),
+            "snapshot.rows_per_second_max",
+            "must be at least 1; `tailwater snapshot pause` stops reading",
+        ),
         patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
     ];
     checks.into_iter().collect()

@@ -15,7 +15,9 @@ use tokio::{
 use super::{
     ChunkRows, DecodeText, ReadPlan, SnapshotError,
     cursor::{Bound, Cursor},
-    fence, json_text, value,
+    fence, json_text,
+    pace::Pace,
+    value,
 };
 use crate::{
     catalog,
@@ -131,6 +133,8 @@ pub(super) struct Shared {
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
     /// Room for parts of a table without a key: they are handed over one by one.
     pub(super) parts: Semaphore,
+    /// How fast they may read together.
+    pub(super) pace: Pace,
 }
 
 /// How long a connection is kept that nobody needs.
@@ -204,6 +208,7 @@ async fn read(
         Some(statement) => highest(shared, connection, &statement).await?,
         None => None,
     };
+    shared.pace.wait().await;
     let started = Instant::now();
     let selected = select(shared, connection, &job, cursor.as_ref(), &plan).await;
     let (rows, cursor, is_last) = match selected {
@@ -212,6 +217,7 @@ async fn read(
         Err(Trouble::Again(reason)) => return Ok(Outcome::Again(reason)),
     };
     let elapsed = started.elapsed();
+    shared.pace.count(rows.len(), Instant::now());
     // The next chunk may begin; nobody listens if none is wanted.
     drop(job.ended.send(cursor.clone().filter(|_| !is_last)));
     failpoints::reach(Point::ChunkSelected);
@@ -349,6 +355,8 @@ async fn hand_over(
     let gone = || Trouble::Error(SnapshotError::ReaderGone);
     let room = shared.parts.acquire().await.map_err(|_| gone())?;
     room.forget();
+    shared.pace.count(rows.len(), Instant::now());
+    shared.pace.wait().await;
     let chunk = Chunk {
         plan: Arc::clone(plan),
         rows,

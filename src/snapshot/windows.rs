@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
     cursor::Cursor,
+    pace::Pace,
     reader::{self, Answer, Chunk, Job, Outcome, Shared},
     table::{Table, seconds_left},
 };
@@ -155,6 +156,7 @@ impl Snapshot {
             answers: answers_in,
             wake,
             parts: Semaphore::new(PARTS_MAX),
+            pace: Pace::new(config.snapshot.rows_per_second_max),
         });
         let readers = (0..config.snapshot.threads)
             .map(|_| spawn_named("snapshot reader", reader::run(Arc::clone(&shared))));
@@ -389,7 +391,9 @@ impl Snapshot {
         record: Option<&ProgressRecord>,
     ) {
         let filter = self.config.snapshot.r#where.get(&name.to_string()).cloned();
-        let limits = (self.config.snapshot.chunk_rows_max, self.config.snapshot.threads);
+        let settings = &self.config.snapshot;
+        let rows_max = Pace::chunk_rows_max(settings.rows_per_second_max, settings.chunk_rows_max);
+        let limits = (rows_max, settings.threads);
         self.tables.push(Table::new(name, rows_estimate, filter, limits, record));
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use testkit::xtask::stack::StackAddress;
-use testkit::{Result, ServerAddress, topics};
+use testkit::{LIMIT, Result, ServerAddress, topics, wait_for};
 
 use super::{assert_equal, with_small_chunks};
 use crate::setup::{Setup, operations, private_mysql};
@@ -88,6 +88,27 @@ fn tables_named_first_are_read_first() -> Result<()> {
     let done = exit.stderr.lines().find(|line| line.contains("a table is read")).unwrap();
     assert!(done.contains("orders"), "{done}");
     Ok(())
+}
+
+#[test]
+fn a_slow_pace_holds_the_reading_back_and_not_the_stream() -> Result<()> {
+    // GIVEN a table that takes a quarter of an hour to read
+    let mut setup = with_small_chunks("snapshot_pace", &[ITEMS, ORDERS])?;
+    setup.database.execute(
+        "INSERT INTO items WITH RECURSIVE n (n) AS
+            (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000) SELECT n, 'i' FROM n",
+    )?;
+    setup.settings.set("snapshot.rows_per_second_max", 1);
+    let mut connector = setup.start()?;
+    // WHEN it is still being read when progress is told, and another table changes
+    connector.wait_for_line("reading a table")?;
+    setup.database.execute("INSERT INTO orders VALUES (7, 1)")?;
+    let orders = || Ok(operations(&setup.records("orders")?).contains(&"c").then_some(()));
+    wait_for("the change", LIMIT, orders)?;
+    // THEN it arrives long before the last row
+    let read = setup.records("items")?.len();
+    assert!(read < 500, "{read} rows were read");
+    connector.stop().map(drop)
 }
 
 #[test]

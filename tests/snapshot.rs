@@ -6,6 +6,7 @@ use testkit::{Comparison, Record, Result, compare};
 use crate::setup::{Setup, operations};
 
 mod anew;
+mod awkward;
 mod choices;
 mod demand;
 mod keys;

@@ -31,7 +31,7 @@ fn ids(records: &[Record]) -> Vec<u32> {
 
 /// Lets the registry take any schema under a subject. Apicurio 2.1 answers 404 when Confluent's
 /// API sets the level of a subject that had none of its own, so its own API does it.
-fn allow_any(setup: &Setup, subject: &str) -> Result<()> {
+pub(crate) fn allow_any(setup: &Setup, subject: &str) -> Result<()> {
     let origin = setup.address.registry_url.split("/apis").next().unwrap_or_default();
     let url = format!("{origin}/apis/registry/v2/groups/default/artifacts/{subject}/rules");
     let answer = testkit::post(&url, &json!({ "type": "COMPATIBILITY", "config": "NONE" }))?;

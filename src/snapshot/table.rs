@@ -288,6 +288,13 @@ impl Table {
                 self.parts_lost += usize::from(chunk.is_part());
                 return;
             }
+            if !chunk.plan.has_key() {
+                tracing::warn!(
+                    table = %self.name,
+                    "the table has no key: one SELECT reads it, from its first row again after any \
+                     end, and a row that changes meanwhile can come after its change as it was before"
+                );
+            }
             self.agreed = None;
             self.plan = Some(Arc::clone(&chunk.plan));
         }

@@ -1,11 +1,12 @@
 //! What of a table must be read anew after a statement, a resume or a death, and what goes on.
 
 use serde_json::json;
-use testkit::{Result, post};
+use testkit::{Result, compare, post};
 
 use super::turnstile::Turnstile;
 use super::{assert_equal, with_small_chunks};
 use crate::setup::{Setup, operations};
+use crate::versions::allow_any;
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL)";
 
@@ -68,6 +69,59 @@ fn a_key_in_another_order_is_read_anew() -> Result<()> {
     // THEN no row is left out
     setup.catch_up()?;
     assert_equal(&mut setup, "words").map(drop)
+}
+
+#[test]
+fn a_key_over_other_columns_halts_and_is_read_anew_when_somebody_decided() -> Result<()> {
+    // GIVEN a table that is being read
+    let table = "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL, code INT NOT NULL)";
+    let rows = ROWS.replace("n, 1 FROM", "n, 1, 101 - n FROM");
+    let mut setup = with_small_chunks("anew_key", &[table, &rows])?;
+    let turnstile = Turnstile::new(&mut setup, "chunk_selected", 6)?;
+    let mut connector = setup.launch()?;
+    turnstile.wait_until_held(&mut connector)?;
+    // WHEN its key becomes another one, and a row changes
+    setup.database.execute_all(&[
+        "ALTER TABLE items DROP PRIMARY KEY, ADD PRIMARY KEY (code)",
+        "UPDATE items SET v = 2 WHERE id = 1",
+    ])?;
+    turnstile.open()?;
+    // THEN it halts, whichever row is the first with the new key
+    let exit = connector.wait_for_exit()?;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    for words in ["reason: key_changed", "it was (id) and is (code)"] {
+        assert!(exit.stderr.contains(words), "{words} is not in {}", exit.stderr);
+    }
+    // AND is read anew when somebody has decided
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    setup.settings.set("capture.key_change", "accept");
+    allow_any(&setup, &format!("{}-key", setup.topic("items")))?;
+    setup.catch_up()?;
+    let mut records = setup.records("items")?;
+    records.retain(|record| record.key.as_ref().is_some_and(|key| key.get("code").is_some()));
+    assert!(compare(&mut setup.database, "items", &records)?.is_equal());
+    Ok(())
+}
+
+#[test]
+fn rows_that_are_read_behind_a_new_column_have_it() -> Result<()> {
+    // GIVEN a table that is being read, in the order of its key
+    let table = "CREATE TABLE items (id VARCHAR(9) PRIMARY KEY)";
+    let rows = ROWS.replace("n, 1 FROM", "1000 + n FROM");
+    let mut setup = with_small_chunks("anew_column", &[table, &rows])?;
+    let turnstile = Turnstile::new(&mut setup, "chunk_fenced", 6)?;
+    let mut connector = setup.launch()?;
+    turnstile.wait_until_held(&mut connector)?;
+    // WHEN it gets a column, which no row of the stream shows
+    setup.database.execute("ALTER TABLE items ADD COLUMN x INT NOT NULL DEFAULT 5")?;
+    turnstile.open()?;
+    connector.wait_for_line("a table is read")?;
+    connector.stop()?;
+    // THEN the rows behind it have the column, and each was read once
+    let records = setup.records("items")?;
+    assert_eq!(operations(&records), ["r"; 100]);
+    assert_eq!(records[99].after(), &json!({ "id": "1100", "x": 5 }));
+    Ok(())
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A row is the same bytes whether it was read from its table or came with the stream.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
-use testkit::{Consumer, Context as _, Random, Record, Result, bail, environment};
+use testkit::{Consumer, Context as _, Random, Record, Result, Schema, bail, environment};
 
 use super::column::{Column, Kind};
 use super::table::Key;
@@ -100,27 +101,35 @@ fn check(tables: &[Table], documents: &str, envelope: &str) -> Result<Option<Str
     Ok(None)
 }
 
-/// What of a record must be the same however its row came: the key, and of the value all of the
-/// flat envelope or the schema's id and the row of Debezium's.
-type Kept = (Option<Vec<u8>>, Vec<u8>);
+/// What of a record must be the same however its row came: bytes of the key and, of the value, all
+/// of the flat envelope or the row in Debezium's, each with the schema that they have.
+type Kept = [Option<(String, Vec<u8>)>; 2];
+
+/// The bytes behind a frame and their schema. The catalog prints `?` for characters beyond U+FFFF
+/// in labels that no row has, and so the schema of rows that are read.
+fn kept(schema: Option<&Arc<Schema>>, bytes: &[u8]) -> Result<(String, Vec<u8>)> {
+    let text = &schema.context("no schema")?.text;
+    Ok((text.replace(|character| character > '\u{ffff}', "?"), bytes.to_vec()))
+}
 
 /// An error is a difference.
 fn compare<'a>(records: impl Iterator<Item = &'a Record>) -> Result<()> {
     let [mut streamed, mut read] = [BTreeMap::new(), BTreeMap::new()];
     for record in records {
-        let (key, value) = (record.key_bytes.clone(), &record.value_bytes);
-        let value = value.as_ref().context("a tombstone")?;
+        let value = record.value_bytes.as_ref().context("a tombstone")?;
+        let schema = record.value_schema.as_ref();
         let is = |name: &str| record.headers.iter().find(|(header, _)| header == name);
-        let (operation, row, kept) = if let Some((_, operation)) = is("tailwater.op") {
-            (operation.as_str(), record.value.as_ref(), value.clone())
+        let (operation, row, bytes) = if let Some((_, operation)) = is("tailwater.op") {
+            (operation.as_str(), record.value.as_ref(), &value[5..])
         } else {
-            let schema = record.value_schema.as_ref().context("no schema")?;
-            let kept = [&value[..5], schema.row_bytes(value)?].concat();
-            (record.operation(), Some(record.after()), kept)
+            let bytes = schema.context("no schema")?.row_bytes(value)?;
+            (record.operation(), Some(record.after()), bytes)
         };
+        let key = record.key_bytes.as_ref();
+        let key = key.map(|key| kept(record.key_schema.as_ref(), &key[5..])).transpose()?;
         let id = row.context("no row")?["id"].as_i64().context("no id")?;
         let rows = if operation == "r" { &mut read } else { &mut streamed };
-        rows.insert(id, ((key, kept), row.cloned()));
+        rows.insert(id, ([key, Some(kept(schema, bytes)?)], row.cloned()));
     }
     for (id, (streamed, row)) in &streamed {
         let (kept, other): &(Kept, _) =

@@ -26,6 +26,7 @@ mod load;
 mod memory;
 mod oracle;
 mod parts;
+mod progress;
 mod reference;
 mod registry;
 mod restart;

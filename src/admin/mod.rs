@@ -21,14 +21,17 @@ use axum::{
 use serde::Serialize;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use self::{access::Access, snapshot::TableAnswer};
+use self::{
+    access::Access,
+    snapshot::{TableAnswer, TotalAnswer},
+};
 use crate::{
     config::{Admin, Config},
     error::{Failure, Verdict},
     metrics::Metrics,
     orders::Orders,
     runtime::spawn_named,
-    status::{Snapshot, Status},
+    status::{Snapshot, Status, TotalProgress},
 };
 
 mod access;
@@ -144,6 +147,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
                 .then(|| clock::iso_8601_us(position.source_time_us)),
             committed: snapshot.committed.map(clock::iso_8601),
         }),
+        reading: TotalProgress::of(&snapshot.tables).map(TotalAnswer::from),
         tables: snapshot.tables.into_iter().map(TableAnswer::from).collect(),
         lag_seconds: shown.metrics.source_lag_seconds.get(),
     })
@@ -157,6 +161,8 @@ struct StatusAnswer {
     since: Option<String>,
     failure: Option<FailureAnswer>,
     position: Option<PositionAnswer>,
+    /// All tables together whose rows are read now or after those.
+    reading: Option<TotalAnswer>,
     /// The tables whose rows are read beside the stream, and the last that were.
     tables: Vec<TableAnswer>,
     lag_seconds: f64,

@@ -16,7 +16,7 @@ use super::{Refused, Shown, server::Peer};
 use crate::{
     model::table::TableName,
     orders::{Order, Refusal},
-    status::{State, TableProgress},
+    status::{State, TableProgress, TotalProgress},
 };
 
 /// Most bytes of a request.
@@ -142,6 +142,7 @@ pub(super) struct TableAnswer {
     state: &'static str,
     rows: u64,
     rows_estimate: u64,
+    bytes_estimate: u64,
     percent: u64,
     rows_per_second: f64,
     seconds_left: Option<u64>,
@@ -155,10 +156,35 @@ impl From<TableProgress> for TableAnswer {
             state: progress.state.name(),
             rows: progress.rows,
             rows_estimate: progress.rows_estimate,
+            bytes_estimate: progress.bytes_estimate,
             percent: progress.percent(),
             rows_per_second: progress.rows_per_second.round(),
             seconds_left: progress.seconds_left,
             problem: progress.problem,
+        }
+    }
+}
+
+/// All tables together, in `/status`.
+#[derive(Serialize)]
+pub(super) struct TotalAnswer {
+    tables: usize,
+    rows: u64,
+    rows_estimate: u64,
+    bytes_estimate: u64,
+    rows_per_second: f64,
+    seconds_left: Option<u64>,
+}
+
+impl From<TotalProgress> for TotalAnswer {
+    fn from(total: TotalProgress) -> Self {
+        Self {
+            tables: total.tables,
+            rows: total.rows,
+            rows_estimate: total.rows_estimate,
+            bytes_estimate: total.bytes_estimate,
+            rows_per_second: total.rows_per_second.round(),
+            seconds_left: total.seconds_left,
         }
     }
 }

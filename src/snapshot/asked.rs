@@ -17,13 +17,20 @@ impl Snapshot {
 
     /// Reads a table that is not being read, from its first row on, with a condition on the rows.
     pub fn read_again(&mut self, table: Listed, filter: Option<String>) {
-        let Listed { name, rows_estimate } = table;
+        let name = table.name.clone();
+        let Listed { rows_estimate, bytes_estimate, .. } = table;
         let asked = Some(AskedFor { r#where: filter, was_read: self.done.remove(&name) });
         let record = ProgressRecord::beginning().with(asked, false);
-        self.add(name.clone(), rows_estimate, Some(&record));
+        self.teller.begin(self.tables.is_empty());
+        self.add(table, Some(&record));
         self.records.insert(name.clone(), Some(record.to_json()));
         self.show_tables();
-        tracing::info!(table = %name, rows_estimate, "the table is read because it was asked for");
+        tracing::info!(
+            table = %name,
+            rows_estimate,
+            bytes_estimate,
+            "the table is read because it was asked for"
+        );
     }
 
     /// Stops reading tables for now, or goes on. Returns which.

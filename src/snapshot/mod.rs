@@ -52,6 +52,7 @@ mod table;
 #[cfg(test)]
 mod table_tests;
 mod tables;
+mod told;
 mod touched;
 mod value;
 mod windows;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::{
-    ProgressRecord, ReadPlan, SnapshotError, Touched,
+    Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
     cursor::{Bound, Cursor},
     progress::{AskedFor, Rest},
     range::Range,
@@ -25,7 +25,7 @@ use crate::model::{
     position::{FilePosition, Position},
     table::{TableName, TableVersion, TableVersionId},
 };
-use crate::status::{ReadState, TableProgress};
+use crate::status::{ReadState, TableProgress, seconds_left};
 
 /// Rows of a table's first chunk, until it is known how large they are.
 const FIRST_ROWS: u32 = 1000;
@@ -48,6 +48,7 @@ const DISAGREEMENTS_MAX: u32 = 1000;
 pub(super) struct Table {
     pub(super) name: TableName,
     pub(super) rows_estimate: u64,
+    bytes_estimate: u64,
     /// Rows delivered, in this run and those before.
     pub(super) rows: u64,
     /// If somebody asked for it, and with which condition.
@@ -77,12 +78,12 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(
-        name: TableName,
-        rows_estimate: u64,
+        listed: Listed,
         filter: Option<String>,
         (rows_limit, readers): (u32, usize),
         record: Option<&ProgressRecord>,
     ) -> Self {
+        let Listed { name, rows_estimate, bytes_estimate } = listed;
         let ranges: Vec<Range> = record.map_or_else(Vec::new, |record| {
             let rest = record.rest.iter().cloned();
             rest.map(|Rest { after, until }| Range::new(after, until)).collect()
@@ -91,6 +92,7 @@ impl Table {
         Self {
             name,
             rows_estimate,
+            bytes_estimate,
             rows: record.map_or(0, |record| record.rows),
             paused: record.is_some_and(|record| record.paused),
             filter: asked.as_ref().map_or(filter, |asked| asked.r#where.clone()),
@@ -125,6 +127,7 @@ impl Table {
             },
             rows: self.rows,
             rows_estimate: self.rows_estimate,
+            bytes_estimate: self.bytes_estimate,
             rows_per_second,
             seconds_left: seconds_left(left, rows_per_second),
             problem: None,
@@ -407,16 +410,4 @@ impl Table {
         self.parts_lost += self.ranges.iter_mut().map(Range::reopen).sum::<usize>();
         self.agreed = None;
     }
-}
-
-/// How long so many rows take; `None` while that is not known.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::as_conversions,
-    reason = "an estimate; what is too large is the largest number"
-)]
-pub(super) fn seconds_left(rows: u64, rows_per_second: f64) -> Option<u64> {
-    (0.0 < rows_per_second).then(|| (rows as f64 / rows_per_second).ceil() as u64)
 }

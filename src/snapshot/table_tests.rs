@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    ChunkRows, ProgressRecord, ReadPlan, SnapshotError,
+    ChunkRows, Listed, ProgressRecord, ReadPlan, SnapshotError,
     cursor::{Bound, Cursor},
     reader::{Chunk, Job, Start},
     table::Table,
@@ -85,7 +85,7 @@ fn is_after(key: Key, cursor: &Cursor) -> bool {
 
 impl World {
     fn new(rows: BTreeSet<Key>, readers: usize, rows_limit: u32) -> Self {
-        let table = Table::new(name(), 0, None, (rows_limit, readers), None);
+        let table = Table::new(Listed::unknown(name()), None, (rows_limit, readers), None);
         Self {
             rows,
             plan: plan(),
@@ -178,7 +178,7 @@ impl World {
 
     fn die(&mut self) {
         let limits = (self.rows_limit, self.readers);
-        self.table = Table::new(name(), 0, None, limits, self.record.as_ref());
+        self.table = Table::new(Listed::unknown(name()), None, limits, self.record.as_ref());
         self.jobs.clear();
     }
 

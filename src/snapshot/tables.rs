@@ -11,6 +11,15 @@ pub struct Listed {
     pub name: TableName,
     /// How many rows the server believes it has.
     pub rows_estimate: u64,
+    /// How many bytes the server believes these take where they are stored.
+    pub bytes_estimate: u64,
+}
+
+impl Listed {
+    /// A table of which only the name is known.
+    pub(super) fn unknown(name: TableName) -> Self {
+        Self { name, rows_estimate: 0, bytes_estimate: 0 }
+    }
 }
 
 /// The captured tables that exist, those that `snapshot.order` names first.
@@ -19,15 +28,17 @@ pub async fn list(
     config: &Config,
     captures: impl Fn(&TableName) -> bool,
 ) -> Result<Vec<Listed>, MysqlError> {
-    let query = "SELECT table_schema, table_name, CAST(COALESCE(table_rows, 0) AS UNSIGNED) \
+    let query = "SELECT table_schema, table_name, CAST(COALESCE(table_rows, 0) AS UNSIGNED), \
+                        CAST(COALESCE(data_length, 0) AS UNSIGNED) \
                  FROM information_schema.tables WHERE table_type = 'BASE TABLE'";
-    let rows: Vec<(String, String, u64)> = connection
+    let rows: Vec<(String, String, u64, u64)> = connection
         .query(query)
         .await
         .map_err(|error| MysqlError::while_doing("list the tables of", &config.mysql, error))?;
-    let listed = rows.into_iter().map(|(database, table, rows_estimate)| Listed {
+    let listed = rows.into_iter().map(|(database, table, rows_estimate, bytes_estimate)| Listed {
         name: TableName { database, table },
         rows_estimate,
+        bytes_estimate,
     });
     let mut listed: Vec<Listed> = listed.filter(|table| captures(&table.name)).collect();
     let order = &config.snapshot.order;

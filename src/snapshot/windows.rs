@@ -21,7 +21,8 @@ use super::{
     cursor::Cursor,
     pace::Pace,
     reader::{self, Answer, Chunk, Job, Outcome, Shared},
-    table::{Table, seconds_left},
+    table::Table,
+    told::{self, Teller},
 };
 use crate::{
     config::Config,
@@ -46,9 +47,6 @@ const PARTS_MAX: usize = 2;
 
 /// Tables of which nothing is read any more and that are still shown.
 const ENDED_MAX: usize = 20;
-
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What the snapshot needs to know.
 pub struct Settings {
@@ -104,7 +102,6 @@ pub struct Snapshot {
     pub(super) config: Arc<Config>,
     metrics: Arc<Metrics>,
     reads_all: bool,
-    retention: Option<Duration>,
     /// In the order in which they are begun.
     pub(super) tables: Vec<Table>,
     /// Tables of which nothing is to be read any more.
@@ -118,7 +115,7 @@ pub struct Snapshot {
     shared: Arc<Shared>,
     readers: Vec<JoinHandle<()>>,
     windows_opened: u64,
-    told: Instant,
+    pub(super) teller: Teller,
     /// When it was told last that a chunk is read again.
     told_again: Option<Instant>,
 }
@@ -167,30 +164,25 @@ impl Snapshot {
             records: BTreeMap::new(),
             ended: VecDeque::new(),
             reads_all,
-            retention,
             jobs,
             answers,
             shared,
             windows_opened: 0,
-            told: Instant::now(),
+            teller: Teller::new(Instant::now(), retention),
             told_again: None,
             metrics,
             config,
         };
-        for Listed { name, rows_estimate } in listed {
-            match records.get(&name.to_string()) {
+        for listed in listed {
+            match records.get(&listed.name.to_string()) {
                 Some(record) if record.done => {
-                    snapshot.done.insert(name);
+                    snapshot.done.insert(listed.name);
                 }
                 None if !reads_all => {}
-                record => snapshot.add(name, rows_estimate, record),
+                record => snapshot.add(listed, record),
             }
         }
-        if !snapshot.tables.is_empty() {
-            let rows: u64 = snapshot.tables.iter().map(|table| table.rows_estimate).sum();
-            let tables = snapshot.tables.len();
-            tracing::info!(tables, rows_estimate = rows, "reading tables beside the stream");
-        }
+        told::begins(&snapshot.progress());
         snapshot.show_tables();
         snapshot
     }
@@ -239,7 +231,7 @@ impl Snapshot {
                 // All its rows come by the stream.
                 Change::Created if !is_done => self.finish(name.clone(), 0),
                 // It may have had another name, under which its rows were not captured.
-                Change::Renamed if !is_done => self.add(name.clone(), 0, None),
+                Change::Renamed if !is_done => self.add(Listed::unknown(name.clone()), None),
                 Change::Dropped if is_done => {
                     self.done.remove(name);
                     self.records.insert(name.clone(), None);
@@ -284,7 +276,7 @@ impl Snapshot {
             Outcome::Read(chunk) => table.read(window, chunk),
             Outcome::Nothing => table.remove_window(window),
             Outcome::Again(reason) => {
-                if TELL_EVERY <= self.told_again.map_or(TELL_EVERY, |told| told.elapsed()) {
+                if told::EVERY <= self.told_again.map_or(told::EVERY, |told| told.elapsed()) {
                     self.told_again = Some(Instant::now());
                     tracing::info!(table = %table.name, reason, "a chunk is read again");
                 }
@@ -375,7 +367,7 @@ impl Snapshot {
             self.metrics.snapshot_rows_left(name, Some(left));
             self.records.insert(name.clone(), Some(table.record().to_json()));
         }
-        self.tell();
+        self.teller.tell(Instant::now(), self.tables.iter().map(Table::progress));
     }
 
     /// The records that must be committed with what was delivered since they were last asked for:
@@ -384,17 +376,15 @@ impl Snapshot {
         std::mem::take(&mut self.records)
     }
 
-    pub(super) fn add(
-        &mut self,
-        name: TableName,
-        rows_estimate: u64,
-        record: Option<&ProgressRecord>,
-    ) {
-        let filter = self.config.snapshot.r#where.get(&name.to_string()).cloned();
+    pub(super) fn add(&mut self, listed: Listed, record: Option<&ProgressRecord>) {
+        let filter = self.config.snapshot.r#where.get(&listed.name.to_string()).cloned();
         let settings = &self.config.snapshot;
         let rows_max = Pace::chunk_rows_max(settings.rows_per_second_max, settings.chunk_rows_max);
         let limits = (rows_max, settings.threads);
-        self.tables.push(Table::new(name, rows_estimate, filter, limits, record));
+        let table = Table::new(listed, filter, limits, record);
+        let left = table.rows_estimate.saturating_sub(table.rows);
+        self.metrics.snapshot_rows_left(&table.name, Some(left));
+        self.tables.push(table);
     }
 
     pub(super) fn show_tables(&self) {
@@ -409,41 +399,6 @@ impl Snapshot {
     /// How far each table is that is to be read, and the last that were.
     pub fn progress(&self) -> Vec<TableProgress> {
         self.tables.iter().map(Table::progress).chain(self.ended.iter().cloned()).collect()
-    }
-
-    /// Tells progress every now and then.
-    fn tell(&mut self) {
-        if self.told.elapsed() < TELL_EVERY {
-            return;
-        }
-        self.told = Instant::now();
-        let (mut rows_left, mut rate) = (0_u64, 0.0);
-        for progress in self.tables.iter().map(Table::progress) {
-            rows_left += progress.rows_estimate.saturating_sub(progress.rows);
-            rate += progress.rows_per_second;
-            if progress.state == ReadState::Reading {
-                tracing::info!(
-                    table = %progress.table,
-                    rows = progress.rows,
-                    rows_estimate = progress.rows_estimate,
-                    percent = progress.percent(),
-                    rows_per_second = progress.rows_per_second.round(),
-                    seconds_left = progress.seconds_left,
-                    "reading a table"
-                );
-            }
-        }
-        let Some(seconds_left) = seconds_left(rows_left, rate) else { return };
-        // Told once.
-        if let Some(retention) = self.retention.take_if(|it| it.as_secs() < seconds_left) {
-            tracing::warn!(
-                seconds_left,
-                retention_seconds = retention.as_secs(),
-                "reading the tables takes longer than the source keeps its binlogs: the stream \
-                 goes on beside it, but a connector that is stopped for that long cannot go on; \
-                 raise binlog_expire_logs_seconds until the tables are read"
-            );
-        }
     }
 }
 

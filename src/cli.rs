@@ -11,6 +11,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::bars::{Bars, Screen};
 use crate::{
     admin,
     config::{self, Config},
@@ -82,6 +83,9 @@ const EXIT_OS: u8 = 71;
 /// Ended by the drain timeout with work undone.
 const EXIT_DRAIN_TIMEOUT: u8 = 74;
 
+/// How often the bars are drawn anew.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// What the pipeline gets beyond the drain timeout to end by itself, before it is left behind.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
@@ -98,14 +102,34 @@ pub fn main() -> ExitCode {
     if let Command::Run { .. } = arguments.command {
         mysql::bound_buffers();
     }
-    let Ok(log) = Log::start(io::stderr()) else { return ExitCode::from(EXIT_OS) };
-    let code = start(arguments, &log);
+    let status = Status::default();
+    let Ok(log) = start_log(&arguments, &status) else { return ExitCode::from(EXIT_OS) };
+    let code = start(arguments, &log, status.clone());
+    // Takes the bars away.
+    status.reading(Vec::new());
     log.finish();
     code
 }
 
+/// The log on stderr, with bars below it if that is a terminal which shows the log as text.
+fn start_log(arguments: &Arguments, status: &Status) -> io::Result<Log> {
+    let may_have_bars = matches!(arguments.command, Command::Run { .. }) && is_text(arguments);
+    match Bars::new().filter(|_| may_have_bars) {
+        Some(bars) => Log::start(Screen::new(bars, status.clone()), Some(LOOK_EVERY)),
+        None => Log::start(io::stderr(), None),
+    }
+}
+
+/// Whether the log is for people.
+fn is_text(arguments: &Arguments) -> bool {
+    match arguments.log_format {
+        Some(format) => matches!(format, LogFormat::Text),
+        None => io::stderr().is_terminal(),
+    }
+}
+
 /// The same for arguments that are understood, with everything said by way of the log.
-fn start(arguments: Arguments, log: &Log) -> ExitCode {
+fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
     if let Err(failure) = start_logging(&arguments, log) {
         return report(&failure);
@@ -131,7 +155,7 @@ fn start(arguments: Arguments, log: &Log) -> ExitCode {
             return report(&Failure::new(Verdict::Config, "config", error.to_string()));
         }
     };
-    runtime.block_on(run(config, until_caught_up, standby, log))
+    runtime.block_on(run(config, until_caught_up, standby, log, status))
 }
 
 /// Prints a failure for people and gives its exit code. The log has it as well, for machines.
@@ -144,14 +168,11 @@ fn start_logging(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
         Failure::new(Verdict::Config, "log_level", format!("--log is not understood: {error}"))
     })?;
-    let text = match arguments.log_format {
-        Some(format) => matches!(format, LogFormat::Text),
-        None => io::stderr().is_terminal(),
-    };
     let log = log.clone();
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
-    if text {
-        logger.with_ansi(io::stderr().is_terminal()).with_target(false).init();
+    if is_text(arguments) {
+        let is_colored = io::stderr().is_terminal() && !config::is_plain_terminal();
+        logger.with_ansi(is_colored).with_target(false).init();
     } else {
         logger.json().flatten_event(true).init();
     }
@@ -162,10 +183,15 @@ fn start_logging(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
 
 /// Runs the pipeline beside the admin server until one of: the pipeline ends, the drain timeout
 /// after a stop request passes, a second stop request comes.
-async fn run(config: Arc<Config>, until_caught_up: bool, standby: bool, log: &Log) -> ExitCode {
+async fn run(
+    config: Arc<Config>,
+    until_caught_up: bool,
+    standby: bool,
+    log: &Log,
+    status: Status,
+) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
     let shutdown = Shutdown::default();
-    let status = Status::default();
     let metrics = Arc::new(Metrics::default());
     let orders = Orders::default();
     let shown = admin::Shown::new(&config, status.clone(), Arc::clone(&metrics), orders.clone());

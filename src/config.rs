@@ -20,7 +20,7 @@ pub use format::{
 };
 #[cfg(feature = "failpoints")]
 pub use load::failpoint;
-pub use load::{ConfigError, load};
+pub use load::{ConfigError, is_plain_terminal, load};
 pub use secret::{Secret, SecretError};
 
 /// The whole file.

@@ -3,6 +3,9 @@
 //! Whoever reads stderr may stop: a full pipe blocks who writes to it, a closed one refuses. The
 //! pipeline must not stop with it, so a thread of its own writes. Lines that find its buffer full
 //! are lost, and the log says how many once it can.
+//!
+//! What else stands on a terminal beside the lines is that thread's too, for the same reason and so
+//! that neither tears the other: it looks after it whenever it is told to flush.
 
 use std::{
     io::{self, Write},
@@ -34,25 +37,31 @@ struct Shared {
 struct Waiting {
     lines: Vec<u8>,
     lines_lost: u64,
+    /// Whether somebody waits for the thread to look after everything once more.
+    is_awaited: bool,
     /// Whether the thread is writing what it took from here.
     is_writing: bool,
 }
 
 impl Log {
-    /// Starts the thread that writes to `sink`; it ends with the process.
+    /// Starts the thread that writes to `sink`; it ends with the process. The sink is flushed after
+    /// lines, and after `flush_every` without any.
     ///
     /// # Errors
     /// When the system has no thread left to give.
-    pub fn start(mut sink: impl Write + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        mut sink: impl Write + Send + 'static,
+        flush_every: Option<Duration>,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
         let log = Self { shared };
         let of_thread = log.clone();
         thread_named("log", move || {
             let mut lines = Vec::new();
             loop {
-                let lost = of_thread.take(&mut lines);
+                let lost = of_thread.take(&mut lines, flush_every);
                 // Nobody is left to tell that nobody reads.
-                drop(sink.write_all(&lines));
+                drop(sink.write_all(&lines).and_then(|()| sink.flush()));
                 if 0 < lost {
                     tracing::warn!(lines = lost, "log lines were lost, because nobody read them");
                 }
@@ -61,32 +70,46 @@ impl Log {
         Ok(log)
     }
 
-    /// Waits until everything is written, but not for long.
+    /// Waits until everything is written and the sink was flushed, but not for long.
     pub fn finish(&self) {
-        let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
-        let waited =
-            self.shared.changed.wait_timeout_while(self.waiting(), LAST_LINES_PATIENCE, is_busy);
+        let mut waiting = self.waiting();
+        waiting.is_awaited = true;
+        self.shared.changed.notify_all();
+        let is_busy = |waiting: &mut Waiting| waiting.is_writing || waiting.has_work();
+        let waited = self.shared.changed.wait_timeout_while(waiting, LAST_LINES_PATIENCE, is_busy);
         drop(waited);
     }
 
-    /// Waits for lines and takes them all; says how many were lost behind them.
-    fn take(&self, lines: &mut Vec<u8>) -> u64 {
+    /// Waits for lines, not longer than `patience` if there is one, and takes them all; says how
+    /// many were lost behind them.
+    fn take(&self, lines: &mut Vec<u8>, patience: Option<Duration>) -> u64 {
         let mut waiting = self.waiting();
         waiting.is_writing = false;
         self.shared.changed.notify_all();
-        let mut waiting = self
-            .shared
-            .changed
-            .wait_while(waiting, |waiting| waiting.lines.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
+        let changed = &self.shared.changed;
+        let is_idle = |waiting: &mut Waiting| !waiting.has_work();
+        let mut waiting = match patience {
+            None => changed.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = changed.wait_timeout_while(waiting, patience, is_idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
         lines.clear();
         std::mem::swap(lines, &mut waiting.lines);
+        waiting.is_awaited = false;
         waiting.is_writing = true;
         std::mem::take(&mut waiting.lines_lost)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn has_work(&self) -> bool {
+        self.is_awaited || !self.lines.is_empty()
     }
 }
 
@@ -139,7 +162,7 @@ mod tests {
     fn what_nobody_reads_is_bounded_and_what_is_read_is_in_order() {
         let (allow, allowed) = mpsc::channel();
         let taken = Arc::default();
-        let mut log = Log::start(Reluctant { allowed, taken: Arc::clone(&taken) }).unwrap();
+        let mut log = Log::start(Reluctant { allowed, taken: Arc::clone(&taken) }, None).unwrap();
         let mut line = vec![b'x'; 999];
         line.push(b'\n');
         log.write_all(b"first\n").unwrap();
@@ -166,7 +189,7 @@ mod tests {
     #[test]
     fn a_closed_sink_is_no_trouble() {
         let (_, allowed) = mpsc::channel();
-        let mut log = Log::start(Reluctant { allowed, taken: Arc::default() }).unwrap();
+        let mut log = Log::start(Reluctant { allowed, taken: Arc::default() }, None).unwrap();
         for _ in 0..3 {
             log.write_all(b"a line\n").unwrap();
             log.finish();

@@ -1,8 +1,8 @@
 //! What most tests begin with: a database, the settings of a connector, the connector running.
 
-use std::io::PipeWriter;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::process::Stdio;
 
 use testkit::xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, StackAddress};
 use testkit::{
@@ -71,8 +71,8 @@ impl Setup {
         stand_by(&self.settings)
     }
 
-    /// Starts a connector that prints to this pipe.
-    pub(crate) fn launch_unread(&self, stderr: PipeWriter) -> Result<Running> {
+    /// Starts a connector that prints to this.
+    pub(crate) fn launch_unread(&self, stderr: impl Into<Stdio>) -> Result<Running> {
         Connector::start_unread(program(), &self.settings, stderr).map(Running)
     }
 

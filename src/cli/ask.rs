@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration}
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::bars::{Bars, Reading};
 use crate::{
@@ -15,6 +16,9 @@ use crate::{
 
 /// How often the connector is asked how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often lines are written where there is no terminal.
+const LINES_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a connector that starts anew is waited for.
 const LOOKS_IN_VAIN_MAX: u32 = 120;
@@ -106,7 +110,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Shows how far the tables are until nothing of them is read any more.
 async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), Failure> {
-    let mut bars = Bars::new();
+    let mut shown = Shown { bars: Bars::new(), told: None };
     let mut in_vain = 0;
     let over = loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -121,14 +125,14 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
         in_vain = 0;
         let mut tables = tables_of(&status);
         tables.retain(|table| wanted.contains(&table.table));
-        bars.show(&tables);
+        shown.show(&tables);
         // A connector that has started anew since shows only what it still reads.
         let streams = status.get("state").and_then(Value::as_str) == Some("streaming");
         if streams && tables.iter().all(Reading::is_over) {
             break tables;
         }
     };
-    bars.end();
+    shown.show(&[]);
     over.iter().for_each(tell);
     match over.iter().find(|table| table.state == "refused") {
         None => Ok(()),
@@ -142,6 +146,29 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
             ),
         )),
     }
+}
+
+/// What is shown while tables are read.
+struct Shown {
+    /// `None` where lines must do.
+    bars: Option<Bars>,
+    told: Option<Instant>,
+}
+
+impl Shown {
+    fn show(&mut self, tables: &[Reading]) {
+        if let Some(bars) = &mut self.bars {
+            bars.show(tables);
+        } else if self.told.is_none_or(|told| LINES_EVERY <= told.elapsed()) {
+            self.told = Some(Instant::now());
+            tables.iter().filter(|table| !table.is_over()).for_each(line);
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "progress is for whoever watches, not for a pipe")]
+fn line(table: &Reading) {
+    eprintln!("{table}");
 }
 
 /// Where the configuration says that the admin server is.

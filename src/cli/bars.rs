@@ -1,12 +1,20 @@
-//! How far tables are read, on stderr: a bar each on a terminal, lines every ten seconds elsewhere.
+//! How far tables are read: a bar each at the foot of a terminal, below the lines that scroll.
 
-use std::{collections::BTreeMap, io::IsTerminal as _, time::Duration};
+use std::io::{self, IsTerminal as _, Write};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use tokio::time::Instant;
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
 
-/// How often lines are written where there is no terminal.
-const LINES_EVERY: Duration = Duration::from_secs(10);
+use crate::{
+    config,
+    status::{State, Status, TableProgress},
+};
+
+/// Most bars at a time, so that lines keep their place on a small screen.
+const BARS_MAX: usize = 8;
+
+/// Most of a table's name that stands before its bar, in characters. With the bar, 40 columns hold
+/// the percentage too.
+const NAME_MAX: usize = 20;
 
 /// How far one table is.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -21,90 +29,178 @@ pub(super) struct Reading {
     pub(super) problem: Option<String>,
 }
 
+impl From<TableProgress> for Reading {
+    fn from(progress: TableProgress) -> Self {
+        Self {
+            table: progress.table.to_string(),
+            state: progress.state.name().to_owned(),
+            rows: progress.rows,
+            rows_estimate: progress.rows_estimate,
+            percent: progress.percent(),
+            rows_per_second: progress.rows_per_second,
+            seconds_left: progress.seconds_left,
+            problem: progress.problem,
+        }
+    }
+}
+
 impl Reading {
     /// Whether no more rows of it come.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state.as_str(), "done" | "cancelled" | "refused")
     }
 
-    fn rate(&self) -> String {
-        match (self.state.as_str(), self.seconds_left) {
-            ("reading", Some(left)) => {
-                format!("{:.0} rows/s, {} left", self.rows_per_second, human(left))
-            }
-            (state, _) => state.to_owned(),
-        }
-    }
-}
-
-/// Shows tables.
-pub(super) struct Bars {
-    /// `None` where stderr is no terminal.
-    bars: Option<(MultiProgress, BTreeMap<String, ProgressBar>)>,
-    told: Option<Instant>,
-}
-
-impl Bars {
-    pub(super) fn new() -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        let bars = is_terminal.then(|| (MultiProgress::new(), BTreeMap::new()));
-        Self { bars, told: None }
+    fn is_read_now(&self) -> bool {
+        self.state == "reading"
     }
 
-    /// Shows how far the tables are now.
-    pub(super) fn show(&mut self, tables: &[Reading]) {
-        let Some((all, bars)) = &mut self.bars else {
-            if self.told.is_none_or(|told| LINES_EVERY <= told.elapsed()) {
-                self.told = Some(Instant::now());
-                tables.iter().filter(|table| !table.is_over()).for_each(line);
-            }
-            return;
+    /// How far it is while rows of it come, what matters most first: a narrow terminal cuts it.
+    fn pace(&self) -> String {
+        let Self { percent, rows, rows_estimate, rows_per_second, .. } = self;
+        let rows = HumanCount(*rows);
+        let left = self.seconds_left.map(|left| format!("{} left, ", human(left)));
+        let left = left.filter(|_| !self.is_larger()).unwrap_or_default();
+        let of = if self.is_larger() {
+            " rows, more than estimated".to_owned()
+        } else {
+            format!("/~{} rows", HumanCount(*rows_estimate))
         };
-        for table in tables {
-            let bar = bars.entry(table.table.clone()).or_insert_with(|| all.add(bar(table)));
-            if table.is_over() {
-                bar.finish_and_clear();
-                continue;
-            }
-            bar.set_length(table.rows_estimate.max(table.rows));
-            bar.set_position(table.rows);
-            bar.set_message(table.rate());
-        }
+        format!("{percent}%, {left}{rows_per_second:.0} rows/s, {rows}{of}")
     }
 
-    /// Takes the bars away.
-    pub(super) fn end(&self) {
-        if let Some((all, _)) = &self.bars {
-            // What cannot be drawn on cannot be cleared either.
-            drop(all.clear());
+    /// Whether the source has estimated it too small: then nobody knows how much is left.
+    fn is_larger(&self) -> bool {
+        self.rows_estimate <= self.rows
+    }
+
+    /// Its name, cut to what fits; the end says more than the database it begins with.
+    fn name(&self) -> String {
+        // A name may hold anything, and a terminal obeys control characters.
+        let name = self.table.chars().map(|c| if c.is_control() { '?' } else { c });
+        let surplus = name.clone().count().saturating_sub(NAME_MAX);
+        match surplus {
+            0 => name.collect(),
+            _ => std::iter::once('…').chain(name.skip(surplus + 1)).collect(),
         }
     }
-}
-
-fn bar(table: &Reading) -> ProgressBar {
-    let style = ProgressStyle::with_template(
-        "{prefix} [{bar:30}] {percent}% {human_pos} of about {human_len} rows, {msg}",
-    )
-    .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(table.rows_estimate).with_style(style).with_prefix(table.table.clone())
-}
-
-#[expect(clippy::print_stderr, reason = "progress is for whoever watches, not for a pipe")]
-fn line(table: &Reading) {
-    eprintln!("{table}");
 }
 
 impl std::fmt::Display for Reading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { table, percent, rows, rows_estimate, .. } = self;
+        let Self { table, state, rows, .. } = self;
         match &self.problem {
-            Some(problem) => write!(f, "{table}: {}: {problem}", self.state),
-            None if self.is_over() => write!(f, "{table}: {}, {rows} rows", self.state),
-            None => {
-                write!(f, "{table}: {percent}%, {rows} of about {rows_estimate} rows, ")?;
-                f.write_str(&self.rate())
-            }
+            Some(problem) => write!(f, "{table}: {state}: {problem}"),
+            None if self.is_read_now() => write!(f, "{table}: {}", self.pace()),
+            None => write!(f, "{table}: {state}, {rows} rows"),
         }
+    }
+}
+
+/// Bars on a terminal.
+pub(super) struct Bars {
+    all: MultiProgress,
+    /// One for each table that is read now, in their order.
+    tables: Vec<ProgressBar>,
+    /// Says what waits.
+    rest: Option<ProgressBar>,
+}
+
+impl Bars {
+    /// Bars on stderr, if it is a terminal that can show them.
+    pub(super) fn new() -> Option<Self> {
+        let is_possible = io::stderr().is_terminal() && !config::is_plain_terminal();
+        let all = MultiProgress::new();
+        is_possible.then(|| Self { all, tables: Vec::new(), rest: None })
+    }
+
+    /// Shows how far the tables are now.
+    pub(super) fn show(&mut self, tables: &[Reading]) {
+        let open = tables.iter().filter(|table| !table.is_over());
+        let shown = open.clone().filter(|table| table.is_read_now()).take(BARS_MAX);
+        let shown: Vec<_> = shown.collect();
+        let rest = open.count() - shown.len();
+        if (shown.len(), 0 < rest) != (self.tables.len(), self.rest.is_some()) {
+            self.arrange(shown.len(), 0 < rest);
+        }
+        let names: Vec<_> = shown.iter().map(|table| table.name()).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+        for ((bar, table), name) in self.tables.iter().zip(shown).zip(names) {
+            bar.set_length(table.rows_estimate.max(table.rows).max(1));
+            bar.set_position(table.rows);
+            bar.set_prefix(format!("{name:<width$}"));
+            bar.set_message(table.pace());
+        }
+        if let Some(bar) = &self.rest {
+            let tables = if rest == 1 { "table" } else { "tables" };
+            bar.set_message(format!("{rest} more {tables} to be read"));
+        }
+        self.draw();
+    }
+
+    /// Writes whole lines above the bars.
+    pub(super) fn print(&self, lines: &[u8]) -> io::Result<()> {
+        self.clear();
+        io::stderr().write_all(lines)?;
+        self.draw();
+        Ok(())
+    }
+
+    /// Takes the bars off the screen until they are drawn again.
+    pub(super) fn clear(&self) {
+        // What cannot be drawn on cannot be cleared either.
+        drop(self.all.clear());
+    }
+
+    fn draw(&self) {
+        // Any of them draws all.
+        if let Some(bar) = self.tables.first().or(self.rest.as_ref()) {
+            bar.force_draw();
+            // From the right margin, where it was left, an echoed `^C` would go to the next line,
+            // and what is cleared then is not what was drawn.
+            drop(io::stderr().write_all(b"\r"));
+        }
+    }
+
+    fn arrange(&mut self, tables: usize, has_rest: bool) {
+        self.clear();
+        for bar in self.tables.drain(..).chain(self.rest.take()) {
+            self.all.remove(&bar);
+        }
+        let bar = |template| {
+            let style = ProgressStyle::with_template(template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.all.add(ProgressBar::new(1).with_style(style))
+        };
+        self.tables = (0..tables).map(|_| bar("{prefix} [{bar:10}] {wide_msg}")).collect();
+        self.rest = has_rest.then(|| bar("{wide_msg}"));
+    }
+}
+
+/// A terminal with the log's lines and, below them, bars while tables are read.
+pub(super) struct Screen {
+    bars: Bars,
+    status: Status,
+}
+
+impl Screen {
+    pub(super) fn new(bars: Bars, status: Status) -> Self {
+        Self { bars, status }
+    }
+}
+
+impl Write for Screen {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.bars.print(lines)?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let status = self.status.snapshot();
+        // In any other state nothing is read, whatever was.
+        let is_reading = matches!(status.state, State::Streaming | State::Draining);
+        let tables = status.tables.into_iter().filter(|_| is_reading).map(Reading::from);
+        self.bars.show(&tables.collect::<Vec<_>>());
+        Ok(())
     }
 }
 

@@ -35,6 +35,14 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         .map_err(|ConfigError(message)| ConfigError(format!("{}: {message}", path.display())))
 }
 
+/// Whether whoever sits at the terminal wants text and nothing else, or the terminal knows nothing
+/// else: <https://no-color.org>, and what has no `TERM` or is `dumb` cannot move its cursor.
+pub fn is_plain_terminal() -> bool {
+    let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    is_set("NO_COLOR") || is_dumb
+}
+
 /// The failpoint that a test armed, if it did.
 #[cfg(feature = "failpoints")]
 pub fn failpoint() -> Option<String> {

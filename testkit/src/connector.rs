@@ -58,15 +58,15 @@ impl Connector {
         Self::start_in(new_folder()?, None, program, settings, arguments)
     }
 
-    /// Starts `tailwater run` with this pipe for its stderr, which nobody here reads: what waits
-    /// for a line of it, its admin server's address included, waits in vain.
+    /// Starts `tailwater run` with this stderr, which is not read here: what waits for a line of
+    /// it, its admin server's address included, waits in vain.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub fn start_unread(
         program: &Path,
         settings: &Settings,
-        stderr: std::io::PipeWriter,
+        stderr: impl Into<Stdio>,
     ) -> Result<Self> {
         Self::start_in(new_folder()?, Some(stderr.into()), program, settings, &["run"])
     }

@@ -19,6 +19,7 @@ mod schema;
 mod settings;
 mod stub;
 mod table;
+mod terminal;
 mod wait;
 
 pub use anyhow::{Context, Error, Result, bail, ensure};
@@ -32,5 +33,6 @@ pub use schema::{Registry, Schema};
 pub use settings::Settings;
 pub use stub::{Reply, Request, StubServer};
 pub use table::{Cells, Comparison, compare, fold};
+pub use terminal::Terminal;
 pub use wait::{LIMIT, wait_for};
 pub use xtask;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use testkit::xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, StackAddress};
 use testkit::{
-    Connector, Consumer, Database, LIMIT, Record, Result, ServerAddress, Settings, wait_for,
+    Connector, Consumer, Database, Exit, LIMIT, Record, Result, ServerAddress, Settings, wait_for,
 };
 
 /// A database of one test and the settings that capture it.
@@ -81,6 +81,14 @@ impl Setup {
     pub(crate) fn catch_up(&self) -> Result<()> {
         let connector = Connector::start_until_caught_up(program(), &self.settings)?;
         Running(connector).wait_for_success().map(drop)
+    }
+
+    /// Runs `tailwater snapshot` with these arguments beside a connector.
+    pub(crate) fn ask(&self, connector: &mut Running, arguments: &[&str]) -> Result<Exit> {
+        let mut settings = self.settings.clone();
+        settings.set("admin.listen", connector.admin_address()?);
+        let arguments = [&["snapshot"], arguments].concat();
+        Connector::start_with(program(), &settings, &arguments)?.wait_for_exit()
     }
 
     /// The connection that MySQL sends the connector its binlog by, if there is one.

@@ -194,8 +194,6 @@ fn change(was: &TopicLog, is: Option<&TopicLog>) -> Option<Change> {
 impl Change {
     fn failure(&self, record: &TableRecord) -> Failure {
         let (table, topic) = (&record.name, &record.topic);
-        let again = "To deliver the table's rows again, write a record without value under the key \
-                     snapshot/";
         let (reason, message, loses) = match self {
             Self::Missing => (
                 "topic_missing",
@@ -227,8 +225,14 @@ impl Change {
                 true,
             ),
         };
-        let again =
-            if loses { format!(" {again}{table} of the state topic.") } else { String::new() };
+        let again = if loses {
+            format!(
+                " While it runs, `tailwater snapshot --table {table}` delivers the table's rows \
+                 again."
+            )
+        } else {
+            String::new()
+        };
         Failure::new(Verdict::Halt, reason, message).hint(format!(
             "Make consumers ready for it, set kafka.topic_change = \"accept\", start, and take it \
              out again.{again}"

@@ -1,7 +1,7 @@
 //! Tables that somebody asks to be read while the connector runs.
 
 use serde_json::{Value, json};
-use testkit::{Connector, Exit, LIMIT, Result, post, wait_for};
+use testkit::{Connector, LIMIT, Result, post, wait_for};
 
 use super::{assert_equal, with_small_chunks};
 use crate::setup::{Running, Setup, operations, program};
@@ -46,14 +46,6 @@ fn wait_for_state(connector: &mut Running, table: &str, state: &str) -> Result<V
     })
 }
 
-/// Runs `tailwater snapshot` beside the connector.
-fn command(setup: &Setup, connector: &mut Running, arguments: &[&str]) -> Result<Exit> {
-    let mut settings = setup.settings.clone();
-    settings.set("admin.listen", connector.admin_address()?);
-    let arguments = [&["snapshot"], arguments].concat();
-    Connector::start_with(program(), &settings, &arguments)?.wait_for_exit()
-}
-
 #[test]
 fn a_table_is_read_again_beside_the_stream_and_no_other() -> Result<()> {
     // GIVEN a connector that streams two tables with rows
@@ -64,14 +56,14 @@ fn a_table_is_read_again_beside_the_stream_and_no_other() -> Result<()> {
     let table = format!("{}.items", setup.database.name());
     // WHEN somebody asks for one of them, twice
     for round in 1..=2 {
-        let exit = command(&setup, &mut connector, &["--table", &table])?;
+        let exit = setup.ask(&mut connector, &["--table", &table])?;
         assert_eq!(exit.code, Some(0), "{}", exit.stderr);
         assert!(exit.stdout.contains(&format!("{table}: done, 3 rows")), "{}", exit.stdout);
         // THEN its rows come each time
         assert_eq!(operations(&setup.records("items")?), vec!["r"; 3 * round]);
     }
     // AND with a condition those that it holds for
-    let exit = command(&setup, &mut connector, &["--table", &table, "--where", "id > 1 OR 0"])?;
+    let exit = setup.ask(&mut connector, &["--table", &table, "--where", "id > 1 OR 0"])?;
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     let records = setup.records("items")?;
     let ids = records[6..].iter().map(|record| record.after()["id"].as_i64()).collect::<Vec<_>>();
@@ -123,11 +115,11 @@ fn a_table_is_read_no_more_once_somebody_says_so() -> Result<()> {
     other.execute("LOCK TABLES items WRITE")?;
     let mut connector = setup.start()?;
     let table = format!("{}.items", setup.database.name());
-    let exit = command(&setup, &mut connector, &["pause"])?;
+    let exit = setup.ask(&mut connector, &["pause"])?;
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
-    let exit = command(&setup, &mut connector, &["status"])?;
+    let exit = setup.ask(&mut connector, &["status"])?;
     assert!(exit.stdout.contains(&table) && exit.stdout.contains("paused"), "{}", exit.stdout);
-    let exit = command(&setup, &mut connector, &["cancel", "--table", &table])?;
+    let exit = setup.ask(&mut connector, &["cancel", "--table", &table])?;
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     assert_eq!(wait_for_state(&mut connector, &table, "cancelled")?["rows"], 0);
     // THEN neither this process nor a later one reads it
@@ -162,14 +154,14 @@ fn what_cannot_be_done_is_refused_and_the_stream_goes_on() -> Result<()> {
     }
     // A condition that the server refuses ends the reading, not the connector.
     for condition in ["no_such_column = 1", "id = (SELECT id FROM items)", "1 = 1) FROM"] {
-        let exit = command(&setup, &mut connector, &["--table", &table, "--where", condition])?;
+        let exit = setup.ask(&mut connector, &["--table", &table, "--where", condition])?;
         assert_eq!(exit.code, Some(1), "{condition}: {}{}", exit.stdout, exit.stderr);
         assert!(exit.stderr.contains("snapshot.where"), "{}", exit.stderr);
     }
     setup.database.execute("INSERT INTO items VALUES (9, 'new')")?;
     let records = setup.consumer("items")?.take(1)?;
     assert_eq!(operations(&records), ["c"]);
-    let exit = command(&setup, &mut connector, &["--table", "nonsense"])?;
+    let exit = setup.ask(&mut connector, &["--table", "nonsense"])?;
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     connector.stop()?;
     // Nobody there.
@@ -196,7 +188,7 @@ fn only_who_has_the_token_may_ask() -> Result<()> {
     assert_eq!(status, 401, "{said}");
     let mut right = setup.settings.clone();
     setup.settings.set_environment("ADMIN_TOKEN", "open barley!");
-    let exit = command(&setup, &mut connector, &["--table", &table])?;
+    let exit = setup.ask(&mut connector, &["--table", &table])?;
     assert_eq!(exit.code, Some(78), "{}", exit.stderr);
     assert!(exit.stderr.contains("admin.token"), "{}", exit.stderr);
     for text in [&exit.stderr, &connector.stderr()] {

@@ -67,6 +67,7 @@ enum Command {
 
 mod ask;
 mod bars;
+mod estimate;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {

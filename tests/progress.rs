@@ -2,9 +2,9 @@
 //! and elsewhere.
 
 use serde_json::Value;
-use testkit::{Result, Terminal, get};
+use testkit::{Connector, Result, Terminal, get};
 
-use crate::setup::{Running, Setup};
+use crate::setup::{Running, Setup, program};
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";
 const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY, item INT)";
@@ -62,6 +62,38 @@ fn how_much_there_is_shows_before_anything_is_read() -> Result<()> {
     // AND a file has the lines of the log, nothing else
     let stderr = connector.stop()?.stderr;
     assert!(!stderr.contains(['\r', '\u{1b}']) && !is_bar(&stderr), "{stderr:?}");
+    Ok(())
+}
+
+#[test]
+fn how_much_there_is_can_be_asked_before_a_connector_runs() -> Result<()> {
+    // GIVEN tables, of one of which the source has told what it knew when it was empty
+    let mut setup = to_be_read("progress_before")?;
+    let rows = "SELECT CAST(table_rows AS SIGNED) FROM information_schema.tables
+        WHERE table_schema = DATABASE() AND table_name = 'orders'";
+    assert_eq!(setup.database.value::<i64>(rows)?, 0);
+    setup.database.execute("INSERT INTO orders SELECT id, id FROM items")?;
+    assert_eq!(setup.database.value::<i64>(rows)?, 0);
+    let ask = |arguments: &[&str]| {
+        let arguments = [&["snapshot", "estimate"], arguments].concat();
+        Connector::start_with(program(), &setup.settings, &arguments)?.wait_for_exit()
+    };
+    // WHEN somebody asks, THEN each table is told, and all together
+    let exit = ask(&[])?;
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let name = setup.database.name();
+    let lines: Vec<_> = exit.stdout.lines().collect();
+    let [items, orders, total, retention, _] = lines[..] else { panic!("{}", exit.stdout) };
+    assert!(items.starts_with(&format!("{name}.items: about 1,000 rows, ")), "{items}");
+    assert!(orders.starts_with(&format!("{name}.orders: about 1,000 rows, ")), "{orders}");
+    assert!(total.starts_with("together: about 2,000 rows, "), "{total}");
+    assert_eq!(retention, "the source keeps its binlogs for 30 days");
+    // AND one of them alone, if it is there
+    let exit = ask(&["--table", &format!("{name}.items")])?;
+    assert!(exit.stdout.contains("together: about 1,000 rows"), "{}", exit.stdout);
+    let exit = ask(&["--table", "no.such"])?;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    assert!(exit.stderr.contains("no.such does not exist, or is not captured"), "{}", exit.stderr);
     Ok(())
 }
 

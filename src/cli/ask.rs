@@ -7,7 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::bars::{Bars, Reading};
+use super::{
+    bars::{Bars, Reading},
+    estimate,
+};
 use crate::{
     admin::client::AdminClient,
     config::{self, Config},
@@ -68,6 +71,8 @@ enum Action {
     Cancel(Which),
     /// Shows how far each table is.
     Status,
+    /// Shows how much there is to be read; asks the source only, so no connector need run.
+    Estimate(Which),
 }
 
 #[derive(Debug, Args)]
@@ -82,28 +87,32 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { tables, filter, no_wait, action, place } = arguments;
     let config = config::load(&place.config)
         .map_err(|error| Failure::new(Verdict::Config, "config", error.to_string()))?;
-    let base = place.admin.map_or_else(|| address(&config), Ok)?;
-    let client = AdminClient::new(&base, config.admin.token)?;
+    let client = || {
+        let base = place.admin.map_or_else(|| address(&config), Ok)?;
+        AdminClient::new(&base, config.admin.token.clone())
+    };
     let (path, which, said) = match action {
         None => {
             let asked = json!({ "tables": tables, "where": filter });
+            let client = client()?;
             let accepted = names(&client.post("/snapshot", &asked).await?);
             say(&format!("being read: {}", join(&accepted)));
             return if no_wait { Ok(()) } else { follow(&client, &accepted).await };
         }
         Some(Action::Status) => {
-            let tables = tables_of(&client.status().await?);
+            let tables = tables_of(&client()?.status().await?);
             if tables.is_empty() {
                 say("no table is being read");
             }
             tables.iter().for_each(tell);
             return Ok(());
         }
+        Some(Action::Estimate(which)) => return estimate::run(&config, &which.tables).await,
         Some(Action::Pause(which)) => ("/snapshot/pause", which, "paused"),
         Some(Action::Resume(which)) => ("/snapshot/resume", which, "goes on"),
         Some(Action::Cancel(which)) => ("/snapshot/cancel", which, "cancelled"),
     };
-    let done = client.post(path, &json!({ "tables": which.tables })).await?;
+    let done = client()?.post(path, &json!({ "tables": which.tables })).await?;
     say(&format!("{said}: {}", join(&names(&done))));
     Ok(())
 }
@@ -210,6 +219,6 @@ fn tell(table: &Reading) {
 }
 
 #[expect(clippy::print_stdout, reason = "what was asked for")]
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     println!("{line}");
 }

@@ -22,6 +22,18 @@ impl Listed {
     }
 }
 
+/// The same by what the server knows now. [`list`] takes what it knew up to a day ago
+/// (`information_schema_stats_expiry`), because asking anew opens every table of the server.
+pub async fn list_afresh(
+    connection: &mut Conn,
+    config: &Config,
+    captures: impl Fn(&TableName) -> bool,
+) -> Result<Vec<Listed>, MysqlError> {
+    let set = connection.query_drop("SET SESSION information_schema_stats_expiry = 0").await;
+    set.map_err(|error| MysqlError::while_doing("list the tables of", &config.mysql, error))?;
+    list(connection, config, captures).await
+}
+
 /// The captured tables that exist, those that `snapshot.order` names first.
 pub async fn list(
     connection: &mut Conn,

@@ -1,0 +1,45 @@
+//! `tailwater snapshot estimate`: how much there is to be read, asked of the source alone, so
+//! before a connector runs.
+
+use indicatif::{HumanBytes, HumanCount};
+
+use super::{ask::say, bars::human};
+use crate::{
+    config::Config,
+    error::{Failure, Verdict},
+    map::Filter,
+    mysql::{self, Server},
+    snapshot::{self, Listed},
+};
+
+/// Tells how much there is of the captured tables, or of those among them that are named.
+pub(super) async fn run(config: &Config, named: &[String]) -> Result<(), Failure> {
+    let mut connection = mysql::connect(&config.mysql).await?;
+    let server = Server::inspect(&mut connection, config).await?;
+    let filter = Filter::new(&config.capture);
+    let mut tables =
+        snapshot::list_afresh(&mut connection, config, |table| filter.captures(table)).await?;
+    if let Some(missing) = named.iter().find(|name| !tables.iter().any(|it| is(it, name))) {
+        let message = format!("{missing} does not exist, or is not captured");
+        return Err(Failure::new(Verdict::Halt, "not_captured", message)
+            .hint("Write database.table, and see capture.tables."));
+    }
+    tables.retain(|table| named.is_empty() || named.iter().any(|name| is(table, name)));
+    let amount = |rows, bytes| format!("about {} rows, {}", HumanCount(rows), HumanBytes(bytes));
+    let (mut rows, mut bytes) = (0_u64, 0_u64);
+    for Listed { name, rows_estimate, bytes_estimate } in &tables {
+        say(&format!("{name}: {}", amount(*rows_estimate, *bytes_estimate)));
+        rows = rows.saturating_add(*rows_estimate);
+        bytes = bytes.saturating_add(*bytes_estimate);
+    }
+    say(&format!("together: {}", amount(rows, bytes)));
+    if let Some(retention) = server.binlog_retention {
+        say(&format!("the source keeps its binlogs for {}", human(retention.as_secs())));
+    }
+    say("how long reading takes is in the log and in /status 2 s after it begins");
+    Ok(())
+}
+
+fn is(table: &Listed, name: &str) -> bool {
+    table.name.to_string() == name
+}

@@ -174,7 +174,7 @@ fn a_sessions_settings_are_obeyed() {
     let text = transcript(&mut decoder(&[]), &events).unwrap();
     let expected = "end 1\nend 2 Create shop.a\nend 3 Create shop.café\n\
          begin 4\n  insert shop.a 1\nend 4\nbegin blue:1\n  insert shop.a 2\nend blue:1\n\
-         end 5 Alter shop.a shop.b\nend 6 Alter shop.b\nend 7 Truncate shop.café\n\
+         end 5 Rename shop.a shop.b\nend 6 Alter shop.b\nend 7 Truncate shop.café\n\
          begin 8\n  Create shop.Ã©b shop.ÃƒÂ©b\n  insert shop.Ã©b 1\nend 8\n";
     assert_eq!(text, expected);
     // The times that the transactions bring along from another server.

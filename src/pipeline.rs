@@ -406,7 +406,12 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let asked_for = || fenced.snapshots.values().any(|record| !record.done);
     let tables = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
         let filter = Filter::new(&config.capture);
-        snapshot::list(&mut connection, config, |table| filter.captures(table)).await?
+        let captures = |table: &TableName| filter.captures(table);
+        let asks_size = |table: &TableName| match fenced.snapshots.get(&table.to_string()) {
+            Some(record) => !record.done,
+            None => config.snapshot.mode != SnapshotMode::Never,
+        };
+        snapshot::list(&mut connection, config, captures, asks_size).await?
     } else {
         Vec::new()
     };

@@ -18,7 +18,7 @@ pub(super) async fn run(config: &Config, named: &[String]) -> Result<(), Failure
     let server = Server::inspect(&mut connection, config).await?;
     let filter = Filter::new(&config.capture);
     let mut tables =
-        snapshot::list_afresh(&mut connection, config, |table| filter.captures(table)).await?;
+        snapshot::list(&mut connection, config, |table| filter.captures(table), |_| true).await?;
     if let Some(missing) = named.iter().find(|name| !tables.iter().any(|it| is(it, name))) {
         let message = format!("{missing} does not exist, or is not captured");
         return Err(Failure::new(Verdict::Halt, "not_captured", message)

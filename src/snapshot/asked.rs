@@ -24,7 +24,6 @@ impl Snapshot {
         self.teller.begin(self.tables.is_empty());
         self.add(table, Some(&record));
         self.records.insert(name.clone(), Some(record.to_json()));
-        self.show_tables();
         tracing::info!(
             table = %name,
             rows_estimate,

@@ -61,7 +61,7 @@ pub use error::SnapshotError;
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
 pub use rows::{ChunkImages, ChunkRows, Identified};
-pub use tables::{Listed, list, list_afresh};
+pub use tables::{Listed, list};
 pub use touched::Touched;
 pub use value::DecodeText;
 pub use windows::{Change, Ready, Settings, Snapshot, Touching};

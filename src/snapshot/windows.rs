@@ -182,8 +182,8 @@ impl Snapshot {
                 record => snapshot.add(listed, record),
             }
         }
-        told::begins(&snapshot.progress());
         snapshot.show_tables();
+        told::begins(&snapshot.progress());
         snapshot
     }
 
@@ -385,6 +385,7 @@ impl Snapshot {
         let left = table.rows_estimate.saturating_sub(table.rows);
         self.metrics.snapshot_rows_left(&table.name, Some(left));
         self.tables.push(table);
+        self.show_tables();
     }
 
     pub(super) fn show_tables(&self) {

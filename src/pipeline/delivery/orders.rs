@@ -66,7 +66,7 @@ impl Delivery {
         let config = &self.config;
         let look_up = async {
             let mut connection = mysql::connect(&config.mysql).await?;
-            snapshot::list(&mut connection, config, |table| tables.contains(table)).await
+            snapshot::list(&mut connection, config, |table| tables.contains(table), |_| true).await
         };
         let listed = self.plans.block_on(async { timeout(LOOK_UP_MAX, look_up).await });
         match listed {

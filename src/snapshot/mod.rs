@@ -54,6 +54,7 @@ mod table_tests;
 mod tables;
 mod told;
 mod touched;
+mod unfinished;
 mod value;
 mod windows;
 

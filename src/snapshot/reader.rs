@@ -17,6 +17,7 @@ use super::{
     cursor::{Bound, Cursor},
     fence, json_text,
     pace::Pace,
+    unfinished::{self, Unfinished},
     value,
 };
 use crate::{
@@ -42,6 +43,9 @@ const SHOW_GENERATED_KEYS: &str = "SET show_gipk_in_create_table_and_information
 
 /// The pause before a chunk that could not be read is tried again.
 const AGAIN_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is left of an answer and takes less time to read than it takes to end the statement.
+const READ_OVER_BYTES_MAX: usize = 8 << 20;
 
 /// Where a chunk begins.
 #[derive(Debug)]
@@ -274,6 +278,7 @@ async fn select(
 ) -> Result<Selected, Trouble> {
     let failed = |error| trouble(error, shared, job);
     let statement = plan.statement(cursor, job.until.as_ref(), job.rows_max);
+    let unfinished = Unfinished::of(connection, &shared.config);
     let mut result = connection.exec_iter(statement, ()).await.map_err(failed)?;
     let collations: Vec<u16> =
         result.columns_ref().iter().map(mysql_async::Column::character_set).collect();
@@ -295,8 +300,16 @@ async fn select(
             hand_over(shared, job.window, plan, part).await?;
         }
     }
-    // What is left of the answer is read over; LIMIT bounds it.
-    result.drop_result().await.map_err(failed)?;
+    let is_ended = is_cut && READ_OVER_BYTES_MAX < bytes_left(&rows, job.rows_max);
+    if is_ended {
+        unfinished.end().await.map_err(|error| Trouble::Error(error.into()))?;
+    } else {
+        unfinished.finished();
+    }
+    match result.drop_result().await {
+        Err(error) if is_ended && unfinished::is_ended(&error) => {}
+        answer => answer.map_err(failed)?,
+    }
     let cursor = match last {
         Some(values) if plan.has_key() => {
             let cursor = plan.cursor(&values);
@@ -307,6 +320,13 @@ async fn select(
     };
     let is_last = !is_cut && (!plan.has_key() || rows.len() < job.rows_max);
     Ok((rows, cursor, is_last))
+}
+
+/// How much of a chunk's answer is still to come, if all its rows are as large as those read.
+fn bytes_left(rows: &ChunkRows, rows_max: u32) -> usize {
+    let number = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
+    let row_bytes = rows.filled() / number(rows.len()).max(1);
+    row_bytes.saturating_mul(number(rows_max.saturating_sub(rows.len())))
 }
 
 fn push_row(

@@ -27,7 +27,7 @@ use crate::model::{
 };
 use crate::status::{ReadState, TableProgress, seconds_left};
 
-/// Rows of a table's first chunk, until it is known how large they are.
+/// Rows of a table's first chunk, if they are small: only its rows tell how large they are.
 const FIRST_ROWS: u32 = 1000;
 
 /// How long a chunk should take to read: short enough for few changes to fall into its window.
@@ -104,7 +104,7 @@ impl Table {
             ranges: if ranges.is_empty() { vec![Range::default()] } else { ranges },
             expected_key: record.and_then(|record| record.key.clone()),
             parts_lost: 0,
-            rows_max: FIRST_ROWS.min(rows_limit),
+            rows_max: first_rows(rows_estimate, bytes_estimate).min(rows_limit),
             rows_limit,
             started: None,
         }
@@ -410,4 +410,11 @@ impl Table {
         self.parts_lost += self.ranges.iter_mut().map(Range::reopen).sum::<usize>();
         self.agreed = None;
     }
+}
+
+/// How many rows of the size that the source believes they have fit into a table's first chunk.
+fn first_rows(rows_estimate: u64, bytes_estimate: u64) -> u32 {
+    let row_bytes = bytes_estimate / rows_estimate.max(1);
+    let fit = u64::try_from(CHUNK_BYTES_MAX).unwrap_or(u64::MAX) / row_bytes.max(1);
+    u32::try_from(fit).unwrap_or(u32::MAX).clamp(1, FIRST_ROWS)
 }

@@ -212,7 +212,7 @@ fn deaths_inside_large_transactions_let_no_row_go_back() -> Result<()> {
     let update = |database: &mut Database| {
         // It may lose against a writer.
         drop(database.execute("UPDATE numbers SET v = v + 1"));
-        interrupt::pause(Duration::from_millis(200))
+        interrupt::pause(Duration::from_millis(600))
     };
     let writers = Writers::start(&setup.database, 2, seed)?;
     // WHEN the connector dies in the middle of them while it reads the tables

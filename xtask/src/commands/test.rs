@@ -15,10 +15,10 @@ use super::together::both;
 /// The test harness's option for how many tests run at the same time.
 const THREADS_OPTION: &str = "--test-threads";
 
-/// Half as many again as there are processors: tests wait for servers and for time-outs for two
-/// fifths of their time.
+/// Twice as many as there are processors: tests wait for servers and for time-outs for much of
+/// their time.
 fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |processors| processors.get() * 3 / 2)
+    std::thread::available_parallelism().map_or(2, |processors| processors.get() * 2)
 }
 
 /// Builds while it fetches and starts the servers, then runs the tests; the exit code is cargo's.

@@ -285,11 +285,13 @@ async fn select(
     let mut rows = ChunkRows::default();
     let mut last = None;
     let mut scratch = String::new();
-    let mut is_cut = false;
+    let (mut row_bytes, mut is_cut) = (0, false);
     while let Some(row) = result.next().await.map_err(failed)? {
         let values = row.unwrap_raw();
+        let filled = rows.filled();
         push_row(shared, plan, &collations, &values, &mut rows, &mut scratch)
             .map_err(Trouble::Error)?;
+        row_bytes = rows.filled() - filled;
         last = Some(values);
         if job.bytes_max <= rows.filled() {
             if plan.has_key() {
@@ -300,7 +302,9 @@ async fn select(
             hand_over(shared, job.window, plan, part).await?;
         }
     }
-    let is_ended = is_cut && READ_OVER_BYTES_MAX < bytes_left(&rows, job.rows_max);
+    // As large as the last one, by which the chunk was full.
+    let rows_left = usize::try_from(job.rows_max.saturating_sub(rows.len())).unwrap_or(usize::MAX);
+    let is_ended = is_cut && READ_OVER_BYTES_MAX < rows_left.saturating_mul(row_bytes);
     if is_ended {
         unfinished.end().await.map_err(|error| Trouble::Error(error.into()))?;
     } else {
@@ -320,13 +324,6 @@ async fn select(
     };
     let is_last = !is_cut && (!plan.has_key() || rows.len() < job.rows_max);
     Ok((rows, cursor, is_last))
-}
-
-/// How much of a chunk's answer is still to come, if all its rows are as large as those read.
-fn bytes_left(rows: &ChunkRows, rows_max: u32) -> usize {
-    let number = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
-    let row_bytes = rows.filled() / number(rows.len()).max(1);
-    row_bytes.saturating_mul(number(rows_max.saturating_sub(rows.len())))
 }
 
 fn push_row(

@@ -133,6 +133,31 @@ fn assert_read_in_ranges(setup: &mut Setup, table: &str) -> Result<()> {
 }
 
 #[test]
+fn a_chunk_that_is_full_early_is_not_read_to_its_end() -> Result<()> {
+    // GIVEN a table whose last rows are ten thousand times as large as the others
+    let mysql = private_mysql(&[])?;
+    let mut setup = Setup::on(StackAddress::from_environment()?, &mysql, "snapshot_full")?;
+    setup.settings.set("snapshot.mode", "initial");
+    setup.database.execute_all(&[
+        "CREATE TABLE uneven (id INT PRIMARY KEY, text LONGTEXT)",
+        "SET cte_max_recursion_depth = 10000",
+        "INSERT INTO uneven WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n
+            WHERE n < 3000) SELECT n, REPEAT('x', IF(n <= 2500, 20, 200000)) FROM n",
+    ])?;
+    // WHEN it is read
+    setup.catch_up()?;
+    // THEN the server has sent hardly more rows than there are
+    let (_, rows) = setup.database.query(
+        "SELECT CAST(SUM(sum_rows_sent) AS SIGNED)
+            FROM performance_schema.events_statements_summary_by_digest
+            WHERE digest_text LIKE '%`uneven` AS %LIMIT%'",
+    )?;
+    let sent = rows[0].get::<i64, _>(0).unwrap();
+    assert!((3000..3200).contains(&sent), "{sent} rows were sent");
+    Ok(())
+}
+
+#[test]
 fn composite_keys_are_read_whole_and_once() -> Result<()> {
     let tables = [
         "CREATE TABLE pairs (v INT, a INT, b VARCHAR(9), c DATETIME(3), PRIMARY KEY (b, a, c))",

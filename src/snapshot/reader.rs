@@ -276,9 +276,14 @@ async fn select(
     cursor: Option<&Cursor>,
     plan: &Arc<ReadPlan>,
 ) -> Result<Selected, Trouble> {
-    let failed = |error| trouble(error, shared, job);
-    let statement = plan.statement(cursor, job.until.as_ref(), job.rows_max);
     let unfinished = Unfinished::of(connection, &shared.config);
+    let failed = |error| {
+        if matches!(error, mysql_async::Error::Server(_)) {
+            unfinished.finished();
+        }
+        trouble(error, shared, job)
+    };
+    let statement = plan.statement(cursor, job.until.as_ref(), job.rows_max);
     let mut result = connection.exec_iter(statement, ()).await.map_err(failed)?;
     let collations: Vec<u16> =
         result.columns_ref().iter().map(mysql_async::Column::character_set).collect();

@@ -5,6 +5,8 @@
 //! server ends a statement of the same account when another connection asks (`KILL QUERY`, which
 //! needs no privilege for that).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use mysql_async::{Conn, Error, prelude::Queryable as _};
 use tokio::runtime::Handle;
 
@@ -17,37 +19,37 @@ use crate::{
 const INTERRUPTED: u16 = 1317;
 
 /// A SELECT that is running. If it is dropped before its end, the server is asked to end it.
-pub(super) struct Unfinished {
-    config: Option<Mysql>,
+pub(super) struct Unfinished<'a> {
+    config: &'a Mysql,
     connection: u32,
+    is_over: AtomicBool,
 }
 
-impl Unfinished {
+impl<'a> Unfinished<'a> {
     /// The next statement of a connection.
-    pub(super) fn of(connection: &Conn, config: &Mysql) -> Self {
-        Self { config: Some(config.clone()), connection: connection.id() }
+    pub(super) fn of(connection: &Conn, config: &'a Mysql) -> Self {
+        Self { config, connection: connection.id(), is_over: AtomicBool::new(false) }
     }
 
-    /// It has come to its end.
-    pub(super) fn finished(mut self) {
-        self.config = None;
+    /// It has come to its end. Whoever asked the server now could end the next statement.
+    pub(super) fn finished(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// Ends it. What is left of its answer is an error then, see [`is_ended`].
-    pub(super) async fn end(mut self) -> Result<(), MysqlError> {
-        match self.config.take() {
-            Some(config) => end(&config, self.connection).await,
-            None => Ok(()),
-        }
+    pub(super) async fn end(&self) -> Result<(), MysqlError> {
+        self.finished();
+        end(self.config, self.connection).await
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let (Some(config), Ok(runtime)) = (self.config.take(), Handle::try_current()) else {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if *self.is_over.get_mut() {
             return;
-        };
-        let connection = self.connection;
+        }
+        let (config, connection) = (self.config.clone(), self.connection);
         runtime.spawn(async move {
             if let Err(error) = end(&config, connection).await {
                 tracing::debug!("a SELECT that nobody wants is not ended: {error}");

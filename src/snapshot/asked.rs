@@ -2,7 +2,9 @@
 //!
 //! Whatever is done is a record to be committed before the answer is given.
 
-use super::{Listed, ProgressRecord, Snapshot, progress::AskedFor, table::Table};
+use super::{
+    Listed, ProgressRecord, Snapshot, progress::AskedFor, table::Table, windows::unpaused,
+};
 use crate::{
     model::table::TableName,
     orders::Refusal,
@@ -45,8 +47,7 @@ impl Snapshot {
         }
         // Whoever must wait now because an earlier table goes on is not told of changed rows.
         let threads = self.config.snapshot.threads;
-        let unpaused = self.tables.iter_mut().filter(|table| !table.paused);
-        unpaused.skip(threads).for_each(Table::close_windows);
+        unpaused(&mut self.tables).skip(threads).for_each(Table::close_windows);
         Ok(names)
     }
 

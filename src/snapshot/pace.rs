@@ -21,8 +21,8 @@ impl Pace {
     }
 
     /// The most rows of a chunk that keeps the pace, which is at most `rows`.
-    pub(super) fn chunk_rows_max(rows_per_second_max: Option<u32>, rows: u32) -> u32 {
-        rows_per_second_max.map_or(rows, |limit| (limit / CHUNKS_PER_SECOND).clamp(1, rows))
+    pub(super) fn chunk_rows_max(&self, rows: u32) -> u32 {
+        self.rows_per_second_max.map_or(rows, |limit| (limit / CHUNKS_PER_SECOND).clamp(1, rows))
     }
 
     /// Waits until the rows that were read before have had their time.
@@ -70,9 +70,9 @@ mod tests {
 
     #[test]
     fn chunks_are_small_enough_for_the_pace() {
-        assert_eq!(Pace::chunk_rows_max(None, 10_000), 10_000);
-        assert_eq!(Pace::chunk_rows_max(Some(1_000_000), 10_000), 10_000);
-        assert_eq!(Pace::chunk_rows_max(Some(1000), 10_000), 250);
-        assert_eq!(Pace::chunk_rows_max(Some(1), 10_000), 1);
+        assert_eq!(Pace::new(None).chunk_rows_max(10_000), 10_000);
+        assert_eq!(Pace::new(Some(1_000_000)).chunk_rows_max(10_000), 10_000);
+        assert_eq!(Pace::new(Some(1000)).chunk_rows_max(10_000), 250);
+        assert_eq!(Pace::new(Some(1)).chunk_rows_max(10_000), 1);
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Window {
     pub(super) touched: Touched,
     /// A change came that could not be noted: the chunk must be read again.
     pub(super) is_spoiled: bool,
-    /// `None` while it is being read; of a table without a key, the parts so far.
+    /// None while it is being read; of a table without a key, the parts so far.
     pub(super) chunks: VecDeque<Chunk>,
 }
 

@@ -208,7 +208,7 @@ async fn read(
             None => return Ok(Outcome::Gone),
         },
     };
-    let highest = match plan.highest().filter(|_| job.asks_highest) {
+    let highest = match job.asks_highest.then(|| plan.highest()).flatten() {
         Some(statement) => highest(shared, connection, &statement).await?,
         None => None,
     };

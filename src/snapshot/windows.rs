@@ -379,7 +379,7 @@ impl Snapshot {
     pub(super) fn add(&mut self, listed: Listed, record: Option<&ProgressRecord>) {
         let filter = self.config.snapshot.r#where.get(&listed.name.to_string()).cloned();
         let settings = &self.config.snapshot;
-        let rows_max = Pace::chunk_rows_max(settings.rows_per_second_max, settings.chunk_rows_max);
+        let rows_max = self.shared.pace.chunk_rows_max(settings.chunk_rows_max);
         let limits = (rows_max, settings.threads);
         let table = Table::new(listed, filter, limits, record);
         let left = table.rows_estimate.saturating_sub(table.rows);
@@ -405,7 +405,12 @@ impl Snapshot {
 
 /// The tables that are read at the same time: as many as there are readers.
 fn begun(tables: &mut [Table], threads: usize) -> impl Iterator<Item = &mut Table> {
-    tables.iter_mut().filter(|table| !table.paused).take(threads)
+    unpaused(tables).take(threads)
+}
+
+/// The tables that are to be read, now or after others.
+pub(super) fn unpaused(tables: &mut [Table]) -> impl Iterator<Item = &mut Table> {
+    tables.iter_mut().filter(|table| !table.paused)
 }
 
 impl Drop for Snapshot {

@@ -39,7 +39,11 @@ enum Command {
     /// Checks format, clippy, documentation and, where cargo-deny is installed, dependencies
     Lint,
     /// Keeps real servers up for work by hand until Ctrl-C
-    Stack,
+    Stack {
+        /// How many Kafka brokers; of three or more two must have a record before it counts
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
+        brokers: u16,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,7 +53,7 @@ fn main() -> ExitCode {
         Command::Test { arguments } => commands::test::run(&arguments),
         Command::Chaos { minutes, seed } => commands::chaos::run(minutes, seed),
         Command::Lint => commands::lint::run(),
-        Command::Stack => commands::stack::run(),
+        Command::Stack { brokers } => commands::stack::run(brokers),
     });
     match result {
         Ok(code) => code,

@@ -5,7 +5,10 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, Registry, Server};
+use xtask::stack::{
+    Cache, ClusterOptions, Kafka, KafkaCluster, KafkaOptions, Mysql, MysqlOptions, Registry, Server,
+};
+use xtask::stopwatch::Stopwatch;
 
 #[test]
 fn a_killed_mysql_comes_back_on_its_port_with_its_data() {
@@ -75,6 +78,34 @@ fn a_stopped_kafka_comes_back_with_its_topics_and_creates_none_by_itself() {
     producer.stdin.take().unwrap().write_all(b"a record\n").unwrap();
     producer.wait().unwrap();
     assert_eq!(topics(&kafka, &["--list"]), "orders\n");
+}
+
+#[test]
+fn a_broker_of_three_can_lose_its_disk_and_gets_its_records_back() {
+    let cache = Cache::open().unwrap();
+    let mut cluster = KafkaCluster::start(&cache, &ClusterOptions::of(3)).unwrap();
+    let topics = |cluster: &KafkaCluster, arguments: &[&str]| {
+        let mut command = cluster.tool("org.apache.kafka.tools.TopicCommand");
+        command.args(["--bootstrap-server", &cluster.bootstrap()]).args(arguments);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    topics(&cluster, &["--create", "--topic", "orders", "--partitions", "2"]);
+    let described = topics(&cluster, &["--describe"]);
+    assert!(described.contains("ReplicationFactor: 3"), "{described}");
+    assert!(described.contains("min.insync.replicas=2"), "{described}");
+
+    cluster.brokers_mut()[1].kill().unwrap();
+    let stopwatch = Stopwatch::start();
+    let missing = ["--describe", "--under-replicated-partitions"];
+    while topics(&cluster, &missing).lines().count() < 2 {
+        assert!(stopwatch.elapsed() < Duration::from_mins(1), "the broker is not missed");
+    }
+    cluster.brokers_mut()[1].replace_disk().unwrap();
+    cluster.brokers_mut()[1].start_again().unwrap();
+
+    while !topics(&cluster, &missing).is_empty() {
+        assert!(stopwatch.elapsed() < Duration::from_mins(2), "its records do not come back");
+    }
 }
 
 #[test]

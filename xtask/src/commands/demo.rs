@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     say("building Tailwater and starting a private MySQL, Kafka and schema registry");
     let cache = Cache::open()?;
     let (stack, executables) =
-        both(|| Stack::start(&cache), || build("building Tailwater", &BUILD))?;
+        both(|| Stack::start(&cache, 1), || build("building Tailwater", &BUILD))?;
     say(format!("ready after {}", human(stopwatch.elapsed())));
 
     let mut command = bound_command(named(&executables, "demo")?);

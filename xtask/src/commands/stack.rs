@@ -28,8 +28,8 @@ GRANT SELECT ON inventory.* TO tailwater@'%';
 ";
 
 /// Starts the servers, prints how to use them, and keeps them until a signal comes.
-pub(crate) fn run() -> Result<ExitCode> {
-    let stack = Stack::start(&Cache::open()?)?;
+pub(crate) fn run(brokers: u16) -> Result<ExitCode> {
+    let stack = Stack::start(&Cache::open()?, brokers)?;
     stack.mysql.sql(SAMPLE)?;
     let configuration = stack.folder().join("tailwater.toml");
     fs::write(&configuration, configuration_text(&stack))?;

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     let cache = Cache::open()?;
     let (stack, _) = both(
-        || Stack::start(&cache),
+        || Stack::start(&cache, 1),
         || build("building the tests", &["test", "--workspace", "--no-run"]),
     )?;
     let mut command = cargo(&["test", "--workspace", "--"]);

@@ -3,11 +3,13 @@
 //!
 //! [`Stack::start`] starts one of each and writes down how to reach them; a test that wants a
 //! server to break starts a private one: [`Mysql::start`], [`Kafka::start`], [`Registry::start`].
+//! A Kafka of several brokers is a [`KafkaCluster`].
 //!
 //! Reading order: `server` is what the three have in common, `cache` how each is fetched.
 
 mod address;
 mod cache;
+mod cluster;
 mod folder;
 mod kafka;
 mod maven;
@@ -20,6 +22,7 @@ use anyhow::{Result, anyhow};
 
 pub use address::StackAddress;
 pub use cache::Cache;
+pub use cluster::{ClusterOptions, KafkaCluster};
 pub use kafka::{Kafka, KafkaOptions};
 pub use mysql::{Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER};
 pub use registry::Registry;
@@ -30,27 +33,28 @@ use folder::RunFolder;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// One MySQL, one Kafka, one schema registry.
+/// One MySQL, one Kafka of one or several brokers, one schema registry.
 #[derive(Debug)]
 pub struct Stack {
     /// The source.
     pub mysql: Mysql,
     /// The target.
-    pub kafka: Kafka,
+    pub kafka: KafkaCluster,
     /// Where the schemas are.
     pub registry: Registry,
     folder: RunFolder,
 }
 
 impl Stack {
-    /// Fetches what is missing, starts all three at once and waits until each answers.
-    pub fn start(cache: &Cache) -> Result<Self> {
+    /// Fetches what is missing, starts all three at once, Kafka with so many brokers, and waits
+    /// until each answers.
+    pub fn start(cache: &Cache, brokers: u16) -> Result<Self> {
         cache.fetch_all()?;
         let job = Job::start("servers", || "starting MySQL, Kafka and the registry".to_owned());
         let folder = RunFolder::create("stack")?;
         let (mysql, kafka, registry) = thread::scope(|scope| {
             let mysql = scope.spawn(|| Mysql::start(cache, &MysqlOptions::default()));
-            let kafka = scope.spawn(|| Kafka::start(cache, &KafkaOptions::default()));
+            let kafka = scope.spawn(|| KafkaCluster::start(cache, &ClusterOptions::of(brokers)));
             let registry = scope.spawn(|| Registry::start(cache));
             (mysql.join(), kafka.join(), registry.join())
         });

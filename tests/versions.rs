@@ -11,6 +11,7 @@ mod keys;
 mod online;
 mod refusal;
 mod replay;
+mod staging;
 mod trouble;
 mod truncate;
 

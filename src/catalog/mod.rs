@@ -50,7 +50,9 @@ pub enum Catalog {
     Same(Decoration),
     /// It shows another version of the table.
     Other,
-    /// It shows no such table: it is gone, or may not be seen.
+    /// There is no such table any more.
+    Gone,
+    /// It shows no such table, because the account may not see it.
     Hidden,
 }
 
@@ -62,7 +64,7 @@ pub async fn look_up(
     let failed = |error| CatalogError { table: version.name.clone(), error };
     let columns = read_columns(connection, &version.name).await.map_err(failed)?;
     if columns.is_empty() {
-        return Ok(Catalog::Hidden);
+        return absence(connection, &version.name).await.map_err(failed);
     }
     let same = columns.len() == version.columns.len()
         && columns.iter().zip(&version.columns).all(|(now, then)| {
@@ -81,6 +83,26 @@ pub async fn look_up(
     let mut columns: Vec<_> = columns.into_iter().map(decoration_of).collect();
     mend_binary_defaults(connection, version, &mut columns).await.map_err(failed)?;
     Ok(Catalog::Same(Decoration { columns, unique_key }))
+}
+
+/// Why the catalog shows no such table. A table that is not there and one that may not be seen look
+/// alike in the catalog; the server answers a SELECT in two ways.
+async fn absence(connection: &mut Conn, table: &TableName) -> mysql_async::Result<Catalog> {
+    let TableName { database, table } = table;
+    let query = format!("SELECT 1 FROM {}.{} LIMIT 0", quoted(database), quoted(table));
+    match connection.query_drop(query).await {
+        // Created a moment ago, or a view that leads nowhere (ER_VIEW_INVALID).
+        Ok(()) => Ok(Catalog::Other),
+        Err(mysql_async::Error::Server(error)) => match error.code {
+            // ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE
+            1049 | 1146 => Ok(Catalog::Gone),
+            // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR
+            1044 | 1142 => Ok(Catalog::Hidden),
+            1356 => Ok(Catalog::Other),
+            _ => Err(mysql_async::Error::Server(error)),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 fn decoration_of(column: CatalogColumn) -> ColumnDecoration {

@@ -29,11 +29,23 @@ pub enum MapError {
         /// The topic.
         topic: String,
     },
-    /// No primary key, and the catalog does not describe this version of the table.
+    /// No primary key, the catalog does not describe this version of the table, and its records
+    /// cannot go without a key: earlier ones had one, or the envelope demands one.
     #[error("{table} has no primary key, and whether a unique index can be its key is not known")]
     KeyUnknown {
         /// The table.
         table: TableName,
+    },
+    /// No primary key, and the account may not see whether the catalog shows another one.
+    #[error(
+        "{table} has no primary key, and whether a unique index can be its key is hidden: the \
+         account has no SELECT on it"
+    )]
+    KeyHidden {
+        /// The table.
+        table: TableName,
+        /// The account.
+        user: String,
     },
     /// `message_key_columns` names a column that is not there.
     #[error("{table} has no column `{column}`, which `capture.message_key_columns` names")]
@@ -109,14 +121,12 @@ impl From<MapError> for Failure {
                 "topic_name_clash",
                 format!("Rename one of them, or add `{second}` to `capture.exclude_tables`."),
             ),
-            MapError::KeyUnknown { table } => (
-                "key_unknown",
-                format!(
-                    "Grant SELECT on {table}, or name its key: \
-                     `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
-                     an empty list gives its records no key."
-                ),
-            ),
+            MapError::KeyUnknown { table } => ("key_unknown", name_key(&table)),
+            MapError::KeyHidden { table, user } => {
+                let TableName { database, table: name } = &table;
+                let grant = format!("GRANT SELECT ON `{database}`.`{name}` TO '{user}'@'%';");
+                ("key_unknown", format!("Run: {grant} {}", name_key(&table)))
+            }
             MapError::KeyColumnMissing { .. } => {
                 ("key_column_missing", "Correct `capture.message_key_columns`.".to_owned())
             }
@@ -151,4 +161,11 @@ impl From<MapError> for Failure {
         };
         Self::new(Verdict::Halt, reason, message).hint(hint)
     }
+}
+
+fn name_key(table: &TableName) -> String {
+    format!(
+        "Name its key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`. In the \
+         envelope `debezium` an empty list gives its records no key."
+    )
 }

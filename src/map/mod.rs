@@ -53,7 +53,12 @@ pub fn map(version: &TableVersion, config: &Config) -> Result<RecordShape, MapEr
     let topic = names::topic(&config.name, &version.name)?;
     let (namespace, envelope) = record_names(version, config, &topic, &columns)?;
     if key.is_empty() && envelope != Envelope::Debezium {
-        return Err(MapError::FlatWithoutKey { table: version.name.clone() });
+        let table = version.name.clone();
+        return Err(if knows_key(version, &config.capture) {
+            MapError::FlatWithoutKey { table }
+        } else {
+            MapError::KeyUnknown { table }
+        });
     }
     Ok(RecordShape {
         table: version.name.clone(),
@@ -108,6 +113,15 @@ fn record_names(
     }
 }
 
+/// Whether a version's key is certain. The binlog shows the primary key, or what MySQL takes for
+/// one: the first unique index over whole NOT NULL columns. Only the catalog shows the others: an
+/// index over a part of a column or over a virtual column.
+pub fn knows_key(version: &TableVersion, capture: &Capture) -> bool {
+    !version.primary_key.is_empty()
+        || version.decoration.is_some()
+        || capture.message_key_columns.contains_key(&version.name.to_string())
+}
+
 /// Which columns make the key, in the key's order; none for a null key.
 fn key_columns(version: &TableVersion, capture: &Capture) -> Result<Vec<usize>, MapError> {
     if let Some(wanted) = capture.message_key_columns.get(&version.name.to_string()) {
@@ -116,12 +130,7 @@ fn key_columns(version: &TableVersion, capture: &Capture) -> Result<Vec<usize>, 
     if !version.primary_key.is_empty() {
         return Ok(version.primary_key.clone());
     }
-    match &version.decoration {
-        Some(decoration) => Ok(decoration.unique_key.clone()),
-        // Whether a unique index makes the key is not in the binlog, and a guess would split the
-        // records of one row over two keys.
-        None => Err(MapError::KeyUnknown { table: version.name.clone() }),
-    }
+    Ok(version.decoration.as_ref().map_or_else(Vec::new, |catalog| catalog.unique_key.clone()))
 }
 
 /// Finds columns by the names a person gave them: MySQL's column names ignore case.

@@ -1,7 +1,7 @@
 //! Keys, names, filters and what is refused. Types and schemas are held to the recorded ones in
 //! `tests/golden.rs`.
 
-use super::{Filter, MapError, Topics, map};
+use super::{Filter, Topics, map};
 use crate::{
     config::{Capture, Config, UnsignedBigint},
     error::{Failure, Verdict},
@@ -75,12 +75,31 @@ fn the_key_is_the_override_or_the_primary_key_or_a_unique_one() {
 }
 
 #[test]
-fn a_table_whose_key_cannot_be_known_is_refused_with_the_way_out() {
-    let error = map(&orders(&[], None), &config(ALL)).unwrap_err();
-    assert_eq!(error, MapError::KeyUnknown { table: name("shop", "orders") });
-    let failure = Failure::from(error);
-    assert_eq!(failure.verdict, Verdict::Halt);
-    assert!(failure.hint.contains("message_key_columns = { \"shop.orders\" ="), "{failure}");
+fn a_key_that_only_the_catalog_shows_is_not_known_without_it() {
+    let named = "message_key_columns = { \"shop.orders\" = [] }";
+    for (capture, primary_key, decorated, knows) in [
+        ("", &[0][..], None, true),
+        ("", &[], Some(decoration(&[])), true),
+        (named, &[], None, true),
+        ("", &[], None, false),
+    ] {
+        let config = config(&format!("{ALL}{capture}"));
+        let version = orders(primary_key, decorated);
+        assert_eq!(super::knows_key(&version, &config.capture), knows, "{capture} {primary_key:?}");
+        assert_eq!(map(&version, &config).unwrap().key.is_empty(), primary_key.is_empty());
+    }
+}
+
+#[test]
+fn a_flat_record_without_a_key_is_refused_with_the_way_out() {
+    for (decorated, reason) in [(Some(decoration(&[])), "flat_without_key"), (None, "key_unknown")]
+    {
+        let config = config(&format!("{ALL}[format]\nenvelope = \"flat\""));
+        let failure = Failure::from(map(&orders(&[], decorated), &config).unwrap_err());
+        assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, reason));
+        let way_out = "message_key_columns = { \"shop.orders\" =";
+        assert!(failure.hint.contains(way_out), "{failure}");
+    }
 }
 
 #[test]

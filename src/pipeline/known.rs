@@ -16,6 +16,7 @@ use crate::{
     config::KeyChangePolicy,
     encode::{SchemaId, SchemaIds, key_changes, tell},
     error::{Failure, Verdict},
+    map::MapError,
     metrics::{Metrics, SchemaChange},
     model::{
         record::{Envelope, KeyForm, Loosened, RecordShape},
@@ -81,6 +82,27 @@ impl Known {
                  out again; or undo the change.",
                 known.topic
             ))),
+        }
+    }
+
+    /// Allows records without a key for a version whose key only the catalog could show, and that
+    /// the catalog does not show any more. Nearly always the table has none. A table whose records
+    /// had a key halts.
+    pub(super) fn keyless(&self, table: &TableName) -> Result<(), MapError> {
+        match self.get(table) {
+            Some(known) if known.key.is_some() => {
+                Err(MapError::KeyUnknown { table: table.clone() })
+            }
+            Some(_) => Ok(()),
+            None => {
+                tracing::warn!(
+                    %table,
+                    "the table is no longer as these rows have it and the binlog shows no key, so \
+                     its records have none; if an index over a part of a column was its key, name \
+                     the column in capture.message_key_columns"
+                );
+                Ok(())
+            }
         }
     }
 

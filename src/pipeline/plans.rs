@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     encode::{Registry, TablePlan, key_form},
     error::{Failure, Verdict},
-    map::{self, Filter, Topics},
+    map::{self, Filter, MapError, Topics},
     metrics::{Metrics, TableMetrics},
     model::{
         record::RecordShape,
@@ -266,19 +266,30 @@ impl Plans {
     async fn shape(&self, version: &TableVersion) -> Result<(TableVersion, RecordShape), Failure> {
         let mut version = version.clone();
         let mut connection = mysql::connect(&self.config.mysql).await?;
-        version.decoration = match catalog::look_up(&mut connection, &version).await? {
-            Catalog::Same(decoration) => Some(decoration),
-            Catalog::Other => self.known.decoration(&version),
-            Catalog::Hidden => {
-                tracing::warn!(
-                    table = %version.name,
-                    "information_schema does not show the table: it was dropped or renamed since, \
-                     or SELECT on it is not granted; its schema goes without defaults"
-                );
-                self.known.decoration(&version)
-            }
+        let found = catalog::look_up(&mut connection, &version).await?;
+        let is_hidden = found == Catalog::Hidden;
+        let (decoration, absence) = match found {
+            Catalog::Same(decoration) => (Some(decoration), ""),
+            Catalog::Other => (None, "it was changed since"),
+            Catalog::Gone => (None, "it was dropped or renamed since"),
+            Catalog::Hidden => (None, "SELECT on it is not granted"),
         };
+        version.decoration = decoration.or_else(|| self.known.decoration(&version));
+        if version.decoration.is_none() {
+            tracing::warn!(
+                table = %version.name,
+                "information_schema does not show this version of the table, because {absence}: \
+                 its schema goes without defaults"
+            );
+        }
         let shape = map::map(&version, &self.config)?;
+        if !map::knows_key(&version, &self.config.capture) {
+            if is_hidden {
+                let (table, user) = (version.name, self.config.mysql.user.clone());
+                return Err(MapError::KeyHidden { table, user }.into());
+            }
+            self.known.keyless(&version.name)?;
+        }
         Ok((version, shape))
     }
 }

@@ -91,21 +91,6 @@ fn a_key_that_the_binlog_does_not_tell_is_remembered() -> Result<()> {
 }
 
 #[test]
-fn a_key_that_nobody_knows_halts() -> Result<()> {
-    let table = "CREATE TABLE items (name VARCHAR(99) NOT NULL, n INT, UNIQUE (name(20)))";
-    let mut setup = Setup::with_tables("unknown_key", &[table])?;
-    setup.catch_up()?;
-    setup.database.execute_all(&[
-        "INSERT INTO items VALUES ('b', 2)",
-        "ALTER TABLE items ADD COLUMN more INT",
-    ])?;
-    let exit = setup.launch()?.wait_for_exit()?;
-    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
-    assert!(exit.stderr.contains("reason: key_unknown"), "{}", exit.stderr);
-    Ok(())
-}
-
-#[test]
 fn a_table_that_the_catalog_does_not_show_is_told() -> Result<()> {
     let mut setup = Setup::with_tables("hidden", &[ITEMS])?;
     setup.catch_up()?;
@@ -113,7 +98,7 @@ fn a_table_that_the_catalog_does_not_show_is_told() -> Result<()> {
         .database
         .execute_all(&["INSERT INTO items VALUES (1, 1.25, 1, NULL)", "DROP TABLE items"])?;
     let mut connector = setup.start()?;
-    let line = connector.wait_for_line("information_schema does not show the table")?;
+    let line = connector.wait_for_line("it was dropped or renamed since")?;
     assert!(line.contains(&format!("{}.items", setup.database.name())), "{line}");
     assert_eq!(setup.consumer("items")?.take(1)?[0].after()["id"], 1);
     connector.stop()?;

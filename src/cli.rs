@@ -204,6 +204,9 @@ async fn run(
     let drain_timeout = config.delivery.drain_timeout();
     let stay_after_halt = config.admin.stay_after_halt;
     let stopping = shutdown.clone();
+    let watched = (Arc::clone(&config), status.clone());
+    let watch = async move { pipeline::watch_source(&watched.0, &watched.1).await };
+    let source_watch = spawn_named("source watch", watch);
     let pipeline =
         Run { config, until_caught_up, standby, shutdown: stopping, orders, status, metrics };
     let ended = tokio::select! {
@@ -221,6 +224,7 @@ async fn run(
         }
         None => report_overdue(log, drain_timeout),
     };
+    source_watch.abort();
     signals.abort();
     code
 }

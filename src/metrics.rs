@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use std::sync::atomic::AtomicU64;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use crate::model::{change::Operation, table::TableName};
 
@@ -40,7 +40,7 @@ pub struct TableLabels {
     pub table: String,
 }
 
-/// Why an epoch was thrown away.
+/// Why an epoch was thrown away, or the connector has halted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabels {
     /// The reason code of the failure.
@@ -105,8 +105,15 @@ pub struct Metrics {
     pub batch_bytes: Histogram,
     /// From the first record of a Kafka transaction to its acknowledged commit.
     pub batch_duration_seconds: Histogram,
-    /// Age of the last source transaction that was committed to Kafka; 0 when caught up.
-    pub source_lag_seconds: Seconds,
+    /// Age of the oldest source transaction that is not committed to Kafka; 0 when caught up.
+    source_lag_seconds: Seconds,
+    /// Source transactions that are not committed to Kafka.
+    source_transactions_behind: Gauge<f64, AtomicU64>,
+    /// Bytes of binlog that hold them.
+    source_bytes_behind: Gauge<f64, AtomicU64>,
+    /// How long nothing was delivered that should be.
+    outage_seconds: Seconds,
+    halted: Family<ReasonLabels, Gauge>,
     /// Bytes read from the source and not yet encoded.
     pub queue_bytes: Gauge,
     /// Number of the binlog file of the committed position.
@@ -159,6 +166,10 @@ impl Default for Metrics {
             batch_bytes: histogram(256.0, 4.0, 12),
             batch_duration_seconds: histogram(0.001, 2.0, 15),
             source_lag_seconds: Seconds::default(),
+            source_transactions_behind: Gauge::default(),
+            source_bytes_behind: Gauge::default(),
+            outage_seconds: Seconds::default(),
+            halted: Family::default(),
             queue_bytes: Gauge::default(),
             position_file_number: Gauge::default(),
             position_offset_bytes: Gauge::default(),
@@ -202,9 +213,8 @@ impl Metrics {
         let help = "From a Kafka transaction's first record to its commit";
         let metric = self.batch_duration_seconds.clone();
         registry.register_with_unit("batch_duration", help, Unit::Seconds, metric);
-        let help = "Age of the last source transaction committed to Kafka; 0 when caught up";
-        let metric = self.source_lag_seconds.clone();
-        registry.register_with_unit("source_lag", help, Unit::Seconds, metric);
+        self.register_outage();
+        let Self { registry, .. } = self;
         let help = "Bytes read from the source and not yet encoded";
         registry.register_with_unit("queue", help, Unit::Bytes, self.queue_bytes.clone());
         let help = "Number of the committed position's binlog file";
@@ -227,6 +237,46 @@ impl Metrics {
         registry.register("snapshot_tables", help, self.snapshot_tables.clone());
         let help = "Rows still to be read, as the source estimates them";
         registry.register("snapshot_rows_left", help, self.snapshot_rows_left.clone());
+    }
+
+    /// What shows whether all is well.
+    fn register_outage(&mut self) {
+        let Self { registry, .. } = self;
+        let help = "Age of the oldest source transaction not committed to Kafka; 0 when caught up";
+        let metric = self.source_lag_seconds.clone();
+        registry.register_with_unit("source_lag", help, Unit::Seconds, metric);
+        let help = "Source transactions not committed to Kafka; NaN while not known";
+        let metric = self.source_transactions_behind.clone();
+        registry.register("source_transactions_behind", help, metric);
+        let help = "Bytes of binlog not committed to Kafka; NaN while not known";
+        registry.register("source_bytes_behind", help, self.source_bytes_behind.clone());
+        let help = "Time since deliveries stopped that should go on; 0 while they do";
+        registry.register_with_unit("outage", help, Unit::Seconds, self.outage_seconds.clone());
+        registry.register("halted", "1 after a halt, by its reason", self.halted.clone());
+    }
+
+    /// Shows how far behind the source Kafka is, and for how long nothing was delivered. Set when
+    /// the metrics are read, so that they are as old as the reading.
+    #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "for a gauge")]
+    pub fn behind(
+        &self,
+        lag: Duration,
+        (transactions, bytes): (Option<u64>, Option<u64>),
+        outage: Duration,
+    ) {
+        let number = |count: Option<u64>| count.map_or(f64::NAN, |count| count as f64);
+        self.source_lag_seconds.set(lag.as_secs_f64());
+        self.source_transactions_behind.set(number(transactions));
+        self.source_bytes_behind.set(number(bytes));
+        self.outage_seconds.set(outage.as_secs_f64());
+    }
+
+    /// Shows why the connector has halted; `None` if it has not.
+    pub fn halted(&self, reason: Option<&'static str>) {
+        self.halted.clear();
+        if let Some(reason) = reason {
+            self.halted.get_or_create(&ReasonLabels { reason }).set(1);
+        }
     }
 
     /// The counters of one table.
@@ -306,6 +356,8 @@ impl TableMetrics {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Metrics, SchemaChange};
     use crate::model::{change::Operation, table::TableName};
 
@@ -317,6 +369,8 @@ mod tests {
         metrics.recycled("mysql_connection_lost");
         metrics.statement("drop");
         metrics.schema_changed(&name, SchemaChange::Unit);
+        metrics.behind(Duration::from_millis(1500), (Some(7), None), Duration::from_secs(2));
+        metrics.halted(Some("key_changed"));
         let text = metrics.render();
         for line in [
             "tailwater_rows_total{database=\"shop\",table=\"orders\",operation=\"update\"} 3",
@@ -324,11 +378,17 @@ mod tests {
             "tailwater_recycles_total{reason=\"mysql_connection_lost\"} 1",
             "tailwater_statements_total{kind=\"drop\"} 1",
             "tailwater_schema_changes_total{database=\"shop\",table=\"orders\",change=\"unit\"} 1",
-            "tailwater_source_lag_seconds 0.0",
+            "tailwater_source_lag_seconds 1.5",
+            "tailwater_source_transactions_behind 7.0",
+            "tailwater_source_bytes_behind NaN",
+            "tailwater_outage_seconds 2.0",
+            "tailwater_halted{reason=\"key_changed\"} 1",
             "tailwater_batch_bytes_count 0",
             "tailwater_queue_bytes 0",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
+        metrics.halted(None);
+        assert!(!metrics.render().contains("tailwater_halted{"));
     }
 }

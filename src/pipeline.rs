@@ -52,6 +52,7 @@ mod delivery;
 mod forgiven;
 mod known;
 mod last;
+mod lag;
 mod logs;
 mod plans;
 mod prepared;
@@ -60,6 +61,7 @@ mod schemas;
 mod standby;
 mod stream;
 
+pub use self::lag::watch_source;
 use self::{
     delivery::{Delivery, Producers},
     forgiven::Forgiven,
@@ -402,6 +404,9 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         tracing::info!(position = %server.current, "first start at the current position");
         server.current.clone()
     };
+    let accounted_for = fenced.saved.as_ref().map(PositionRecord::accounted_for);
+    let accounted_for = accounted_for.unwrap_or_else(|| position.clone());
+    run.status.resumed(accounted_for, server.end(), wall_clock());
     // Listed after the position: a table that is missing here is created in the stream.
     let asked_for = || fenced.snapshots.values().any(|record| !record.done);
     let tables = if config.snapshot.mode != SnapshotMode::Never || asked_for() {

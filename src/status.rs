@@ -4,13 +4,23 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use tokio::time::Instant;
 
 use crate::{
     error::Failure,
-    model::{position::Position, table::TableName},
+    model::{position::Position, source_end::SourceEnd, table::TableName},
 };
+
+mod backlog;
+
+pub use self::backlog::{Backlog, Delay};
+
+/// How long the pipeline thread may take for one step before it counts as stalled. A step that
+/// takes longer waits for Kafka, for the registry or for the source.
+const STEP_MAX: Duration = Duration::from_secs(10);
 
 /// What the connector is doing; all copies are one.
 #[derive(Clone, Default)]
@@ -25,6 +35,12 @@ pub struct Snapshot {
     pub since: Option<SystemTime>,
     /// The last failure, until the state after it is reached.
     pub failure: Option<Fault>,
+    /// When deliveries stopped, until they go on: it outlives the states in between.
+    pub outage: Option<SystemTime>,
+    /// What is not delivered.
+    pub backlog: Backlog,
+    /// When the pipeline thread last finished a step; only meaningful while it streams.
+    moved: Option<Instant>,
     /// The position that is committed to Kafka.
     pub position: Option<Position>,
     /// When it was committed.
@@ -195,10 +211,30 @@ impl State {
         }
     }
 
-    /// Whether a load balancer or orchestrator may count on it. On one that stands by too: it does
-    /// what it is there for, and a rolling update that waits for more would wait for ever.
-    pub fn is_ready(self) -> bool {
-        matches!(self, Self::Standby | Self::Streaming | Self::Draining)
+    /// Whether the pipeline thread should move.
+    fn is_streaming(self) -> bool {
+        matches!(self, Self::Streaming | Self::Draining)
+    }
+}
+
+impl Snapshot {
+    /// How long the pipeline thread has stood still although it should move; `None` if it moves,
+    /// or is not expected to.
+    pub fn stalled(&self) -> Option<Duration> {
+        let moved = self.moved.filter(|_| self.state.is_streaming())?;
+        Some(moved.elapsed()).filter(|stalled| STEP_MAX <= *stalled)
+    }
+
+    /// Whether a load balancer or orchestrator may count on the connector. While it stands by too:
+    /// it does its work, and a rolling update that waits for more would wait for ever.
+    pub fn is_ready(&self) -> bool {
+        self.state == State::Standby || self.state.is_streaming() && self.stalled().is_none()
+    }
+
+    /// How long nothing has been delivered although it should be.
+    pub fn outage(&self, now: SystemTime) -> Option<Duration> {
+        let age = |since| now.duration_since(since).unwrap_or_default();
+        self.outage.map(age).max(self.stalled())
     }
 }
 
@@ -209,30 +245,90 @@ impl Status {
             if snapshot.state != state {
                 snapshot.state = state;
                 snapshot.since = Some(now);
+                snapshot.moved = Some(Instant::now());
             }
-            if state.is_ready() {
+            if matches!(state, State::Standby) || state.is_streaming() {
                 snapshot.failure = None;
+            }
+            if state == State::Standby {
+                snapshot.outage = None;
+                snapshot.backlog.release();
+            } else {
+                snapshot.backlog.begin(now);
             }
         });
     }
 
     /// Enters `Waiting` or `Halted` because of a failure.
     pub fn fail(&self, state: State, failure: &Failure, now: SystemTime) {
-        self.enter(state, now);
         let fault = Fault {
             reason: failure.reason,
             message: failure.message.clone(),
             hint: failure.hint.clone(),
         };
+        self.update(|snapshot| {
+            let stalled = snapshot.stalled().unwrap_or_default();
+            snapshot.outage.get_or_insert(now.checked_sub(stalled).unwrap_or(now));
+        });
+        self.enter(state, now);
         self.update(|snapshot| snapshot.failure = Some(fault));
     }
 
-    /// Shows a position that is committed.
-    pub fn committed(&self, position: &Position, now: SystemTime) {
+    /// The pipeline thread finished a step at this time. `has_progressed`: since the last failure it
+    /// delivered something, or was idle for long enough to prove that it could.
+    pub fn moved(&self, now: Instant, has_progressed: bool) {
+        self.update(|snapshot| {
+            snapshot.moved = Some(now);
+            if has_progressed {
+                snapshot.outage = None;
+            }
+        });
+    }
+
+    /// An epoch goes on from this position, which counts what waits for its outcome as done, and
+    /// the source's end was read after it.
+    pub fn resumed(&self, position: Position, end: SourceEnd, now: SystemTime) {
+        self.update(|snapshot| snapshot.backlog.resumed(position, end, now));
+    }
+
+    /// Captured rows of a source transaction were read that committed at this time, in
+    /// microseconds since 1970.
+    pub fn read(&self, commit_time_us: u64) {
+        let commit_time = UNIX_EPOCH + Duration::from_micros(commit_time_us);
+        self.update(|snapshot| snapshot.backlog.read(commit_time));
+    }
+
+    /// Shows a position that is committed. `accounted_for`: the same with what waits for its
+    /// outcome; `is_inside`: a part of the source transaction after it is committed too.
+    pub fn committed(
+        &self,
+        position: &Position,
+        accounted_for: Position,
+        is_inside: bool,
+        now: SystemTime,
+    ) {
         self.update(|snapshot| {
             snapshot.committed = Some(now);
             snapshot.position = Some(position.clone());
+            snapshot.backlog.committed(accounted_for, is_inside, now);
         });
+    }
+
+    /// All that the source has is committed.
+    pub fn caught_up(&self, now: SystemTime) {
+        self.update(|snapshot| snapshot.backlog.caught_up(now));
+    }
+
+    /// The source reported its end when it was asked at this time.
+    pub fn source_end(&self, end: SourceEnd, asked: SystemTime) {
+        self.update(|snapshot| snapshot.backlog.take_end(end, asked));
+    }
+
+    /// The binlog file of the committed position, if the source's end should be read because the
+    /// stream does not show that everything is delivered.
+    pub fn wanted_source_end(&self, now: SystemTime) -> Option<String> {
+        let snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.backlog.wanted_end(now).map(str::to_owned)
     }
 
     /// Shows how far the tables are that are read beside the stream.
@@ -247,5 +343,46 @@ impl Status {
 
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use tokio::time::Instant;
+
+    use super::{STEP_MAX, State, Status};
+    use crate::error::{Failure, Verdict};
+
+    #[test]
+    fn a_thread_that_stands_still_is_not_ready_and_the_outage_begins_there() {
+        let now = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let status = Status::default();
+        // Being started is not being ready.
+        status.enter(State::Starting, now(100));
+        assert!(!status.snapshot().is_ready());
+        status.enter(State::Streaming, now(100));
+        status.moved(Instant::now(), true);
+        assert!(status.snapshot().is_ready());
+        // WHEN a step takes too long
+        let long_ago = Instant::now().checked_sub(STEP_MAX).unwrap();
+        status.moved(long_ago, true);
+        let snapshot = status.snapshot();
+        assert!(!snapshot.is_ready());
+        assert!(STEP_MAX <= snapshot.outage(now(110)).unwrap());
+        // AND fails, THEN the outage began when it began
+        let failure = Failure::new(Verdict::Recycle, "test", "trouble");
+        status.fail(State::Waiting, &failure, now(110));
+        let began = status.snapshot().outage.unwrap();
+        assert!(began <= now(100), "{began:?}");
+        // AND goes on through further epochs, until one of them delivers
+        status.enter(State::Streaming, now(120));
+        status.moved(Instant::now(), false);
+        status.fail(State::Waiting, &failure, now(130));
+        assert_eq!(status.snapshot().outage, Some(began));
+        status.enter(State::Streaming, now(150));
+        status.moved(Instant::now(), true);
+        assert_eq!(status.snapshot().outage(now(150)), None);
     }
 }

@@ -22,6 +22,7 @@ mod formats;
 mod golden;
 mod instances;
 mod kafka_stages;
+mod lag;
 mod load;
 mod memory;
 mod oracle;

@@ -30,8 +30,8 @@ use crate::{
     error::{Failure, Verdict},
     metrics::Metrics,
     orders::Orders,
-    runtime::spawn_named,
-    status::{Snapshot, Status, TotalProgress},
+    runtime::{spawn_named, wall_clock},
+    status::{Delay, State, Status, TotalProgress},
 };
 
 mod access;
@@ -113,25 +113,43 @@ fn router(shown: Shown) -> Router {
 }
 
 async fn ready(Shared(shown): Shared<Shown>) -> (StatusCode, String) {
-    let Snapshot { state, failure, .. } = shown.status.snapshot();
-    if state.is_ready() {
+    let snapshot = shown.status.snapshot();
+    if snapshot.is_ready() {
         return (StatusCode::OK, "ready\n".to_owned());
     }
-    let why = failure.map_or_else(String::new, |fault| format!(": {}", fault.message));
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{}{why}\n", state.name()))
+    let state = snapshot.state.name();
+    let why = match (snapshot.stalled(), snapshot.failure) {
+        (Some(stalled), _) => format!(
+            ": nothing has moved for {} s; the connector waits for Kafka, the registry or the \
+             source",
+            stalled.as_secs()
+        ),
+        (None, Some(fault)) => format!(": {}", fault.message),
+        (None, None) => String::new(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{state}{why}\n"))
 }
 
 async fn metrics(Shared(shown): Shared<Shown>) -> impl IntoResponse {
+    let (snapshot, now) = (shown.status.snapshot(), wall_clock());
+    let Delay { lag, transactions, bytes } = snapshot.backlog.delay(now);
+    let outage = snapshot.outage(now).unwrap_or_default();
+    shown.metrics.behind(lag, (transactions, bytes), outage);
+    let reason = snapshot.failure.map(|fault| fault.reason);
+    shown.metrics.halted(reason.filter(|_| snapshot.state == State::Halted));
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], shown.metrics.render())
 }
 
 async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
-    let snapshot = shown.status.snapshot();
+    let (snapshot, now) = (shown.status.snapshot(), wall_clock());
+    let Delay { lag, transactions, bytes } = snapshot.backlog.delay(now);
+    let outage = snapshot.outage(now);
     Json(StatusAnswer {
         name: shown.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
         state: snapshot.state.name(),
+        ready: snapshot.is_ready(),
         since: snapshot.since.map(clock::iso_8601),
         failure: snapshot.failure.map(|fault| FailureAnswer {
             reason: fault.reason,
@@ -149,7 +167,13 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
         }),
         reading: TotalProgress::of(&snapshot.tables).map(TotalAnswer::from),
         tables: snapshot.tables.into_iter().map(TableAnswer::from).collect(),
-        lag_seconds: shown.metrics.source_lag_seconds.get(),
+        lag_seconds: lag.as_secs_f64(),
+        transactions_behind: transactions,
+        bytes_behind: bytes,
+        outage: outage.map(|outage| OutageAnswer {
+            since: clock::iso_8601(now.checked_sub(outage).unwrap_or(now)),
+            seconds: outage.as_secs_f64(),
+        }),
     })
 }
 
@@ -158,6 +182,7 @@ struct StatusAnswer {
     name: String,
     version: &'static str,
     state: &'static str,
+    ready: bool,
     since: Option<String>,
     failure: Option<FailureAnswer>,
     position: Option<PositionAnswer>,
@@ -165,7 +190,19 @@ struct StatusAnswer {
     reading: Option<TotalAnswer>,
     /// The tables whose rows are read beside the stream, and the last that were.
     tables: Vec<TableAnswer>,
+    /// Age of the oldest source transaction that is not committed to Kafka.
     lag_seconds: f64,
+    /// Not known without GTIDs, and before the source was asked.
+    transactions_behind: Option<u64>,
+    bytes_behind: Option<u64>,
+    /// Since when nothing has been delivered that should be.
+    outage: Option<OutageAnswer>,
+}
+
+#[derive(Serialize)]
+struct OutageAnswer {
+    since: String,
+    seconds: f64,
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@
 
 pub mod gtid;
 pub mod position;
+pub mod source_end;
 pub mod table;
 pub mod value;
 pub mod decimal;

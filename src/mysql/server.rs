@@ -14,6 +14,7 @@ use crate::{
     model::{
         gtid::{GtidSet, ServerUuid},
         position::{FilePosition, Position},
+        source_end::SourceEnd,
     },
 };
 
@@ -84,6 +85,28 @@ impl Server {
         })
     }
 
+    /// Where the binlog ends; nothing is checked. The files are read only if the binlog does not
+    /// end in this one.
+    pub async fn read_end(
+        connection: &mut Conn,
+        config: &Config,
+        file: &str,
+    ) -> Result<SourceEnd, MysqlError> {
+        let mut server = Inquiry::new(connection, config);
+        let uuid = server.variable("server_uuid").await?;
+        let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
+        let has_gtids = server.variable("gtid_mode").await? == "ON";
+        let position = server.current_position(uuid, has_gtids).await?;
+        let is_same = position.file.file == file;
+        let files = if is_same { Vec::new() } else { server.binlog_files().await? };
+        Ok(end_of(position, &files))
+    }
+
+    /// Where the binlog ended a moment ago.
+    pub fn end(&self) -> SourceEnd {
+        end_of(self.current.clone(), &self.files)
+    }
+
     /// A server id that another client uses shows only when the source throws one of the two out,
     /// so the list of replicas is worth a look. Not being allowed to look is no error.
     pub async fn warn_of_namesakes(connection: &mut Conn, config: &Config) {
@@ -104,6 +127,11 @@ impl Server {
     pub(super) fn counts_by_gtids(&self) -> bool {
         self.current.gtid_set.is_some()
     }
+}
+
+fn end_of(position: Position, files: &[BinlogFile]) -> SourceEnd {
+    let files = files.iter().map(|file| (file.name.clone(), file.bytes)).collect();
+    SourceEnd { position, files }
 }
 
 impl Inquiry<'_> {

@@ -8,11 +8,13 @@ mod chunks;
 mod orders;
 mod parts;
 mod producers;
+mod report;
 mod rolled_back;
 mod statements;
 mod xa;
 
 pub(super) use self::producers::Producers;
+use self::report::Reporter;
 use super::{
     Run,
     last::HeldBack,
@@ -46,6 +48,7 @@ pub(super) struct Delivery {
     config: Arc<Config>,
     status: Status,
     metrics: Arc<Metrics>,
+    reporter: Reporter,
     protocol: Protocol,
     producers: Producers,
     state_topic: TopicId,
@@ -95,6 +98,7 @@ impl Delivery {
             config: Arc::clone(config),
             status: run.status.clone(),
             metrics: Arc::clone(&run.metrics),
+            reporter: Reporter::default(),
             protocol: Protocol::new(settings, record, Instant::now()),
             producers,
             state_topic,
@@ -162,6 +166,7 @@ impl Delivery {
 
     /// Sends the records of a rows event.
     pub(super) fn rows(&mut self, mut rows: Rows<'_>) -> Result<(), Failure> {
+        self.report_read(rows.origin.transaction);
         let server_uuid = self.position().server_uuid;
         self.after(Event::Rows(name_of(rows.origin.transaction, rows.origin.file, server_uuid)))?;
         let passed = self.pass_over(&mut rows)?;
@@ -245,15 +250,17 @@ impl Delivery {
             return Ok(());
         }
         self.after(Event::Idle { more_comes: self.is_reading_tables() })?;
-        self.metrics.source_lag_seconds.set(0.0);
-        self.metrics.queue_bytes.set(0);
+        self.report_idle();
+        self.show_prepared();
         self.show_prepared();
         Ok(())
     }
 
     /// Shows whoever stands by, every now and then, that this instance works.
     pub(super) fn show_life(&mut self) -> Result<(), Failure> {
-        self.after(Event::Tick)
+        self.after(Event::Tick)?;
+        self.status.moved(Instant::now(), self.protocol.has_progressed());
+        Ok(())
     }
 
     /// Commits what is not committed yet, before the end of the process, and that it ends: inside
@@ -297,10 +304,6 @@ impl Delivery {
             || !record.prepared.is_empty() && record.accounted_for().has_reached(target)
     }
 
-    pub(super) fn queued(&self, bytes: u64) {
-        self.metrics.queue_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
-    }
-
     /// Where the last source transaction that was taken in ends.
     pub(super) fn position(&self) -> &Position {
         &self.protocol.record().position
@@ -338,8 +341,7 @@ impl Delivery {
         }
         self.show(&batch);
         self.show_prepared();
-        let position = self.position();
-        self.status.committed(position, wall_clock());
+        self.report_committed();
         let is_cut = |note: &&PartialTransaction| batch.opened.is_some() && note.parts == 1;
         if let Some(note) = self.protocol.group().map(Group::note).filter(is_cut) {
             tracing::info!(
@@ -367,7 +369,6 @@ impl Delivery {
             let source = std::time::Duration::from_micros(position.source_time_us);
             let lag = since_epoch().saturating_sub(source).as_secs_f64();
             metrics.commit_latency_seconds.observe(lag);
-            metrics.source_lag_seconds.set(lag);
         }
         let file_number = position.file.file_number().and_then(|number| i64::try_from(number).ok());
         metrics.position_file_number.set(file_number.unwrap_or_default());

@@ -197,7 +197,6 @@ impl Waiting {
             let generation = seen.position.map(|position| position.generation);
             tracing::info!(generation, "standing by: another instance streams");
             // What was true while this one streamed.
-            self.metrics.source_lag_seconds.set(0.0);
             self.metrics.queue_bytes.set(0);
         }
         self.status.enter(State::Standby, wall_clock());

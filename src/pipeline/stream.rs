@@ -82,7 +82,9 @@ impl Stream {
             }
             match received {
                 Received::Batch(batch) => {
-                    self.delivery.queued(self.queue.bytes());
+                    if !batch.events.is_empty() {
+                        self.delivery.received(self.queue.bytes());
+                    }
                     for event in &batch.events {
                         if self.take(event)?
                             && let Some(outcome) = self.outcome()?

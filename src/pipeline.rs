@@ -28,7 +28,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
-    commit::{self, CommitError, Loaded, PositionRecord, TableRecord},
+    commit::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     config::{self, Config, SnapshotMode, TopicChangePolicy},
     decode::{self, Decoder, JsonText},
     encode::Registry,
@@ -125,8 +125,8 @@ struct Progress {
     target: Option<Position>,
     /// The generation of the last epoch that loaded a position.
     generation: u64,
-    /// The newest generation of a position that was loaded or committed; 0 before.
-    seen: u64,
+    /// The newest position that was loaded or committed; `None` before.
+    seen: Option<Place>,
     pauses: ExponentialBackoff,
     /// When an epoch that had delivered something ended, or the run began.
     delivered: Instant,
@@ -238,7 +238,7 @@ impl Progress {
             registry: Arc::new(Registry::new(&run.config.schema_registry)?),
             target: None,
             generation: 0,
-            seen: 0,
+            seen: None,
             pauses: pauses(),
             delivered: Instant::now(),
             told: Told::default(),
@@ -319,11 +319,9 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     reader.abort();
     let ended = ended.map_err(|error| thread_failed(&error))?;
     let Some(ended) = ended else { return Err(panicked("pipeline")) };
-    let Ended { result, has_committed, has_delivered, rolled_back } = ended;
+    let Ended { result, committed, has_delivered, rolled_back } = ended;
     progress.rolled_back = rolled_back;
-    if has_committed {
-        progress.seen = progress.generation;
-    }
+    progress.seen = progress.seen.max(committed);
     if has_delivered {
         progress.has_delivered();
     }
@@ -384,9 +382,9 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     };
     let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
     let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;
-    let loaded = fenced.saved.as_ref().map_or(0, |saved| saved.generation);
+    let loaded = fenced.saved.as_ref().map(PositionRecord::place);
     progress.seen = progress.seen.max(loaded);
-    progress.generation = loaded + 1;
+    progress.generation = loaded.unwrap_or_default().generation + 1;
     // Asked after the position was loaded: a position cannot be ahead of what is asked later.
     let server = Server::inspect(&mut connection, config).await?;
     if !run.standby {
@@ -425,19 +423,25 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
 }
 
 /// Makes the one producer that may commit, then reads the position: in this order.
-fn fence(config: &Config, shutdown: &Shutdown, seen: u64) -> Result<Fenced, Failure> {
+fn fence(config: &Config, shutdown: &Shutdown, seen: Option<Place>) -> Result<Fenced, Failure> {
     let transactional_id = config.transactional_id();
     let mut producer = Producer::new(&config.kafka, &transactional_id, shutdown.clone())?;
     let name = config.state_topic();
-    let state_topic = if 0 < seen {
-        let deleted = || CommitError::Deleted { topic: name.clone() };
-        producer.existing_topic(&name)?.ok_or_else(deleted)?
-    } else {
-        producer.topic(&name, &commit::topic_settings(&config.kafka))?
+    let state_topic = match producer.existing_topic(&name)? {
+        Some(topic) => topic,
+        None if seen.is_some() => return Err(CommitError::Deleted { topic: name }.into()),
+        None => {
+            let replicas = producer.default_replication_factor(&name)?;
+            producer.topic(&name, &commit::topic_settings(&config.kafka, replicas))?
+        }
     };
     producer.pin(state_topic, commit::PARTITION);
     if let Some(facts) = producer.topic_facts(state_topic) {
         commit::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
+        if seen.is_none() {
+            let layout = (facts.replicas, facts.brokers);
+            commit::warn_of_loss(&name, layout, facts.min_insync_replicas);
+        }
     }
     producer.init_transactions()?;
     let written = producer.watermarks(&name, 0)?;

@@ -17,6 +17,9 @@ mod state;
 
 const TABLE: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, text VARCHAR(99))";
 
+/// A broker that may come back soon after its death.
+const SOON: [&str; 2] = ["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
+
 /// Whoever changes topics by hand.
 struct Admin {
     client: AdminClient<DefaultClientContext>,
@@ -190,8 +193,7 @@ fn added_partitions_halt() -> Result<()> {
 #[test]
 fn a_topic_that_lost_its_newest_records_halts() -> Result<()> {
     // GIVEN a broker that has two rows in two batches, and may come back soon after its death
-    let soon = ["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
-    let mut kafka = private_kafka(&soon)?;
+    let mut kafka = private_kafka(&SOON)?;
     let mut address = StackAddress::from_environment()?;
     address.kafka_bootstrap = kafka.bootstrap();
     let server = testkit::ServerAddress::from(&address);

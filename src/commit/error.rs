@@ -3,6 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
+use super::place::Place;
 use crate::error::{Failure, Verdict};
 
 /// An error of the state topic or the position record.
@@ -50,17 +51,14 @@ pub enum CommitError {
         topic: String,
     },
     /// A position older than one that this process has seen.
-    #[error(
-        "the position in {topic} went back: it has generation {found}, and generation {seen} was \
-         there"
-    )]
+    #[error("the position in {topic} went back: it is {found}, and {seen} was there")]
     WentBack {
         /// The state topic.
         topic: String,
-        /// The generation that is there.
-        found: u64,
-        /// The newest one that was.
-        seen: u64,
+        /// The place of the position that is there.
+        found: Place,
+        /// The place of the newest one that this process has loaded or committed.
+        seen: Place,
     },
     /// A transaction of somebody else is open on the state topic.
     #[error(
@@ -190,7 +188,13 @@ impl CommitError {
                  snapshot.mode says so."
                     .to_owned()
             }
-            Self::PositionMissing { topic } | Self::WentBack { topic, .. } => format!(
+            Self::WentBack { topic, .. } => format!(
+                "Kafka lost the newest records of {topic}: a broker lost them (a disk, an unclean \
+                 leader election) or an older copy was restored. Restore {topic} as it was. \
+                 Started as it is, the connector goes on from the older position and delivers the \
+                 changes since then a second time: make consumers ready for that first."
+            ),
+            Self::PositionMissing { topic } => format!(
                 "Somebody removed the position from {topic}; nobody can tell where to go on. \
                  Restore it, or delete {topic} to start over: what changed at the source since \
                  the last position is not delivered then."

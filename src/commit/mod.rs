@@ -15,6 +15,7 @@
 
 mod client;
 mod error;
+mod place;
 mod reader;
 mod record;
 mod state_topic;
@@ -23,12 +24,13 @@ mod watch;
 
 pub use client::PARTITION;
 pub use error::{CommitError, RecordError};
+pub use place::Place;
 #[cfg(feature = "json-schema")]
 pub use record::position_schema;
 pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
 pub use state_topic::{
     Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_found, check_topic, load,
-    topic_settings,
+    topic_settings, warn_of_loss,
 };
 pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]

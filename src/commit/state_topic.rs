@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     error::{CommitError, RecordError},
+    place::Place,
     reader::Reader,
     record::{POSITION_KEY, PositionRecord},
     table_record::{TABLE_KEY_START, TableRecord},
@@ -23,23 +24,74 @@ pub const SNAPSHOT_KEY_START: &str = "snapshot/";
 /// How long the first look for a newer generation may take.
 const READ_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How the state topic is created where it is missing.
+/// How the state topic is created where it is missing. `default_replicas` is the number of replicas
+/// that the cluster gives by itself, if that is known.
+///
+/// With three replicas or more a position counts as stored when two have it, so that the loss of
+/// one broker cannot take the newest ones along. With two that would stop the connector whenever
+/// one broker is down: they are left at the cluster's `min.insync.replicas`, and
+/// [`warn_of_loss`] says what that means.
 ///
 /// Every commit adds a record, 10 a second under load. Compaction forgets all but the last, but
 /// never touches the segment that is being written: small segments and a bound on its delay keep
 /// a start from reading gigabytes.
-pub fn topic_settings(kafka: &config::Kafka) -> config::TopicSettings {
-    let config = [
+pub fn topic_settings(
+    kafka: &config::Kafka,
+    default_replicas: Option<i32>,
+) -> config::TopicSettings {
+    let wanted = kafka.topic.replication_factor;
+    // Named where it is known: the limit below must not meet fewer replicas than were counted on.
+    let replication_factor = if wanted < 0 { default_replicas.unwrap_or(wanted) } else { wanted };
+    let mut config = BTreeMap::from([
         ("cleanup.policy", "compact"),
         ("segment.bytes", "16777216"),
         ("segment.ms", "600000"),
         ("max.compaction.lag.ms", "600000"),
         ("min.cleanable.dirty.ratio", "0.01"),
-    ];
-    config::TopicSettings {
-        partitions: 1,
-        replication_factor: kafka.topic.replication_factor,
-        config: config.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    ]);
+    if 3 <= replication_factor {
+        config.insert("min.insync.replicas", "2");
+    }
+    let config = config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+    config::TopicSettings { partitions: 1, replication_factor, config: config.collect() }
+}
+
+/// Warns of a state topic whose newest positions can be lost with one broker. `min_insync_replicas`
+/// is `None` if the connector may not read it.
+pub fn warn_of_loss(
+    topic: &str,
+    (replicas, brokers): (usize, usize),
+    min_insync_replicas: Option<usize>,
+) {
+    if let Some(danger) = danger(topic, (replicas, brokers), min_insync_replicas) {
+        tracing::warn!(topic, replicas, brokers, min_insync_replicas, "{danger}");
+    }
+}
+
+/// How a state topic can lose its newest positions with one broker, and what to do about it.
+fn danger(
+    topic: &str,
+    (replicas, brokers): (usize, usize),
+    min_insync_replicas: Option<usize>,
+) -> Option<String> {
+    let loss = "then changes that were delivered since come again or the connector halts";
+    match (replicas, min_insync_replicas) {
+        (1, _) if 1 < brokers => Some(format!(
+            "the state topic has one replica: a broker that is lost takes the position with it; \
+             {loss}. Give it three with kafka-reassign-partitions.sh, then set \
+             min.insync.replicas=2"
+        )),
+        (2, Some(1)) => Some(format!(
+            "the state topic has two replicas and min.insync.replicas=1: a position can be on one \
+             broker only, and is lost with it; {loss}. Give it three with \
+             kafka-reassign-partitions.sh, then set min.insync.replicas=2"
+        )),
+        (3.., Some(1)) => Some(format!(
+            "the state topic has min.insync.replicas=1: a position can be on one broker only, and \
+             is lost with it; {loss}. Run: kafka-configs.sh --bootstrap-server … --alter \
+             --entity-type topics --entity-name {topic} --add-config min.insync.replicas=2"
+        )),
+        _ => None,
     }
 }
 
@@ -72,22 +124,26 @@ pub fn check_topic(
 }
 
 /// Refuses a position, or that there is none, that cannot be what was saved last. `seen` is the
-/// generation of the newest position that this process has loaded or committed, 0 before: a state
-/// topic without a position is a first start only as far as a new process can tell. `id` is the
-/// topic's, which the position knows too, since a topic that was created anew has lost what stood
+/// newest position that this process has loaded or committed, `None` before: a state topic without
+/// a position is a first start only as far as a new process can tell. A broker that lost its newest
+/// records has an older position of the same generation, and what follows that one would be
+/// delivered twice. `id` is the topic's, which the position knows too, since a topic that was created anew has lost what stood
 /// beside it.
 pub fn check_found(
     topic: &str,
     found: Option<&PositionRecord>,
-    seen: u64,
+    seen: Option<Place>,
     id: Option<&str>,
 ) -> Result<(), CommitError> {
     let topic = topic.to_owned();
-    match found {
-        None if 0 < seen => Err(CommitError::PositionMissing { topic }),
-        Some(&PositionRecord { generation: found, .. }) if found < seen => {
-            Err(CommitError::WentBack { topic, found, seen })
+    match (found, seen) {
+        (None, Some(_)) => return Err(CommitError::PositionMissing { topic }),
+        (Some(record), Some(seen)) if record.place() < seen => {
+            return Err(CommitError::WentBack { topic, found: record.place(), seen });
         }
+        _ => {}
+    }
+    match found {
         Some(PositionRecord { state_topic: Some(was), .. }) if id.is_some_and(|id| id != was) => {
             Err(CommitError::Recreated { topic })
         }
@@ -192,8 +248,7 @@ impl Found {
             return Ok(());
         };
         let record = PositionRecord::from_json(value, connector)?;
-        let place = |record: &PositionRecord| (record.generation, record.seq);
-        if self.position.as_ref().is_some_and(|last| place(&record) <= place(last)) {
+        if self.position.as_ref().is_some_and(|last| record.place() <= last.place()) {
             return Err(RecordError::OutOfOrder(record.generation, record.seq));
         }
         self.position = Some(record);
@@ -228,9 +283,10 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, check_found, check_topic};
+    use super::{Found, Place, check_found, check_topic, danger, topic_settings};
     use crate::{
         commit::{PositionRecord, error::RecordError},
+        config::Kafka,
         error::Failure,
         model::position::{FilePosition, Position},
     };
@@ -288,30 +344,69 @@ mod tests {
         }
     }
 
+    /// What the state topic is created with where the configuration wants so many replicas.
+    fn created(wanted: i32, default_replicas: Option<i32>) -> (i32, Option<String>) {
+        let mut kafka: Kafka = toml::from_str("bootstrap_servers = \"127.0.0.1:9092\"").unwrap();
+        kafka.topic.replication_factor = wanted;
+        let mut settings = topic_settings(&kafka, default_replicas);
+        assert_eq!(settings.partitions, 1);
+        (settings.replication_factor, settings.config.remove("min.insync.replicas"))
+    }
+
+    #[test]
+    fn two_of_three_replicas_must_have_a_position() {
+        let two = || Some("2".to_owned());
+        assert_eq!(created(3, Some(1)), (3, two()));
+        assert_eq!(created(-1, Some(3)), (3, two()));
+        for few in [1, 2] {
+            assert_eq!(created(few, Some(3)), (few, None));
+            assert_eq!(created(-1, Some(few)), (few, None));
+        }
+        assert_eq!(created(-1, None), (-1, None));
+    }
+
+    #[test]
+    fn a_state_topic_that_can_lose_positions_with_one_broker_is_warned_of() {
+        let words = |layout, min_insync| danger("t", layout, min_insync);
+        assert_eq!(words((1, 1), Some(1)), None, "there is no other broker");
+        assert_eq!(words((3, 3), Some(2)), None);
+        assert_eq!(words((3, 3), None), None, "it may not be read");
+        assert!(words((1, 3), Some(1)).unwrap().contains("has one replica"));
+        assert!(words((2, 3), Some(1)).unwrap().contains("two replicas"));
+        assert!(words((3, 3), Some(1)).unwrap().contains("--entity-name t"));
+    }
+
     #[test]
     fn a_position_that_was_seen_must_be_there_as_new_as_it_was() {
-        let reason = |found: Option<u64>, seen| {
-            let found = found.map(|generation| record(generation, 7));
+        let reason = |found: Option<(u64, u64)>, seen: Option<(u64, u64)>| {
+            let found = found.map(|(generation, seq)| record(generation, seq));
+            let seen = seen.map(|(generation, seq)| Place { generation, seq });
             let checked = check_found("t", found.as_ref(), seen, Some("id"));
             checked.err().map(|error| Failure::from(error).reason)
         };
-        assert_eq!(reason(None, 0), None);
-        assert_eq!(reason(None, 1), Some("position_missing"));
-        assert_eq!(reason(Some(3), 0), None);
+        assert_eq!(reason(None, None), None);
+        assert_eq!(reason(None, Some((1, 1))), Some("position_missing"));
+        assert_eq!(reason(Some((3, 7)), None), None);
+        assert_eq!(reason(Some((3, 7)), Some((3, 7))), None);
+        // A commit whose outcome was unknown took effect.
+        assert_eq!(reason(Some((3, 8)), Some((3, 7))), None);
         // Another instance was there in between.
-        assert_eq!(reason(Some(3), 2), None);
-        assert_eq!(reason(Some(3), 4), Some("position_went_back"));
+        assert_eq!(reason(Some((3, 7)), Some((2, 6))), None);
+        assert_eq!(reason(Some((3, 7)), Some((4, 8))), Some("position_went_back"));
+        // The newest records of one generation are gone.
+        assert_eq!(reason(Some((3, 6)), Some((3, 7))), Some("position_went_back"));
     }
 
     #[test]
     fn a_position_must_stand_in_the_topic_that_it_knows() {
         let mut found = record(3, 7);
-        assert!(check_found("t", Some(&found), 3, Some("id")).is_ok());
-        let refused = check_found("t", Some(&found), 3, Some("another")).unwrap_err();
+        let seen = Some(found.place());
+        assert!(check_found("t", Some(&found), seen, Some("id")).is_ok());
+        let refused = check_found("t", Some(&found), seen, Some("another")).unwrap_err();
         assert_eq!(Failure::from(refused).reason, "state_topic_recreated");
         // Brokers that give no ids, and positions from before they did.
-        assert!(check_found("t", Some(&found), 3, None).is_ok());
+        assert!(check_found("t", Some(&found), seen, None).is_ok());
         found.state_topic = None;
-        assert!(check_found("t", Some(&found), 3, Some("id")).is_ok());
+        assert!(check_found("t", Some(&found), seen, Some("id")).is_ok());
     }
 }

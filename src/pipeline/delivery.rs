@@ -22,7 +22,7 @@ use super::{
     protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings, Taken},
 };
 use crate::{
-    commit::{ALIVE_KEY, POSITION_KEY, PositionRecord, RecordError},
+    commit::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
     config::{Config, Envelope},
     decode::{Finished, Rows},
     encode::{Encoder, Message},
@@ -68,7 +68,8 @@ pub(super) struct Delivery {
     told_prepared: Option<Instant>,
     /// A source transaction whose rows are not delivered.
     rolled_back: Option<PartialTransaction>,
-    has_committed: bool,
+    /// The newest position that was committed in this epoch.
+    committed: Option<Place>,
 }
 
 /// Row images of which it is known whether another row follows.
@@ -111,7 +112,7 @@ impl Delivery {
             identity: Vec::new(),
             told_prepared: None,
             rolled_back: None,
-            has_committed: false,
+            committed: None,
         }
     }
 
@@ -283,9 +284,9 @@ impl Delivery {
         self.plans.finish(shutdown);
     }
 
-    /// Whether the epoch committed a position.
-    pub(super) fn has_committed(&self) -> bool {
-        self.has_committed
+    /// The newest position that the epoch committed.
+    pub(super) fn committed(&self) -> Option<Place> {
+        self.committed
     }
 
     /// Whether the epoch proved that it can do more than start.
@@ -334,7 +335,7 @@ impl Delivery {
     /// Commits, and shows what is committed.
     fn commit(&mut self) -> Result<Commit, Failure> {
         let commit = self.producers.fenced.commit()?;
-        self.has_committed = true;
+        self.committed = Some(self.protocol.record().place());
         let batch = self.protocol.batch();
         if batch.opened.is_some() {
             failpoints::reach(Point::Committed);

@@ -12,6 +12,7 @@ use super::{
     prepared::{Beside, End, Kept},
 };
 use crate::{
+    commit::Place,
     decode::{Decoded, Decoder, Outcome as Ends},
     error::Failure,
     model::position::{PartialTransaction, Position},
@@ -42,8 +43,8 @@ pub(super) struct Stream {
 /// How a stream ended.
 pub(super) struct Ended {
     pub(super) result: Result<Outcome, Failure>,
-    /// Whether it committed a position, if only the one it began with.
-    pub(super) has_committed: bool,
+    /// The newest position that it committed, if only the one it began with.
+    pub(super) committed: Option<Place>,
     /// Whether it delivered something, or had nothing to deliver for a while.
     pub(super) has_delivered: bool,
     /// A source transaction whose rows are not to be delivered.
@@ -55,11 +56,11 @@ impl Stream {
     pub(super) fn run(mut self, rolled_back: Option<PartialTransaction>) -> Ended {
         self.delivery.step_over(rolled_back);
         let result = self.stream();
-        let has_committed = self.delivery.has_committed();
+        let committed = self.delivery.committed();
         let has_delivered = self.delivery.has_progressed();
         let rolled_back = self.delivery.stepped_over();
         self.delivery.end(&self.shutdown);
-        Ended { result, has_committed, has_delivered, rolled_back }
+        Ended { result, committed, has_delivered, rolled_back }
     }
 
     fn stream(&mut self) -> Result<Outcome, Failure> {

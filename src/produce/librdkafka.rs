@@ -34,7 +34,7 @@ mod acknowledged;
 mod admin;
 mod logs;
 
-pub(super) use self::admin::Request;
+pub(super) use self::admin::{Request, Resource};
 
 /// What librdkafka says when a call fails.
 #[derive(Debug)]

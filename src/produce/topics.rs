@@ -7,7 +7,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::{
     Attempt, Producer, TopicId, c_string,
     error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
-    librdkafka::{self, NativeError},
+    librdkafka::{self, NativeError, Resource},
 };
 use crate::{
     config,
@@ -23,13 +23,30 @@ const FRAMING_BYTES_MAX: usize = 61 + 28;
 /// What a header adds to its name and content: two lengths.
 const HEADER_BYTES_MAX: usize = 10;
 
+/// How many replicas must have a record before it counts as stored, by its name in Kafka.
+const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+
 /// A topic as Kafka describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicFacts {
     /// How many partitions it has.
     pub partitions: usize,
+    /// Replicas of the partition that has fewest.
+    pub replicas: usize,
+    /// How many brokers the cluster has.
+    pub brokers: usize,
     /// Its `cleanup.policy`; `None` if the connector may not read it.
     pub cleanup_policy: Option<String>,
+    /// Its `min.insync.replicas`; `None` if the connector may not read it.
+    pub min_insync_replicas: Option<usize>,
+}
+
+/// What the metadata of a cluster says about a topic.
+#[derive(Clone, Copy)]
+struct Layout {
+    partitions: usize,
+    replicas: usize,
+    brokers: usize,
 }
 
 /// A topic and what it can take.
@@ -86,8 +103,8 @@ impl Producer {
         if let Some(id) = self.existing_topic(name)? {
             return Ok(id);
         }
-        let partitions = self.create(name, settings)?;
-        self.add_topic(name, partitions)
+        let layout = self.create(name, settings)?;
+        self.add_topic(name, layout)
     }
 
     /// Finds a topic; `None` if it does not exist.
@@ -95,12 +112,12 @@ impl Producer {
         if let Some(&id) = self.ids.get(name) {
             return Ok(Some(id));
         }
-        let Some(partitions) = self.partitions(name)? else { return Ok(None) };
-        self.add_topic(name, partitions).map(Some)
+        let Some(layout) = self.layout(name)? else { return Ok(None) };
+        self.add_topic(name, layout).map(Some)
     }
 
-    fn add_topic(&mut self, name: &str, partitions: usize) -> Result<TopicId, ProduceError> {
-        let topic = self.describe(name, partitions)?;
+    fn add_topic(&mut self, name: &str, layout: Layout) -> Result<TopicId, ProduceError> {
+        let topic = self.describe(name, layout)?;
         let id = TopicId(self.topics.len());
         self.topics.push(topic);
         self.ids.insert(name.to_owned(), id);
@@ -184,12 +201,37 @@ impl Producer {
         self.topics.get(topic.0).map(|topic| &topic.facts)
     }
 
-    /// How many partitions a topic has; `None` if it does not exist.
-    fn partitions(&self, name: &str) -> Result<Option<usize>, ProduceError> {
-        self.wait(|producer, step| producer.try_partitions(name, step))
+    /// How many replicas the cluster gives a topic that is created without a number; `None` if the
+    /// connector may not read it. Any `topic` will do: the answer about it names the brokers.
+    pub fn default_replication_factor(&self, topic: &str) -> Result<Option<i32>, ProduceError> {
+        let broker = self.wait(|producer, step| {
+            let metadata = match producer.handle.client().fetch_metadata(Some(topic), step) {
+                Ok(metadata) => metadata,
+                Err(error) => return Attempt::Again(error.to_string()),
+            };
+            match metadata.brokers().first() {
+                Some(broker) => Attempt::Done(broker.id()),
+                None => Attempt::Again("kafka names no broker".to_owned()),
+            }
+        })?;
+        let name = c_string(&broker.to_string())?;
+        let request = self.handle.describe(Resource::Broker, &name, super::PATIENCE);
+        let described = match request {
+            Ok(request) => self.wait(|_, step| answer(request.described(step)))?,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &described {
+            tracing::debug!(code = %error.code, "brokers' configuration not read: {}", error.text);
+        }
+        Ok(described.ok().and_then(|config| config.get("default.replication.factor")?.parse().ok()))
     }
 
-    fn try_partitions(&self, name: &str, step: Duration) -> Attempt<Option<usize>> {
+    /// The partitions and replicas of a topic; `None` if it does not exist.
+    fn layout(&self, name: &str) -> Result<Option<Layout>, ProduceError> {
+        self.wait(|producer, step| producer.try_layout(name, step))
+    }
+
+    fn try_layout(&self, name: &str, step: Duration) -> Attempt<Option<Layout>> {
         let metadata = match self.handle.client().fetch_metadata(Some(name), step) {
             Ok(metadata) => metadata,
             Err(error) => return Attempt::Again(error.to_string()),
@@ -198,7 +240,14 @@ impl Producer {
             return Attempt::Again(format!("no answer about topic {name}"));
         };
         match topic.error().map(RDKafkaErrorCode::from) {
-            None if !topic.partitions().is_empty() => Attempt::Done(Some(topic.partitions().len())),
+            None if !topic.partitions().is_empty() => {
+                let replicas = topic.partitions().iter().map(|one| one.replicas().len()).min();
+                Attempt::Done(Some(Layout {
+                    partitions: topic.partitions().len(),
+                    replicas: replicas.unwrap_or_default(),
+                    brokers: metadata.brokers().len(),
+                }))
+            }
             None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {
                 Attempt::Again(format!("topic {name} has no leader"))
             }
@@ -210,7 +259,7 @@ impl Producer {
         }
     }
 
-    fn create(&self, name: &str, settings: &config::TopicSettings) -> Result<usize, ProduceError> {
+    fn create(&self, name: &str, settings: &config::TopicSettings) -> Result<Layout, ProduceError> {
         let mut config = BTreeMap::new();
         for (key, value) in &settings.config {
             config.insert(c_string(key)?, c_string(value)?);
@@ -236,14 +285,14 @@ impl Producer {
             Err(error) => return Err(refused(error)),
         }
         // The controller has it; the brokers learn of it one after the other.
-        let partitions = self.wait(|producer, step| match producer.try_partitions(name, step) {
-            Attempt::Done(Some(partitions)) => Attempt::Done(partitions),
+        let layout = self.wait(|producer, step| match producer.try_layout(name, step) {
+            Attempt::Done(Some(layout)) => Attempt::Done(layout),
             Attempt::Failed(error) => Attempt::Failed(error),
             Attempt::Again(said) => Attempt::Again(said),
             Attempt::Done(None) => Attempt::Again(format!("topic {name} is not known yet")),
         })?;
-        self.await_leaders(name, partitions)?;
-        Ok(partitions)
+        self.await_leaders(name, layout.partitions)?;
+        Ok(layout)
     }
 
     /// Waits until the leader of every partition answers for it.
@@ -259,13 +308,14 @@ impl Producer {
         Ok(())
     }
 
-    fn describe(&self, name: &str, partitions: usize) -> Result<Topic, ProduceError> {
+    fn describe(&self, name: &str, layout: Layout) -> Result<Topic, ProduceError> {
         let c_name = c_string(name)?;
         let failed = |error: NativeError| {
             let (code, detail) = (error.code, format!("topic {name}: {}", error.text));
             ProduceError::Kafka { during: "reading a topic's configuration", code, detail }
         };
-        let request = self.handle.describe_topic(&c_name, super::PATIENCE).map_err(failed)?;
+        let request =
+            self.handle.describe(Resource::Topic, &c_name, super::PATIENCE).map_err(failed)?;
         let described = self.wait(|_, step| answer(request.described(step)))?;
         let config = match described {
             Ok(config) => config,
@@ -280,7 +330,11 @@ impl Producer {
         let (record_bytes_max, limit) = self.record_limit(name, bytes_max)?;
         let native = librdkafka::Topic::new(Arc::clone(&self.handle), &c_name)
             .map_err(|code| failed(NativeError { code, text: String::new(), retriable: false }))?;
-        let facts = TopicFacts { partitions, cleanup_policy };
+        let Layout { partitions, replicas, brokers } = layout;
+        let min_insync_replicas =
+            config.get(MIN_INSYNC_REPLICAS).and_then(|replicas| replicas.parse::<usize>().ok());
+        let facts =
+            TopicFacts { partitions, replicas, brokers, cleanup_policy, min_insync_replicas };
         Ok(Topic { name: name.to_owned(), native, facts, record_bytes_max, limit, compacted })
     }
 

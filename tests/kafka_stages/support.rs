@@ -94,7 +94,7 @@ impl Setup {
     /// A producer that has fenced all others, and the state topic.
     pub(super) fn fence(&self) -> Result<(Producer, TopicId), ProduceError> {
         let mut producer = self.producer();
-        let settings = commit::topic_settings(&self.config.kafka);
+        let settings = commit::topic_settings(&self.config.kafka, None);
         let state = producer.topic(&self.config.state_topic(), &settings)?;
         producer.init_transactions()?;
         Ok((producer, state))

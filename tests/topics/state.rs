@@ -1,9 +1,12 @@
 //! The state topic: without it, or with another one, nobody can tell where to go on.
 
-use testkit::{Result, topics};
+use std::fs::{self, OpenOptions};
+
+use testkit::xtask::stack::{Server as _, StackAddress};
+use testkit::{Result, ServerAddress, topics};
 
 use super::{Admin, delivered, halts_until_accepted};
-use crate::setup::{Running, Setup, operations};
+use crate::setup::{Running, Setup, operations, private_kafka};
 
 fn assert_halts(connector: &mut Running, words: &[&str]) -> Result<()> {
     let exit = connector.wait_for_exit()?;
@@ -73,4 +76,48 @@ fn a_second_partition_of_the_state_topic_halts_the_next_start() -> Result<()> {
     setup.consumer("items")?.take(2)?;
     connector.stop()?;
     assert_halts(&mut setup.launch()?, &["reason: state_topic_unsafe", "has 2 partitions"])
+}
+
+#[test]
+fn a_state_topic_that_lost_its_newest_records_halts_the_running_connector() -> Result<()> {
+    // GIVEN a connector that runs, and how its state topic was before the second row
+    let mut kafka = private_kafka(&super::SOON)?;
+    let mut address = StackAddress::from_environment()?;
+    address.kafka_bootstrap = kafka.bootstrap();
+    let server = ServerAddress::from(&address);
+    let mut setup = Setup::on(address, server, "state_tail")?;
+    setup.database.execute(super::TABLE)?;
+    let mut connector = setup.start()?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
+    let mut consumer = setup.consumer("items")?;
+    consumer.take(1)?;
+    let data = kafka.log_file().with_file_name("data");
+    let partition = data.join(format!("{}-0", setup.settings.state_topic()));
+    let file = partition.join("00000000000000000000.log");
+    let bytes = end_of_the_last_transaction(&fs::read(&file)?);
+    setup.database.execute("INSERT INTO items VALUES (2, 'second')")?;
+    consumer.take(1)?;
+    // WHEN the broker loses what came since, under the same process
+    kafka.kill()?;
+    assert!(bytes < file.metadata()?.len());
+    OpenOptions::new().write(true).open(&file)?.set_len(bytes)?;
+    kafka.start_again()?;
+    // THEN the connector does not deliver again what followed the older position
+    assert_halts(&mut connector, &["reason: position_went_back", "a second time"])?;
+    assert_eq!(operations(&setup.records("items")?), ["c", "c"]);
+    Ok(())
+}
+
+/// Where the last batch that decides a transaction ends in a log file (Kafka protocol guide,
+/// "Record Batch": length at 8, attributes at 21, of which bit 5 marks a control batch).
+fn end_of_the_last_transaction(log: &[u8]) -> u64 {
+    let (mut start, mut end) = (0, 0);
+    while let Some(head) = log.get(start..start + 23) {
+        let length = u32::from_be_bytes(head[8..12].try_into().unwrap());
+        start += 12 + usize::try_from(length).unwrap();
+        if head[22] & 0x20 != 0 {
+            end = start;
+        }
+    }
+    end.try_into().unwrap()
 }

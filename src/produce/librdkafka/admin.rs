@@ -18,6 +18,14 @@ pub(in crate::produce) struct Request<'a> {
     _client: &'a Handle,
 }
 
+/// What has a configuration.
+#[derive(Clone, Copy)]
+pub(in crate::produce) enum Resource {
+    Topic,
+    /// Its name is its id.
+    Broker,
+}
+
 impl Handle {
     /// Asks the controller for a topic; the answer is [`Request::created`].
     pub(in crate::produce) fn create_topic(
@@ -65,15 +73,19 @@ impl Handle {
         Ok(request)
     }
 
-    /// Asks for a topic's configuration; the answer is [`Request::described`].
-    pub(in crate::produce) fn describe_topic(
+    /// Asks for the configuration of a topic or broker; the answer is [`Request::described`].
+    pub(in crate::produce) fn describe(
         &self,
+        resource: Resource,
         name: &CStr,
         patience: Duration,
     ) -> Result<Request<'_>, NativeError> {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
         let request = self.request(operation, patience)?;
-        let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+        let kind = match resource {
+            Resource::Topic => sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
+            Resource::Broker => sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_BROKER,
+        };
         // SAFETY: the name ends in zero; librdkafka copies the resource, which is then let go.
         unsafe {
             let resource = sys::rd_kafka_ConfigResource_new(kind, name.as_ptr());
@@ -153,7 +165,7 @@ impl Request<'_> {
         }))
     }
 
-    /// The topic's configuration; `None` if there is no answer yet.
+    /// The configuration; `None` if there is no answer yet.
     pub(in crate::produce) fn described(
         &self,
         patience: Duration,

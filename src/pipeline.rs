@@ -44,7 +44,7 @@ use crate::{
     produce::{self, Producer, TopicId},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
-    snapshot::{self, Listed, ProgressRecord, Snapshot},
+    snapshot::{self, Listed, ProgressRecord, Sight, Snapshot},
     status::{State, Status},
 };
 
@@ -265,7 +265,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         prepared = prepare(run, progress) => prepared?,
         () = run.shutdown.requested() => return Ok(Outcome::Drained),
     };
-    let Prepared { mut fenced, dump, server, position, tables } = prepared;
+    let Prepared { mut fenced, dump, server, position, tables, sight } = prepared;
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let waker = sender.waker();
     let settings = snapshot::Settings {
@@ -275,6 +275,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         wake: Box::new(move || waker.wake()),
         reads_all: run.config.snapshot.mode != SnapshotMode::Never,
         retention: server.binlog_retention,
+        sight,
     };
     let snapshot = Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots));
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
@@ -357,6 +358,8 @@ struct Prepared {
     position: Position,
     /// The captured tables that exist; none if none is to be read.
     tables: Vec<Listed>,
+    /// Of which databases these are all.
+    sight: Sight,
 }
 
 /// A producer that no older one can disturb, and what the last one left.
@@ -407,19 +410,22 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     run.status.resumed(accounted_for, server.end(), wall_clock());
     // Listed after the position: a table that is missing here is created in the stream.
     let asked_for = || fenced.snapshots.values().any(|record| !record.done);
-    let tables = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
+    let (tables, sight) = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
         let filter = Filter::new(&config.capture);
+        // Before the tables: a right that comes in between shows tables that were there.
+        let may_be_captured = |database: &str| filter.captures_any_in(database);
+        let sight = Sight::of(&mut connection, config, may_be_captured).await?;
         let captures = |table: &TableName| filter.captures(table);
         let asks_size = |table: &TableName| match fenced.snapshots.get(&table.to_string()) {
             Some(record) => !record.done,
             None => config.snapshot.mode != SnapshotMode::Never,
         };
-        snapshot::list(&mut connection, config, captures, asks_size).await?
+        (snapshot::list(&mut connection, config, captures, asks_size).await?, sight)
     } else {
-        Vec::new()
+        (Vec::new(), Sight::default())
     };
     let dump = Dump::open(connection, config, &position).await?;
-    Ok(Prepared { fenced, dump, server, position, tables })
+    Ok(Prepared { fenced, dump, server, position, tables, sight })
 }
 
 /// Makes the one producer that may commit, then reads the position: in this order.

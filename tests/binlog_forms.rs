@@ -192,6 +192,43 @@ fn a_change_that_was_logged_as_a_statement_stops_it_even_if_only_a_trigger_made_
 }
 
 #[test]
+fn a_table_that_was_logged_as_a_query_stops_it_and_one_that_nobody_captures_does_not() -> Result<()>
+{
+    for (format, statement) in [
+        ("STATEMENT", "CREATE TABLE copy (PRIMARY KEY (id)) AS SELECT id, n FROM items"),
+        (
+            "STATEMENT",
+            "CREATE TABLE IF NOT EXISTS copy (id INT PRIMARY KEY, n INT) REPLACE TABLE items",
+        ),
+        ("MIXED", "CREATE TABLE copy AS SELECT * FROM items"),
+    ] {
+        // GIVEN a connector that streams
+        let items = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, n INT)";
+        let mut setup = Setup::with_tables("query", &[items, "INSERT INTO items VALUES (1, 1)"])?;
+        let other = format!("{}_other", setup.database.name());
+        let mut connector = setup.start()?;
+        // WHEN a session makes tables of queries: one that the server logs as rows, one of an
+        // uncaptured database, this one
+        setup.database.execute_all(&[
+            "CREATE TABLE rowwise AS SELECT * FROM items",
+            &format!("CREATE DATABASE {other}"),
+            &format!("SET SESSION binlog_format = {format}"),
+            &format!("CREATE TABLE {other}.copy AS SELECT * FROM items"),
+            statement,
+        ])?;
+        // THEN the connector stops at the last one, and the first one's row came
+        let exit = connector.wait_for_exit()?;
+        assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+        let table = format!("table {}.copy was logged as a statement", setup.database.name());
+        for word in ["binlog_format_statement", &table] {
+            assert!(exit.stderr.contains(word), "{word} is not in {}", exit.stderr);
+        }
+        assert_eq!(operations(&setup.records("rowwise")?), ["c"]);
+    }
+    Ok(())
+}
+
+#[test]
 fn rows_without_all_columns_stop_it_with_the_setting_to_change() -> Result<()> {
     for image in ["MINIMAL", "NOBLOB"] {
         let items = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, n INT, t TEXT)";

@@ -8,6 +8,7 @@ use crate::setup::{Setup, operations};
 mod anew;
 mod awkward;
 mod choices;
+mod created;
 mod demand;
 mod keys;
 mod races;

@@ -113,6 +113,10 @@ impl Decoder {
                 self.statement.tables = self.tables.captured_in(&name);
                 Ok(!self.statement.tables.is_empty())
             }
+            Parsed::Filled(names) => match names.iter().find(|name| self.may_be_captured(name)) {
+                Some(name) => Err(Problem::StatementFormat(name.clone())),
+                None => Ok(false),
+            },
             Parsed::Rows(names) => match names.as_slice() {
                 // The first one is what the statement changes, the others are words of it that
                 // could be names.

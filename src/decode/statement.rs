@@ -30,6 +30,9 @@ pub(super) enum Parsed {
     Table(StatementKind, Vec<TableName>),
     /// DROP DATABASE, with its name.
     DropDatabase(String),
+    /// CREATE TABLE … SELECT as a statement. It can change no other table: the server refuses
+    /// functions that would (error 1746).
+    Filled(Vec<TableName>),
     /// INSERT, UPDATE, DELETE and the like, with every name in it that could be a table's.
     Rows(Vec<TableName>),
     /// Something that may call stored functions.
@@ -41,8 +44,10 @@ pub(super) enum Parsed {
 /// What a statement does to the tables that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatementKind {
-    /// CREATE TABLE.
+    /// CREATE TABLE that would have failed if the table had been there.
     Create,
+    /// CREATE TABLE IF NOT EXISTS, which is logged although the table is there.
+    CreateIfAbsent,
     /// ALTER TABLE, CREATE INDEX, DROP INDEX.
     Alter,
     /// ALTER TABLE that takes rows away or brings rows without row events: DROP, TRUNCATE or
@@ -62,7 +67,7 @@ impl StatementKind {
     /// The name used in metric labels.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Create => "create",
+            Self::Create | Self::CreateIfAbsent => "create",
             Self::Alter => "alter",
             Self::AlterRows => "alter_rows",
             Self::Rename => "rename",
@@ -114,12 +119,11 @@ impl Parsed {
     fn or_also(mut self, other: Self) -> Self {
         match (&mut self, other) {
             (Self::Table(_, names), Self::Table(_, others))
+            | (Self::Filled(names), Self::Filled(others))
             | (
                 Self::Rows(names) | Self::Unknown(names),
                 Self::Rows(others) | Self::Unknown(others),
-            ) => {
-                names.extend(others);
-            }
+            ) => names.extend(others),
             _ => {}
         }
         self
@@ -220,11 +224,13 @@ impl<'a> Parser<'a> {
         }
         match word.as_slice() {
             b"TABLE" => {
-                if self.skip_word(b"IF")? {
+                let is_conditional = self.skip_word(b"IF")?;
+                if is_conditional {
                     self.skip_word(b"NOT")?;
                     self.skip_word(b"EXISTS")?;
                 }
-                Ok(self.table()?.map(|name| Parsed::Table(StatementKind::Create, vec![name])))
+                let Some(name) = self.table()? else { return Ok(None) };
+                self.created(name, is_conditional).map(Some)
             }
             b"INDEX" => self.index(),
             b"DATABASE" | b"SCHEMA" | b"VIEW" | b"OR" | b"USER" | b"ROLE" | b"PROCEDURE"
@@ -233,6 +239,34 @@ impl<'a> Parser<'a> {
             | b"REFERENCE" | b"LIBRARY" | b"JSON" | b"MASKING" => Ok(Some(Parsed::Harmless)),
             _ => Ok(None),
         }
+    }
+
+    /// What CREATE TABLE does, by what is behind the table's name.
+    ///
+    /// In row format the server writes the rows of CREATE TABLE … SELECT as rows, and START
+    /// TRANSACTION in place of the query: a query here was logged as a statement. Of the words
+    /// that begin one, all are reserved, and only VALUES has another meaning, for partitions.
+    fn created(&mut self, name: TableName, is_conditional: bool) -> Result<Parsed, Unreadable> {
+        let mut kind =
+            if is_conditional { StatementKind::CreateIfAbsent } else { StatementKind::Create };
+        while let Some(token) = self.ahead {
+            self.advance()?;
+            // Behind a dot even a reserved word is a name.
+            if token == Token::Symbol(b'.') {
+                self.advance()?;
+            }
+            let Token::Word(word) = token else { continue };
+            match word.to_ascii_uppercase().as_slice() {
+                b"SELECT" | b"TABLE" => return Ok(Parsed::Filled(vec![name])),
+                b"VALUES" if !self.ahead_is(&[b"LESS", b"IN"]) => {
+                    return Ok(Parsed::Filled(vec![name]));
+                }
+                // Nothing is logged of a query for a table that is there already.
+                b"START" if self.ahead_is(&[b"TRANSACTION"]) => kind = StatementKind::Create,
+                _ => {}
+            }
+        }
+        Ok(Parsed::Table(kind, vec![name]))
     }
 
     /// `… INDEX name [USING type] ON table`: the table whose index is made or dropped.

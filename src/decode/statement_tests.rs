@@ -19,6 +19,7 @@ fn read(text: &str) -> String {
         |names: Vec<TableName>| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     match parse_in(text.as_bytes(), Dialect::default()) {
         Ok(Parsed::Table(kind, tables)) => format!("{kind:?} {}", names(tables)),
+        Ok(Parsed::Filled(tables)) => format!("Filled {}", names(tables)),
         Ok(Parsed::Rows(tables)) => format!("Rows {}", names(tables)),
         Ok(Parsed::Unknown(tables)) => format!("Unknown {}", names(tables)),
         Ok(Parsed::XaStart(xid)) => format!("XaStart {}", xid.as_str()),
@@ -62,8 +63,16 @@ fn transaction_control_is_told_from_everything_else() {
 fn tables_that_a_statement_changes_are_named() {
     check(&[
         ("CREATE TABLE t (a INT)", "Create db.t"),
-        ("create table if not exists `other`.`t``s` like x", "Create other.t`s"),
+        ("create table `other`.`t``s` like x", "Create other.t`s"),
+        ("CREATE TABLE IF NOT EXISTS t (a INT)", "CreateIfAbsent db.t"),
+        ("create table if not exists `other`.`t``s` like x", "CreateIfAbsent other.t`s"),
         ("CREATE TABLE t (id INT) START TRANSACTION", "Create db.t"),
+        ("CREATE TABLE IF NOT EXISTS `t` (`id` int) START TRANSACTION", "Create db.t"),
+        (
+            "CREATE TABLE t (`select` INT, start INT, REFERENCES o.select (a)) COMMENT 'TABLE x' \
+             PARTITION BY LIST (a) (PARTITION p VALUES IN (1), PARTITION q VALUES LESS THAN (2))",
+            "Create db.t",
+        ),
         ("CREATE TEMPORARY TABLE t (a INT)", "Ok(Harmless)"),
         ("CREATE UNIQUE INDEX i USING BTREE ON other.t (a)", "Alter other.t"),
         ("CREATE FULLTEXT INDEX `on` ON t (a)", "Alter db.t"),
@@ -127,6 +136,31 @@ fn changes_of_rows_name_every_table_they_could_mean() {
         ("HANDLE o.t 5", "Unknown db.HANDLE db.o o.t"),
         ("CREATE THING t", "Unknown db.CREATE db.THING db.t"),
     ]);
+}
+
+#[test]
+fn tables_that_are_made_of_a_query_are_changes_of_rows() {
+    for text in [
+        "CREATE TABLE t SELECT * FROM a",
+        "CREATE TABLE t AS SELECT * FROM a /* xid=20 */",
+        "create table if not exists t (primary key (id)) replace as select id from a",
+        "CREATE TABLE t (id INT) ENGINE=InnoDB IGNORE SELECT * FROM a",
+        "CREATE TABLE t (SELECT * FROM a)",
+        "CREATE TABLE t (id INT) ((SELECT * FROM a))",
+        "CREATE TABLE t (id INT) AS WITH x AS (SELECT 1) SELECT * FROM x",
+        "CREATE TABLE t TABLE a",
+        "CREATE TABLE t AS TABLE a",
+        "CREATE TABLE t (id INT) (TABLE a)",
+        "CREATE TABLE t VALUES ROW(1, 2)",
+        "CREATE TABLE t (id INT) PARTITION BY HASH (id) PARTITIONS 2 AS (VALUES ROW(1))",
+        "CREATE TABLE t (id INT) PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (9)) \
+         SELECT 1 AS id",
+        "CREATE TABLE t /*!50100 SELECT * FROM a */",
+    ] {
+        assert_eq!(read(text), "Filled db.t", "{text}");
+    }
+    // The rows of a temporary table are nobody's.
+    assert_eq!(read("CREATE TEMPORARY TABLE t SELECT * FROM a"), "Ok(Harmless)");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     catalog::Description,
-    model::table::{Column, ColumnKind, TableVersion},
+    model::table::{Column, ColumnKind, TableName, TableVersion},
 };
 
 /// How one version of a table is read.
@@ -139,8 +139,7 @@ impl ReadPlan {
     }
 
     fn table(&self) -> String {
-        let name = &self.version.name;
-        format!("{}.{}", quoted(&name.database), quoted(&name.table))
+        quoted_name(&self.version.name)
     }
 
     /// The cursor that stands on a row; `None` for values that no key has.
@@ -187,8 +186,13 @@ fn expression(column: &Column) -> String {
     }
 }
 
+/// A table's name as SQL.
+pub(super) fn quoted_name(table: &TableName) -> String {
+    format!("{}.{}", quoted(&table.database), quoted(&table.table))
+}
+
 /// An identifier in backticks, those inside doubled.
-fn quoted(identifier: &str) -> String {
+pub(super) fn quoted(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }
 

@@ -17,6 +17,7 @@ use super::{
     cursor::{Bound, Cursor},
     fence, json_text,
     pace::Pace,
+    sight,
     unfinished::{self, Unfinished},
     value,
 };
@@ -92,8 +93,10 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Read(Chunk),
-    /// The table is not there.
-    Gone,
+    /// The table is not there, or hidden from the account.
+    Gone {
+        is_hidden: bool,
+    },
     /// The chunk before was the last one, or was not read: there is nothing to do.
     Nothing,
     /// It must be tried again, for this reason.
@@ -201,12 +204,16 @@ async fn read(
             Ok(None) | Err(_) => return Ok(Outcome::Nothing),
         },
     };
-    let plan = match &job.plan {
-        Some(plan) => Arc::clone(plan),
-        None => match catalog::describe(connection, &job.table).await? {
-            Some(description) => Arc::new(ReadPlan::new(description, job.filter.clone())),
-            None => return Ok(Outcome::Gone),
-        },
+    let known = job.plan.clone();
+    let described = match &known {
+        Some(_) => None,
+        None => catalog::describe(connection, &job.table).await?,
+    };
+    let made = described.map(|it| Arc::new(ReadPlan::new(it, job.filter.clone())));
+    let Some(plan) = known.or(made) else {
+        let hidden = sight::is_hidden(connection, &job.table).await;
+        let is_hidden = hidden.map_err(|error| wrapped(error, shared))?;
+        return Ok(Outcome::Gone { is_hidden });
     };
     let highest = match job.asks_highest.then(|| plan.highest()).flatten() {
         Some(statement) => highest(shared, connection, &statement).await?,

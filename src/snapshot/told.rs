@@ -3,7 +3,11 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::status::{ReadState, TableProgress, TotalProgress};
+use super::plan::quoted_name;
+use crate::{
+    model::table::TableName,
+    status::{ReadState, TableProgress, TotalProgress},
+};
 
 /// How often it is told how far each table is.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
@@ -30,6 +34,20 @@ pub(super) fn begins(tables: &[TableProgress]) {
         rows_estimate = total.rows_estimate,
         bytes_estimate = total.bytes_estimate,
         "reading tables beside the stream"
+    );
+}
+
+/// The catalog does not show a table that was to be read; to the account, if it is hidden from it.
+pub(super) fn gone(table: &TableName, hidden_from: Option<&String>) {
+    let Some(user) = hidden_from else {
+        tracing::info!(%table, "the table is gone; nothing is read of it");
+        return;
+    };
+    let table_sql = quoted_name(table);
+    tracing::warn!(
+        %table,
+        hint = format!("Run: GRANT SELECT ON {table_sql} TO '{user}'@'%'; and start again."),
+        "the account may not see the table: the rows that it has are not read, its changes come"
     );
 }
 

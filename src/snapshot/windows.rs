@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
+    ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, Sight, SnapshotError, Touched,
     cursor::Cursor,
     pace::Pace,
     reader::{self, Answer, Chunk, Job, Outcome, Shared},
@@ -62,21 +62,8 @@ pub struct Settings {
     pub reads_all: bool,
     /// How long the source keeps its binlogs; `None` if for ever or not known.
     pub retention: Option<Duration>,
-}
-
-/// What a statement did to a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The table is new.
-    Created,
-    /// Its columns or indexes may be others.
-    Altered,
-    /// Rows came or went without row events.
-    Rows,
-    /// A name means another table.
-    Renamed,
-    /// The table is gone.
-    Dropped,
+    /// What the account saw when the tables were listed.
+    pub sight: Sight,
 }
 
 /// A chunk to deliver now. It is forgotten unless [`Snapshot::delivered`] is told.
@@ -101,7 +88,8 @@ pub struct Ready {
 pub struct Snapshot {
     pub(super) config: Arc<Config>,
     metrics: Arc<Metrics>,
-    reads_all: bool,
+    pub(super) reads_all: bool,
+    pub(super) sight: Sight,
     /// In the order in which they are begun.
     pub(super) tables: Vec<Table>,
     /// Tables of which nothing is to be read any more.
@@ -142,7 +130,7 @@ impl Snapshot {
         listed: Vec<Listed>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
-        let Settings { config, metrics, decode_text, wake, reads_all, retention } = settings;
+        let Settings { config, metrics, decode_text, wake, reads_all, retention, sight } = settings;
         let (jobs, waiting_jobs) = jobs::unbounded_channel();
         let (answers_in, answers) = mpsc::channel();
         let shared = Arc::new(Shared {
@@ -164,6 +152,7 @@ impl Snapshot {
             records: BTreeMap::new(),
             ended: VecDeque::new(),
             reads_all,
+            sight,
             jobs,
             answers,
             shared,
@@ -210,37 +199,6 @@ impl Snapshot {
         Ok(plan.map(|plan| Touching { plan, table }))
     }
 
-    /// The stream has a statement on tables: what is read of them may be of another table.
-    pub fn changed(&mut self, names: &[TableName], change: Change) {
-        for name in names {
-            if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
-                match change {
-                    // One that is there already is left as it is (IF NOT EXISTS).
-                    Change::Altered | Change::Created => table.close_windows(),
-                    _ => {
-                        table.start_over();
-                        // The cursor of an earlier commit is of other rows.
-                        self.records.insert(name.clone(), Some(table.record().to_json()));
-                    }
-                }
-                continue;
-            }
-            let is_done = self.done.contains(name);
-            match change {
-                _ if !self.reads_all && !is_done => {}
-                // All its rows come by the stream.
-                Change::Created if !is_done => self.finish(name.clone(), 0),
-                // It may have had another name, under which its rows were not captured.
-                Change::Renamed if !is_done => self.add(Listed::unknown(name.clone()), None),
-                Change::Dropped if is_done => {
-                    self.done.remove(name);
-                    self.records.insert(name.clone(), None);
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Takes in what the readers have done. Called often; never waits.
     pub fn poll(&mut self) -> Result<(), SnapshotError> {
         while let Ok(answer) = self.answers.try_recv() {
@@ -282,8 +240,8 @@ impl Snapshot {
                 }
                 table.close_windows();
             }
-            Outcome::Gone => {
-                tracing::info!(table = %table.name, "the table is gone; nothing is read of it");
+            Outcome::Gone { is_hidden } => {
+                told::gone(&table.name, is_hidden.then_some(&self.config.mysql.user));
                 let name = self.tables.remove(at).name;
                 self.metrics.snapshot_rows_left(&name, None);
                 self.records.insert(name, None);

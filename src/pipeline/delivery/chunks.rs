@@ -59,6 +59,7 @@ impl Delivery {
     pub(super) fn tell_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
         let change = match statement.kind {
             StatementKind::Create => Change::Created,
+            StatementKind::CreateIfAbsent => Change::MaybeCreated,
             StatementKind::Alter => Change::Altered,
             StatementKind::AlterRows | StatementKind::Truncate => Change::Rows,
             StatementKind::Rename => Change::Renamed,

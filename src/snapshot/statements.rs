@@ -1,0 +1,71 @@
+//! What statements of the stream do to the tables that are read, or are to be read.
+
+use super::{Listed, Snapshot};
+use crate::model::table::TableName;
+
+/// What a statement did to a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The table is new.
+    Created,
+    /// The table is new, or was there already.
+    MaybeCreated,
+    /// Its columns or indexes may be others.
+    Altered,
+    /// Rows came or went without row events.
+    Rows,
+    /// A name means another table.
+    Renamed,
+    /// The table is gone.
+    Dropped,
+}
+
+impl Snapshot {
+    /// The stream has a statement on tables: what is read of them may be of another table.
+    pub fn changed(&mut self, names: &[TableName], change: Change) {
+        for name in names {
+            if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+                match change {
+                    Change::Altered | Change::Created | Change::MaybeCreated => {
+                        table.close_windows();
+                    }
+                    _ => {
+                        table.start_over();
+                        // The cursor of an earlier commit is of other rows.
+                        self.records.insert(name.clone(), Some(table.record().to_json()));
+                    }
+                }
+                continue;
+            }
+            let is_done = self.done.contains(name);
+            match change {
+                _ if !self.reads_all && !is_done => {}
+                // All its rows come by the stream.
+                Change::Created if !is_done => self.finish(name.clone(), 0),
+                Change::MaybeCreated if !is_done => self.maybe_created(name),
+                // It may have had another name, under which its rows were not captured.
+                Change::Renamed if !is_done => self.add(Listed::unknown(name.clone()), None),
+                Change::Dropped if is_done => {
+                    self.done.remove(name);
+                    self.records.insert(name.clone(), None);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A table that is not known may be new. It is, if it would have been listed when the epoch
+    /// began and was not: since then everything that makes a table is in the stream. Otherwise it
+    /// may have rows that are not in the stream.
+    fn maybe_created(&mut self, name: &TableName) {
+        if self.sight.sees_all_of(&name.database) {
+            return self.finish(name.clone(), 0);
+        }
+        tracing::info!(
+            table = %name,
+            "CREATE TABLE IF NOT EXISTS does not say whether the table was there, and the account \
+             sees only some tables of its database: the table is read"
+        );
+        self.add(Listed::unknown(name.clone()), None);
+    }
+}

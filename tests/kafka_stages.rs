@@ -9,6 +9,7 @@ mod limits;
 mod outage;
 mod proxy;
 mod reach;
+mod replicas;
 mod state;
 mod support;
 mod visibility;

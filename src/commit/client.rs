@@ -2,6 +2,7 @@
 //! commits nothing.
 
 use std::{
+    collections::BTreeMap,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,6 +13,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
+use serde::Deserialize;
 
 use super::error::CommitError;
 use crate::{config::Config, runtime};
@@ -34,6 +36,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("socket.nagle.disable", "true"),
     // Metrics pushed to the broker: requests that nobody asked for.
     ("enable.metrics.push", "false"),
+    // Without a rack brokers name no follower to read from, which can be behind its leader.
+    ("client.rack", ""),
 ];
 
 /// The client. Dropping it does not wait.
@@ -62,6 +66,11 @@ impl Client {
         let topic = config.state_topic();
         let consumer = consumer.map_err(|problem| CommitError::Kafka { topic, problem })?;
         Ok(Self { consumer: Some(consumer) })
+    }
+
+    /// Sees what librdkafka does.
+    pub(super) fn context(&self) -> &Context {
+        self.deref().context()
     }
 
     /// That no broker answered in time, with what librdkafka saw last.
@@ -98,13 +107,52 @@ pub(super) fn is_definite(problem: &KafkaError) -> bool {
     )
 }
 
-/// Notes the newest broker error.
+/// Notes the newest broker error and how far the partition was fetched.
 #[derive(Clone, Default)]
 pub(super) struct Context {
     last_error: Arc<Mutex<Option<String>>>,
+    fetched: Arc<Mutex<Fetched>>,
+}
+
+/// How far the partition was fetched. What was fetched may still be in the client's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fetched {
+    /// The last end of the partition that was met, by offset: nothing was behind it in the answer
+    /// of a broker. librdkafka alone knows it, since a transaction's markers and what compaction
+    /// removed have offsets and no record. `None` before, and without `statistics.interval.ms`.
+    pub(super) end: Option<i64>,
+    /// How many callbacks librdkafka has made: a poll in which none was made and no record came
+    /// found the queue empty.
+    pub(super) callbacks: u64,
+}
+
+/// librdkafka's statistics, as far as they are of use (`STATISTICS.md`).
+#[derive(Deserialize)]
+struct Statistics {
+    topics: BTreeMap<String, TopicStatistics>,
+}
+
+#[derive(Deserialize)]
+struct TopicStatistics {
+    partitions: BTreeMap<String, PartitionStatistics>,
+}
+
+#[derive(Deserialize)]
+struct PartitionStatistics {
+    eof_offset: i64,
 }
 
 impl Context {
+    pub(super) fn fetched(&self) -> Fetched {
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn called(&self, end: Option<i64>) {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.callbacks += 1;
+        fetched.end = end.or(fetched.end);
+    }
+
     fn last_error(&self) -> String {
         let last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         last_error.clone().unwrap_or_else(|| "no connection failed".to_owned())
@@ -115,10 +163,23 @@ impl ClientContext for Context {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, text: &str) {
         // The producer, which has the same properties, warns of what deserves it.
         tracing::debug!(target: "librdkafka", facility, "{text}");
+        self.called(None);
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        // The client has one topic; librdkafka lists a partition -1 that stands for none.
+        let topics = serde_json::from_slice(statistics).map(|Statistics { topics }| topics);
+        let topics = topics.unwrap_or_default().into_values();
+        let end = topics
+            .filter_map(|mut topic| topic.partitions.remove(&PARTITION.to_string()))
+            .map(|PartitionStatistics { eof_offset }| eof_offset)
+            .find(|&end| 0 <= end);
+        self.called(end);
     }
 
     fn error(&self, error: KafkaError, text: &str) {
         tracing::debug!(target: "librdkafka", error = %error, "{text}");
+        self.called(None);
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
             *last_error = Some(text.to_owned());

@@ -73,6 +73,19 @@ pub enum CommitError {
         /// First undecided offset.
         last_stable: i64,
     },
+    /// The broker that answers has less than another one has named.
+    #[error(
+        "the state topic {topic} reaches offset {end}, and the broker that was read has it up to \
+         {reached} only"
+    )]
+    Behind {
+        /// The state topic.
+        topic: String,
+        /// How far it was read.
+        reached: i64,
+        /// How far it reaches.
+        end: i64,
+    },
     /// A secret that is not where the configuration says.
     #[error("kafka.properties: `{key}` has no value: {problem}")]
     Secret {
@@ -141,9 +154,10 @@ impl CommitError {
                 _ => Verdict::Recycle,
             },
             Self::Secret { .. } => Verdict::Config,
-            Self::OpenTransaction { .. } | Self::Unreachable { .. } | Self::Stopped => {
-                Verdict::Recycle
-            }
+            Self::OpenTransaction { .. }
+            | Self::Behind { .. }
+            | Self::Unreachable { .. }
+            | Self::Stopped => Verdict::Recycle,
         }
     }
 
@@ -160,6 +174,7 @@ impl CommitError {
             Self::Recreated { .. } => "state_topic_recreated",
             Self::WentBack { .. } => "position_went_back",
             Self::OpenTransaction { .. } => "state_topic_transaction_open",
+            Self::Behind { .. } => "state_topic_behind",
             Self::Secret { .. } => "kafka_properties_invalid",
             Self::Kafka { .. } if self.verdict() == Verdict::Halt => "kafka_access_denied",
             Self::Kafka { .. } if self.verdict() == Verdict::Config => "kafka_login_refused",
@@ -212,6 +227,9 @@ impl CommitError {
                 "Grant the connector's principal Read and Describe on the state topic.".to_owned()
             }
             Self::Secret { .. } => "Correct it under properties in the [kafka] section.".to_owned(),
+            Self::Behind { .. } => "A replica catches up by itself if its broker works; check the \
+                                    replicas of the topic."
+                .to_owned(),
             Self::Kafka { .. } | Self::Unreachable { .. } | Self::Stopped => String::new(),
         }
     }

@@ -10,8 +10,10 @@
 //! commit another. The high watermark taken then, with open transactions counted in, is past every
 //! record an older instance wrote. A reader that sees committed records only stops at the first
 //! open transaction, so `load` first waits until the last stable offset has passed that watermark:
-//! a foreign transaction left open on the topic must not hide the newest position. Offsets only
-//! grow on a partition's leader, so the read that follows reaches at least as far.
+//! a foreign transaction left open on the topic must not hide the newest position. The read that
+//! follows may be answered by a broker that is behind the one that named the watermark: a leader
+//! that was elected in between. So it ends when the consumer has met an end of the partition that
+//! is not before the watermark, and no other end counts.
 
 mod client;
 mod error;

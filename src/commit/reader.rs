@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
+    Message as _, Offset, TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::time::Instant;
 
@@ -19,7 +21,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("auto.offset.reset", "error"),
     // The answer to a fetch at the end is what tells that it is the end.
     ("fetch.wait.max.ms", "1"),
+    // How often librdkafka says which end it has met: see `Fetched`.
+    ("statistics.interval.ms", "5"),
 ];
+
+/// How long the wait for a further record may take at the end.
+const END_STEP: Duration = Duration::from_millis(1);
 
 /// How often a wait looks around.
 const STEP: Duration = Duration::from_millis(100);
@@ -69,10 +76,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Hands over every committed record, offset, key and value, from the first to the end that
-    /// the broker tells at that moment.
+    /// Hands over every committed record, offset, key and value, from the first to `end` at least,
+    /// which a broker has named.
+    ///
+    /// The broker that answers can be behind the one that named it: a follower, a leader that was
+    /// elected in between and does not know yet what is committed. It says that its partition ends
+    /// there, and has more a moment later; so an end before `end` is none. A partition that has
+    /// become shorter than what was read is not read on.
     pub(super) fn read(
         &self,
+        end: i64,
         mut each: impl FnMut(i64, Option<&[u8]>, Option<&[u8]>) -> Result<(), CommitError>,
     ) -> Result<(), CommitError> {
         let mut partitions = TopicPartitionList::new();
@@ -80,14 +93,31 @@ impl<'a> Reader<'a> {
             .add_partition_offset(&self.topic, PARTITION, Offset::Beginning)
             .and_then(|()| self.client.assign(&partitions))
             .map_err(|problem| self.failed(problem))?;
+        let mut is_at_an_end = false;
         loop {
-            match self.client.poll(STEP) {
+            let fetched = self.client.context().fetched();
+            match self.client.poll(if is_at_an_end { END_STEP } else { STEP }) {
                 Some(Ok(message)) => each(message.offset(), message.key(), message.payload())?,
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(_))) => is_at_an_end = true,
+                Some(Err(problem)) if is_cut_off(&problem) => return Err(self.behind(end)),
                 Some(Err(problem)) => self.check(problem)?,
+                None if is_at_an_end && fetched.end < Some(end) => match self.check_patience() {
+                    Err(CommitError::Unreachable { .. }) => return Err(self.behind(end)),
+                    checked => checked?,
+                },
+                // What was fetched up to the end is handed over when nothing is in the queue.
+                None if is_at_an_end && fetched == self.client.context().fetched() => {
+                    return Ok(());
+                }
                 None => self.check_patience()?,
             }
         }
+    }
+
+    /// That the brokers' answers end before `end`.
+    fn behind(&self, end: i64) -> CommitError {
+        let (topic, reached) = (self.topic.clone(), self.client.context().fetched().end);
+        CommitError::Behind { topic, reached: reached.unwrap_or_default(), end }
     }
 
     /// Pauses before another look; false when patience ended.
@@ -117,4 +147,10 @@ impl<'a> Reader<'a> {
     fn failed(&self, problem: KafkaError) -> CommitError {
         CommitError::Kafka { topic: self.topic.clone(), problem }
     }
+}
+
+/// Whether the partition ends before an offset that it has reached.
+fn is_cut_off(problem: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
+    matches!(problem.rdkafka_error_code(), Some(AutoOffsetReset | OffsetOutOfRange))
 }

@@ -176,8 +176,9 @@ pub fn load(
         return Ok(Loaded::default());
     }
     let reader = Reader::new(config, patience, shutdown)?;
-    reader.await_decided(written.end)?;
-    let found = read(&reader, config)?;
+    let end = written.end;
+    reader.await_decided(end)?;
+    let found = read(&reader, config, end)?;
     if found.position.is_none() && found.other_keys {
         return Err(CommitError::PositionMissing { topic: config.state_topic() });
     }
@@ -199,8 +200,9 @@ pub fn await_newer_generation(
 ) -> Result<Option<u64>, CommitError> {
     let reader = Reader::new(config, READ_PATIENCE.saturating_add(patience), shutdown)?;
     let mut until = None;
+    // Whatever the broker that answers has: it is asked again.
     loop {
-        let newest = read(&reader, config)?.position.map(|record| record.generation);
+        let newest = read(&reader, config, 0)?.position.map(|record| record.generation);
         if let Some(generation) = newest.filter(|&generation| ours < generation) {
             return Ok(Some(generation));
         }
@@ -220,9 +222,9 @@ struct Found {
     other_keys: bool,
 }
 
-fn read(reader: &Reader<'_>, config: &Config) -> Result<Found, CommitError> {
+fn read(reader: &Reader<'_>, config: &Config, end: i64) -> Result<Found, CommitError> {
     let mut found = Found::default();
-    reader.read(|offset, key, value| {
+    reader.read(end, |offset, key, value| {
         let added = found.add(key, value, &config.name);
         let topic = config.state_topic();
         added.map_err(|problem| CommitError::Record { topic, offset, problem })

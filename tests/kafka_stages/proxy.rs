@@ -1,6 +1,8 @@
-//! A proxy before a broker that loses the answer to a commit, or answers itself to records.
+//! A proxy before a broker that loses the answer to a commit, answers itself to records, or reads
+//! as a replica that is behind.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
@@ -12,6 +14,9 @@ use std::{
 
 /// Kafka's number for Produce, the request that carries records.
 const PRODUCE: [u8; 2] = 0_i16.to_be_bytes();
+
+/// Kafka's number for Fetch, the request that reads.
+const FETCH: [u8; 2] = 1_i16.to_be_bytes();
 
 /// Kafka's number for EndTxn, the request that commits.
 const END_TXN: [u8; 2] = 26_i16.to_be_bytes();
@@ -26,7 +31,19 @@ pub(super) struct Proxy {
 pub(super) struct Orders {
     lose_commit_answer: Arc<AtomicBool>,
     refusal: Arc<Mutex<Option<Refusal>>>,
+    fetches: Arc<Mutex<Fetches>>,
 }
+
+/// What was read so far, and whether the same is answered to the same question.
+#[derive(Default)]
+struct Fetches {
+    answers: BTreeMap<Vec<u8>, Vec<u8>>,
+    is_behind: bool,
+    repeated: usize,
+}
+
+/// The Fetch requests of a connection that wait for an answer, by their correlation ids.
+type Asked = Mutex<BTreeMap<[u8; 4], Vec<u8>>>;
 
 /// Records that the broker is not given, and what the proxy says to them.
 struct Refusal {
@@ -54,9 +71,12 @@ impl Proxy {
                 let from = server.try_clone().unwrap();
                 let to = Arc::new(Mutex::new(client.try_clone().unwrap()));
                 let answers = Arc::clone(&to);
+                let asked = Arc::new(Asked::default());
                 // A side that closes ends the copying, which is all that can go wrong.
-                thread::spawn(move || forward_answers(from, &to).is_ok());
-                thread::spawn(move || forward_requests(client, &server, &answers, &orders).is_ok());
+                let (given, noted) = (orders.clone(), Arc::clone(&asked));
+                thread::spawn(move || forward_answers(from, &to, &noted, &given).is_ok());
+                let sides = (server, answers);
+                thread::spawn(move || forward_requests(client, &sides, &asked, &orders).is_ok());
             }
         });
         orders
@@ -74,12 +94,34 @@ impl Orders {
         *self.refusal.lock().unwrap() = Some(Refusal { topic: topic.to_owned(), code });
     }
 
+    /// Reads end where they ended before, as on a replica that has got nothing since.
+    pub(super) fn be_behind(&self, is_behind: bool) {
+        self.fetches.lock().unwrap().is_behind = is_behind;
+    }
+
+    /// How often a read was answered as before.
+    pub(super) fn repeated(&self) -> usize {
+        self.fetches.lock().unwrap().repeated
+    }
+
     pub(super) fn are_done(&self) -> bool {
         !self.lose_commit_answer.load(Ordering::SeqCst) && self.refusal.lock().unwrap().is_none()
     }
 
     /// What the proxy answers to a request in place of the broker, if it does.
-    fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+    fn answer(&self, request: &[u8], asked: &Asked) -> Option<Vec<u8>> {
+        if request.starts_with(&FETCH) {
+            // What is the same in all requests for the same: no correlation id.
+            let question = [&request[..4], &request[8..]].concat();
+            let mut fetches = self.fetches.lock().unwrap();
+            if let Some(answer) = fetches.answers.get(&question).filter(|_| fetches.is_behind) {
+                let answer = [&request[4..8], answer].concat();
+                fetches.repeated += 1;
+                return Some(answer);
+            }
+            asked.lock().unwrap().insert(request[4..8].try_into().unwrap(), question);
+            return None;
+        }
         let mut refusal = self.refusal.lock().unwrap();
         let names = |topic: &str| {
             let mut windows = request.windows(topic.len());
@@ -124,22 +166,35 @@ fn write_frame(mut to: &TcpStream, frame: &[u8]) -> io::Result<()> {
     to.write_all(frame)
 }
 
-fn forward_answers(mut from: TcpStream, to: &Mutex<TcpStream>) -> io::Result<()> {
+fn forward_answers(
+    mut from: TcpStream,
+    to: &Mutex<TcpStream>,
+    asked: &Asked,
+    orders: &Orders,
+) -> io::Result<()> {
     loop {
         let answer = read_frame(&mut from)?;
+        let (correlation, body) = answer.split_at(4);
+        let question = asked.lock().unwrap().remove(correlation);
+        if let Some(question) = question {
+            let mut fetches = orders.fetches.lock().unwrap();
+            if !fetches.is_behind {
+                fetches.answers.insert(question, body.to_vec());
+            }
+        }
         write_frame(&to.lock().unwrap(), &answer)?;
     }
 }
 
 fn forward_requests(
     mut client: TcpStream,
-    server: &TcpStream,
-    answers: &Mutex<TcpStream>,
+    (server, answers): &(TcpStream, Arc<Mutex<TcpStream>>),
+    asked: &Asked,
     orders: &Orders,
 ) -> io::Result<()> {
     loop {
         let request = read_frame(&mut client)?;
-        if let Some(answer) = orders.answer(&request) {
+        if let Some(answer) = orders.answer(&request, asked) {
             write_frame(&answers.lock().unwrap(), &answer)?;
             continue;
         }

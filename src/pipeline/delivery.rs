@@ -5,11 +5,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 mod chunks;
+mod halt;
 mod orders;
 mod parts;
 mod producers;
 mod report;
 mod rolled_back;
+mod rows;
 mod statements;
 mod xa;
 
@@ -18,28 +20,27 @@ use self::report::Reporter;
 use super::{
     Run,
     last::HeldBack,
-    plans::{Plan, Plans},
-    protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings, Taken},
+    plans::Plans,
+    protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings},
 };
 use crate::{
     commit::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
     config::{Config, Envelope},
-    decode::{Finished, Rows},
+    decode::Finished,
     encode::{Encoder, Message},
     error::{Failure, Verdict},
     failpoints::{self, Point},
     metrics::Metrics,
     model::{
-        change::{Operation, RowsOrigin, Transaction},
+        change::{RowsOrigin, Transaction},
         gtid::ServerUuid,
         position::{FilePosition, PartialTransaction, Position},
-        value::RowImages,
     },
     orders::Orders,
-    produce::{Commit, ProduceError, Producer, TopicId},
+    produce::{Commit, TopicId},
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
-    snapshot::{Identified, Snapshot},
+    snapshot::Snapshot,
     status::{State, Status},
 };
 
@@ -70,11 +71,10 @@ pub(super) struct Delivery {
     rolled_back: Option<PartialTransaction>,
     /// The newest position that was committed in this epoch.
     committed: Option<Place>,
-}
-
-/// Row images of which it is known whether another row follows.
-trait Images: RowImages {
-    fn more(&self) -> bool;
+    /// Whether the last rows event could not be delivered whole.
+    row_failed: bool,
+    /// Whether the open batch holds records that no position may count.
+    is_spoilt: bool,
 }
 
 impl Delivery {
@@ -90,7 +90,6 @@ impl Delivery {
         let holds_back = config.format.envelope == Envelope::Flat;
         let settings = Settings {
             guarantee: config.delivery.guarantee,
-            holds_back,
             batch_bytes_max: config.delivery.batch_bytes_max,
             batch_age_max: config.delivery.batch_age_max(),
             open_max: producers.fenced.stall_limit(),
@@ -113,6 +112,8 @@ impl Delivery {
             told_prepared: None,
             rolled_back: None,
             committed: None,
+            row_failed: false,
+            is_spoilt: false,
         }
     }
 
@@ -138,9 +139,6 @@ impl Delivery {
                     Event::Opened
                 }
                 Action::Flush => {
-                    if let Some(held_back) = &mut self.held_back {
-                        held_back.send(self.producers.rows())?;
-                    }
                     self.producers.rows().flush()?;
                     failpoints::reach(Point::Flushed);
                     Event::Flushed
@@ -165,52 +163,6 @@ impl Delivery {
         self.after(Event::Begun)
     }
 
-    /// Sends the records of a rows event.
-    pub(super) fn rows(&mut self, mut rows: Rows<'_>) -> Result<(), Failure> {
-        self.report_read(rows.origin.transaction);
-        let server_uuid = self.position().server_uuid;
-        self.after(Event::Rows(name_of(rows.origin.transaction, rows.origin.file, server_uuid)))?;
-        let passed = self.pass_over(&mut rows)?;
-        if !rows.images.more() {
-            return Ok(());
-        }
-        let bytes = rows.images.unread();
-        let (version, table) = (rows.version, rows.table);
-        let open = self.protocol.batch().opened.is_some();
-        self.plans.get_or_resolve(version, table, self.producers.rows(), open)?;
-        self.open()?;
-        let producer = self.producers.rows();
-        let plan = self.plans.get_or_resolve(version, table, producer, open)?;
-        let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
-        self.encoder.start_event(&plan.table, &rows.origin, now_ns);
-        if let Some(group) = self.protocol.group() {
-            self.encoder.continue_transaction(group.rows());
-            self.encoder.set_part(group.note().parts + 1);
-        }
-        let held_back = self.held_back.as_mut();
-        let mut sink = Sink { producer, held_back };
-        let target = (plan, &mut self.encoder, &mut sink);
-        let (operation, first) = (rows.operation, rows.first.saturating_add(passed));
-        let sent = match self.snapshot.touching(rows.version, rows.table)? {
-            None => send_rows(target, operation, &mut rows.images, first),
-            Some(mut touching) => {
-                let read_plan = Arc::clone(&touching.plan);
-                let found = |identity: &[u8]| touching.add(identity);
-                let images = &mut rows.images;
-                let identity = &mut self.identity;
-                let mut images = Identified::new(images, &read_plan.is_key, identity, found);
-                send_rows(target, operation, &mut images, first)
-            }
-        };
-        let sent = sent.map_err(|failure| at_rows(failure, &rows))?;
-        plan.metrics.count(rows.operation, sent.rows.into(), sent.bytes);
-        if sent.zero_dates > 0 {
-            self.metrics.zero_dates.inc_by(sent.zero_dates);
-        }
-        failpoints::reach(Point::Sent);
-        self.after(Event::Sent(taken(&rows, sent.rows.into(), bytes), sent.bytes))
-    }
-
     /// A record is about to be sent.
     fn open(&mut self) -> Result<(), Failure> {
         if self.protocol.batch().opened.is_some() {
@@ -228,13 +180,11 @@ impl Delivery {
             let origin = RowsOrigin { transaction, file, offset: statement.offset };
             self.statement(statement, Some(&origin))?;
         }
-        if let Some(held_back) = &mut self.held_back {
-            held_back.send_last(self.producers.rows())?;
-        }
+        let ending = self.ending(finished)?;
+        self.send_last()?;
         self.metrics.transactions.inc();
         let name = name_of(transaction, file, self.position().server_uuid);
         let commit_time_us = transaction.commit_time_us;
-        let ending = self.ending(finished)?;
         let (offset, file_begun) = (finished.end.offset, finished.file_begun);
         let end = End { file, offset, file_begun, commit_time_us, ending };
         self.after(Event::Ended(name, end))
@@ -265,13 +215,8 @@ impl Delivery {
     }
 
     /// Commits what is not committed yet, before the end of the process, and that it ends: inside
-    /// a source transaction what has come of it too. But not while a record is held back that may
-    /// be the last of its source transaction: then what is not committed comes again with the
-    /// next start.
+    /// a source transaction what has come of it too.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
-        if self.held_back.as_ref().is_some_and(HeldBack::holds_a_record) {
-            return Ok(());
-        }
         if self.plans.end() {
             self.after(Event::Changed)?;
         }
@@ -347,7 +292,7 @@ impl Delivery {
         if let Some(note) = self.protocol.group().map(Group::note).filter(is_cut) {
             tracing::info!(
                 rows = note.rows_done,
-                "a source transaction is too large for one Kafka transaction and is cut"
+                "a source transaction does not fit one Kafka transaction and is delivered in parts"
             );
         }
         Ok(commit)
@@ -410,89 +355,8 @@ fn message_bytes(message: &Message<'_>) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// What a rows event became.
-#[derive(Default)]
-struct Sent {
-    rows: u32,
-    bytes: u64,
-    zero_dates: u64,
-}
-
-/// Where records go.
-struct Sink<'a> {
-    producer: &'a mut Producer,
-    held_back: Option<&'a mut HeldBack>,
-}
-
-impl Sink<'_> {
-    #[inline]
-    fn send(&mut self, topic: TopicId, message: &Message<'_>) -> Result<(), ProduceError> {
-        match &mut self.held_back {
-            None => self.producer.send(topic, message.key, message.value, message.headers),
-            Some(held_back) => held_back.replace(self.producer, topic, message),
-        }
-    }
-}
-
-/// Encodes and sends the rows of one event that are left, in order; `first` is the number of the
-/// first of them.
-fn send_rows<I: Images>(
-    (plan, encoder, sink): (&Plan, &mut Encoder, &mut Sink<'_>),
-    operation: Operation,
-    images: &mut I,
-    first: u32,
-) -> Result<Sent, (Failure, u32)>
-where
-    Failure: From<I::Error>,
-{
-    let mut sent = Sent::default();
-    while images.more() {
-        let row = first + sent.rows;
-        let messages = encoder
-            .row(&plan.table, operation, row, images)
-            .map_err(|error| (error.into(), row))?;
-        sent.zero_dates += u64::from(messages.zero_dates());
-        for message in messages {
-            sent.bytes += message_bytes(&message);
-            sink.send(plan.topic, &message).map_err(|error| (error.into(), row))?;
-        }
-        sent.rows += 1;
-    }
-    Ok(sent)
-}
-
-/// Adds to a failure which row it is about, by coordinates, never by values.
-fn at_rows((mut failure, row): (Failure, u32), rows: &Rows<'_>) -> Failure {
-    use std::fmt::Write as _;
-    let origin = &rows.origin;
-    let operation = match rows.operation {
-        Operation::Insert => "inserted",
-        Operation::Update => "updated",
-        Operation::Delete => "deleted",
-        Operation::Read => "read",
-    };
-    write!(
-        failure.message,
-        " (row {row} {operation} in {} at {}:{}",
-        rows.table.name, origin.file, origin.offset
-    )
-    .expect("writing to a String cannot fail");
-    if !origin.transaction.gtid_text.is_empty() {
-        failure.message.push_str(", GTID ");
-        failure.message.push_str(&origin.transaction.gtid_text);
-    }
-    failure.message.push(')');
-    failure
-}
-
 /// Names a source transaction.
 fn name_of<'a>(transaction: &'a Transaction, file: &'a str, server_uuid: ServerUuid) -> Name<'a> {
     let begin_offset = transaction.begin_offset;
     Name { gtid: transaction.gtid.as_ref(), server_uuid, file, begin_offset }
-}
-
-/// Rows of one event, `bytes` as the binlog has them.
-fn taken<'a>(rows: &Rows<'a>, count: u64, bytes: &'a [u8]) -> Taken<'a> {
-    let (version, table, operation) = (rows.version, &rows.table.name, rows.operation);
-    Taken { version, table, operation, rows: count, bytes }
 }

@@ -1,8 +1,11 @@
-//! The newest record of a source transaction, kept until it is known whether it is the last.
+//! The records of the newest row, kept until it is known whether the last of them is the last of
+//! its source transaction.
 //!
 //! Only the end of a source transaction tells which record was its last, and a record that was
-//! sent cannot be marked any more. So one record waits here: the next one sends it as it is, the
-//! end of the transaction sends it with one header more. It costs the memory of one record.
+//! sent cannot be marked any more. So one row's records wait here: the next row sends them as they
+//! are, the end of the transaction sends them with one header more on the last. A batch that is
+//! cut leaves them here for the next Kafka transaction, and the note of the cut does not count
+//! them. It costs the memory of one row.
 
 use std::ffi::CStr;
 
@@ -18,30 +21,82 @@ const LAST: &CStr = c"tailwater.last";
 /// A buffer that one large record has made larger than this is given back.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-/// Holds one record back.
+/// Holds the records of one row.
 #[derive(Default)]
 pub(super) struct HeldBack {
-    /// Where the record goes; `None` while nothing is held back.
-    topic: Option<TopicId>,
+    /// Buffers; the first `count` of them hold records.
+    records: Vec<HeldRecord>,
+    count: usize,
+}
+
+/// A record, in buffers that the next one uses again.
+struct HeldRecord {
+    topic: TopicId,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
-    /// Buffers of a key and a value that the record at hand does not have.
+    /// Buffers of a key and a value that the record does not have.
     spare: [Vec<u8>; 2],
     headers: Vec<Header>,
 }
 
 impl HeldBack {
-    /// Sends the record that was held back, and holds this one.
-    pub(super) fn replace(
+    /// Holds one more record of the newest row, if the topic takes it.
+    pub(super) fn hold(
         &mut self,
-        producer: &mut Producer,
+        producer: &Producer,
         topic: TopicId,
         message: &Message<'_>,
     ) -> Result<(), ProduceError> {
-        self.send(producer)?;
+        producer.check(topic, message.key, message.value, message.headers)?;
+        if self.records.len() <= self.count {
+            self.records.push(HeldRecord::new(topic));
+        }
+        if let Some(record) = self.records.get_mut(self.count) {
+            record.fill(topic, message);
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a row waits here.
+    pub(super) fn holds_a_row(&self) -> bool {
+        0 < self.count
+    }
+
+    /// Drops what it holds: records of a row that cannot be delivered whole.
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Sends the row that is held back, if there is one, as one that others follow.
+    pub(super) fn send(&mut self, producer: &mut Producer) -> Result<(), ProduceError> {
+        let count = std::mem::take(&mut self.count);
+        let mut held = self.records.iter().take(count);
+        held.try_for_each(|HeldRecord { topic, key, value, headers, .. }| {
+            producer.send(*topic, key.as_deref(), value.as_deref(), headers)
+        })
+    }
+
+    /// Sends the row that is held back, if there is one, as its transaction's last.
+    pub(super) fn send_last(&mut self, producer: &mut Producer) -> Result<(), ProduceError> {
+        let last = self.count.checked_sub(1).and_then(|last| self.records.get_mut(last));
+        if let Some(last) = last {
+            last.headers.push(Header { name: LAST, value: b"true".to_vec() });
+        }
+        self.send(producer)
+    }
+}
+
+impl HeldRecord {
+    fn new(topic: TopicId) -> Self {
+        Self { topic, key: None, value: None, spare: Default::default(), headers: Vec::new() }
+    }
+
+    fn fill(&mut self, topic: TopicId, message: &Message<'_>) {
+        self.topic = topic;
         let [spare_key, spare_value] = &mut self.spare;
-        hold(&mut self.key, spare_key, message.key);
-        hold(&mut self.value, spare_value, message.value);
+        fill(&mut self.key, spare_key, message.key);
+        fill(&mut self.value, spare_value, message.value);
         self.headers.truncate(message.headers.len());
         for (position, header) in message.headers.iter().enumerate() {
             match self.headers.get_mut(position) {
@@ -52,33 +107,11 @@ impl HeldBack {
                 None => self.headers.push(header.clone()),
             }
         }
-        self.topic = Some(topic);
-        Ok(())
-    }
-
-    /// Sends the record that was held back, if there is one, as its transaction's last.
-    pub(super) fn send_last(&mut self, producer: &mut Producer) -> Result<(), ProduceError> {
-        if self.topic.is_none() {
-            return Ok(());
-        }
-        self.headers.push(Header { name: LAST, value: b"true".to_vec() });
-        self.send(producer)
-    }
-
-    /// Whether a record waits here.
-    pub(super) fn holds_a_record(&self) -> bool {
-        self.topic.is_some()
-    }
-
-    /// Sends the record that was held back, if there is one, as one that others follow.
-    pub(super) fn send(&mut self, producer: &mut Producer) -> Result<(), ProduceError> {
-        let Some(topic) = self.topic.take() else { return Ok(()) };
-        producer.send(topic, self.key.as_deref(), self.value.as_deref(), &self.headers)
     }
 }
 
 /// Copies bytes into the buffer that is there, so that nothing is allocated for a record.
-fn hold(held: &mut Option<Vec<u8>>, spare: &mut Vec<u8>, bytes: Option<&[u8]>) {
+fn fill(held: &mut Option<Vec<u8>>, spare: &mut Vec<u8>, bytes: Option<&[u8]>) {
     let mut buffer = held.take().unwrap_or_else(|| std::mem::take(spare));
     buffer.clear();
     buffer.shrink_to(KEPT_BYTES_MAX);

@@ -248,7 +248,11 @@ impl Stream {
                 match (&finished.outcome, wanted.xid) {
                     (Outcome::Xa(Xa::Prepared { xid, .. }), Some(name)) if xid == name => {}
                     (Outcome::Xa(Xa::CommittedInOnePhase { .. }), None) => {}
-                    _ => return Err(wanted.differs()),
+                    _ => {
+                        // The rows that came were those of another transaction.
+                        self.delivery.spoil();
+                        return Err(wanted.differs());
+                    }
                 }
                 return Ok(true);
             }

@@ -34,16 +34,20 @@ use tokio::time::Instant;
 use crate::{
     commit::{PositionRecord, SIGN_OF_LIFE_EVERY},
     config::Guarantee,
-    model::{position::FilePosition, xa::PreparedTransaction},
+    model::position::FilePosition,
     produce::Commit,
 };
 
+mod batch;
 mod event;
 mod group;
+mod position;
 #[cfg(test)]
 mod simulation;
 
+use self::position::advance;
 pub(super) use self::{
+    batch::{Batch, Settings},
     event::{Action, Doubt, End, Ending, Event},
     group::{Group, Name, Taken, is_same, nothing_of},
 };
@@ -54,21 +58,6 @@ const SILENT_PROGRESS: Duration = Duration::from_secs(10);
 
 /// Where a binlog file's first event begins, behind its magic number.
 const FILE_START: u64 = 4;
-
-/// What does not change while the protocol runs.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) guarantee: Guarantee,
-    /// Whether the newest record waits until it is known whether it is the last of its source
-    /// transaction, so that a batch can be cut only where another row is at hand.
-    pub(super) holds_back: bool,
-    /// Bytes of keys and values after which a batch ends.
-    pub(super) batch_bytes_max: u64,
-    /// Age at which a batch ends under load.
-    pub(super) batch_age_max: Duration,
-    /// Age at which a batch ends even inside a source transaction: well before the broker ends it.
-    pub(super) open_max: Duration,
-}
 
 /// How far an epoch got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,19 +83,8 @@ enum Stage {
     Positioning,
     /// The Kafka transaction is committed.
     Committing,
-}
-
-/// The records that are not committed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Batch {
-    /// When its first record was sent; `None` without one.
-    pub(super) opened: Option<Instant>,
-    pub(super) rows: u64,
-    /// How many of them existed already.
-    rows_beside: u64,
-    pub(super) bytes: u64,
-    /// Whether everything in it is stored already.
-    is_flushed: bool,
+    /// Nothing is done any more.
+    Over,
 }
 
 /// The state of one epoch's delivery.
@@ -157,13 +135,20 @@ impl Protocol {
                 self.inside = true;
                 Action::Wait
             }
-            Event::Rows(name) => self.rows(now, name),
+            Event::Rows(name) => self.rows(name),
             Event::Passed(taken) => self.passed(&taken),
             Event::Sending => self.sending(now),
             Event::Sent(taken, bytes) => self.sent(now, &taken, bytes),
+            Event::Held(taken) => self.held(now, &taken),
+            Event::Released => {
+                if let Some(group) = &mut self.group {
+                    group.release();
+                }
+                Action::Wait
+            }
             Event::SentBeside { rows, bytes } => {
                 self.batch.rows_beside += rows;
-                self.add(rows, bytes);
+                self.batch.add(rows, bytes);
                 self.moved = true;
                 Action::Wait
             }
@@ -180,6 +165,7 @@ impl Protocol {
             Event::Idle { more_comes } => self.idle(now, more_comes),
             Event::Due => self.commit_if(self.batch.opened.is_some() || self.moved),
             Event::Settling => self.settle(),
+            Event::Halting => self.halt(),
             Event::Tick => self.tick(now),
             Event::SignSent => Action::Wait,
             Event::Opened => self.opened(now),
@@ -192,12 +178,11 @@ impl Protocol {
         }
     }
 
-    fn rows(&mut self, now: Instant, name: Name<'_>) -> Action {
+    fn rows(&mut self, name: Name<'_>) -> Action {
         if self.group.is_none() {
             self.group = Some(Group::begin(name, self.record.partial.as_ref()));
         }
-        let cuts = self.settings.holds_back && self.must_cut(now);
-        if cuts { self.cut() } else { Action::Wait }
+        Action::Wait
     }
 
     fn passed(&mut self, taken: &Taken<'_>) -> Action {
@@ -222,18 +207,19 @@ impl Protocol {
     }
 
     fn sent(&mut self, now: Instant, taken: &Taken<'_>, bytes: u64) -> Action {
-        self.add(taken.rows, bytes);
+        self.batch.add(taken.rows, bytes);
         if let Some(group) = &mut self.group {
             group.take(taken);
         }
-        let cuts = !self.settings.holds_back && self.must_cut(now);
-        if cuts { self.cut() } else { Action::Wait }
+        if self.must_cut(now) { self.cut() } else { Action::Wait }
     }
 
-    fn add(&mut self, rows: u64, bytes: u64) {
-        self.batch.rows += rows;
-        self.batch.bytes += bytes;
-        self.batch.is_flushed = false;
+    fn held(&mut self, now: Instant, taken: &Taken<'_>) -> Action {
+        self.batch.rows += taken.rows;
+        if let Some(group) = &mut self.group {
+            group.hold(taken);
+        }
+        if self.must_cut(now) { self.cut() } else { Action::Wait }
     }
 
     /// The position moves, and the batch ends if it is due.
@@ -304,7 +290,15 @@ impl Protocol {
     /// Whoever stands by must see that this instance works, whatever the source does. Between
     /// Kafka transactions the position shows it, moved or not: inside a source transaction too,
     /// since what it says is true until that one ends.
+    ///
+    /// A Kafka transaction is bounded in time here, whatever the source does: rows that are not
+    /// captured can follow captured ones for as long as they like, and no event tells of them.
     fn tick(&mut self, now: Instant) -> Action {
+        // A batch without rows of the open source transaction ends as it would between two.
+        let is_whole = !self.group.as_ref().is_some_and(Group::has_rows_to_note);
+        if self.must_cut(now) || is_whole && self.is_due(now) {
+            return self.commit_so_far();
+        }
         if now - self.shown < SIGN_OF_LIFE_EVERY {
             return Action::Wait;
         }
@@ -315,13 +309,25 @@ impl Protocol {
                 Action::SendSign
             }
             // There is no open Kafka transaction, and the rows so far are visible in any case.
-            (Some(_), Guarantee::AtLeastOnce) if self.settings.holds_back => Action::Wait,
             (Some(_), Guarantee::AtLeastOnce) => self.cut(),
         }
     }
 
     fn settle(&mut self) -> Action {
         self.record.released = true;
+        self.commit_so_far()
+    }
+
+    /// What precedes a halt is committed before it, unless Kafka is what stops the epoch: an
+    /// action that was begun and is not done has failed.
+    fn halt(&mut self) -> Action {
+        let is_clean = self.is_at_rest() && (self.batch.opened.is_some() || self.moved);
+        if is_clean { self.commit_so_far() } else { Action::Wait }
+    }
+
+    /// Commits what was taken in so far: up to the last boundary, and inside a source transaction
+    /// the rows that have come of it.
+    fn commit_so_far(&mut self) -> Action {
         match self.cut() {
             Action::Wait => self.commit(),
             action => action,
@@ -389,10 +395,16 @@ impl Protocol {
         self.shown = now;
         self.stage = Stage::Streaming;
         match (commit, self.other_rows) {
-            (_, Some(rows)) => Action::Recycle(Doubt::OtherRows(rows)),
-            (Commit::Doubtful, None) => Action::Recycle(Doubt::Commit),
+            (_, Some(rows)) => self.recycle(Doubt::OtherRows(rows)),
+            (Commit::Doubtful, None) => self.recycle(Doubt::Commit),
             (Commit::Clean, None) => Action::Wait,
         }
+    }
+
+    /// The epoch is over, and does nothing any more.
+    fn recycle(&mut self, doubt: Doubt) -> Action {
+        self.stage = Stage::Over;
+        Action::Recycle(doubt)
     }
 
     /// Commits the rows of the source transaction that have come so far, with a note of how many.
@@ -414,20 +426,14 @@ impl Protocol {
 
     /// Whether the open batch must end although its last source transaction has not.
     fn must_cut(&self, now: Instant) -> bool {
-        self.batch.opened.is_some_and(|opened| {
-            self.settings.batch_bytes_max <= self.batch.bytes
-                || self.settings.open_max <= now - opened
-        })
+        self.batch.is_too_much(&self.settings, now)
     }
 
     /// Whether the batch is old or large enough. The first one of an epoch ends at once, so that
     /// a start under load shows its first records without waiting for the age.
     fn is_due(&self, now: Instant) -> bool {
-        self.batch.opened.is_some_and(|opened| {
-            self.reached < Reached::Records
-                || self.settings.batch_bytes_max <= self.batch.bytes
-                || self.settings.batch_age_max <= now - opened
-        })
+        let is_first = self.reached < Reached::Records && self.batch.opened.is_some();
+        is_first || self.batch.is_full(&self.settings, now)
     }
 
     /// What is to be saved.
@@ -450,6 +456,11 @@ impl Protocol {
         self.group.as_ref().map_or(0, Group::rows_to_pass)
     }
 
+    /// Whether every action so far is done.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.stage == Stage::Streaming
+    }
+
     /// Whether a source transaction has begun and not ended.
     pub(super) fn is_inside(&self) -> bool {
         self.inside
@@ -459,37 +470,4 @@ impl Protocol {
     pub(super) fn has_progressed(&self) -> bool {
         self.reached > Reached::Start
     }
-}
-
-/// Moves the position over a source transaction that has ended. One that is prepared is not done:
-/// its GTID joins those that are when it is decided, with that of the decision.
-fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>) {
-    let PositionRecord { position, prepared, .. } = record;
-    let mut done = name.gtid.cloned();
-    let mut decided = None;
-    match end.ending {
-        Ending::Done => {}
-        Ending::Prepared { xid, has_rows } => {
-            let one = PreparedTransaction {
-                gtid: done.take(),
-                server_uuid: name.server_uuid,
-                begin: FilePosition { file: name.file.to_owned(), offset: name.begin_offset },
-                time_us: end.commit_time_us,
-                has_rows,
-                is_restored: false,
-            };
-            prepared.insert(xid.clone(), one);
-        }
-        Ending::Decided(xid) => decided = prepared.remove(xid).and_then(|one| one.gtid),
-    }
-    if let Some(set) = &mut position.gtid_set {
-        done.iter().chain(&decided).for_each(|gtid| set.add(gtid));
-    }
-    if position.file.file != end.file {
-        position.file.file.clear();
-        position.file.file.push_str(end.file);
-    }
-    position.file.offset = end.offset;
-    position.source_time_us = end.commit_time_us;
-    record.file_begun = end.file_begun;
 }

@@ -55,7 +55,7 @@ impl Stream {
     /// Streams until there is trouble or a reason to end.
     pub(super) fn run(mut self, rolled_back: Option<PartialTransaction>) -> Ended {
         self.delivery.step_over(rolled_back);
-        let result = self.stream();
+        let result = self.stream().map_err(|failure| self.delivery.halt(failure));
         let committed = self.delivery.committed();
         let has_delivered = self.delivery.has_progressed();
         let rolled_back = self.delivery.stepped_over();

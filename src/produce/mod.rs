@@ -179,6 +179,20 @@ impl Producer {
         Ok(())
     }
 
+    /// Refuses a record that [`Self::send`] would refuse.
+    pub fn check(
+        &self,
+        topic: TopicId,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header],
+    ) -> Result<(), ProduceError> {
+        let Some(topic) = self.topics.get(topic.0) else {
+            return Err(self.unknown_topic());
+        };
+        topic.check(key, value, headers)
+    }
+
     /// Copies a record into the queue; waits while the queue is full and drains.
     pub fn send(
         &mut self,

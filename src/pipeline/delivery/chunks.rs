@@ -6,10 +6,10 @@ use std::cell::Cell;
 
 use tokio::time::{Duration, Instant};
 
-use super::{Delivery, Images, message_bytes};
+use super::{Delivery, message_bytes, rows::Images};
 use crate::{
     commit::SNAPSHOT_KEY_START,
-    decode::{RowReader, Statement, StatementKind},
+    decode::{Statement, StatementKind},
     error::Failure,
     failpoints::{self, Point},
     model::{
@@ -120,30 +120,21 @@ impl Delivery {
             }
             rows += 1;
             self.metrics.zero_dates.inc_by(messages.zero_dates().into());
+            // Until all rows of the chunk are sent nothing counts those that are.
+            self.is_spoilt = true;
             for message in messages {
                 bytes += message_bytes(&message);
                 producer.send(plan.topic, message.key, message.value, message.headers)?;
             }
         }
+        self.is_spoilt = false;
         plan.metrics.count(Operation::Read, rows, bytes);
         self.after(Event::SentBeside { rows, bytes })
-    }
-}
-
-impl Images for RowReader<'_> {
-    fn more(&self) -> bool {
-        RowReader::more(self)
     }
 }
 
 impl Images for ChunkImages<'_> {
     fn more(&self) -> bool {
         ChunkImages::more(self)
-    }
-}
-
-impl<R: Images, F: FnMut(&[u8])> Images for Identified<'_, R, F> {
-    fn more(&self) -> bool {
-        self.inner().more()
     }
 }

@@ -1,6 +1,6 @@
 //! Source transactions of which an earlier epoch delivered a part: reading over it.
 
-use super::{Delivery, taken};
+use super::{Delivery, rows::taken};
 use crate::{
     decode::{DecodeError, Rows},
     error::Failure,

@@ -46,6 +46,8 @@ impl Delivery {
         if is_known {
             return self.finish(finished);
         }
+        // Its rows are in the open batch and must not be committed.
+        self.spoil();
         let parts = self.protocol.group().map_or(0, |group: &Group| group.note().parts);
         let is_visible = 0 < parts || self.config.delivery.guarantee == Guarantee::AtLeastOnce;
         let place = format!("the source transaction that ends at {} is rolled back", finished.end);

@@ -21,6 +21,10 @@ pub(in crate::pipeline) enum Event<'a> {
     Sending,
     /// Rows were sent, as so many bytes of keys and values.
     Sent(Taken<'a>, u64),
+    /// A row was taken in whose records are held back: no Kafka transaction has them yet.
+    Held(Taken<'a>),
+    /// The row that was held back, if there was one, is sent.
+    Released,
     /// Records of rows that exist already were sent, or one that stands for no row.
     SentBeside { rows: u64, bytes: u64 },
     /// The source transaction of this name has ended, with rows or without.
@@ -38,6 +42,9 @@ pub(in crate::pipeline) enum Event<'a> {
     /// The end of the process: everything so far is to be committed, inside a source transaction
     /// too, and that it ends.
     Settling,
+    /// What comes next cannot be delivered: everything before it is to be committed, inside a
+    /// source transaction too.
+    Halting,
     /// Time passes: told after every few events, and often while none come.
     Tick,
     /// [`Action::Begin`] is done.
@@ -84,7 +91,7 @@ pub(in crate::pipeline) enum Action {
     Wait,
     /// Open a Kafka transaction.
     Begin,
-    /// Send what is held back and wait until everything sent is stored.
+    /// Wait until everything sent is stored.
     Flush,
     /// Send [`super::Protocol::record`], after everything else that is saved with it.
     SendPosition,

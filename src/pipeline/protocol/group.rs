@@ -55,11 +55,13 @@ pub(in crate::pipeline) struct Taken<'a> {
 pub(in crate::pipeline) struct Group {
     /// Its name, and what of it is committed: the note as it was saved last, or would be.
     note: PartialTransaction,
-    /// Rows taken in, passed over or sent.
+    /// Rows taken in, passed over or sent or held back.
     rows: u64,
     digest: Hasher,
     /// The table and the operation of the last row.
     run: Option<(TableVersionId, Operation)>,
+    /// Rows and digest without the row that is held back; `None` if none is.
+    sent: Option<(u64, u32)>,
     /// Whether the rows that the note counts have not all been passed over.
     passing: bool,
 }
@@ -79,6 +81,7 @@ impl Group {
             rows: 0,
             digest: Hasher::new(),
             run: None,
+            sent: None,
         }
     }
 
@@ -96,6 +99,9 @@ impl Group {
     /// Takes in rows of one event.
     pub(super) fn take(&mut self, taken: &Taken<'_>) {
         let &Taken { version, table, operation, rows, bytes } = taken;
+        if rows == 0 {
+            return;
+        }
         if self.run != Some((version, operation)) {
             self.run = Some((version, operation));
             for name in [operation.name(), &table.database, &table.table] {
@@ -106,6 +112,17 @@ impl Group {
         }
         self.digest.update(bytes);
         self.rows = self.rows.saturating_add(rows);
+    }
+
+    /// Takes in a row whose records are held back.
+    pub(super) fn hold(&mut self, taken: &Taken<'_>) {
+        self.sent = Some((self.rows, self.digest()));
+        self.take(taken);
+    }
+
+    /// The row that was held back is sent.
+    pub(super) fn release(&mut self) {
+        self.sent = None;
     }
 
     /// Stops passing over rows once all that were delivered have come by.
@@ -128,13 +145,20 @@ impl Group {
     /// The note for the Kafka transaction that is about to be committed; `None` if it holds no
     /// rows of this source transaction.
     pub(super) fn cut(&mut self) -> Option<&PartialTransaction> {
-        if self.passing || self.rows == self.note.rows_done {
+        if !self.has_rows_to_note() {
             return None;
         }
-        self.note.rows_done = self.rows;
-        self.note.digest = self.digest();
+        let (rows, digest) = self.sent.unwrap_or_else(|| (self.rows, self.digest()));
+        self.note.rows_done = rows;
+        self.note.digest = digest;
         self.note.parts = self.note.parts.saturating_add(1);
         Some(&self.note)
+    }
+
+    /// Whether rows of it were sent that no note counts.
+    pub(super) fn has_rows_to_note(&self) -> bool {
+        let rows = self.sent.map_or(self.rows, |(rows, _)| rows);
+        !self.passing && rows != self.note.rows_done
     }
 
     /// What it is called and how much of it is committed.

@@ -66,6 +66,9 @@ struct World {
     source: Source,
     truth: Truth,
     settings: Settings,
+    /// Whether the newest row waits until it is known whether it is the last of its source
+    /// transaction.
+    holds_back: bool,
     table: TableName,
     numbers: usize,
     plain: u32,
@@ -83,7 +86,6 @@ impl World {
                 Kind::AtLeastOnce => Guarantee::AtLeastOnce,
                 _ => Guarantee::ExactlyOnce,
             },
-            holds_back: random.is_one_in(4),
             batch_bytes_max: random.in_range(3..12),
             batch_age_max: ms(250),
             open_max: ms(if late { 1_000_000 } else { third }),
@@ -91,6 +93,7 @@ impl World {
         Self {
             kind,
             broken,
+            holds_back: random.is_one_in(4),
             source: Source::new(&mut random),
             slow: usize::try_from(random.in_range(0..8)).unwrap(),
             random,

@@ -52,6 +52,10 @@ enum Next {
     /// The name of the source transaction is known: pass over what is delivered.
     Pass(Vec<u32>),
     Send(Vec<u32>),
+    /// The event's last row waits until another one comes.
+    Hold(u32),
+    /// The row that waits is the last one.
+    SendLast,
     Ended,
 }
 
@@ -67,6 +71,8 @@ pub(super) struct Instance {
     asked: bool,
     since_ms: u64,
     next: VecDeque<Next>,
+    /// A row that was taken in and waits.
+    held: Option<u32>,
     /// The source transaction that is read, and the server it is read from.
     group: usize,
     server: usize,
@@ -90,6 +96,7 @@ impl Instance {
             asked: false,
             since_ms: 0,
             next: VecDeque::new(),
+            held: None,
             group: 0,
             server: 0,
             rows_from_ms: 0,
@@ -172,6 +179,7 @@ impl Instance {
         self.group = world.source.done(&record).unwrap_or_default();
         self.generation = record.generation;
         self.next.clear();
+        self.held = None;
         self.plain = (world.settings.guarantee == Guarantee::AtLeastOnce)
             .then(|| Client::new(world.next_number(), Some(world.next_plain())));
         self.protocol = Some(Protocol::new(world.settings.clone(), record, world.now()));
@@ -260,7 +268,7 @@ impl Instance {
 
     /// Rows that are at hand are passed over and sent in one go.
     fn is_between_events(&self) -> bool {
-        !matches!(self.next.front(), Some(Next::Pass(_) | Next::Send(_)))
+        !matches!(self.next.front(), Some(Next::Pass(_) | Next::Send(_) | Next::Hold(_)))
     }
 
     /// The epoch is over.
@@ -322,6 +330,16 @@ impl Instance {
             }
             Next::Pass(rows) => self.pass(world, rows),
             Next::Send(rows) => self.send(world, &rows),
+            Next::Hold(row) => {
+                self.held = Some(row);
+                with_taken(world, &[row], 0, |taken| self.after(world, Event::Held(taken)));
+            }
+            Next::SendLast => self.release(world),
+            Next::Ended if self.held.is_some() => {
+                self.next.push_front(Next::Ended);
+                self.next.push_front(Next::SendLast);
+                self.after(world, Event::Sending);
+            }
             Next::Ended => {
                 self.group += 1;
                 if !world.lacks(Rule::MoveAtTheEnd) {
@@ -346,7 +364,22 @@ impl Instance {
         }
     }
 
-    fn send(&mut self, world: &World, rows: &[u32]) {
+    /// Sends the row that waits.
+    fn release(&mut self, world: &World) {
+        if let Some(row) = self.held.take() {
+            self.rows_client().send(partition_of(row), Entry::Row(row));
+            self.after(world, Event::Released);
+        }
+    }
+
+    fn send(&mut self, world: &World, mut rows: &[u32]) {
+        if world.holds_back {
+            self.release(world);
+            if let Some((last, before)) = rows.split_last() {
+                self.next.push_front(Next::Hold(*last));
+                rows = before;
+            }
+        }
         for row in rows {
             self.rows_client().send(partition_of(*row), Entry::Row(*row));
         }

@@ -1,0 +1,40 @@
+//! How the end of a source transaction moves the position.
+
+use super::{End, Ending, Name};
+use crate::{
+    commit::PositionRecord,
+    model::{position::FilePosition, xa::PreparedTransaction},
+};
+
+/// Moves the position over a source transaction that has ended. One that is prepared is not done:
+/// its GTID joins those that are when it is decided, with that of the decision.
+pub(super) fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>) {
+    let PositionRecord { position, prepared, .. } = record;
+    let mut done = name.gtid.cloned();
+    let mut decided = None;
+    match end.ending {
+        Ending::Done => {}
+        Ending::Prepared { xid, has_rows } => {
+            let one = PreparedTransaction {
+                gtid: done.take(),
+                server_uuid: name.server_uuid,
+                begin: FilePosition { file: name.file.to_owned(), offset: name.begin_offset },
+                time_us: end.commit_time_us,
+                has_rows,
+                is_restored: false,
+            };
+            prepared.insert(xid.clone(), one);
+        }
+        Ending::Decided(xid) => decided = prepared.remove(xid).and_then(|one| one.gtid),
+    }
+    if let Some(set) = &mut position.gtid_set {
+        done.iter().chain(&decided).for_each(|gtid| set.add(gtid));
+    }
+    if position.file.file != end.file {
+        position.file.file.clear();
+        position.file.file.push_str(end.file);
+    }
+    position.file.offset = end.offset;
+    position.source_time_us = end.commit_time_us;
+    record.file_begun = end.file_begun;
+}

@@ -1,0 +1,63 @@
+//! Links that are slow and never broken: every row arrives, however long each step takes, as long
+//! as it takes less than the limits.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::json;
+use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
+use testkit::{Result, ServerAddress};
+
+use crate::setup::{Running, Setup};
+
+/// The broker ends a Kafka transaction that is open for longer.
+const TRANSACTION_TIMEOUT_MS: &str = "6000";
+
+/// No epoch has ended.
+fn assert_undisturbed(connector: &mut Running) -> Result<()> {
+    let metrics = connector.get("/metrics")?.body;
+    assert!(!metrics.contains("tailwater_recycles_total{"), "{}", connector.stderr());
+    Ok(())
+}
+
+#[test]
+fn a_long_tail_of_rows_that_are_not_captured_keeps_no_kafka_transaction_open() -> Result<()> {
+    for envelope in ["debezium", "flat"] {
+        // GIVEN a connector over a slow link, and a broker that ends transactions after 6 s
+        let tables = [
+            "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)",
+            "CREATE TABLE blobs (id INT NOT NULL PRIMARY KEY, data LONGBLOB)",
+        ];
+        let mut setup = Setup::with_tables("long_tail", &tables)?;
+        let proxy = FaultProxy::bind(Protocol::Bytes)?;
+        let server = ServerAddress::from(&setup.address);
+        proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
+        let left_out = json!([format!("{}.blobs", setup.database.name())]);
+        setup
+            .settings
+            .set("format.envelope", envelope)
+            .set("mysql.port", proxy.address().port())
+            .set("capture.exclude_tables", left_out)
+            .set("kafka.properties", json!({ "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS }));
+        let mut connector = setup.start()?;
+        setup.database.execute("INSERT INTO items VALUES (1)")?;
+        let mut consumer = setup.consumer("items")?;
+        consumer.take(1)?;
+        proxy.set(Fault::Throttle(1_000_000));
+        // WHEN captured rows are followed, in their source transaction, by ten seconds of others
+        setup.database.execute_all(&[
+            "BEGIN",
+            "INSERT INTO items VALUES (2), (3)",
+            "INSERT INTO blobs VALUES (1, REPEAT('x', 10000000))",
+            "COMMIT",
+            "INSERT INTO items VALUES (4)",
+        ])?;
+        // THEN they arrive, once, by the epoch that began
+        let ids: Vec<_> = consumer.take(3)?.iter().map(|it| it.key.clone()).collect();
+        assert_eq!(ids, [2, 3, 4].map(|id| Some(json!({ "id": id }))), "{envelope}");
+        assert_undisturbed(&mut connector)?;
+        proxy.heal();
+        connector.stop()?;
+        assert_eq!(consumer.rest()?.len(), 0);
+    }
+    Ok(())
+}

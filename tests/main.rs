@@ -16,6 +16,7 @@ mod binlog_forms;
 mod changes;
 mod chaos;
 mod continuity;
+mod defaults;
 mod differential;
 mod flat;
 mod formats;

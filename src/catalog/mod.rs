@@ -6,8 +6,8 @@
 //! same order, of the same types. Otherwise a version goes without, and `map` halts where it
 //! cannot do without.
 
-mod binary_default;
 mod column_type;
+mod defaults;
 mod describe;
 mod matching;
 
@@ -17,7 +17,7 @@ use thiserror::Error;
 pub use self::describe::{Description, describe};
 use crate::{
     error::{Failure, Verdict},
-    model::table::{ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
+    model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
 };
 
 /// `information_schema` could not be read.
@@ -27,6 +27,12 @@ pub struct CatalogError {
     table: TableName,
     error: mysql_async::Error,
 }
+
+/// What a session that reads the catalog is like: text in UTF-8, times in UTC, names in backticks,
+/// generated keys visible, and the server's least wait for a table that another session has locked.
+const SESSION: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', sql_mode = '', \
+                       sql_quote_show_create = 1, lock_wait_timeout = 1 \
+                       /*!80030 , show_gipk_in_create_table_and_information_schema = 1 */";
 
 /// One column as `information_schema.columns` has it.
 struct CatalogColumn {
@@ -62,6 +68,7 @@ pub async fn look_up(
     version: &TableVersion,
 ) -> Result<Catalog, CatalogError> {
     let failed = |error| CatalogError { table: version.name.clone(), error };
+    connection.query_drop(SESSION).await.map_err(failed)?;
     let columns = read_columns(connection, &version.name).await.map_err(failed)?;
     if columns.is_empty() {
         return absence(connection, &version.name).await.map_err(failed);
@@ -81,7 +88,7 @@ pub async fn look_up(
     }
     let unique_key = read_unique_key(connection, version).await.map_err(failed)?;
     let mut columns: Vec<_> = columns.into_iter().map(decoration_of).collect();
-    mend_binary_defaults(connection, version, &mut columns).await.map_err(failed)?;
+    defaults::mend(connection, version, &mut columns).await.map_err(failed)?;
     Ok(Catalog::Same(Decoration { columns, unique_key }))
 }
 
@@ -118,40 +125,6 @@ fn decoration_of(column: CatalogColumn) -> ColumnDecoration {
         float_as_double: column.column_type.starts_with("float("),
         srid: column.srid,
     }
-}
-
-/// Replaces the defaults that `information_schema` cuts; one that cannot be read whole is left out
-/// rather than wrong.
-async fn mend_binary_defaults(
-    connection: &mut Conn,
-    version: &TableVersion,
-    columns: &mut [ColumnDecoration],
-) -> mysql_async::Result<()> {
-    let is_binary =
-        |kind: &ColumnKind| matches!(kind, ColumnKind::Binary { .. } | ColumnKind::Bytes);
-    let mut cut: Vec<(&str, &mut Option<String>)> = version
-        .columns
-        .iter()
-        .zip(columns)
-        .filter(|(column, decoration)| is_binary(&column.kind) && decoration.default.is_some())
-        .map(|(column, decoration)| (column.name.as_str(), &mut decoration.default))
-        .collect();
-    if cut.is_empty() {
-        return Ok(());
-    }
-    let TableName { database, table } = &version.name;
-    let query = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
-    let statement: Option<(String, String)> = match connection.query_first(query).await {
-        Ok(row) => row,
-        // ER_NO_SUCH_TABLE, ER_TABLEACCESS_DENIED_ERROR: gone since, or hidden.
-        Err(mysql_async::Error::Server(error)) if matches!(error.code, 1146 | 1142) => None,
-        Err(error) => return Err(error),
-    };
-    for (name, default) in &mut cut {
-        **default =
-            statement.as_ref().and_then(|(_, statement)| binary_default::find(statement, name));
-    }
-    Ok(())
 }
 
 async fn read_columns(

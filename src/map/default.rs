@@ -1,8 +1,9 @@
 //! A column's declared default, from information_schema's text to the value a reader of the
 //! schema gets.
 //!
-//! The text is what `COLUMN_DEFAULT` holds with the session's time zone at `+00:00`: a number, a
-//! bare string without quotes, `b'101'` for BIT, `0x6162` for BINARY, a date as MySQL prints it.
+//! The text is as `COLUMN_DEFAULT` has it: a number, a bare string without quotes, `b'101'` for BIT,
+//! `0x6162` for BINARY, a date as MySQL prints it, in UTC. A default never stops a table: one that
+//! the field cannot say is left out or replaced by the nearest value, and that is reported.
 
 use crate::model::{
     decimal::Decimal,
@@ -15,17 +16,21 @@ const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 const MIDNIGHT: &str = "00:00:00";
 
-/// A text that is no value of the column's type.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotADefault;
+/// A default that the field cannot say.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Unsaid {
+    /// What the schema says instead.
+    pub(super) instead: Option<DefaultValue>,
+    /// The option of `[format]` with which the field can say it; empty without one.
+    pub(super) option: &'static str,
+}
 
-/// The default of a field; `None` where the column declares none, or one that the field cannot
-/// hold (a TIME of 25 hours as a time of day).
+/// The default of a field; `None` where the column declares none.
 pub(super) fn convert(
     kind: &FieldKind,
     column: &Column,
     decoration: &ColumnDecoration,
-) -> Result<Option<DefaultValue>, NotADefault> {
+) -> Result<Option<DefaultValue>, Unsaid> {
     if decoration.default_is_now {
         return Ok(now(kind, column.nullable));
     }
@@ -54,11 +59,7 @@ fn epoch_text() -> DefaultValue {
 }
 
 /// The value that the text of a default is.
-fn value(
-    kind: &FieldKind,
-    text: &str,
-    nullable: bool,
-) -> Result<Option<DefaultValue>, NotADefault> {
+fn value(kind: &FieldKind, text: &str, nullable: bool) -> Result<Option<DefaultValue>, Unsaid> {
     let found = match kind {
         FieldKind::Date | FieldKind::LogicalDate => {
             let days = date(text, nullable)?;
@@ -81,15 +82,14 @@ fn value(
         FieldKind::IsoTimestamp => return iso_timestamp(text, nullable),
         FieldKind::ZonedTimestamp { .. } => return instant(text, nullable),
         FieldKind::TimeMillis | FieldKind::TimeMicros | FieldKind::IsoTime => {
-            return time_us(text).ok_or(NotADefault).map(|us| time_of_day(kind, us));
+            return time_of_day(kind, time_us(text).ok_or_else(Unsaid::default)?).map(Some);
         }
         FieldKind::MicroTime => time_us(text).map(DefaultValue::Integer),
         FieldKind::TimeText { .. } => Some(DefaultValue::Text(text.to_owned())),
-        FieldKind::Int16
-        | FieldKind::Int32
-        | FieldKind::Int64
-        | FieldKind::UnsignedInt64
-        | FieldKind::Year => text.parse().ok().map(DefaultValue::Integer),
+        FieldKind::UnsignedInt64 => return unsigned(text).map(Some),
+        FieldKind::Int16 | FieldKind::Int32 | FieldKind::Int64 | FieldKind::Year => {
+            text.parse().ok().map(DefaultValue::Integer)
+        }
         FieldKind::Float32 => text.parse().ok().map(DefaultValue::Float32),
         FieldKind::Float64 | FieldKind::DecimalDouble { .. } => {
             text.parse().ok().map(DefaultValue::Float64)
@@ -124,7 +124,7 @@ fn value(
         | FieldKind::WellKnownBinary { .. }
         | FieldKind::FloatVector => return Ok(None),
     };
-    found.map(Some).ok_or(NotADefault)
+    found.map(Some).ok_or_else(Unsaid::default)
 }
 
 /// The digits at the column's scale.
@@ -176,38 +176,44 @@ fn bytes(text: &str, length: u32) -> Option<DefaultValue> {
 
 /// Days since 1970-01-01. A date that does not exist (`0000-00-00`) is no default of a nullable
 /// column and the epoch of one that is not, as it is with such a date in a row.
-fn date(text: &str, nullable: bool) -> Result<Option<i32>, NotADefault> {
+fn date(text: &str, nullable: bool) -> Result<Option<i32>, Unsaid> {
     let days = calendar_date(text)?.days_since_epoch();
     Ok(days.or_else(|| (!nullable).then_some(0)))
 }
 
-/// A time of day; `None` for a time that is none.
-fn time_of_day(kind: &FieldKind, us: i64) -> Option<DefaultValue> {
+/// A time of day. A time that is none is left out.
+fn time_of_day(kind: &FieldKind, us: i64) -> Result<DefaultValue, Unsaid> {
     match kind {
         FieldKind::TimeMillis if (0..=MICROSECONDS_PER_DAY).contains(&us) => {
-            Some(DefaultValue::Integer(us / 1000))
+            Ok(DefaultValue::Integer(us / 1000))
         }
         FieldKind::TimeMicros if (0..MICROSECONDS_PER_DAY).contains(&us) => {
-            Some(DefaultValue::Integer(us))
+            Ok(DefaultValue::Integer(us))
         }
         FieldKind::IsoTime if (0..MICROSECONDS_PER_DAY).contains(&us) => {
             let (seconds, us) = (us / 1_000_000, us % 1_000_000);
             let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
             let text = format!("{hours:02}:{minutes:02}:{:02}.{us:06}", seconds % 60);
-            Some(DefaultValue::Text(format!("{}Z", without_zeros(&text))))
+            Ok(DefaultValue::Text(format!("{}Z", without_zeros(&text))))
         }
-        _ => None,
+        FieldKind::TimeMicros => Err(Unsaid { option: "time = \"isostring\"", instead: None }),
+        _ => Err(Unsaid { option: "time = \"microseconds\"", instead: None }),
     }
 }
 
+/// A BIGINT UNSIGNED; the largest number of the field for one that is larger, as Debezium has it.
+fn unsigned(text: &str) -> Result<DefaultValue, Unsaid> {
+    let number: u64 = text.parse().map_err(|_| Unsaid::default())?;
+    i64::try_from(number).map(DefaultValue::Integer).map_err(|_| Unsaid {
+        instead: Some(DefaultValue::Integer(i64::MAX)),
+        option: "unsigned_bigint = \"precise\"",
+    })
+}
+
 /// A DATETIME in units of so many microseconds.
-fn wall_clock(
-    text: &str,
-    nullable: bool,
-    unit_us: i64,
-) -> Result<Option<DefaultValue>, NotADefault> {
+fn wall_clock(text: &str, nullable: bool, unit_us: i64) -> Result<Option<DefaultValue>, Unsaid> {
     let (date, time) = text.split_once(' ').unwrap_or((text, MIDNIGHT));
-    let time_us = time_us(time).ok_or(NotADefault)?;
+    let time_us = time_us(time).ok_or_else(Unsaid::default)?;
     let Some(days) = calendar_date(date)?.days_since_epoch() else {
         return Ok((!nullable).then_some(DefaultValue::Integer(0)));
     };
@@ -218,9 +224,9 @@ fn wall_clock(
 /// A TIMESTAMP as ISO 8601 text. The schema's text drops trailing zeros of the second, where a
 /// row has the column's digits: a default takes the way of Debezium's snapshot values. A nullable
 /// column's epoch counts as no default there.
-fn instant(text: &str, nullable: bool) -> Result<Option<DefaultValue>, NotADefault> {
+fn instant(text: &str, nullable: bool) -> Result<Option<DefaultValue>, Unsaid> {
     let (date, time) = text.split_once(' ').unwrap_or((text, MIDNIGHT));
-    let time_us = time_us(time).ok_or(NotADefault)?;
+    let time_us = time_us(time).ok_or_else(Unsaid::default)?;
     match calendar_date(date)?.days_since_epoch() {
         None => return Ok((!nullable).then(epoch_text)),
         Some(0) if time_us == 0 => return Ok((!nullable).then(epoch_text)),
@@ -230,9 +236,9 @@ fn instant(text: &str, nullable: bool) -> Result<Option<DefaultValue>, NotADefau
 }
 
 /// A DATETIME as ISO 8601 text.
-fn iso_timestamp(text: &str, nullable: bool) -> Result<Option<DefaultValue>, NotADefault> {
+fn iso_timestamp(text: &str, nullable: bool) -> Result<Option<DefaultValue>, Unsaid> {
     let (date, time) = text.split_once(' ').unwrap_or((text, MIDNIGHT));
-    time_us(time).ok_or(NotADefault)?;
+    time_us(time).ok_or_else(Unsaid::default)?;
     if calendar_date(date)?.days_since_epoch().is_none() {
         return Ok((!nullable).then(epoch_text));
     }
@@ -248,13 +254,13 @@ fn without_zeros(time: &str) -> &str {
 }
 
 /// `2024-01-02`.
-fn calendar_date(text: &str) -> Result<Date, NotADefault> {
+fn calendar_date(text: &str) -> Result<Date, Unsaid> {
     let mut parts = text.splitn(3, '-');
-    let mut part = || parts.next().ok_or(NotADefault);
+    let mut part = || parts.next().ok_or_else(Unsaid::default);
     Ok(Date {
-        year: part()?.parse().map_err(|_| NotADefault)?,
-        month: part()?.parse().map_err(|_| NotADefault)?,
-        day: part()?.parse().map_err(|_| NotADefault)?,
+        year: part()?.parse().map_err(|_| Unsaid::default())?,
+        month: part()?.parse().map_err(|_| Unsaid::default())?,
+        day: part()?.parse().map_err(|_| Unsaid::default())?,
     })
 }
 

@@ -99,14 +99,6 @@ pub enum MapError {
         /// The table.
         table: TableName,
     },
-    /// A default that does not read as a value of its column's type.
-    #[error("the declared default of {table}.{column} is not understood")]
-    Default {
-        /// The table.
-        table: TableName,
-        /// The column.
-        column: String,
-    },
 }
 
 impl From<MapError> for Failure {
@@ -153,10 +145,6 @@ impl From<MapError> for Failure {
                      take the table out with `capture.exclude_tables`; or set \
                      `format.envelope = \"debezium\"`."
                 ),
-            ),
-            MapError::Default { table, column } => (
-                "column_default_unknown",
-                format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`."),
             ),
         };
         Self::new(Verdict::Halt, reason, message).hint(hint)

@@ -9,7 +9,7 @@ use crate::{
     config::{self, Capture, Config, SchemaNames, ZeroDates},
     model::{
         record::{Envelope, Field, RecordShape},
-        table::{Column, ColumnDecoration, TableVersion},
+        table::{Column, ColumnDecoration, TableName, TableVersion},
     },
 };
 
@@ -168,8 +168,10 @@ fn field(
             return Err(MapError::Unsupported { table, column: column.name.clone(), kind });
         }
     };
-    let default = default::convert(&kind, column, decoration)
-        .map_err(|default::NotADefault| MapError::Default { table, column: column.name.clone() })?;
+    let default = default::convert(&kind, column, decoration).unwrap_or_else(|unsaid| {
+        warn_of_default(&table, column, &unsaid);
+        unsaid.instead
+    });
     // A reader that expects a column the writer had not, or has no more, gets what MySQL gives to
     // rows that are older than their column.
     let needs_default = format.envelope == config::Envelope::Flat && !column.nullable;
@@ -182,6 +184,21 @@ fn field(
         default,
         in_value,
     })
+}
+
+fn warn_of_default(table: &TableName, column: &Column, unsaid: &default::Unsaid) {
+    let default::Unsaid { instead, option } = unsaid;
+    let column = &column.name;
+    let instead = if instead.is_some() { "the nearest value that fits" } else { "no default" };
+    let option = if option.is_empty() {
+        String::new()
+    } else {
+        format!("; `[format] {option}` has the default")
+    };
+    tracing::warn!(
+        %table, column,
+        "the column's default does not fit its field: the schema has {instead}{option}"
+    );
 }
 
 /// Two columns can have one name once what Avro forbids is replaced.

@@ -140,17 +140,20 @@ impl Schema {
         Ok(apache_avro::Schema::parse_str(&row.to_string())?)
     }
 
+    /// The fields of this record or, of an envelope, of the row inside.
+    fn row_fields(&self) -> Result<&Vec<Json>> {
+        let row = self.named.iter().find(|(name, _)| name.ends_with(".Value"));
+        let record = row.map_or(&self.json, |(_, schema)| schema);
+        record.get("fields").and_then(Json::as_array).context("not a record")
+    }
+
     /// The type of each field of this record or, of an envelope, of the row inside: the branch
     /// that is not null, as JSON.
     ///
     /// # Errors
     /// When the schema is neither.
     pub fn columns(&self) -> Result<BTreeMap<String, &Json>> {
-        let is_row = |name: &str| name.ends_with(".Value");
-        let row = self.named.iter().find(|(name, _)| is_row(name)).map(|(_, schema)| schema);
-        let record = row.unwrap_or(&self.json);
-        let fields = record.get("fields").and_then(Json::as_array).context("not a record")?;
-        fields
+        self.row_fields()?
             .iter()
             .map(|field| {
                 let name =
@@ -158,6 +161,41 @@ impl Schema {
                 Ok((name.to_owned(), not_null(field.get("type").context("field without type")?)))
             })
             .collect()
+    }
+
+    /// What a reader takes for each column that it does not find in a row: the default of each field
+    /// of this record or, of an envelope, of the row inside. Values are as `decode` gives them.
+    ///
+    /// # Errors
+    /// When the schema is neither, or a default is no value of its field.
+    pub fn defaults(&self) -> Result<BTreeMap<String, Json>> {
+        let types = self.columns()?;
+        let mut found = BTreeMap::new();
+        for field in self.row_fields()? {
+            let Some(default) = field.get("default") else { continue };
+            let name = field.get("name").and_then(Json::as_str).unwrap_or_default();
+            let kind = *types.get(name).context("field without type")?;
+            let is = |text: &str| kind == text || kind.get("type").is_some_and(|kind| kind == text);
+            let value = match default {
+                Json::String(text) if is("bytes") => {
+                    let bytes = text.chars().map(u8::try_from).collect::<Result<Vec<_>, _>>()?;
+                    let scale = kind.get("scale").and_then(Json::as_u64).map(usize::try_from);
+                    match scale.transpose()? {
+                        None => json!({ "hex": hex(&bytes) }),
+                        Some(scale) => {
+                            let number = BigInt::from_signed_bytes_be(&bytes);
+                            json!({ "decimal": decimal(&number, scale) })
+                        }
+                    }
+                }
+                Json::Number(number) if is("float") => {
+                    f64::from(number.to_string().parse::<f32>()?).into()
+                }
+                other => other.clone(),
+            };
+            found.insert(name.to_owned(), value);
+        }
+        Ok(found)
     }
 
     fn to_json(&self, value: Avro, schema: &Json, namespace: &str) -> Result<Json> {

@@ -15,6 +15,7 @@ use crate::setup::Setup;
 mod connections;
 mod damage;
 mod door;
+mod encryption;
 mod files;
 mod gtid_modes;
 mod histories;

@@ -34,6 +34,7 @@ mod reference;
 mod registry;
 mod restart;
 mod schemas;
+mod sessions;
 mod setup;
 mod slow_links;
 mod snapshot;

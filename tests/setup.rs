@@ -127,8 +127,22 @@ impl Setup {
 
 /// A MySQL server of one test, with these arguments of `mysqld` beside the usual ones.
 pub(crate) fn private_mysql(arguments: &[&str]) -> Result<Mysql> {
+    with_arguments(MysqlOptions::default(), arguments)
+}
+
+/// The same with settings that bend the answers of a client that counts on the usual ones.
+pub(crate) fn hostile_mysql(arguments: &[&str]) -> Result<Mysql> {
+    with_arguments(MysqlOptions::hostile(), arguments)
+}
+
+fn with_arguments(options: MysqlOptions, arguments: &[&str]) -> Result<Mysql> {
     let extra_arguments = arguments.iter().map(ToString::to_string).collect();
-    Mysql::start(&cache()?, &MysqlOptions { extra_arguments })
+    private_mysql_with(&MysqlOptions { extra_arguments, ..options })
+}
+
+/// A MySQL server of one test that differs so from the usual one.
+pub(crate) fn private_mysql_with(options: &MysqlOptions) -> Result<Mysql> {
+    Mysql::start(&cache()?, options)
 }
 
 /// A broker of one test, with these lines in its `server.properties` beside the usual ones.

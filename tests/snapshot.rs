@@ -12,7 +12,7 @@ mod created;
 mod demand;
 mod keys;
 mod races;
-mod turnstile;
+pub(crate) mod turnstile;
 mod window;
 mod writers;
 

@@ -4,24 +4,46 @@ use std::{path::Path, time::Duration};
 
 use mysql_async::{ClientIdentity, Conn, DriverError, Opts, OptsBuilder, SslOpts};
 
-use super::error::{CONNECTING, MysqlError};
+use super::{
+    error::{CONNECTING, MysqlError},
+    session::{self, Text},
+};
 use crate::config::{Mysql, TlsMode};
 
 /// Largest packet taken: MySQL's own limit for `max_allowed_packet` (MySQL manual, "Server System
 /// Variables"). With less, a long row ends the stream with `PacketTooLarge`.
 const PACKET_BYTES_MAX: usize = 1 << 30;
 
-/// How long a connection may take to be made, with login and TLS.
+/// For how long the library's pool would keep a connection; there is no pool.
+const POOL_PATIENCE_S: usize = 28_800;
+
+/// How long a connection may take to be made, with login and TLS, and its session to be set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The kernel notices a dead peer; the stream's watchdog notices it sooner.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Connects and logs in. The password and the certificates are read anew each time, so that
-/// rotated ones are found.
+/// Connects, logs in and sets up the session. The password and the certificates are read again
+/// each time, so that rotated ones are found.
 pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
+    connect_for(config, Text::Converted).await
+}
+
+/// The same for reading tables: text comes in the character set of its column.
+pub async fn connect_to_read_tables(config: &Mysql) -> Result<Conn, MysqlError> {
+    connect_for(config, Text::AsStored).await
+}
+
+async fn connect_for(config: &Mysql, text: Text) -> Result<Conn, MysqlError> {
     let password =
         config.password.reveal().map_err(|error| MysqlError::Secret(error.to_string()))?;
+    let mut connection = log_in(config, password).await?;
+    let prepared = session::prepare(&mut connection, config, text);
+    within_limit(config, prepared).await??;
+    Ok(connection)
+}
+
+async fn log_in(config: &Mysql, password: String) -> Result<Conn, MysqlError> {
     let plain = OptsBuilder::default()
         .ip_or_hostname(config.host.as_str())
         .tcp_port(config.port)
@@ -29,7 +51,10 @@ pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
         .pass(Some(password))
         // The default, true, would switch to a socket file on localhost without saying so.
         .prefer_socket(false)
+        // With both given the library asks the server nothing: the answer to a statement before
+        // the session is set up depends on the server's settings.
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
+        .wait_timeout(Some(POOL_PATIENCE_S))
         .tcp_keepalive(Some(TCP_KEEPALIVE));
     let Some(ssl) = ssl_options(config)? else {
         return connect_with(plain.into(), config).await;
@@ -51,14 +76,15 @@ fn is_without_tls(error: &mysql_async::Error) -> bool {
 }
 
 async fn connect_with(options: Opts, config: &Mysql) -> Result<Conn, MysqlError> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(MysqlError::while_doing(CONNECTING, config, error)),
-        Err(_) => Err(MysqlError::ConnectTimeout {
-            address: address(config),
-            seconds: CONNECT_TIMEOUT.as_secs(),
-        }),
-    }
+    let connection = within_limit(config, Conn::new(options)).await?;
+    connection.map_err(|error| MysqlError::while_doing(CONNECTING, config, error))
+}
+
+async fn within_limit<T>(config: &Mysql, step: impl Future<Output = T>) -> Result<T, MysqlError> {
+    tokio::time::timeout(CONNECT_TIMEOUT, step).await.map_err(|_| MysqlError::ConnectTimeout {
+        address: address(config),
+        seconds: CONNECT_TIMEOUT.as_secs(),
+    })
 }
 
 /// `host:port`, for messages.

@@ -93,6 +93,21 @@ pub enum MysqlError {
         /// What it must be.
         needed: &'static str,
     },
+    /// A session variable that does not keep the value that it was given.
+    #[error(
+        "the session at MySQL {address} has {variable}='{found}' after the connector set it to \
+         '{needed}'"
+    )]
+    Session {
+        /// Host and port.
+        address: String,
+        /// The session variable.
+        variable: &'static str,
+        /// Its value.
+        found: String,
+        /// What it was set to.
+        needed: &'static str,
+    },
     /// The server answered something that no MySQL answers.
     #[error("MySQL answered {what} with something unreadable")]
     Answer {
@@ -187,6 +202,11 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
         }
         MysqlError::Setting { variable, needed, .. } => {
             (Halt, "mysql_setting", setting_hint(variable, needed))
+        }
+        MysqlError::Session { .. } => {
+            let hint = "Something between connector and server changes what a session sets, as a \
+                        proxy can: set mysql.host and mysql.port to the server's own.";
+            (Halt, "mysql_session", hint.to_owned())
         }
         MysqlError::Answer { .. } => (Halt, "mysql_answer", String::new()),
         MysqlError::DatabaseInvisible { database, user } => (

@@ -80,8 +80,9 @@ impl<'a> Inquiry<'a> {
     }
 }
 
-/// A column's value; `None` for NULL, for a column that is not there and for another type.
-pub(super) fn column<T: FromValue>(row: &Row, index: usize) -> Option<T> {
+/// A column's value; `None` for NULL, for a column that is not there and for another type. The
+/// library's own conversion of rows panics there.
+pub fn column<T: FromValue>(row: &Row, index: usize) -> Option<T> {
     row.get_opt::<Option<T>, _>(index)?.ok().flatten()
 }
 

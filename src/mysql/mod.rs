@@ -17,6 +17,7 @@ mod error;
 mod inquiry;
 mod queue;
 mod server;
+mod session;
 mod silence;
 mod stream;
 mod unreadable;
@@ -24,11 +25,13 @@ mod unreadable;
 pub use beside::read_beside;
 pub use broken::{Break, Broken};
 pub use buffers::bound_buffers;
-pub use connection::connect;
+pub use connection::{connect, connect_to_read_tables};
 pub use continuity::Continuity;
 pub use error::{EVENT_UNREADABLE, FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
+pub use inquiry::column;
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use server::Server;
+pub use session::session_variables;
 pub use stream::Dump;
 
 /// One event as it came, with its header; `decode` reads it.

@@ -43,8 +43,13 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub(super) struct BinlogFile {
     pub(super) name: String,
+    /// Where its last event ends, as positions count.
     pub(super) bytes: u64,
 }
+
+/// What an encrypted binlog file has before its magic number: positions do not count it, sizes do
+/// (`Binlog_encryption_header` in `sql/rpl_log_encryption.h` of MySQL's source).
+const ENCRYPTION_HEADER_BYTES: u64 = 512;
 
 impl Server {
     /// Asks the source what it is, and refuses what cannot work.
@@ -220,7 +225,11 @@ impl Inquiry<'_> {
     async fn binlog_files(&mut self) -> Result<Vec<BinlogFile>, MysqlError> {
         const WHAT: &str = "SHOW BINARY LOGS";
         let read = |row: &mysql_async::Row| {
-            Some(BinlogFile { name: column(row, 0)?, bytes: column(row, 1)? })
+            // Servers before 8.0.14 do not have the column.
+            let is_encrypted = column_named(row, &["Encrypted"]).as_deref() == Some("Yes");
+            let header = if is_encrypted { ENCRYPTION_HEADER_BYTES } else { 0 };
+            let bytes = column::<u64>(row, 1)?.checked_sub(header)?;
+            Some(BinlogFile { name: column(row, 0)?, bytes })
         };
         let files = self.rows(WHAT).await?.iter().map(read).collect::<Option<_>>();
         files.ok_or(MysqlError::Answer { what: WHAT })

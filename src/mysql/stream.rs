@@ -3,7 +3,7 @@
 //! The source sends a heartbeat when it has nothing else, so silence means a dead connection: a
 //! half-open one, a stopped server, a proxy that forgot us. The watchdog (`silence`) ends the
 //! stream after three missed heartbeats. Back-pressure stops reading from the socket, and the
-//! source gives up writing after its `net_write_timeout`; the session asks for a long one.
+//! source gives up writing after its `net_write_timeout`; the session has a long one.
 //!
 //! What the library cannot make an event of ends the stream with the place behind which it came.
 
@@ -33,10 +33,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Heartbeats that may be missed.
 const HEARTBEATS_MISSED_MAX: u32 = 3;
-
-/// How long the source waits for us to read. Its default of 60 s is shorter than a broker's
-/// restart, and then the stream must be opened again.
-const NET_WRITE_TIMEOUT_S: u32 = 3600;
 
 /// The type of the event that names the next file (MySQL source,
 /// `libs/mysql/binlog/event/binlog_event.h`).
@@ -76,8 +72,7 @@ impl Dump {
         let request = request(server_id, position)?;
         let heartbeat = HEARTBEAT.as_nanos();
         let session = format!(
-            "SET @source_heartbeat_period = {heartbeat}, @master_heartbeat_period = {heartbeat}, \
-             SESSION net_write_timeout = {NET_WRITE_TIMEOUT_S}"
+            "SET @source_heartbeat_period = {heartbeat}, @master_heartbeat_period = {heartbeat}"
         );
         let failed = |error| MysqlError::while_doing("open the binlog of", &config.mysql, error);
         within_limit(config, connection.query_drop(session)).await?.map_err(failed)?;

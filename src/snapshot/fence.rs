@@ -8,14 +8,14 @@
 //! privilege. Without them `performance_schema.log_status` is read, which waits until everything
 //! up to the position that it tells is committed to the engines.
 
-use mysql_async::{Conn, prelude::Queryable as _};
+use mysql_async::{Conn, Row, prelude::Queryable as _};
 use tokio::time::{Duration, Instant};
 
 use super::SnapshotError;
 use crate::{
     config::Mysql,
     model::position::{FilePosition, Position},
-    mysql::MysqlError,
+    mysql::{MysqlError, column},
 };
 
 /// How long a chunk waits for its fence before it is given up and begun anew.
@@ -31,18 +31,20 @@ pub(super) async fn wait(
     processed: &Position,
 ) -> Result<bool, SnapshotError> {
     let failed = |error| MysqlError::while_doing("wait for what is visible at", config, error);
-    let (uuid, is_visible): (String, bool) = if let Some(set) = &processed.gtid_set {
+    let (uuid, is_visible): (Option<String>, bool) = if let Some(set) = &processed.gtid_set {
         let query = "SELECT CAST(@@GLOBAL.server_uuid AS CHAR), \
                      WAIT_FOR_EXECUTED_GTID_SET(?, ?) = 0";
         let patience = PATIENCE.as_secs();
         let answer = connection.exec_first(query, (set.to_string(), patience)).await;
-        answer.map_err(failed)?.ok_or(MysqlError::Answer { what: "the fence" })?
+        let row: Row = answer.map_err(failed)?.ok_or(MysqlError::Answer { what: "the fence" })?;
+        (column(&row, 0), column(&row, 1) == Some(true))
     } else {
         let query = "SELECT CAST(@@GLOBAL.server_uuid AS CHAR)";
-        let uuid: Option<String> = connection.query_first(query).await.map_err(failed)?;
-        let uuid = uuid.ok_or(MysqlError::Answer { what: "@@server_uuid" })?;
+        let row: Option<Row> = connection.query_first(query).await.map_err(failed)?;
+        let uuid = row.and_then(|row| column(&row, 0));
         (uuid, wait_by_position(connection, config, &processed.file).await?)
     };
+    let uuid = uuid.ok_or(MysqlError::Answer { what: "@@server_uuid" })?;
     if uuid.parse() != Ok(processed.server_uuid) {
         let expected = processed.server_uuid.to_string();
         return Err(SnapshotError::OtherServer { expected, found: uuid });
@@ -60,11 +62,9 @@ async fn wait_by_position(
                          FROM performance_schema.log_status";
     let started = Instant::now();
     loop {
-        let answer: mysql_async::Result<Option<(String, u64)>> =
-            connection.query_first(QUERY).await;
+        let answer: mysql_async::Result<Option<Row>> = connection.query_first(QUERY).await;
         let visible = match answer {
-            Ok(Some((file, offset))) => FilePosition { file, offset },
-            Ok(None) => return Err(MysqlError::Answer { what: "log_status" }.into()),
+            Ok(row) => row.as_ref().and_then(position),
             // ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR
             Err(mysql_async::Error::Server(error)) if matches!(error.code, 1142 | 1227) => {
                 return Err(SnapshotError::NoFence { user: config.user.clone() });
@@ -73,6 +73,7 @@ async fn wait_by_position(
                 return Err(MysqlError::while_doing("read log_status of", config, error).into());
             }
         };
+        let visible = visible.ok_or(MysqlError::Answer { what: "log_status" })?;
         if *processed <= visible {
             return Ok(true);
         }
@@ -89,18 +90,19 @@ pub(super) async fn binlog_end(
     config: &Mysql,
 ) -> Result<FilePosition, MysqlError> {
     const WHAT: &str = "SHOW BINARY LOG STATUS";
-    let answer: mysql_async::Result<Option<mysql_async::Row>> =
-        match connection.query_first(WHAT).await {
-            // ER_PARSE_ERROR: before 8.2 the statement has its old name.
-            Err(mysql_async::Error::Server(error)) if error.code == 1064 => {
-                connection.query_first("SHOW MASTER STATUS").await
-            }
-            answer => answer,
-        };
+    let answer: mysql_async::Result<Option<Row>> = match connection.query_first(WHAT).await {
+        // ER_PARSE_ERROR: before 8.2 the statement has its old name.
+        Err(mysql_async::Error::Server(error)) if error.code == 1064 => {
+            connection.query_first("SHOW MASTER STATUS").await
+        }
+        answer => answer,
+    };
     let failed = |error| MysqlError::while_doing("ask for the end of the binlog of", config, error);
     let row = answer.map_err(failed)?;
-    let position = row.and_then(|row| {
-        Some(FilePosition { file: row.get::<String, _>(0)?, offset: row.get::<u64, _>(1)? })
-    });
-    position.ok_or(MysqlError::Answer { what: WHAT })
+    row.as_ref().and_then(position).ok_or(MysqlError::Answer { what: WHAT })
+}
+
+/// A file and an offset in it, as two columns.
+fn position(row: &Row) -> Option<FilePosition> {
+    Some(FilePosition { file: column(row, 0)?, offset: column(row, 1)? })
 }

@@ -33,15 +33,6 @@ use crate::{
     runtime,
 };
 
-/// What a reader's connection is like: times in UTC, text as stored, no limit on a chunk's time.
-const SESSION: &str = "SET time_zone = '+00:00', sql_mode = '', character_set_results = NULL, \
-                       max_execution_time = 0, net_write_timeout = 3600, \
-                       transaction_isolation = 'REPEATABLE-READ', transaction_read_only = ON";
-
-/// Makes generated invisible primary keys visible, which the binlog has; servers before 8.0.30
-/// know neither the keys nor the variable.
-const SHOW_GENERATED_KEYS: &str = "SET show_gipk_in_create_table_and_information_schema = ON";
-
 /// The pause before a chunk that could not be read is tried again.
 const AGAIN_PAUSE: Duration = Duration::from_millis(200);
 
@@ -190,7 +181,7 @@ async fn read(
     mut job: Job,
 ) -> Result<Outcome, SnapshotError> {
     if connection.is_none() {
-        *connection = Some(connect(&shared.config).await?);
+        *connection = Some(mysql::connect_to_read_tables(&shared.config).await?);
     }
     let connection = connection.as_mut().ok_or(SnapshotError::ReaderGone)?;
     if !fence::wait(connection, &shared.config, &job.processed).await? {
@@ -240,18 +231,6 @@ async fn read(
 
 fn now_us() -> u64 {
     u64::try_from(runtime::since_epoch().as_micros()).unwrap_or(u64::MAX)
-}
-
-async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
-    let mut connection = mysql::connect(config).await?;
-    let failed = |error| MysqlError::while_doing("prepare to read tables of", config, error);
-    connection.query_drop(SESSION).await.map_err(failed)?;
-    match connection.query_drop(SHOW_GENERATED_KEYS).await {
-        // ER_UNKNOWN_SYSTEM_VARIABLE
-        Err(mysql_async::Error::Server(error)) if error.code == 1193 => {}
-        answer => answer.map_err(failed)?,
-    }
-    Ok(connection)
 }
 
 /// The largest value of a table's key; `None` of no rows, or if the table has changed, which the

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use mysql_async::{Conn, Value, prelude::Queryable as _};
+use mysql_async::{Conn, Row, Value, prelude::Queryable as _};
 
-use crate::{config::Config, model::table::TableName, mysql::MysqlError};
+use crate::{
+    config::Config,
+    model::table::TableName,
+    mysql::{MysqlError, column},
+};
 
 /// A table that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +42,15 @@ pub async fn list(
     let failed = |error| MysqlError::while_doing("list the tables of", &config.mysql, error);
     let query = "SELECT table_schema, table_name FROM information_schema.tables \
                  WHERE table_type = 'BASE TABLE'";
-    let rows: Vec<(String, String)> = connection.query(query).await.map_err(failed)?;
-    let names = rows.into_iter().map(|(database, table)| TableName { database, table });
-    let names: Vec<TableName> = names.filter(captures).collect();
+    let rows: Vec<Row> = connection.query(query).await.map_err(failed)?;
+    let names = rows.iter().map(name).collect::<Option<Vec<TableName>>>().ok_or(UNREADABLE)?;
+    let names: Vec<TableName> = names.into_iter().filter(captures).collect();
     let asked: Vec<&TableName> = names.iter().filter(|name| asks_size(name)).collect();
-    let mut sizes = BTreeMap::new();
-    if !asked.is_empty() {
-        // Without it, sizes are those of up to a day ago: of a table that was just filled, none.
-        connection
-            .query_drop("SET SESSION information_schema_stats_expiry = 0")
-            .await
-            .map_err(failed)?;
-    }
+    let mut sizes: BTreeMap<TableName, (u64, u64)> = BTreeMap::new();
     for names in asked.chunks(NAMES_AT_ONCE) {
-        sizes.extend(look_up_sizes(connection, names).await.map_err(failed)?);
+        let rows = look_up_sizes(connection, names).await.map_err(failed)?;
+        let sized = rows.iter().map(|row| Some((name(row)?, (column(row, 2)?, column(row, 3)?))));
+        sizes.extend(sized.collect::<Option<Vec<_>>>().ok_or(UNREADABLE)?);
     }
     let listed = names.into_iter().map(|name| {
         let (rows_estimate, bytes_estimate) = sizes.get(&name).copied().unwrap_or_default();
@@ -67,11 +66,18 @@ pub async fn list(
     Ok(listed)
 }
 
+const UNREADABLE: MysqlError = MysqlError::Answer { what: "information_schema.tables" };
+
+/// The table that a row is about.
+fn name(row: &Row) -> Option<TableName> {
+    Some(TableName { database: column(row, 0)?, table: column(row, 1)? })
+}
+
 /// How many rows and bytes tables have, as the server estimates them now.
 async fn look_up_sizes(
     connection: &mut Conn,
     names: &[&TableName],
-) -> Result<Vec<(TableName, (u64, u64))>, mysql_async::Error> {
+) -> Result<Vec<Row>, mysql_async::Error> {
     let query = format!(
         "SELECT table_schema, table_name, CAST(COALESCE(table_rows, 0) AS UNSIGNED), \
                 CAST(COALESCE(data_length, 0) AS UNSIGNED) \
@@ -82,9 +88,5 @@ async fn look_up_sizes(
         .iter()
         .flat_map(|name| [Value::from(&name.database), Value::from(&name.table)])
         .collect();
-    let rows: Vec<(String, String, u64, u64)> = connection.exec(query, values).await?;
-    let sized = rows
-        .into_iter()
-        .map(|(database, table, rows, bytes)| (TableName { database, table }, (rows, bytes)));
-    Ok(sized.collect())
+    connection.exec(query, values).await
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Column, Conn, OptsBuilder, Row, Value};
 use tokio::runtime::Runtime;
-use xtask::stack::{Mysql, ROOT_PASSWORD, ROOT_USER, StackAddress};
+use xtask::stack::{Mysql, ROOT_PASSWORD, ROOT_USER, StackAddress, USUAL_SESSION};
 
 /// How to reach a MySQL server as a user who may do everything.
 #[derive(Debug, Clone)]
@@ -218,7 +218,14 @@ impl Database {
     }
 }
 
-/// Logs in as root, without strict mode for none but with the zone in which times compare.
+/// The largest that a server can be set to.
+const PACKET_BYTES_MAX: usize = 1 << 30;
+
+/// The server's default.
+const WAIT_TIMEOUT_S: usize = 28_800;
+
+/// Logs in as root. The session is the usual one whatever the server's settings are, in the zone
+/// in which times compare.
 async fn connect(server: &ServerAddress, database: Option<&str>) -> Result<Conn> {
     let options = OptsBuilder::default()
         .ip_or_hostname(server.host.as_str())
@@ -227,7 +234,10 @@ async fn connect(server: &ServerAddress, database: Option<&str>) -> Result<Conn>
         .pass(Some(server.root_password.as_str()))
         .db_name(database)
         .prefer_socket(false)
-        .setup(vec!["SET time_zone = '+00:00'"]);
+        // With both given the library asks the server nothing before the setup.
+        .max_allowed_packet(Some(PACKET_BYTES_MAX))
+        .wait_timeout(Some(WAIT_TIMEOUT_S))
+        .setup(vec![format!("{USUAL_SESSION}, time_zone = '+00:00'")]);
     let connected = Conn::new(options).await;
     connected.with_context(|| format!("cannot log in to MySQL at {}:{}", server.host, server.port))
 }

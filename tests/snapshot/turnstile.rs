@@ -9,14 +9,14 @@ use testkit::{Connector, Result};
 use crate::setup::Setup;
 
 /// A failpoint that is passed so many times and no more; see `src/failpoints.rs`.
-pub(super) struct Turnstile {
+pub(crate) struct Turnstile {
     folder: TempDir,
     passes: u32,
 }
 
 impl Turnstile {
     /// Arms the failpoint for the connectors that are started from now on; it is passed so often.
-    pub(super) fn new(setup: &mut Setup, point: &str, passes: u32) -> Result<Self> {
+    pub(crate) fn new(setup: &mut Setup, point: &str, passes: u32) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tailwater-turnstile-").tempdir()?;
         let failpoint = format!("{point}@{}", folder.path().display());
         setup.settings.set_environment("TAILWATER_FAILPOINT", &failpoint);
@@ -26,7 +26,7 @@ impl Turnstile {
     }
 
     /// Waits until the connector is held.
-    pub(super) fn wait_until_held(&self, connector: &mut Connector) -> Result<()> {
+    pub(crate) fn wait_until_held(&self, connector: &mut Connector) -> Result<()> {
         let next = (self.passes + 1).to_string();
         connector.wait_while_running("somebody at the turnstile", |_| {
             let held = fs::read_to_string(self.folder.path().join("held")).unwrap_or_default();
@@ -35,7 +35,7 @@ impl Turnstile {
     }
 
     /// Lets whoever is held and others pass.
-    pub(super) fn let_pass(&mut self, passes: u32) -> Result<()> {
+    pub(crate) fn let_pass(&mut self, passes: u32) -> Result<()> {
         self.passes += passes;
         // Moved into place whole, because half a number is another one.
         let written = self.folder.path().join("written");
@@ -44,7 +44,7 @@ impl Turnstile {
     }
 
     /// Lets all pass.
-    pub(super) fn open(&self) -> Result<()> {
+    pub(crate) fn open(&self) -> Result<()> {
         Ok(fs::remove_file(self.folder.path().join("passes"))?)
     }
 }

@@ -23,6 +23,9 @@ enum Command {
     Demo,
     /// Runs all tests against real servers
     Test {
+        /// With a MySQL whose settings bend the answers of a client that counts on the usual ones
+        #[arg(long)]
+        hostile_globals: bool,
         /// Passed to the test binaries: a part of a test's name, `--nocapture`, …
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -50,7 +53,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = interrupt::listen().and_then(|()| match arguments.command {
         Command::Demo => commands::demo::run(),
-        Command::Test { arguments } => commands::test::run(&arguments),
+        Command::Test { hostile_globals, arguments } => {
+            commands::test::run(hostile_globals, &arguments)
+        }
         Command::Chaos { minutes, seed } => commands::chaos::run(minutes, seed),
         Command::Lint => commands::lint::run(),
         Command::Stack { brokers } => commands::stack::run(brokers),

@@ -28,7 +28,10 @@ fn a_killed_mysql_comes_back_on_its_port_with_its_data() {
 #[test]
 fn a_new_mysql_has_an_empty_history_and_an_identity_of_its_own() {
     let cache = Cache::open().unwrap();
-    let options = MysqlOptions { extra_arguments: vec!["--server-id=7".to_owned()] };
+    let options = MysqlOptions {
+        extra_arguments: vec!["--server-id=7".to_owned()],
+        ..MysqlOptions::default()
+    };
     let first = Mysql::start(&cache, &options).unwrap();
     let second = Mysql::start(&cache, &MysqlOptions::default()).unwrap();
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use xtask::environment::STACK_FILE_VARIABLE;
 use xtask::process::Process;
 use xtask::progress::{human, say};
-use xtask::stack::{Cache, Stack};
+use xtask::stack::{Cache, MysqlOptions, Stack};
 use xtask::stopwatch::Stopwatch;
 
 use super::cargo::{build, cargo};
@@ -22,11 +22,12 @@ fn threads() -> usize {
 }
 
 /// Builds while it fetches and starts the servers, then runs the tests; the exit code is cargo's.
-pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(hostile_globals: bool, arguments: &[String]) -> Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     let cache = Cache::open()?;
+    let mysql = if hostile_globals { MysqlOptions::hostile() } else { MysqlOptions::default() };
     let (stack, _) = both(
-        || Stack::start(&cache, 1),
+        || Stack::start_with(&cache, &mysql, 1),
         || build("building the tests", &["test", "--workspace", "--no-run"]),
     )?;
     let mut command = cargo(&["test", "--workspace", "--"]);

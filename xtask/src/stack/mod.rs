@@ -24,7 +24,7 @@ pub use address::StackAddress;
 pub use cache::Cache;
 pub use cluster::{ClusterOptions, KafkaCluster};
 pub use kafka::{Kafka, KafkaOptions};
-pub use mysql::{Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER};
+pub use mysql::{Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER, USUAL_SESSION};
 pub use registry::Registry;
 pub use server::Server;
 
@@ -49,11 +49,16 @@ impl Stack {
     /// Fetches what is missing, starts all three at once, Kafka with so many brokers, and waits
     /// until each answers.
     pub fn start(cache: &Cache, brokers: u16) -> Result<Self> {
+        Self::start_with(cache, &MysqlOptions::default(), brokers)
+    }
+
+    /// The same with a MySQL server that differs from the usual one.
+    pub fn start_with(cache: &Cache, mysql: &MysqlOptions, brokers: u16) -> Result<Self> {
         cache.fetch_all()?;
         let job = Job::start("servers", || "starting MySQL, Kafka and the registry".to_owned());
         let folder = RunFolder::create("stack")?;
         let (mysql, kafka, registry) = thread::scope(|scope| {
-            let mysql = scope.spawn(|| Mysql::start(cache, &MysqlOptions::default()));
+            let mysql = scope.spawn(|| Mysql::start(cache, mysql));
             let kafka = scope.spawn(|| KafkaCluster::start(cache, &ClusterOptions::of(brokers)));
             let registry = scope.spawn(|| Registry::start(cache));
             (mysql.join(), kafka.join(), registry.join())

@@ -17,6 +17,10 @@ use super::port::Port;
 use super::server::{START_LIMIT, start_on_free_ports};
 use crate::process::{Process, bound_command, run_logged};
 
+mod hostile;
+
+pub use hostile::USUAL_SESSION;
+
 /// A user that may do everything over TCP, GRANT included.
 pub const ROOT_USER: &str = "root";
 
@@ -38,6 +42,10 @@ pub(super) const RECIPE: Recipe = Recipe {
 pub struct MysqlOptions {
     /// Further arguments of `mysqld`, such as `--gtid-mode=OFF`; they win over ours.
     pub extra_arguments: Vec<String>,
+    /// Statements that the server runs at each start, one in a line.
+    pub start_statements: String,
+    /// Whether it has a keyring, which encryption takes its keys from.
+    pub has_keyring: bool,
 }
 
 /// A running MySQL server with GTIDs, full row metadata, an empty binlog and the durable default
@@ -64,6 +72,10 @@ impl Mysql {
                 folder: RunFolder::create("mysql")?,
             };
             copy_folder(&installation.data_template(), &mysql.data_folder())?;
+            fs::write(mysql.start_file(), &options.start_statements)?;
+            if options.has_keyring {
+                installation.add_keyring(&mysql.data_folder(), mysql.folder.path())?;
+            }
             mysql.start_again()?;
             Ok(mysql)
         })
@@ -103,6 +115,10 @@ impl Mysql {
         command
     }
 
+    fn start_file(&self) -> PathBuf {
+        self.folder.path().join("start.sql")
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
@@ -121,6 +137,7 @@ impl Server for Mysql {
             "--enforce-gtid-consistency=ON".to_owned(),
             "--binlog-row-metadata=FULL".to_owned(),
             "--innodb-buffer-pool-size=128M".to_owned(),
+            format!("--init-file={}", self.start_file().display()),
         ];
         arguments.extend_from_slice(&self.options.extra_arguments);
         let (data, socket) = (self.data_folder(), self.socket());
@@ -170,6 +187,27 @@ impl Installation {
         self.folder.join("data")
     }
 
+    /// Gives the server of a data folder a keyring in another folder. The installation's own files
+    /// only say that each data folder may have one.
+    fn add_keyring(&self, data: &Path, folder: &Path) -> Result<()> {
+        const COMPONENT: &str = "component_keyring_file";
+        let settings = format!("{COMPONENT}.cnf");
+        for (path, text) in [
+            (self.usr("sbin/mysqld.my"), r#"{"read_local_manifest": true}"#),
+            (self.usr("lib/mysql/plugin").join(&settings), r#"{"read_local_config": true}"#),
+        ] {
+            // Moved into place whole: other servers may start at the same time.
+            let written = folder.join("written");
+            fs::write(&written, text)?;
+            fs::copy(&written, path.with_extension("new"))?;
+            fs::rename(path.with_extension("new"), path)?;
+        }
+        let keys = folder.join("keyring");
+        fs::write(data.join("mysqld.my"), format!(r#"{{"components": "file://{COMPONENT}"}}"#))?;
+        let settings_text = format!(r#"{{"path": "{}", "read_only": false}}"#, keys.display());
+        Ok(fs::write(data.join(settings), settings_text)?)
+    }
+
     /// Starts `mysqld` on a data folder and waits until it accepts connections.
     fn launch(
         &self,
@@ -207,6 +245,7 @@ impl Installation {
         let mut command = self.command(Command::new, "bin/mysql");
         command.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
         command.arg("--default-character-set=utf8mb4");
+        command.arg(format!("--init-command={USUAL_SESSION}"));
         command.arg(format!("--socket={}", socket.display()));
         command.args(["--execute", statements]).stdin(Stdio::null());
         let output = command.output().context("cannot run the mysql client")?;

@@ -19,6 +19,7 @@ mod encryption;
 mod files;
 mod gtid_modes;
 mod histories;
+mod parts;
 mod replicas;
 
 /// A database of the load's tables on a private server.

@@ -17,6 +17,7 @@
 
 mod client;
 mod error;
+mod in_transaction;
 mod place;
 mod reader;
 mod record;

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::RecordError;
+use super::{error::RecordError, in_transaction::InTransaction};
 use crate::model::{
     position::{FilePosition, PartialTransaction, Position},
     xa::{PreparedTransaction, PreparedTransactions, Xid, gtids_of},
@@ -25,6 +25,10 @@ pub const RECORD_BYTES_MAX: usize = 512 << 10;
 /// The version of the record's meaning.
 const VERSION: u64 = 1;
 
+/// The same with several source transactions that are delivered in part: a reader that knows one
+/// would deliver rows of the others again.
+const VERSION_WITH_EARLIER: u64 = 2;
+
 /// A saved position and its place in the history of saved positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionRecord {
@@ -37,8 +41,10 @@ pub struct PositionRecord {
     /// When the file of `position` was begun, in seconds since the epoch; `None` if that was not
     /// seen.
     pub file_begun: Option<u32>,
-    /// The source transaction after `position` of which a part is delivered.
-    pub partial: Option<PartialTransaction>,
+    /// The source transactions after `position` of which a part is delivered, the one that was cut
+    /// last at the end. There is more than one only after a fail-over to a server that has others
+    /// before the first.
+    pub partials: Vec<PartialTransaction>,
     /// The XA transactions before `position` that wait for their outcome. Their GTIDs are not in
     /// it: they are not done.
     pub prepared: PreparedTransactions,
@@ -82,6 +88,9 @@ struct Fields {
     /// The source transaction behind the position of which a part is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     in_txn: Option<InTransaction>,
+    /// More of these, of earlier sources. Where there are some `v` is 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    in_txn_earlier: Vec<InTransaction>,
     /// XA transactions before the position that are prepared and wait for their outcome. Their
     /// GTIDs are not in `gtid_set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,26 +105,6 @@ struct Fields {
     source_ts_us: u64,
     /// When the record was made, microseconds since the epoch; nothing depends on it.
     written_ts_us: u64,
-}
-
-/// A source transaction of which a part is delivered.
-#[derive(Deserialize, Serialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct InTransaction {
-    /// Its GTID; null for an anonymous one.
-    gtid: Option<String>,
-    /// The server whose `file` and `begin_pos` these are.
-    server_uuid: String,
-    /// The binlog file it begins in.
-    file: String,
-    /// The offset at which it begins.
-    begin_pos: u64,
-    /// How many of its rows are delivered.
-    rows_done: u64,
-    /// CRC-32 of the delivered rows as the binlog has them.
-    prefix_digest: u32,
-    /// How many Kafka transactions hold them.
-    parts: u32,
 }
 
 /// An XA transaction that is prepared.
@@ -141,9 +130,9 @@ struct PendingXa {
 impl PositionRecord {
     /// The record of a new generation, which goes on from `accounted_for` on the source of today.
     pub fn resumed(saved: Option<&Self>, generation: u64, accounted_for: Position) -> Self {
-        let (seq, partial, prepared) = match saved {
-            Some(saved) => (saved.seq, saved.partial.clone(), saved.prepared.clone()),
-            None => (0, None, PreparedTransactions::new()),
+        let (seq, partials, prepared) = match saved {
+            Some(saved) => (saved.seq, saved.partials.clone(), saved.prepared.clone()),
+            None => (0, Vec::new(), PreparedTransactions::new()),
         };
         let state_topic = saved.and_then(|saved| saved.state_topic.clone());
         let same = saved.filter(|saved| saved.position.file.file == accounted_for.file.file);
@@ -157,7 +146,7 @@ impl PositionRecord {
             seq,
             position,
             file_begun,
-            partial,
+            partials,
             prepared,
             released: false,
             state_topic,
@@ -176,8 +165,11 @@ impl PositionRecord {
     /// The record as JSON. `now_us` is the clock in microseconds since the epoch.
     pub fn to_json(&self, connector: &str, now_us: u64) -> Result<Vec<u8>, RecordError> {
         let position = &self.position;
+        let mut partials = self.partials.iter().map(InTransaction::from);
+        let in_txn = partials.next_back();
+        let in_txn_earlier: Vec<_> = partials.collect();
         let fields = Fields {
-            v: VERSION,
+            v: if in_txn_earlier.is_empty() { VERSION } else { VERSION_WITH_EARLIER },
             connector: connector.to_owned(),
             generation: self.generation,
             seq: self.seq,
@@ -187,7 +179,8 @@ impl PositionRecord {
             file: position.file.file.clone(),
             pos: position.file.offset,
             file_begun_s: self.file_begun,
-            in_txn: self.partial.as_ref().map(InTransaction::from),
+            in_txn,
+            in_txn_earlier,
             pending_xa: self.prepared.iter().map(PendingXa::from).collect(),
             released: self.released,
             state_topic_id: self.state_topic.clone(),
@@ -211,7 +204,7 @@ impl PositionRecord {
         // The version first: a newer record may lack fields that this one must have.
         let value: Value = serde_json::from_slice(json).map_err(malformed)?;
         match value.get("v").and_then(Value::as_u64) {
-            Some(VERSION) => {}
+            Some(VERSION | VERSION_WITH_EARLIER) => {}
             Some(version) => return Err(RecordError::Version(version)),
             None => return Err(RecordError::Malformed("no version `v`".to_owned())),
         }
@@ -228,12 +221,22 @@ impl PositionRecord {
             file: FilePosition { file: fields.file, offset: fields.pos },
             source_time_us: fields.source_ts_us,
         };
-        let partial = fields.in_txn.map(PartialTransaction::try_from).transpose()?;
+        let partials = fields.in_txn_earlier.into_iter().chain(fields.in_txn);
+        let partials = partials.map(PartialTransaction::try_from).collect::<Result<_, _>>()?;
         let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
         let prepared = prepared.collect::<Result<_, _>>()?;
         let Fields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
         let state_topic = fields.state_topic_id;
-        Ok(Self { generation, seq, position, file_begun, partial, prepared, released, state_topic })
+        Ok(Self {
+            generation,
+            seq,
+            position,
+            file_begun,
+            partials,
+            prepared,
+            released,
+            state_topic,
+        })
     }
 }
 
@@ -265,35 +268,6 @@ impl PendingXa {
     }
 }
 
-impl From<&PartialTransaction> for InTransaction {
-    fn from(partial: &PartialTransaction) -> Self {
-        Self {
-            gtid: partial.gtid.as_ref().map(ToString::to_string),
-            server_uuid: partial.server_uuid.to_string(),
-            file: partial.begin.file.clone(),
-            begin_pos: partial.begin.offset,
-            rows_done: partial.rows_done,
-            prefix_digest: partial.digest,
-            parts: partial.parts,
-        }
-    }
-}
-
-impl TryFrom<InTransaction> for PartialTransaction {
-    type Error = RecordError;
-
-    fn try_from(fields: InTransaction) -> Result<Self, RecordError> {
-        Ok(Self {
-            gtid: fields.gtid.as_deref().map(parsed).transpose()?,
-            server_uuid: parsed(&fields.server_uuid)?,
-            begin: FilePosition { file: fields.file, offset: fields.begin_pos },
-            rows_done: fields.rows_done,
-            digest: fields.prefix_digest,
-            parts: fields.parts,
-        })
-    }
-}
-
 /// The JSON Schema of the record.
 #[cfg(feature = "json-schema")]
 pub fn position_schema() -> schemars::Schema {
@@ -303,7 +277,9 @@ pub fn position_schema() -> schemars::Schema {
 /// The kind of server the position belongs to.
 const FLAVOR: &str = "mysql";
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, RecordError> {
+pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    text: &str,
+) -> Result<T, RecordError> {
     text.parse().map_err(|error: T::Err| RecordError::Malformed(error.to_string()))
 }
 
@@ -342,7 +318,7 @@ mod tests {
                 source_time_us: 1_700_000_000_000_001,
             },
             file_begun: Some(1_700_000_000),
-            partial: None,
+            partials: Vec::new(),
             prepared: PreparedTransactions::new(),
             released: false,
             state_topic: Some("AAAAAAAAAAAAAAAAAAAAAQ".to_owned()),
@@ -381,23 +357,40 @@ mod tests {
         assert_eq!(PositionRecord::from_json(&json, "inventory").unwrap(), record);
     }
 
+    fn in_part(gtid: Option<Gtid>, rows_done: u64) -> PartialTransaction {
+        PartialTransaction {
+            gtid,
+            server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
+            begin: FilePosition { file: "binlog.000002".into(), offset: 4_294_967_300 },
+            rows_done,
+            digest: 0xfedc_ba98,
+            parts: 3,
+        }
+    }
+
     #[test]
     fn a_transaction_in_parts_reads_back() {
         for gtid in [None, Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:blue:3".parse().unwrap())] {
-            let record = PositionRecord {
-                partial: Some(PartialTransaction {
-                    gtid,
-                    server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
-                    begin: FilePosition { file: "binlog.000002".into(), offset: 4_294_967_300 },
-                    rows_done: 5_000_000,
-                    digest: 0xfedc_ba98,
-                    parts: 3,
-                }),
-                ..record()
-            };
+            let record = PositionRecord { partials: vec![in_part(gtid, 5_000_000)], ..record() };
             let json = record.to_json("inventory", 0).unwrap();
+            assert!(json.starts_with(br#"{"v":1,"#));
             assert_eq!(PositionRecord::from_json(&json, "inventory").unwrap(), record);
         }
+    }
+
+    #[test]
+    fn several_transactions_in_parts_read_back_and_older_readers_refuse_them() {
+        let gtid = |number: u64| {
+            Some(format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:{number}").parse().unwrap())
+        };
+        let partials = vec![in_part(gtid(3), 1), in_part(gtid(1), 2), in_part(gtid(2), 3)];
+        let record = PositionRecord { partials, ..record() };
+        let json = record.to_json("inventory", 0).unwrap();
+        assert!(json.starts_with(br#"{"v":2,"#));
+        let fields: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(fields["in_txn"]["rows_done"], 3);
+        assert_eq!(fields["in_txn_earlier"].as_array().unwrap().len(), 2);
+        assert_eq!(PositionRecord::from_json(&json, "inventory").unwrap(), record);
     }
 
     /// A record with so many prepared transactions, with numbers and names of this length.
@@ -453,7 +446,7 @@ mod tests {
     fn what_cannot_be_resumed_from_is_refused() {
         assert!(refusal("").starts_with("cannot be read"));
         assert!(refusal("{}").contains("no version"));
-        assert!(refusal(&GOLDEN.replace("\"v\":1", "\"v\":2")).contains("version 2"));
+        assert!(refusal(&GOLDEN.replace("\"v\":1", "\"v\":3")).contains("version 3"));
         assert!(refusal(&GOLDEN.replace("inventory", "orders")).contains("`orders`"));
         assert!(refusal(&GOLDEN.replace("\"mysql\"", "\"mariadb\"")).contains("flavor"));
         assert!(refusal(&GOLDEN.replace(":1-5", ":5-1")).starts_with("cannot be read"));

@@ -288,6 +288,15 @@ impl Delivery {
         self.show(&batch);
         self.show_prepared();
         self.report_committed();
+        for note in self.protocol.take_dropped() {
+            self.metrics.rows_repeated.inc_by(note.rows_done);
+            tracing::warn!(
+                rows = note.rows_done,
+                gtid = note.gtid.as_ref().map(ToString::to_string),
+                "too many source transactions are delivered in part: that rows of this one are \
+                 is forgotten, so they come again if the source has it"
+            );
+        }
         let is_cut = |note: &&PartialTransaction| batch.opened.is_some() && note.parts == 1;
         if let Some(note) = self.protocol.group().map(Group::note).filter(is_cut) {
             tracing::info!(

@@ -34,13 +34,14 @@ use tokio::time::Instant;
 use crate::{
     commit::{PositionRecord, SIGN_OF_LIFE_EVERY},
     config::Guarantee,
-    model::position::FilePosition,
+    model::position::{FilePosition, PartialTransaction},
     produce::Commit,
 };
 
 mod batch;
 mod event;
 mod group;
+mod notes;
 mod position;
 #[cfg(test)]
 mod simulation;
@@ -101,6 +102,8 @@ pub(super) struct Protocol {
     group: Option<Group>,
     /// The source transaction had other first rows than were delivered of it.
     other_rows: Option<u64>,
+    /// Notes for which there was no room: what they count comes again.
+    dropped: Vec<PartialTransaction>,
     /// Whether what is saved moved since it was committed.
     moved: bool,
     /// When something was last sent to the state topic.
@@ -120,6 +123,7 @@ impl Protocol {
             inside: false,
             group: None,
             other_rows: None,
+            dropped: Vec::new(),
             moved: false,
             shown: now,
             started: now,
@@ -180,7 +184,7 @@ impl Protocol {
 
     fn rows(&mut self, name: Name<'_>) -> Action {
         if self.group.is_none() {
-            self.group = Some(Group::begin(name, self.record.partial.as_ref()));
+            self.group = Some(Group::begin(name, &self.record.partials));
         }
         Action::Wait
     }
@@ -188,10 +192,11 @@ impl Protocol {
     fn passed(&mut self, taken: &Taken<'_>) -> Action {
         let Some(group) = &mut self.group else { return Action::Wait };
         group.take(taken);
-        match group.resume() {
-            Ok(()) => Action::Wait,
-            Err(_) => self.repeat(),
+        if group.resume().is_ok() {
+            return Action::Wait;
         }
+        let noted = notes::take(&mut self.record.partials, Name::of(group.note()));
+        self.repeat(noted.map_or(0, |note| note.rows_done))
     }
 
     fn sending(&mut self, now: Instant) -> Action {
@@ -224,14 +229,13 @@ impl Protocol {
 
     /// The position moves, and the batch ends if it is due.
     fn ended(&mut self, now: Instant, name: Name<'_>, end: End<'_>) -> Action {
-        if self.group.is_some() || self.record.partial.is_some() {
-            let noted = self.record.partial.as_ref();
-            let group = self.group.take().unwrap_or_else(|| Group::begin(name, noted));
-            match group.end() {
-                Ok(true) => self.record.partial = None,
-                Ok(false) => {}
-                Err(_) => return self.repeat(),
-            }
+        let noted = notes::take(&mut self.record.partials, name);
+        // Its rows may all be gone on this server.
+        let rowless = || noted.map(|note| Group::begin(name, &[note]));
+        if let Some(mut group) = self.group.take().or_else(rowless)
+            && group.end().is_err()
+        {
+            return self.repeat(group.note().rows_done);
         }
         self.inside = false;
         self.moved = true;
@@ -410,16 +414,16 @@ impl Protocol {
     /// Commits the rows of the source transaction that have come so far, with a note of how many.
     fn cut(&mut self) -> Action {
         let Some(note) = self.group.as_mut().and_then(Group::cut) else { return Action::Wait };
-        self.record.partial = Some(note.clone());
+        let dropped = notes::put(&mut self.record.partials, note.clone());
+        self.dropped.extend(dropped);
         self.commit()
     }
 
-    /// Commits that nothing of the source transaction counts as delivered; the next epoch delivers
-    /// it whole.
+    /// Commits that none of the rows counts that were delivered of the source transaction; the next
+    /// epoch delivers it whole.
     #[cold]
-    fn repeat(&mut self) -> Action {
-        let noted = self.record.partial.take();
-        self.other_rows = Some(noted.map_or(0, |note| note.rows_done));
+    fn repeat(&mut self, rows: u64) -> Action {
+        self.other_rows = Some(rows);
         self.group = None;
         self.commit()
     }
@@ -454,6 +458,11 @@ impl Protocol {
     /// How many of the rows at hand are delivered already.
     pub(super) fn rows_to_pass(&self) -> u64 {
         self.group.as_ref().map_or(0, Group::rows_to_pass)
+    }
+
+    /// Notes that the position has no room for any more.
+    pub(super) fn take_dropped(&mut self) -> Vec<PartialTransaction> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Whether every action so far is done.

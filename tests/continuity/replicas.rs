@@ -25,7 +25,7 @@ fn a_fail_over_by_gtid_goes_on_exactly_or_waits_or_stops() -> Result<()> {
 }
 
 /// Makes `to` a replica of `from` that is not started yet.
-fn replicate(from: &Mysql, to: &Mysql) -> Result<()> {
+pub(super) fn replicate(from: &Mysql, to: &Mysql) -> Result<()> {
     to.sql(&format!(
         "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {},
              SOURCE_USER = 'root', SOURCE_PASSWORD = 'root', SOURCE_AUTO_POSITION = 1,

@@ -19,6 +19,7 @@
 
 use crc32fast::Hasher;
 
+use super::notes;
 use crate::model::{
     change::Operation,
     gtid::{Gtid, ServerUuid},
@@ -37,6 +38,18 @@ pub(in crate::pipeline) struct Name<'a> {
     pub(in crate::pipeline) file: &'a str,
     /// Where it begins.
     pub(in crate::pipeline) begin_offset: u64,
+}
+
+impl<'a> Name<'a> {
+    /// The name that a note has.
+    pub(super) fn of(note: &'a PartialTransaction) -> Self {
+        Self {
+            gtid: note.gtid.as_ref(),
+            server_uuid: note.server_uuid,
+            file: &note.begin.file,
+            begin_offset: note.begin.offset,
+        }
+    }
 }
 
 /// Rows of one event that were taken in.
@@ -71,10 +84,10 @@ pub(in crate::pipeline) struct Group {
 pub(super) struct PrefixDiffers;
 
 impl Group {
-    /// A source transaction begins. `noted` is what the position says of a transaction that is
-    /// delivered in part: this one or, after a fail-over, one that comes later.
-    pub(super) fn begin(name: Name<'_>, noted: Option<&PartialTransaction>) -> Self {
-        let noted = noted.filter(|noted| is_same(noted, name));
+    /// A source transaction begins. `notes` is what the position says of those that are delivered
+    /// in part: this one and, after a fail-over, others that come later.
+    pub(super) fn begin(name: Name<'_>, notes: &[PartialTransaction]) -> Self {
+        let noted = notes::find(notes, name);
         Self {
             passing: noted.is_some(),
             note: noted.cloned().unwrap_or_else(|| nothing_of(name)),
@@ -135,11 +148,10 @@ impl Group {
         if same { Ok(()) } else { Err(PrefixDiffers) }
     }
 
-    /// The transaction ends: all rows that were delivered must have come by. True if it was
-    /// delivered in parts, so that the position's note is about it.
-    pub(super) fn end(mut self) -> Result<bool, PrefixDiffers> {
+    /// The transaction ends: all rows that were delivered must have come by.
+    pub(super) fn end(&mut self) -> Result<(), PrefixDiffers> {
         self.resume()?;
-        if self.passing { Err(PrefixDiffers) } else { Ok(0 < self.note.parts) }
+        if self.passing { Err(PrefixDiffers) } else { Ok(()) }
     }
 
     /// The note for the Kafka transaction that is about to be committed; `None` if it holds no
@@ -224,7 +236,7 @@ mod tests {
 
     /// The note after these rows.
     fn cut(rows: &[Row]) -> PartialTransaction {
-        let mut group = Group::begin(name(4), None);
+        let mut group = Group::begin(name(4), &[]);
         for row in rows {
             take(&mut group, row);
         }
@@ -233,7 +245,7 @@ mod tests {
 
     /// Passes over what the note counts; the number of rows after which delivery goes on.
     fn pass(rows: &[Row], noted: &PartialTransaction) -> Result<usize, PrefixDiffers> {
-        let mut group = Group::begin(name(4), Some(noted));
+        let mut group = Group::begin(name(4), std::slice::from_ref(noted));
         for (position, row) in rows.iter().enumerate() {
             if group.rows_to_pass() == 0 {
                 return Ok(position);
@@ -241,7 +253,7 @@ mod tests {
             take(&mut group, row);
             group.resume()?;
         }
-        group.end().map(|_| rows.len())
+        group.end().map(|()| rows.len())
     }
 
     fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -282,14 +294,14 @@ mod tests {
     #[test]
     fn another_transaction_passes_over_nothing() {
         let noted = cut(&[(0, true, vec![1])]);
-        let group = Group::begin(name(99), Some(&noted));
+        let mut group = Group::begin(name(99), &[noted]);
         assert_eq!(group.rows_to_pass(), 0);
-        assert_eq!(group.end(), Ok(false));
+        assert_eq!(group.end(), Ok(()));
     }
 
     #[test]
     fn a_cut_counts_parts_and_says_nothing_without_new_rows() {
-        let mut group = Group::begin(name(4), None);
+        let mut group = Group::begin(name(4), &[]);
         assert_eq!(group.cut(), None);
         for part in 1..=3 {
             take(&mut group, &(0, true, vec![1]));
@@ -299,6 +311,6 @@ mod tests {
             );
             assert_eq!(group.cut(), None);
         }
-        assert_eq!(group.end(), Ok(true));
+        assert_eq!(group.end(), Ok(()));
     }
 }

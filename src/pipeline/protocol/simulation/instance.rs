@@ -238,7 +238,7 @@ impl Instance {
                 let Some(protocol) = &self.protocol else { return };
                 let mut record = protocol.record().clone();
                 if world.lacks(Rule::NoteThePart) {
-                    record.partial = None;
+                    record.partials.clear();
                 }
                 if world.lacks(Rule::RememberThePrepared) {
                     record.prepared.clear();

@@ -69,7 +69,7 @@ impl Truth {
             return Err("the position went back".to_owned());
         }
         let (passed, rows_of) = self.partial.unwrap_or((0, server));
-        let partial = match &record.partial {
+        let partial = match record.partials.last() {
             Some(note) if source.is_about(note, done) => Some(usize::try_from(note.rows_done)),
             Some(_) => return Err("the note is about another transaction".to_owned()),
             None => None,

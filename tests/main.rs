@@ -13,6 +13,7 @@ mod allocations;
 mod at_least_once;
 mod bad_input;
 mod binlog_forms;
+mod brokers;
 mod changes;
 mod chaos;
 mod continuity;

@@ -13,6 +13,7 @@ mod database;
 pub mod environment;
 pub mod fault_proxy;
 mod http;
+pub mod leaders;
 mod random;
 mod record;
 mod schema;

@@ -112,6 +112,14 @@ impl Database {
         Ok(database)
     }
 
+    /// A connection to a database that exists.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not have it.
+    pub fn connect_on(server: impl Into<ServerAddress>, name: &str) -> Result<Self> {
+        DatabaseAddress { name: name.to_owned(), server: server.into() }.connect()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

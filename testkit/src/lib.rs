@@ -14,6 +14,7 @@ pub mod environment;
 pub mod fault_proxy;
 mod http;
 pub mod leaders;
+pub mod mysql_suite;
 mod random;
 mod record;
 mod schema;

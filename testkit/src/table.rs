@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context, Result, bail};
-use mysql_async::consts::ColumnType;
+use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::{Column, Value as Sql};
 use serde_json::Value as Json;
 
@@ -140,7 +140,7 @@ fn cells(row: &Json, schema: &Schema) -> Result<Cells> {
 }
 
 /// One column of a record, by Debezium's name for its type.
-fn avro_cell(value: &Json, column: &Json) -> Result<Option<String>> {
+pub(crate) fn avro_cell(value: &Json, column: &Json) -> Result<Option<String>> {
     if value.is_null() {
         return Ok(None);
     }
@@ -163,21 +163,28 @@ fn avro_cell(value: &Json, column: &Json) -> Result<Option<String>> {
             let bytes = little_endian.as_bytes().chunks(2).rev();
             bytes.flatten().map(|byte| char::from(*byte)).collect()
         }
-        "" | "io.debezium.data.Enum" | "io.debezium.data.EnumSet" => match value {
-            Json::Bool(value) => u8::from(*value).to_string(),
-            Json::String(value) => value.clone(),
-            Json::Number(number) if number.is_f64() => {
-                number.as_f64().unwrap_or(f64::NAN).to_string()
+        "io.debezium.data.FloatVector" | "io.debezium.data.DoubleVector" => value.to_string(),
+        name if name.starts_with("io.debezium.data.geometry.") => {
+            let bytes = value.pointer("/wkb/hex").and_then(Json::as_str).context("no WKB")?;
+            format!("{} {bytes}", value.get("srid").and_then(Json::as_i64).unwrap_or_default())
+        }
+        "" | "io.debezium.data.Enum" | "io.debezium.data.EnumSet" | "io.debezium.data.Json" => {
+            match value {
+                Json::Bool(value) => u8::from(*value).to_string(),
+                Json::String(value) => value.clone(),
+                Json::Number(number) if number.is_f64() => {
+                    number.as_f64().unwrap_or(f64::NAN).to_string()
+                }
+                Json::Number(number) => number.to_string(),
+                other => text("hex").with_context(|| format!("cannot compare {other}"))?,
             }
-            Json::Number(number) => number.to_string(),
-            other => text("hex").with_context(|| format!("cannot compare {other}"))?,
-        },
+        }
         other => bail!("cannot compare a {other}"),
     }))
 }
 
 /// One column of a table.
-fn sql_cell(value: Sql, column: &Column) -> Result<Option<String>> {
+pub(crate) fn sql_cell(value: Sql, column: &Column) -> Result<Option<String>> {
     let is_binary = column.character_set() == BINARY;
     Ok(Some(match (value, column.column_type()) {
         (Sql::NULL, _) => return Ok(None),
@@ -189,9 +196,18 @@ fn sql_cell(value: Sql, column: &Column) -> Result<Option<String>> {
             u8::from(bytes != [0]).to_string()
         }
         (Sql::Bytes(bytes), ColumnType::MYSQL_TYPE_BIT) => hex(&bytes),
-        (Sql::Bytes(bytes), ColumnType::MYSQL_TYPE_NEWDECIMAL) => String::from_utf8(bytes)?,
+        (Sql::Bytes(bytes), ColumnType::MYSQL_TYPE_NEWDECIMAL) => without_zerofill(&bytes)?,
+        (Sql::Bytes(bytes), ColumnType::MYSQL_TYPE_JSON) => String::from_utf8(bytes)?,
+        (Sql::Bytes(bytes), ColumnType::MYSQL_TYPE_GEOMETRY) => geometry(&bytes)?,
+        (Sql::Bytes(bytes), ColumnType::MYSQL_TYPE_VECTOR) => vector(&bytes)?,
+        (Sql::Bytes(bytes), _) if column.flags().intersects(LABELS) => String::from_utf8(bytes)?,
         (Sql::Bytes(bytes), _) if is_binary => hex(&bytes),
         (Sql::Bytes(bytes), _) => String::from_utf8(bytes)?,
+        (Sql::Date(year, month, day, ..), _) if !is_a_date(year, month, day) => {
+            // Such a date arrives as NULL, and as the epoch where the column has no NULL.
+            let not_null = column.flags().contains(ColumnFlags::NOT_NULL_FLAG);
+            return Ok(not_null.then(|| "0".to_owned()));
+        }
         (Sql::Date(year, month, day, ..), ColumnType::MYSQL_TYPE_DATE) => {
             days(i64::from(year), month.into(), day.into()).to_string()
         }
@@ -210,6 +226,43 @@ fn sql_cell(value: Sql, column: &Column) -> Result<Option<String>> {
 
 /// The collation of columns that hold bytes, not text.
 const BINARY: u16 = 63;
+
+/// ENUM and SET, whose labels are text whatever their character set.
+const LABELS: ColumnFlags = ColumnFlags::ENUM_FLAG.union(ColumnFlags::SET_FLAG);
+
+/// DECIMAL ZEROFILL is printed with zeros in front.
+fn without_zerofill(text: &[u8]) -> Result<String> {
+    let text = std::str::from_utf8(text)?;
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let whole = digits.trim_start_matches('0');
+    let zero = if whole.is_empty() || whole.starts_with('.') { "0" } else { "" };
+    Ok(format!("{sign}{zero}{whole}"))
+}
+
+/// MySQL's form: the SRID in four bytes, then WKB.
+fn geometry(bytes: &[u8]) -> Result<String> {
+    let (srid, wkb) = bytes.split_at_checked(4).context("a geometry without SRID")?;
+    Ok(format!("{} {}", u32::from_le_bytes(srid.try_into()?), hex(wkb)))
+}
+
+fn vector(bytes: &[u8]) -> Result<String> {
+    let numbers =
+        bytes.chunks(4).map(|number| Ok(f64::from(f32::from_le_bytes(number.try_into()?))));
+    Ok(Json::from(numbers.collect::<Result<Vec<_>>>()?).to_string())
+}
+
+/// Whether the calendar has the day: MySQL can store others.
+fn is_a_date(year: u16, month: u8, day: u8) -> bool {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
+}
 
 fn microseconds(hours: i64, [hour, minute, second]: [i64; 3]) -> i64 {
     (((hours + hour) * 60 + minute) * 60 + second) * 1_000_000

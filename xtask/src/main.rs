@@ -26,6 +26,10 @@ enum Command {
         /// With a MySQL whose settings bend the answers of a client that counts on the usual ones
         #[arg(long)]
         hostile_globals: bool,
+        /// Runs MySQL's own regression tests instead, while a connector follows, and compares every
+        /// table with its topic: all, or those that fit, such as `main.ctype_*,json.*`
+        #[arg(long, value_name = "GLOB", num_args = 0..=1, default_missing_value = "*")]
+        mysql_suite: Option<String>,
         /// Passed to the test binaries: a part of a test's name, `--nocapture`, …
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -53,7 +57,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = interrupt::listen().and_then(|()| match arguments.command {
         Command::Demo => commands::demo::run(),
-        Command::Test { hostile_globals, arguments } => {
+        Command::Test { mysql_suite: Some(glob), .. } => commands::mysql_suite::run(&glob),
+        Command::Test { hostile_globals, arguments, .. } => {
             commands::test::run(hostile_globals, &arguments)
         }
         Command::Chaos { minutes, seed } => commands::chaos::run(minutes, seed),

@@ -80,6 +80,11 @@ impl Process {
         &mut self.child
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits for its end. When this process is asked to end, the child gets SIGTERM, a moment to
     /// obey, and the wait fails with [`interrupt::Interrupted`].
     pub fn wait(&mut self) -> Result<ExitStatus> {

@@ -14,6 +14,7 @@ mod folder;
 mod kafka;
 mod maven;
 mod mysql;
+mod mysql_suite;
 mod port;
 mod registry;
 mod server;
@@ -25,6 +26,7 @@ pub use cache::Cache;
 pub use cluster::{ClusterOptions, KafkaCluster};
 pub use kafka::{Kafka, KafkaOptions};
 pub use mysql::{Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER, USUAL_SESSION};
+pub use mysql_suite::{MysqlSuite, WITHOUT_GTIDS};
 pub use registry::Registry;
 pub use server::Server;
 

@@ -62,7 +62,15 @@ pub struct Mysql {
 impl Mysql {
     /// Starts a server with data of its own and waits until it answers.
     pub fn start(cache: &Cache, options: &MysqlOptions) -> Result<Self> {
-        let installation = Installation::at(&cache.fetch(&RECIPE)?)?;
+        Self::start_from(cache, &Installation::at(&cache.fetch(&RECIPE)?)?, options)
+    }
+
+    /// The same with the programs of this installation.
+    pub(super) fn start_from(
+        cache: &Cache,
+        installation: &Installation,
+        options: &MysqlOptions,
+    ) -> Result<Self> {
         start_on_free_ports(|| {
             let mut mysql = Self {
                 process: None,
@@ -71,6 +79,7 @@ impl Mysql {
                 port: Port::pick(cache)?,
                 folder: RunFolder::create("mysql")?,
             };
+            fs::create_dir(mysql.folder().join("server"))?;
             copy_folder(&installation.data_template(), &mysql.data_folder())?;
             fs::write(mysql.start_file(), &options.start_statements)?;
             if options.has_keyring {
@@ -91,9 +100,24 @@ impl Mysql {
         self.port.number()
     }
 
-    /// Where its data and binlog files are.
+    /// The temporary folder of everything that is its own.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where its data and binlog files are: as deep below its folder as MySQL's own tests expect.
     pub fn data_folder(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join("server/data")
+    }
+
+    /// What it is started with beside the usual arguments, from its next start on.
+    pub fn set_extra_arguments(&mut self, arguments: Vec<String>) {
+        self.options.extra_arguments = arguments;
+    }
+
+    /// Whether it ended by itself, or by a statement.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        self.process.as_mut().map_or(Ok(true), Process::has_ended)
     }
 
     /// Its error log.
@@ -119,7 +143,8 @@ impl Mysql {
         self.folder.path().join("start.sql")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// The socket that root logs in by, without a password.
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 }
@@ -178,7 +203,7 @@ impl Installation {
         command
     }
 
-    fn usr(&self, path: &str) -> PathBuf {
+    pub(super) fn usr(&self, path: &str) -> PathBuf {
         self.folder.join("root/usr").join(path)
     }
 
@@ -265,9 +290,13 @@ fn greets(socket: &Path) -> bool {
         && start.last() == Some(&10)
 }
 
-/// Fetches the packages with apt, whose archive index is signed and holds every checksum, unpacks
-/// them and makes the data folder that servers start from.
 fn fill(folder: &Path) -> Result<()> {
+    install(folder, &["mysql-server-core", "mysql-client-core"])
+}
+
+/// Fetches these packages with apt, whose archive index is signed and holds every checksum, unpacks
+/// them and makes the data folder that servers start from.
+pub(super) fn install(folder: &Path, packages: &[&str]) -> Result<()> {
     let log = folder.join("fetch.log");
     let (archives, root) = (folder.join("apt/cache/archives"), folder.join("root"));
     for part in ["apt/lists/partial", "apt/cache/archives/partial", "apt/state"] {
@@ -282,8 +311,7 @@ fn fill(folder: &Path) -> Result<()> {
     let source = format!("deb [signed-by={keyring}] {} sid main\n", debian_archive()?);
     fs::write(folder.join("apt/sources.list"), source)?;
     run_logged("apt-get update", apt(folder, &["update"]), &log)?;
-    let packages = ["install", "mysql-server-core", "mysql-client-core"];
-    run_logged("apt-get", apt(folder, &packages), &log)?;
+    run_logged("apt-get", apt(folder, &[&["install"], packages].concat()), &log)?;
     for entry in fs::read_dir(archives)? {
         let package = entry?.path();
         if is_needed(&package) {

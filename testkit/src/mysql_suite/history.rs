@@ -1,0 +1,221 @@
+//! What the binlog of one script says of its tables: when each was made, and whether a statement
+//! changed its rows without an event for each.
+
+use anyhow::{Context, Result};
+
+use crate::Database;
+
+/// The name of a binlog file and an offset in it: names grow.
+pub(super) type Place = (String, u64);
+
+/// The statements of a part of the binlog that change tables, in order.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    statements: Vec<(Place, Statement)>,
+}
+
+/// A statement that the binlog has as text.
+#[derive(Debug)]
+struct Statement {
+    /// The database of names without one, in lower case.
+    database: String,
+    /// The words in lower case: names, keywords, signs are left out.
+    words: Vec<String>,
+}
+
+/// What is known of a table's rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Life {
+    /// The place of the statement that made it.
+    pub(super) from: Place,
+    /// Whether a later statement could change rows without an event for each.
+    pub(super) is_altered: bool,
+}
+
+impl History {
+    /// Reads the binlog from the beginning of this file on.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub(super) fn read(database: &mut Database, first_file: &str) -> Result<Self> {
+        let mut history = Self::default();
+        let text =
+            |cell: Option<Vec<u8>>| String::from_utf8_lossy(&cell.unwrap_or_default()).into_owned();
+        let files = database.texts("SHOW BINARY LOGS")?;
+        let files = files.into_iter().filter_map(|row| row.into_iter().next()).map(text);
+        let files: Vec<_> = files.skip_while(|file| file != first_file).collect();
+        for file in files {
+            for row in database.texts(&format!("SHOW BINLOG EVENTS IN '{file}'"))? {
+                let mut cells = row.into_iter().map(text);
+                let offset = cells.nth(1).context("an event without position")?.parse()?;
+                let (kind, info) = (cells.next(), cells.nth(2));
+                if kind.is_some_and(|kind| kind == "Query") {
+                    history.add((file.clone(), offset), &info.unwrap_or_default());
+                }
+            }
+        }
+        Ok(history)
+    }
+
+    fn add(&mut self, place: Place, text: &str) {
+        let statement = Statement::of(text);
+        if statement.is_about_tables() {
+            self.statements.push((place, statement));
+        }
+    }
+
+    /// The database and name that this table had before it was renamed, and where it was renamed.
+    pub(super) fn origin(&self, database: &str, table: &str) -> Option<(String, String, Place)> {
+        self.statements.iter().find_map(|(place, statement)| {
+            let words: Vec<_> = statement.words.iter().map(String::as_str).collect();
+            let ["rename", "table", from @ .., "to", to_database, to_table] = words.as_slice()
+            else {
+                return None;
+            };
+            let (from_database, from_table) = match from {
+                [table] => (statement.database.as_str(), *table),
+                [database, table] => (*database, *table),
+                _ => return None,
+            };
+            let is_it = *to_database == database && *to_table == table;
+            is_it.then(|| (from_database.to_owned(), from_table.to_owned(), place.clone()))
+        })
+    }
+
+    /// What is known of this table, up to a place if one is given.
+    pub(super) fn life(&self, database: &str, table: &str, until: Option<&Place>) -> Life {
+        let (database, table) = (database.to_lowercase(), table.to_lowercase());
+        let mut life = Life::default();
+        let mut exists = false;
+        for (place, statement) in &self.statements {
+            if until.is_some_and(|until| until <= place) {
+                break;
+            }
+            match statement.effect_on(&database, &table) {
+                Effect::None => {}
+                Effect::Made { unless_exists } if unless_exists && exists => {}
+                Effect::Made { .. } => {
+                    (exists, life) = (true, Life { from: place.clone(), is_altered: false });
+                }
+                Effect::Gone => {
+                    (exists, life) = (false, Life { from: place.clone(), is_altered: false });
+                }
+                Effect::Altered => life.is_altered = true,
+            }
+        }
+        life
+    }
+}
+
+/// What a statement does to one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    None,
+    Made { unless_exists: bool },
+    Gone,
+    Altered,
+}
+
+impl Statement {
+    fn of(text: &str) -> Self {
+        let is_name = |character: char| character.is_alphanumeric() || "_$".contains(character);
+        // The server adds the number of its own transaction.
+        let text = text.split("/* xid=").next().unwrap_or_default();
+        let text = text.replace("\\n", " ").to_lowercase();
+        let mut words: Vec<String> = text
+            .split(|character| !is_name(character))
+            .filter(|word| !word.is_empty())
+            .map(ToOwned::to_owned)
+            .collect();
+        // `use db;` before the statement is its default database.
+        let mut database = String::new();
+        if words.first().is_some_and(|word| word == "use") {
+            database = words.drain(..2.min(words.len())).next_back().unwrap_or_default();
+        }
+        Self { database, words }
+    }
+
+    fn starts_with(&self, words: &[&str]) -> bool {
+        self.words.iter().zip(words).filter(|(a, b)| a == b).count() == words.len()
+    }
+
+    fn is_about_tables(&self) -> bool {
+        ["create", "drop", "alter", "rename", "truncate"]
+            .iter()
+            .any(|verb| self.starts_with(&[verb]))
+    }
+
+    fn effect_on(&self, database: &str, table: &str) -> Effect {
+        let mentions = |name: &str| self.words.iter().any(|word| word == name);
+        if self.starts_with(&["drop", "database"]) || self.starts_with(&["drop", "schema"]) {
+            return if mentions(database) { Effect::Gone } else { Effect::None };
+        }
+        if !self.mentions_table(table) {
+            return Effect::None;
+        }
+        if self.starts_with(&["create", "table"]) {
+            let unless_exists = self.starts_with(&["create", "table", "if", "not", "exists"]);
+            let first = if unless_exists { 5 } else { 2 };
+            let of_table = self.words.get(first).is_some_and(|word| word == database)
+                && self.words.get(first + 1).is_some_and(|word| word == table);
+            let is_it = of_table || self.words.get(first).is_some_and(|word| word == table);
+            return if is_it { Effect::Made { unless_exists } } else { Effect::None };
+        }
+        if self.starts_with(&["drop", "table"]) {
+            return Effect::Gone;
+        }
+        let changes_tables = self.starts_with(&["alter", "table"])
+            || self.starts_with(&["rename", "table"])
+            || self.starts_with(&["truncate"]);
+        if changes_tables { Effect::Altered } else { Effect::None }
+    }
+
+    /// A name with signs in it counts as mentioned, because its words are not looked for.
+    fn mentions_table(&self, table: &str) -> bool {
+        let is_word = table.chars().all(|it| it.is_alphanumeric() || "_$".contains(it));
+        !is_word || self.words.iter().any(|word| word == table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{History, Life};
+
+    fn life(statements: &[&str]) -> Life {
+        let mut history = History::default();
+        for (number, statement) in statements.iter().enumerate() {
+            history.add(("binlog.000001".to_owned(), number.try_into().unwrap()), statement);
+        }
+        history.life("d", "t1", None)
+    }
+
+    #[test]
+    fn a_table_lives_from_its_last_creation_on() {
+        let made = |offset| Life { from: ("binlog.000001".to_owned(), offset), is_altered: false };
+        assert_eq!(life(&["BEGIN", "use `d`; CREATE TABLE t1 (a INT)"]), made(1));
+        assert_eq!(life(&["CREATE TABLE t1 (a INT)", "DROP TABLE `t2`,`t1`"]), made(1));
+        assert_eq!(life(&["CREATE TABLE t1 (a INT)", "CREATE TABLE IF NOT EXISTS d.t1"]), made(0));
+        assert_eq!(life(&["CREATE TABLE t1 (a INT)", "CREATE TABLE t2 LIKE t1"]), made(0));
+        assert_eq!(life(&["CREATE TABLE d.t1 (a INT)", "DROP DATABASE d"]), made(1));
+    }
+
+    #[test]
+    fn a_renamed_table_is_found_by_its_old_name() {
+        let mut history = History::default();
+        let place = ("binlog.000001".to_owned(), 7);
+        history.add(place.clone(), "use `d`; RENAME TABLE `t1` TO `kept`.`t3` /* xid=7 */");
+        let origin = ("d".to_owned(), "t1".to_owned(), place);
+        assert_eq!(history.origin("kept", "t3"), Some(origin));
+        assert_eq!(history.origin("kept", "t4"), None);
+    }
+
+    #[test]
+    fn statements_that_change_rows_without_events_are_known() {
+        for statement in ["ALTER TABLE t1 ADD b INT", "RENAME TABLE t0 TO d.t1", "truncate t1"] {
+            assert!(life(&["CREATE TABLE t1 (a INT)", statement]).is_altered, "{statement}");
+        }
+        for statement in ["ALTER TABLE t2 ADD b INT", "CREATE INDEX i ON t1 (a)"] {
+            assert!(!life(&["CREATE TABLE t1 (a INT)", statement]).is_altered, "{statement}");
+        }
+    }
+}

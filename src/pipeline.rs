@@ -49,6 +49,7 @@ use crate::{
 };
 
 mod delivery;
+mod fencing;
 mod forgiven;
 mod known;
 mod last;
@@ -57,6 +58,7 @@ mod logs;
 mod plans;
 mod prepared;
 mod protocol;
+mod registry_watch;
 mod schemas;
 mod standby;
 mod stream;
@@ -64,6 +66,7 @@ mod stream;
 pub use self::lag::watch_source;
 use self::{
     delivery::{Delivery, Producers},
+    fencing::explain_fencing,
     forgiven::Forgiven,
     plans::Plans,
     prepared::{Beside, Kept},
@@ -77,9 +80,6 @@ const QUEUE_BYTES_MAX: u32 = 2 << 20;
 
 /// How long a start may take to read the saved position.
 const LOAD_PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long a fenced instance looks for the newer one before it blames the broker.
-const FENCE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pauses between epochs: short first, since most trouble is a connection that was cut.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -316,8 +316,10 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         ),
     };
     let rolled_back = progress.rolled_back.take();
+    let watch = registry_watch::start(&progress.registry);
     let ended = blocking_named("pipeline", move || stream.run(rolled_back)).await;
     reader.abort();
+    watch.abort();
     let ended = ended.map_err(|error| thread_failed(&error))?;
     let Some(ended) = ended else { return Err(panicked("pipeline")) };
     let Ended { result, committed, has_delivered, rolled_back } = ended;
@@ -378,6 +380,8 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let config = &run.config;
     let mut connection = mysql::connect(&config.mysql).await?;
     progress.registry.probe().await?;
+    // Said by an epoch that ended for another reason: all schemas are asked for again anyway.
+    drop(progress.registry.take_lost());
     let fencing = {
         let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
         let seen = progress.seen;
@@ -469,28 +473,6 @@ fn fence(config: &Config, shutdown: &Shutdown, seen: Option<Place>) -> Result<Fe
     };
     let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
     Ok(Fenced { producer, state_topic, state_topic_id, saved, snapshots, tables })
-}
-
-/// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it
-/// commits, or the broker, which ended a transaction that took too long.
-async fn explain_fencing(run: &Run, generation: u64, failure: Failure) -> Failure {
-    let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
-    let newer = blocking_named("fencing", move || {
-        commit::await_newer_generation(&config, generation, FENCE_PATIENCE, &shutdown)
-    });
-    match newer.await {
-        Ok(Some(Ok(Some(newer)))) => Failure::new(
-            Verdict::Fenced,
-            "fenced",
-            format!(
-                "another instance of connector `{}` has taken over (generation {newer}, this one \
-                 is {generation})",
-                run.config.name
-            ),
-        )
-        .hint("Run one instance for each connector name."),
-        _ => Failure { verdict: Verdict::Recycle, ..failure },
-    }
 }
 
 fn thread_failed(error: &std::io::Error) -> Failure {

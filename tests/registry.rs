@@ -110,22 +110,84 @@ async fn an_id_that_the_registry_does_not_know_itself_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn what_is_registered_needs_no_right_to_write() {
+    // GIVEN a registry that lets this account read only, and has one schema
+    let stub = StubServer::replying(|request: &Request| match request.path.as_str() {
+        "/subjects/theirs-value" if request.body.contains("int") => {
+            ("200 OK", r#"{"subject":"theirs-value","id":7,"version":1}"#.to_owned())
+        }
+        "/subjects/theirs-value" => {
+            ("404 Not Found", r#"{"error_code":40403,"message":"Schema not found"}"#.to_owned())
+        }
+        "/schemas/ids/7" => ("200 OK", r#"{"schema":"\"int\""}"#.to_owned()),
+        _ => ("403 Forbidden", r#"{"error_code":40301,"message":"may not write"}"#.to_owned()),
+    })
+    .unwrap();
+    let registry = at(&stub.url());
+    // THEN that one is found, and any other needs the right
+    assert_eq!(registry.register("theirs-value", "\"int\"").await.unwrap().0, 7);
+    let error = registry.register("theirs-value", "\"long\"").await.unwrap_err();
+    assert!(matches!(error, RegistryError::Denied { status: 403, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn an_id_that_the_registry_lost_is_noticed_and_forgotten() {
+    let (first, second) = (record("Lost", ID), record("Lost", ""));
+    let schemas = std::sync::Arc::new(std::sync::Mutex::new(vec![first.clone(), second.clone()]));
+    let held = std::sync::Arc::clone(&schemas);
+    let stub = StubServer::replying(move |request: &Request| {
+        let schemas = held.lock().unwrap();
+        let posted =
+            |schema: &String| request.body.contains(&serde_json::to_string(schema).unwrap());
+        let asked = request.path.rsplit('/').next().unwrap().parse::<usize>().ok();
+        let found = match request.method.as_str() {
+            "POST" => schemas.iter().position(posted).map(|id| serde_json::json!({ "id": id })),
+            _ => asked
+                .and_then(|id| schemas.get(id))
+                .map(|schema| serde_json::json!({ "schema": schema })),
+        };
+        found.map_or(("404 Not Found", "{}".to_owned()), |found| ("200 OK", found.to_string()))
+    })
+    .unwrap();
+    let registry = at(&stub.url());
+    assert!(registry.ask_back().await.unwrap(), "nothing is in use");
+    for (subject, schema) in [("a-value", &first), ("b-value", &second)] {
+        registry.register(subject, schema).await.unwrap();
+    }
+    for _ in 0..3 {
+        assert!(registry.ask_back().await.unwrap());
+    }
+    // WHEN the second is gone
+    schemas.lock().unwrap().pop();
+    // THEN one of two looks sees it
+    let looks = [registry.ask_back().await.unwrap(), registry.ask_back().await.unwrap()];
+    assert_eq!(looks.iter().filter(|is_there| !**is_there).count(), 1, "{looks:?}");
+    while registry.ask_back().await.unwrap() {}
+    registry.ask_back_again().await.unwrap();
+    let failure = Failure::from(registry.take_lost().unwrap());
+    assert_eq!((failure.verdict, failure.reason), (Verdict::Recycle, "registry_schemas_lost"));
+    assert!(failure.message.contains("b-value"), "{failure}");
+    assert!(registry.take_lost().is_none(), "it is said once");
+    assert!(registry.ask_back().await.unwrap(), "nothing is in use any more");
+}
+
+#[tokio::test]
 async fn a_subject_tells_what_it_has() {
     let registry = at(&real());
     let subject = "encode.tells-value";
     assert_eq!(registry.latest(subject).await.unwrap(), None);
     let [first, second] = [ID, r#"{"name":"id","type":"long"}"#].map(|id| record("Tells", id));
-    assert!(!registry.has(subject, &first).await.unwrap());
+    assert!(registry.find(subject, &first).await.unwrap().is_none());
     let ids = [
         registry.register(subject, &first).await.unwrap(),
         registry.register(subject, &second).await.unwrap(),
     ];
     let fresh = at(&real());
     for (schema, id) in [&first, &second].into_iter().zip(ids) {
-        assert!(fresh.has(subject, schema).await.unwrap());
+        assert_eq!(fresh.find(subject, schema).await.unwrap(), Some(id));
         assert_eq!(fresh.schema(id).await.unwrap().as_ref(), Some(schema));
     }
-    assert!(!fresh.has(subject, &record("Tells", "")).await.unwrap());
+    assert!(fresh.find(subject, &record("Tells", "")).await.unwrap().is_none());
     let latest = fresh.latest(subject).await.unwrap().unwrap();
     assert_eq!((latest.id, latest.schema), (ids[1], second));
     assert_eq!(fresh.schema(tailwater::encode::SchemaId(999_999)).await.unwrap(), None);
@@ -295,7 +357,7 @@ async fn head(settings: impl Fn(&str) -> String) -> String {
 async fn the_path_is_kept_and_the_subject_is_escaped() {
     let request = head(|address| format!("url = \"http://{address}/base/path/\"")).await;
     assert!(
-        request.starts_with("POST /base/path/subjects/a%20b%23%3F%2F%25-value/versions HTTP/1.1"),
+        request.starts_with("POST /base/path/subjects/a%20b%23%3F%2F%25-value HTTP/1.1"),
         "{request}"
     );
     assert!(request.contains("content-type: application/vnd.schemaregistry.v1+json"), "{request}");

@@ -10,6 +10,7 @@ mod columns;
 mod keys;
 mod online;
 mod refusal;
+mod registries;
 mod replay;
 mod staging;
 mod trouble;

@@ -32,6 +32,9 @@ pub struct TableRecord {
     pub log: Option<TopicLog>,
     /// What its keys are made of; `None` for null keys.
     pub key: Option<KeyForm>,
+    /// The id of their schema, which is a part of their bytes; `None` for null keys, and if an older
+    /// Tailwater wrote it.
+    pub key_schema: Option<u32>,
     /// The id of the schema of its last values.
     pub value_schema: u32,
     /// Fields whose schemas promise less than their columns do, because the registry refused more.
@@ -63,6 +66,9 @@ struct Fields {
     topic_log: Option<Log>,
     /// What its keys are made of; null for null keys.
     key: Option<Key>,
+    /// The id of the schema of its last keys, which is a part of their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_schema_id: Option<u32>,
     /// The id of the schema of its last values.
     value_schema_id: u32,
     /// Fields that promise less than their columns do, because the registry refused more.
@@ -153,6 +159,7 @@ impl TableRecord {
             topic: self.topic.clone(),
             topic_log: self.log.clone().map(|TopicLog { id, ends }| Log { id, end_offsets: ends }),
             key: self.key.clone().map(|KeyForm { schema, widths }| Key { schema, widths }),
+            key_schema_id: self.key_schema,
             value_schema_id: self.value_schema,
             loosened: self
                 .loosened
@@ -187,6 +194,7 @@ impl TableRecord {
             topic: fields.topic,
             log: fields.topic_log.map(|Log { id, end_offsets }| TopicLog { id, ends: end_offsets }),
             key: fields.key.map(|Key { schema, widths }| KeyForm { schema, widths }),
+            key_schema: fields.key_schema_id,
             value_schema: fields.value_schema_id,
             loosened: loosened.map(|(field, how)| (field, how.into())).collect(),
             version,
@@ -257,7 +265,7 @@ mod tests {
         r#""topic":"inventory.shop.orders","#,
         r#""topic_log":{"id":"AAAAAAAAAAAAAAAAAAAAAQ","end_offsets":[7,0]},"#,
         r#""key":{"schema":"\"int\"","widths":{"at":3}},"#,
-        r#""value_schema_id":7,"loosened":{"x":"implicit_default","y":"nullable"},"#,
+        r#""key_schema_id":6,"value_schema_id":7,"loosened":{"x":"implicit_default","y":"nullable"},"#,
         r#""version":"000000000000abcd","decoration":{"columns":[{"default":"5"},"#,
         r#"{"default_is_now":true},{"float_as_double":true,"srid":4326}],"unique_key":[1,0]}}"#
     );
@@ -269,6 +277,7 @@ mod tests {
             topic: "inventory.shop.orders".into(),
             log: Some(TopicLog { id: Some("AAAAAAAAAAAAAAAAAAAAAQ".into()), ends: vec![7, 0] }),
             key: Some(KeyForm { schema: "\"int\"".into(), widths: [("at".into(), 3)].into() }),
+            key_schema: Some(6),
             value_schema: 7,
             loosened: [
                 ("x".to_owned(), Loosened::ImplicitDefault),
@@ -293,6 +302,9 @@ mod tests {
         let json = record().to_json("inventory").unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), GOLDEN);
         assert_eq!(TableRecord::from_json(GOLDEN.as_bytes(), "inventory").unwrap(), record());
+        let older = TableRecord { key_schema: None, ..record() };
+        let json = GOLDEN.replace(r#""key_schema_id":6,"#, "");
+        assert_eq!(TableRecord::from_json(json.as_bytes(), "inventory").unwrap(), older);
         let keyless = TableRecord { key: None, decoration: None, log: None, ..record() };
         let json = keyless.to_json("inventory").unwrap();
         assert_eq!(TableRecord::from_json(&json, "inventory").unwrap(), keyless);

@@ -5,8 +5,12 @@
 //! status inside a text only, drops an answer that is no JSON, asks the next address after any
 //! refusal and calls 408, 429 and 500 final. What it would save is one POST.
 //!
+//! A schema is looked up before it is registered: an account that may only read is enough where
+//! somebody else registers, and a restart writes nothing.
+//!
 //! An id that a registry gives is what every reader of a record depends on, so it is asked back once
-//! for the schema behind it, which must be the one that was sent.
+//! for the schema behind it, which must be the one that was sent; and again every now and then as
+//! long as records are written with it (`in_use`).
 //!
 //! Nothing is tried again here: an error says by [`RegistryError::is_transient`] whether it may
 //! help, and `pipeline` knows how long to wait.
@@ -21,6 +25,7 @@ use crate::config::{SchemaRegistry, Secret};
 
 mod difference;
 mod error;
+mod in_use;
 
 pub use difference::{Change, Difference, differences, tell};
 pub use error::{Refusal, RegistryError};
@@ -50,6 +55,10 @@ pub struct Registry {
     credentials: Credentials,
     /// Ids by subject and schema text. Only answers are kept, never an error.
     known: Mutex<BTreeMap<(String, String), SchemaId>>,
+    /// What was asked back last.
+    asked_back: Mutex<Option<(String, String)>>,
+    /// What it was found to have lost.
+    lost: Mutex<Option<RegistryError>>,
 }
 
 /// A schema that a registry has.
@@ -118,6 +127,8 @@ impl Registry {
             bases: bases?,
             credentials,
             known: Mutex::default(),
+            asked_back: Mutex::default(),
+            lost: Mutex::default(),
         })
     }
 
@@ -131,14 +142,41 @@ impl Registry {
         }
     }
 
-    /// The id of a schema under a subject, registering it if need be.
+    /// The id of a schema under a subject, registering it if it is not there.
     pub async fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
-        let key = (subject.to_owned(), schema.to_owned());
-        if let Some(id) = self.known().get(&key) {
-            return Ok(*id);
+        if let Some(id) = self.find(subject, schema).await? {
+            return Ok(id);
         }
         let answer = self.post(&["subjects", subject, "versions"], schema).await;
         let id = answer.map_err(|error| error.about(subject))?.id()?;
+        self.confirm(subject, schema, id).await
+    }
+
+    /// The id of a schema under a subject; `None` if the subject does not have it.
+    pub async fn find(
+        &self,
+        subject: &str,
+        schema: &str,
+    ) -> Result<Option<SchemaId>, RegistryError> {
+        let key = (subject.to_owned(), schema.to_owned());
+        if let Some(id) = self.known().get(&key) {
+            return Ok(Some(*id));
+        }
+        match found(self.post(&["subjects", subject], schema).await) {
+            Ok(Some(answer)) => self.confirm(subject, schema, answer.id()?).await.map(Some),
+            // What is wrong with a schema is said when it is registered.
+            Ok(None) | Err(RegistryError::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers an id that the registry gave, if it has the schema under it.
+    async fn confirm(
+        &self,
+        subject: &str,
+        schema: &str,
+        id: SchemaId,
+    ) -> Result<SchemaId, RegistryError> {
         let subject = subject.to_owned();
         match self.schema(id).await? {
             None => return Err(RegistryError::IdUnknown { subject, id: id.0 }),
@@ -147,18 +185,8 @@ impl Registry {
             }
             Some(_) => {}
         }
-        self.known().insert(key, id);
+        self.known().insert((subject, schema.to_owned()), id);
         Ok(id)
-    }
-
-    /// Whether a subject has a schema already.
-    pub async fn has(&self, subject: &str, schema: &str) -> Result<bool, RegistryError> {
-        let key = (subject.to_owned(), schema.to_owned());
-        if self.known().contains_key(&key) {
-            return Ok(true);
-        }
-        let answer = self.post(&["subjects", subject], schema).await;
-        Ok(found(answer.map_err(|error| error.about(subject)))?.is_some())
     }
 
     /// A subject's newest schema; `None` if there is none.

@@ -209,6 +209,7 @@ impl Delivery {
 
     /// Shows whoever stands by, every now and then, that this instance works.
     pub(super) fn show_life(&mut self) -> Result<(), Failure> {
+        self.plans.check_registry()?;
         self.after(Event::Tick)?;
         self.status.moved(Instant::now(), self.protocol.has_progressed());
         Ok(())

@@ -106,6 +106,46 @@ impl Known {
         }
     }
 
+    /// Refuses keys that have another schema id than before: the id is a part of a key's bytes, so
+    /// rows would get other keys although the schema says the same.
+    pub(super) fn check_key_id(
+        &self,
+        topic: &str,
+        table: &TableName,
+        ids: SchemaIds,
+    ) -> Result<(), Failure> {
+        let Some((was, is)) = self.changed_key_id(topic, table, ids) else { return Ok(()) };
+        if self.policy == KeyChangePolicy::Accept {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Verdict::Halt,
+            "key_changed",
+            format!(
+                "the record key of {table} changed: the registry gives its schema the id {is}, and \
+                 it was {was}, which is a part of every key's bytes"
+            ),
+        )
+        .hint(format!(
+            "The registry is another one or was filled again. Give it back its schemas under their \
+             old ids; or, since records under the old keys stay in topic {topic} and rows change \
+             partitions, make consumers ready for both, set capture.key_change = \"accept\", \
+             start, and take it out again."
+        )))
+    }
+
+    /// The key's schema id as it was and as it is, if they differ. Another topic has other subjects.
+    pub(super) fn changed_key_id(
+        &self,
+        topic: &str,
+        table: &TableName,
+        ids: SchemaIds,
+    ) -> Option<(u32, u32)> {
+        let known = self.get(table).filter(|known| known.topic == topic)?;
+        let (was, SchemaId(is)) = known.key_schema.zip(ids.key)?;
+        (was != is).then_some((was, is))
+    }
+
     /// Remembers how the records of a table look now.
     pub(super) fn remember(&mut self, record: TableRecord) {
         if self.tables.get(&record.name) != Some(&record) {
@@ -120,9 +160,9 @@ impl Known {
         self.tables.values().filter(|record| changed.contains(&record.name)).collect()
     }
 
-    /// Shape and ids for a record that shows no row. Any schema that the table's values had will
-    /// do: what surrounds the row is the same in all of them.
-    pub(super) fn rowless(&self, table: &TableName) -> Option<(RecordShape, SchemaIds)> {
+    /// The shape of a record that shows no row. Any schema that the
+    /// table's values had will do: what surrounds the row is the same in all of them.
+    pub(super) fn rowless(&self, table: &TableName) -> Option<RecordShape> {
         let known = self.get(table)?;
         let shape = RecordShape {
             table: table.clone(),
@@ -134,7 +174,7 @@ impl Known {
             tombstones: false,
             refuses_zero_dates: false,
         };
-        Some((shape, SchemaIds { key: None, value: SchemaId(known.value_schema) }))
+        Some(shape)
     }
 
     /// Tells people what a version changes for the readers of its records.
@@ -174,9 +214,17 @@ impl Known {
             count(SchemaChange::Version);
             tracing::info!(%table, changes = tell(&agreed.changes), "the table's records change");
         }
+        let ids = self.changed_key_id(&record.topic, table, agreed.ids);
         if let Some(changes) = key_changes(before.key.as_ref(), record.key.as_ref()) {
             count(SchemaChange::Key);
             tracing::warn!(%table, "the record key changes, as capture.key_change allows: {changes}");
+        } else if let Some((was, is)) = ids {
+            count(SchemaChange::Key);
+            tracing::warn!(
+                %table,
+                "the record key changes, as capture.key_change allows: its schema had the id {was} \
+                 and has {is}"
+            );
         }
     }
 }

@@ -14,13 +14,13 @@ use tokio::{
 use super::{
     known::{Known, fingerprint},
     logs::Logs,
-    schemas::{Agreed, agree},
+    schemas::{self, Agreed, agree},
 };
 use crate::{
     catalog::{self, Catalog},
     commit::TableRecord,
     config::Config,
-    encode::{Registry, TablePlan, key_form},
+    encode::{Registry, SchemaId, SchemaIds, TablePlan, key_form},
     error::{Failure, Verdict},
     map::{self, Filter, MapError, Topics},
     metrics::{Metrics, TableMetrics},
@@ -149,6 +149,11 @@ impl Plans {
         self.for_chunks.retain(|table, _| !tables.contains(table));
     }
 
+    /// Fails if the registry was found to have lost what records are written with.
+    pub(super) fn check_registry(&self) -> Result<(), Failure> {
+        self.registry.take_lost().map_or(Ok(()), |lost| Err(lost.into()))
+    }
+
     /// Compares all topics with what they were, before anything is delivered.
     pub(super) fn check_topics(&mut self, producer: &Producer) -> Result<(), Failure> {
         let filter = Filter::new(&self.config.capture);
@@ -179,10 +184,30 @@ impl Plans {
         table: &TableName,
         producer: &mut Producer,
     ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
-        let Some((shape, ids)) = self.known.rowless(table) else { return Ok(None) };
+        let Some(shape) = self.known.rowless(table) else { return Ok(None) };
+        let ids = SchemaIds { key: None, value: self.rowless_schema(&shape)? };
         self.logs.begin(&mut self.known, (table, &shape.topic), producer)?;
         let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
         Ok(Some((TablePlan::compile(&shape, ids), topic)))
+    }
+
+    /// The schema of a record that shows no row: the one of the table's last values, if the registry
+    /// has it under that id still; else the newest one that it has for them.
+    fn rowless_schema(&mut self, shape: &RecordShape) -> Result<SchemaId, Failure> {
+        let Some(mut record) = self.known.get(&shape.table).cloned() else {
+            return Err(Failure::new(Verdict::Bug, "plan_missing", "a table is not known"));
+        };
+        let last = SchemaId(record.value_schema);
+        let subject = format!("{}-value", shape.topic);
+        let (runtime, deadline) = (self.runtime.clone(), Instant::now() + OPEN_TRANSACTION_MAX);
+        let found = runtime.block_on(async {
+            timeout_at(deadline, schemas::of_values(&self.registry, &subject, last)).await
+        });
+        let found = found.map_err(|_| slow(&shape.table, OPEN_TRANSACTION_MAX))??;
+        let id = found.ok_or_else(|| unknown_schema(&shape.table, &subject, last))?;
+        record.value_schema = id.0;
+        self.known.remember(record);
+        Ok(id)
     }
 
     /// Finishes what took too long while a transaction was open, now that none is: the next epoch
@@ -246,6 +271,7 @@ impl Plans {
         let key = self.known.key(&shape.table, key_form(&shape))?;
         let known = self.known.get(&shape.table);
         let agreed = agree(&self.registry, shape, key.as_ref(), known).await?;
+        self.known.check_key_id(&agreed.shape.topic, &version.name, agreed.ids)?;
         let mut loosened = known.map(|known| known.loosened.clone()).unwrap_or_default();
         loosened.extend(agreed.loosened.clone());
         let record = TableRecord {
@@ -253,6 +279,7 @@ impl Plans {
             topic: agreed.shape.topic.clone(),
             log: None,
             key,
+            key_schema: agreed.ids.key.map(|SchemaId(id)| id),
             value_schema: agreed.ids.value.0,
             loosened,
             version: fingerprint(&version),
@@ -292,6 +319,19 @@ impl Plans {
         }
         Ok((version, shape))
     }
+}
+
+/// The registry has no schema that a table's values had.
+fn unknown_schema(table: &TableName, subject: &str, SchemaId(last): SchemaId) -> Failure {
+    let message = format!(
+        "the records of {table} had the schema {last}, and the registry has nothing under {subject} \
+         any more"
+    );
+    Failure::new(Verdict::Halt, "schema_id_unknown", message).hint(
+        "A record of a TRUNCATE shows no row, so its schema cannot be made. Give the registry back \
+         its schemas; or set capture.truncate = \"ignore\", start, and take it out again: this \
+         TRUNCATE is not delivered then.",
+    )
 }
 
 fn slow(table: &TableName, limit: Duration) -> Failure {

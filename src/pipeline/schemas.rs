@@ -50,7 +50,7 @@ pub(super) async fn agree(
     };
     let subject = format!("{}-value", shape.topic);
     if let Some(known) = known.filter(|known| !known.loosened.is_empty())
-        && !registry.has(&subject, &value_schema(&shape)).await?
+        && registry.find(&subject, &value_schema(&shape)).await?.is_none()
     {
         map::loosen(&mut shape, &known.loosened);
     }
@@ -60,8 +60,12 @@ pub(super) async fn agree(
         }
         registered => (registered?, BTreeMap::new()),
     };
+    // In a registry that gives keys another id, the old ids stand for something else.
+    let is_filled_again = known.is_some_and(|known| {
+        known.key_schema.zip(key).is_some_and(|(was, SchemaId(is))| was != is)
+    });
     let changes = match known {
-        Some(known) if known.value_schema != value.0 => {
+        Some(known) if known.value_schema != value.0 && !is_filled_again => {
             let before = registry.schema(SchemaId(known.value_schema)).await?;
             before.and_then(|before| differences(&before, &value_schema(&shape)))
         }
@@ -102,4 +106,25 @@ async fn loosen(
         }
     }
     Err(RegistryError::Refused(Box::new(Refusal { differences: found, ..refusal })))
+}
+
+/// A schema that the registry has for the values of a table: `last` if it is one, else the newest.
+pub(super) async fn of_values(
+    registry: &Registry,
+    subject: &str,
+    last: SchemaId,
+) -> Result<Option<SchemaId>, RegistryError> {
+    if registry.is_in_use(last) {
+        return Ok(Some(last));
+    }
+    let newest = registry.latest(subject).await?.map(|newest| newest.id);
+    if newest.is_none_or(|newest| newest == last) {
+        return Ok(newest);
+    }
+    // An older version of the table's; or what another registry has under that number.
+    let is_theirs = match registry.schema(last).await? {
+        Some(text) => registry.find(subject, &text).await? == Some(last),
+        None => false,
+    };
+    Ok(if is_theirs { Some(last) } else { newest })
 }

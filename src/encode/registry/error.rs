@@ -104,6 +104,16 @@ pub enum RegistryError {
         /// The id.
         id: u32,
     },
+    /// It has not any more what it had.
+    #[error(
+        "the schema registry has lost the schema {id} of {subject}, which records are written with"
+    )]
+    Lost {
+        /// The subject.
+        subject: String,
+        /// The id.
+        id: u32,
+    },
     /// It gave an id that stands for something else.
     #[error("the schema registry gave the id {id} for {subject}, and another schema is under it")]
     OtherSchema {
@@ -284,9 +294,9 @@ impl From<RegistryError> for Failure {
             RegistryError::Unavailable { .. } => {
                 (Verdict::Recycle, "registry_unavailable", String::new())
             }
-            RegistryError::IdUnknown { .. } | RegistryError::OtherSchema { .. } => {
-                return untrue(&error, message);
-            }
+            RegistryError::Lost { .. }
+            | RegistryError::IdUnknown { .. }
+            | RegistryError::OtherSchema { .. } => return untrue(&error, message),
             RegistryError::Refused(refusal) => return refused(&message, &refusal),
         };
         Self::new(verdict, reason, message).hint(hint)
@@ -295,6 +305,13 @@ impl From<RegistryError> for Failure {
 
 /// An id that does not stand for the schema.
 fn untrue(error: &RegistryError, message: String) -> Failure {
+    if matches!(error, RegistryError::Lost { .. }) {
+        return Failure::new(Verdict::Recycle, "registry_schemas_lost", message).hint(
+            "It came back without its store, or another one answers. Schemas are registered again; \
+             records that were written since then have ids that it does not know: give it back its \
+             store if consumers must read them.",
+        );
+    }
     if error.is_transient() {
         // A member of a cluster can be behind the one that took the schema.
         return Failure::new(Verdict::Recycle, "registry_id_unknown", message);

@@ -1,0 +1,40 @@
+//! Looks now and then whether the registry still has what records are written with.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinHandle;
+
+use crate::{encode::Registry, runtime::spawn_named};
+
+/// The time between two looks. One request each, and a registry that came back empty is noticed
+/// at the first one, within a minute.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+
+/// The pause before what is missing is asked for again: a member of a cluster can be behind.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Begins to look, until it is aborted.
+pub(super) fn start(registry: &Arc<Registry>) -> JoinHandle<()> {
+    spawn_named("registry watch", watch(Arc::clone(registry)))
+}
+
+/// That the registry does not answer is no finding: it is needed when a table changes.
+async fn watch(registry: Arc<Registry>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let is_there = match registry.ask_back().await {
+            Ok(is_there) => is_there,
+            Err(error) => {
+                tracing::debug!(%error, "a schema was not asked back");
+                continue;
+            }
+        };
+        if is_there {
+            continue;
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+        if let Err(error) = registry.ask_back_again().await {
+            tracing::debug!(%error, "a schema was not asked back");
+        }
+    }
+}

@@ -20,7 +20,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -29,8 +29,8 @@ use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     commit::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
-    config::{self, Config, SnapshotMode, TopicChangePolicy},
-    decode::{self, Decoder, JsonText},
+    config::{Config, SnapshotMode, TopicChangePolicy},
+    decode,
     encode::Registry,
     error::{Failure, Verdict},
     map::Filter,
@@ -48,6 +48,7 @@ use crate::{
     status::{State, Status},
 };
 
+mod captured;
 mod delivery;
 mod fencing;
 mod forgiven;
@@ -277,18 +278,13 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         retention: server.binlog_retention,
         sight,
     };
-    let snapshot = Snapshot::start(settings, tables, &std::mem::take(&mut fenced.snapshots));
+    let records = std::mem::take(&mut fenced.snapshots);
+    let left = captured::left(&run.config, &records, fenced.tables.keys());
+    let mut snapshot = Snapshot::start(settings, tables, &records);
+    snapshot.leave(left, &records, &position.file);
     let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
-    let filter = Filter::new(&run.config.capture);
-    let captures = captures(&run.config, Arc::clone(&progress.helpers_told));
-    let decoder = Decoder::new(captures, position.file.file.clone())
-        .resumed_from(position.file.offset)
-        .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
-        .lower_case_names(server.lower_case_table_names)
-        .json_text(match run.config.format.json {
-            config::JsonText::Compact => JsonText::Compact,
-            config::JsonText::Mysql => JsonText::Mysql,
-        });
+    let told = Arc::clone(&progress.helpers_told);
+    let decoder = captured::decoder(&run.config, &server, &position.file, told);
     let stream = Stream {
         decoder,
         queue,
@@ -329,27 +325,6 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         progress.has_delivered();
     }
     result
-}
-
-/// Which tables are captured. A helper table that is left out is told once, because its name could
-/// be an ordinary one.
-fn captures(
-    config: &Config,
-    told: Arc<Mutex<BTreeSet<TableName>>>,
-) -> Box<dyn Fn(&TableName) -> bool + Send> {
-    let filter = Filter::new(&config.capture);
-    Box::new(move |table| {
-        if filter.leaves_out_helper(table)
-            && told.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone())
-        {
-            tracing::warn!(
-                %table,
-                "left out: by its name a helper table of gh-ost or pt-online-schema-change; to \
-                 capture it, name it in capture.tables with its underscore"
-            );
-        }
-        filter.captures(table)
-    })
 }
 
 /// Everything an epoch needs before it streams.

@@ -34,6 +34,7 @@ mod progress;
 mod reference;
 mod registry;
 mod restart;
+mod runs_that_differ;
 mod schemas;
 mod sessions;
 mod setup;

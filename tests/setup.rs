@@ -79,8 +79,13 @@ impl Setup {
     /// Runs a connector until everything committed in MySQL by now is committed in Kafka. The
     /// first such run of a connector commits where it begins, and nothing else.
     pub(crate) fn catch_up(&self) -> Result<()> {
+        self.catch_up_logging().map(drop)
+    }
+
+    /// The same, and what it logged.
+    pub(crate) fn catch_up_logging(&self) -> Result<String> {
         let connector = Connector::start_until_caught_up(program(), &self.settings)?;
-        Running(connector).wait_for_success().map(drop)
+        Ok(Running(connector).wait_for_success()?.stderr)
     }
 
     /// Runs `tailwater snapshot` with these arguments beside a connector.

@@ -5,7 +5,7 @@ use testkit::{Comparison, Record, Result, compare};
 
 use crate::setup::{Setup, operations};
 
-mod anew;
+pub(crate) mod anew;
 mod awkward;
 mod choices;
 mod created;
@@ -17,7 +17,7 @@ mod window;
 mod writers;
 
 /// A database whose tables are read in chunks of a few rows.
-fn with_small_chunks(name: &str, definitions: &[&str]) -> Result<Setup> {
+pub(crate) fn with_small_chunks(name: &str, definitions: &[&str]) -> Result<Setup> {
     let mut setup = Setup::with_tables(name, definitions)?;
     setup.settings.set("snapshot.mode", "initial").set("snapshot.chunk_rows_max", 7);
     Ok(setup)
@@ -25,7 +25,7 @@ fn with_small_chunks(name: &str, definitions: &[&str]) -> Result<Setup> {
 
 /// The topic of a table is the same as the table when only the last record of each key counts.
 #[track_caller]
-fn assert_equal(setup: &mut Setup, table: &str) -> Result<(Comparison, Vec<Record>)> {
+pub(crate) fn assert_equal(setup: &mut Setup, table: &str) -> Result<(Comparison, Vec<Record>)> {
     let records = setup.records(table)?;
     let comparison = compare(&mut setup.database, table, &records)?;
     assert!(comparison.is_equal(), "{comparison}");

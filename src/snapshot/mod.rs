@@ -48,6 +48,7 @@ mod progress;
 mod range;
 mod reader;
 mod rows;
+mod runs;
 mod sight;
 mod statements;
 mod table;

@@ -6,6 +6,7 @@ use super::{
     SnapshotError,
     cursor::{Bound, Cursor},
 };
+use crate::model::position::FilePosition;
 
 /// The version of the record's meaning.
 const VERSION: u64 = 1;
@@ -35,6 +36,13 @@ pub struct ProgressRecord {
     /// Whether somebody asked to stop for now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) paused: bool,
+    /// The condition by which the configuration chose the rows; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) r#where: Option<String>,
+    /// The place in the binlog from which on the table is not captured: changes are missing, so
+    /// it is read again as soon as it is captured again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) left_at: Option<String>,
 }
 
 /// A range of keys, in the order of the key.
@@ -76,9 +84,25 @@ impl ProgressRecord {
         Self { asked, paused, ..self }
     }
 
+    /// The same with the condition that chose its rows.
+    pub(super) fn chosen_by(self, r#where: Option<String>) -> Self {
+        Self { r#where, ..self }
+    }
+
     /// A table that has been read.
     pub(super) fn done(rows: u64) -> Self {
         Self { done: true, rows, ..Self::beginning() }
+    }
+
+    /// A table that is not captured any more.
+    pub(super) fn left(at: &FilePosition) -> Self {
+        Self { left_at: Some(at.to_string()), ..Self::beginning() }
+    }
+
+    /// Whether rows that this condition chooses were left out by the one before. A condition where
+    /// there was none chooses no other rows.
+    pub(super) fn left_out(&self, condition: Option<&String>) -> bool {
+        self.r#where.is_some() && self.r#where.as_ref() != condition
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {

@@ -41,7 +41,7 @@ impl Snapshot {
             match change {
                 _ if !self.reads_all && !is_done => {}
                 // All its rows come by the stream.
-                Change::Created if !is_done => self.finish(name.clone(), 0),
+                Change::Created if !is_done => self.finish(name.clone(), 0, None),
                 Change::MaybeCreated if !is_done => self.maybe_created(name),
                 // It may have had another name, under which its rows were not captured.
                 Change::Renamed if !is_done => self.add(Listed::unknown(name.clone()), None),
@@ -59,7 +59,7 @@ impl Snapshot {
     /// may have rows that are not in the stream.
     fn maybe_created(&mut self, name: &TableName) {
         if self.sight.sees_all_of(&name.database) {
-            return self.finish(name.clone(), 0);
+            return self.finish(name.clone(), 0, None);
         }
         tracing::info!(
             table = %name,

@@ -56,6 +56,8 @@ pub(super) struct Table {
     /// Whether somebody asked to stop for now.
     pub(super) paused: bool,
     filter: Option<String>,
+    /// The condition of the configuration.
+    configured: Option<String>,
     /// How the table is read; `None` while its definition must be read first.
     plan: Option<Arc<ReadPlan>>,
     /// The version in the stream that is known to be the plan's.
@@ -79,7 +81,7 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(
         listed: Listed,
-        filter: Option<String>,
+        configured: Option<String>,
         (rows_limit, readers): (u32, usize),
         record: Option<&ProgressRecord>,
     ) -> Self {
@@ -95,7 +97,8 @@ impl Table {
             bytes_estimate,
             rows: record.map_or(0, |record| record.rows),
             paused: record.is_some_and(|record| record.paused),
-            filter: asked.as_ref().map_or(filter, |asked| asked.r#where.clone()),
+            filter: asked.as_ref().map_or_else(|| configured.clone(), |it| it.r#where.clone()),
+            configured,
             asked,
             plan: None,
             agreed: None,
@@ -146,7 +149,13 @@ impl Table {
             }
             _ => ProgressRecord::beginning(),
         };
-        record.with(self.asked.clone(), self.paused)
+        record.with(self.asked.clone(), self.paused).chosen_by(self.chosen_by())
+    }
+
+    /// The condition by which the rows that are delivered at the end were chosen.
+    pub(super) fn chosen_by(&self) -> Option<String> {
+        let chooses = self.asked.as_ref().is_none_or(|asked| asked.r#where.is_some());
+        self.configured.clone().filter(|_| chooses)
     }
 
     /// Whether nothing of it is delivered.

@@ -163,13 +163,7 @@ impl Snapshot {
             config,
         };
         for listed in listed {
-            match records.get(&listed.name.to_string()) {
-                Some(record) if record.done => {
-                    snapshot.done.insert(listed.name);
-                }
-                None if !reads_all => {}
-                record => snapshot.add(listed, record),
-            }
+            snapshot.resume(listed, records);
         }
         snapshot.show_tables();
         told::begins(&snapshot.progress());
@@ -253,7 +247,9 @@ impl Snapshot {
 
     /// Reads no more of a table.
     pub(super) fn end(&mut self, at: usize, progress: TableProgress) {
-        let Table { name, rows, asked, .. } = self.tables.remove(at);
+        let table = self.tables.remove(at);
+        let condition = table.chosen_by();
+        let Table { name, rows, asked, .. } = table;
         self.metrics.snapshot_rows_left(&name, None);
         let counts_as_read = match progress.state {
             ReadState::Done => true,
@@ -261,7 +257,7 @@ impl Snapshot {
             _ => asked.is_none_or(|asked| asked.was_read),
         };
         if counts_as_read {
-            self.finish(name, rows);
+            self.finish(name, rows, condition);
         } else {
             self.records.insert(name, None);
         }
@@ -335,11 +331,11 @@ impl Snapshot {
     }
 
     pub(super) fn add(&mut self, listed: Listed, record: Option<&ProgressRecord>) {
-        let filter = self.config.snapshot.r#where.get(&listed.name.to_string()).cloned();
+        let condition = self.condition(&listed.name).cloned();
         let settings = &self.config.snapshot;
         let rows_max = self.shared.pace.chunk_rows_max(settings.chunk_rows_max);
         let limits = (rows_max, settings.threads);
-        let table = Table::new(listed, filter, limits, record);
+        let table = Table::new(listed, condition, limits, record);
         let left = table.rows_estimate.saturating_sub(table.rows);
         self.metrics.snapshot_rows_left(&table.name, Some(left));
         self.tables.push(table);
@@ -350,9 +346,16 @@ impl Snapshot {
         self.metrics.snapshot_tables.set(i64::try_from(self.tables.len()).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn finish(&mut self, name: TableName, rows: u64) {
-        self.records.insert(name.clone(), Some(ProgressRecord::done(rows).to_json()));
+    /// All rows of a table are delivered, as far as a condition chose them.
+    pub(super) fn finish(&mut self, name: TableName, rows: u64, condition: Option<String>) {
+        let record = ProgressRecord::done(rows).chosen_by(condition);
+        self.records.insert(name.clone(), Some(record.to_json()));
         self.done.insert(name);
+    }
+
+    /// The condition that the configuration has for a table.
+    pub(super) fn condition(&self, table: &TableName) -> Option<&String> {
+        self.config.snapshot.r#where.get(&table.to_string())
     }
 
     /// How far each table is that is to be read, and the last that were.

@@ -8,15 +8,15 @@ use super::{assert_equal, with_small_chunks};
 use crate::setup::{Setup, operations};
 use crate::versions::allow_any;
 
-const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL)";
+pub(crate) const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL)";
 
 /// Hundred rows in chunks of 7.
-const ROWS: &str = "INSERT INTO items WITH RECURSIVE n (n) AS
+pub(crate) const ROWS: &str = "INSERT INTO items WITH RECURSIVE n (n) AS
     (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100) SELECT n, 1 FROM n";
 
 /// Reads some chunks of a table; when those that were delivered stand in the state topic, the
 /// connector dies.
-fn die_in_the_middle(setup: &mut Setup, table: &str) -> Result<()> {
+pub(crate) fn die_in_the_middle(setup: &mut Setup, table: &str) -> Result<()> {
     let turnstile = Turnstile::new(setup, "chunk_selected", 6)?;
     let mut connector = setup.launch()?;
     turnstile.wait_until_held(&mut connector)?;

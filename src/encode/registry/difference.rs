@@ -232,13 +232,19 @@ impl Difference {
         match &self.change {
             Change::Meaning { from, .. } => number(from),
             Change::Type { from, to } => {
-                // DATE to DATETIME: a registry takes it for a wider number of the same thing.
-                let (from, to) = (from.split_once(' '), to.split_once(' '));
-                let meaning = |part: Option<(&str, &str)>| part.map(|(_, text)| text.to_owned());
+                let split = |text: &str| {
+                    let (kind, meaning) = text.split_once(' ').unwrap_or((text, ""));
+                    (kind.to_owned(), meaning.to_owned())
+                };
+                let ((from, meant), (to, means)) = (split(from), split(to));
                 !self.field.is_empty()
-                    && from.is_some_and(|(kind, _)| kind == "int")
-                    && to.is_some_and(|(kind, _)| kind == "long")
-                    && meaning(from) != meaning(to)
+                    && match (from.as_str(), to.as_str()) {
+                        // DATE to DATETIME: a registry takes it for a wider number of the same.
+                        ("int", "long") => !meant.is_empty() && meant != means,
+                        // A DECIMAL's digits and its text: Avro reads bytes as a string.
+                        ("bytes", "string") | ("string", "bytes") => true,
+                        _ => false,
+                    }
             }
             _ => false,
         }

@@ -1,0 +1,92 @@
+//! What an earlier run left of each table, and what this one makes of it.
+//!
+//! A record says how far a table was read, and that holds only as long as every change behind it
+//! is delivered. A run that does not capture the table breaks that: its first commit marks the
+//! record, so a later run knows that changes are missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Listed, ProgressRecord, Snapshot};
+use crate::model::{position::FilePosition, table::TableName};
+
+impl Snapshot {
+    /// Goes on with a table where earlier runs ended.
+    pub(super) fn resume(&mut self, table: Listed, records: &BTreeMap<String, ProgressRecord>) {
+        let name = table.name.clone();
+        let Some(record) = records.get(&name.to_string()) else {
+            if self.reads_all {
+                self.add(table, None);
+            }
+            return;
+        };
+        if let Some(left_at) = &record.left_at {
+            return self.come_back(table, left_at);
+        }
+        let left_out = record.asked.is_none() && record.left_out(self.condition(&name));
+        if !record.done {
+            if left_out {
+                tracing::warn!(
+                    table = %name,
+                    "snapshot.where of the table is another one than when reading it began: it is \
+                     read again from its first row"
+                );
+                self.records.insert(name, Some(ProgressRecord::beginning().to_json()));
+                return self.add(table, None);
+            }
+            return self.add(table, Some(record));
+        }
+        if left_out {
+            tracing::warn!(
+                table = %name,
+                hint = format!("While it runs: tailwater snapshot --table {name}"),
+                "snapshot.where of the table is another one than when the table was read: rows \
+                 that the one before left out are not delivered"
+            );
+        }
+        self.done.insert(name);
+    }
+
+    /// A table that was not captured for a while is captured again.
+    fn come_back(&mut self, table: Listed, left_at: &str) {
+        let name = table.name.clone();
+        if !self.reads_all {
+            tracing::warn!(
+                reason = "changes_missing",
+                table = %name,
+                hint = format!("While it runs: tailwater snapshot --table {name}"),
+                "the table was not captured from {left_at} on, and snapshot.mode = \"never\" reads \
+                 nothing: what changed until it was captured again is missing"
+            );
+            return;
+        }
+        tracing::warn!(
+            table = %name,
+            "the table was not captured from {left_at} on: it is read again from its first row; \
+             consumers keep the rows that were deleted meanwhile"
+        );
+        self.records.insert(name, Some(ProgressRecord::beginning().to_json()));
+        self.add(table, None);
+    }
+
+    /// Marks the tables that earlier runs captured and this one does not; `at` is the position
+    /// that it begins at. The marks are committed with it, before anything follows.
+    pub fn leave(
+        &mut self,
+        tables: BTreeSet<TableName>,
+        records: &BTreeMap<String, ProgressRecord>,
+        at: &FilePosition,
+    ) {
+        for table in tables {
+            let record = records.get(&table.to_string());
+            if record.is_some_and(|record| record.left_at.is_some()) {
+                continue;
+            }
+            tracing::warn!(
+                %table,
+                "the table is not captured any more: its changes are not delivered from here on; \
+                 if it is captured again, it is read again"
+            );
+            self.records.insert(table, Some(ProgressRecord::left(at).to_json()));
+        }
+    }
+}

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
@@ -63,6 +63,7 @@ mod registry_watch;
 mod schemas;
 mod standby;
 mod stream;
+mod trouble;
 
 pub use self::lag::watch_source;
 use self::{
@@ -73,6 +74,7 @@ use self::{
     prepared::{Beside, Kept},
     standby::Standby,
     stream::{Ended, Stream},
+    trouble::{PAUSE_MAX, Told, pauses},
 };
 
 /// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more
@@ -81,13 +83,6 @@ const QUEUE_BYTES_MAX: u32 = 2 << 20;
 
 /// How long a start may take to read the saved position.
 const LOAD_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Pauses between epochs: short first, since most trouble is a connection that was cut.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
-
-/// The same trouble is told again after this time.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// `--until-caught-up` gives up when nothing has been delivered for this long.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
@@ -145,7 +140,7 @@ struct Progress {
 
 /// Captures until stopped, caught up or halted.
 pub async fn run(run: Run) -> Result<Outcome, Failure> {
-    produce::settings::check(&run.config.kafka)?;
+    produce::settings::check(&run.config.kafka, run.config.delivery.batch_age_max())?;
     let mut progress = Progress::new(&run)?;
     loop {
         run.status.enter(State::Starting, wall_clock());
@@ -201,34 +196,6 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = run.shutdown.requested() => return Ok(Outcome::Drained),
-        }
-    }
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(PAUSE_MIN)
-        .with_max_delay(PAUSE_MAX)
-        .with_jitter()
-        .without_max_times()
-        .build()
-}
-
-/// When which trouble was told last.
-#[derive(Default)]
-struct Told(Option<(Instant, &'static str)>);
-
-impl Told {
-    /// Tells new trouble at once and lasting trouble every now and then.
-    fn tell(&mut self, failure: &Failure) {
-        let Self(told) = self;
-        let known =
-            told.is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < TELL_AGAIN);
-        if !known {
-            // An empty hint is left out of the line.
-            let hint = Some(&failure.hint).filter(|hint| !hint.is_empty());
-            tracing::warn!(reason = failure.reason, hint, "{}; trying again", failure.message);
-            *told = Some((Instant::now(), failure.reason));
         }
     }
 }
@@ -384,9 +351,8 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         tracing::info!(position = %server.current, "first start at the current position");
         server.current.clone()
     };
-    let accounted_for = fenced.saved.as_ref().map(PositionRecord::accounted_for);
-    let accounted_for = accounted_for.unwrap_or_else(|| position.clone());
-    run.status.resumed(accounted_for, server.end(), wall_clock());
+    let resumed = fenced.saved.as_ref().map_or(position.clone(), PositionRecord::accounted_for);
+    run.status.resumed(resumed, server.end(), wall_clock());
     // Listed after the position: a table that is missing here is created in the stream.
     let asked_for = || fenced.snapshots.values().any(|record| !record.done);
     let (tables, sight) = if config.snapshot.mode != SnapshotMode::Never || asked_for() {

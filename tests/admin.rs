@@ -1,6 +1,6 @@
 //! What the admin server answers to machines that watch, and to those who mean no good.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind::WouldBlock, Read as _, Write as _};
 use std::net::TcpStream;
 
 use serde_json::Value;
@@ -171,4 +171,37 @@ fn requests_that_are_large_slow_or_nonsense_are_cut_off() -> Result<()> {
     }
     connector.stop()?;
     Ok(())
+}
+
+/// Requests much on one connection, as long as the server takes requests, and reads nothing.
+fn request_and_read_nothing(address: &str) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nonblocking(true)?;
+    let requests = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    while stream.write(requests.as_bytes()).is_ok() {}
+    Ok(stream)
+}
+
+#[test]
+fn health_answers_while_others_hold_all_connections_and_read_nothing() -> Result<()> {
+    let setup = Setup::with_tables("admin_held", &[ITEMS])?;
+    let mut connector = setup.start()?;
+    let address = connector.admin_address()?;
+    // GIVEN more connections than the server holds, on which answers wait
+    let held = (0..300).map(|_| request_and_read_nothing(&address));
+    let held = held.collect::<Result<Vec<_>>>()?;
+    // THEN a health check is answered, and each further one
+    for _ in 0..10 {
+        assert_eq!(connector.get("/health/live")?.status, 200);
+    }
+    // AND every one of them ends that the server has to wait for
+    for mut stream in held {
+        wait_for("an end", LIMIT, || {
+            let written = stream.write(b"GET / HTTP/1.1\r\n");
+            let is_open = matches!(&written, Err(error) if error.kind() == WouldBlock);
+            Ok((written.is_err() && !is_open).then_some(()))
+        })?;
+    }
+    assert_eq!(connector.get("/health/ready")?.status, 200);
+    connector.stop().map(drop)
 }

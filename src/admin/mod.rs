@@ -19,7 +19,7 @@ use axum::{
     routing::get,
 };
 use serde::Serialize;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 
 use self::{
     access::Access,
@@ -39,6 +39,7 @@ pub mod client;
 mod clock;
 mod server;
 mod snapshot;
+mod write_limit;
 
 /// What a request is refused with.
 #[derive(Debug)]
@@ -59,13 +60,17 @@ pub struct Shown {
     /// What it is asked to do.
     pub orders: Orders,
     access: Access,
+    /// Held while metrics or status are written, so that many requests for them take turns with
+    /// everything else that the runtime does.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Shown {
     /// What a connector shows of itself and lets people ask for.
     pub fn new(config: &Config, status: Status, metrics: Arc<Metrics>, orders: Orders) -> Self {
         let access = Access::new(&config.admin);
-        Self { name: config.name.clone(), status, metrics, orders, access }
+        let turn = Arc::default();
+        Self { name: config.name.clone(), status, metrics, orders, access, turn }
     }
 }
 
@@ -131,6 +136,7 @@ async fn ready(Shared(shown): Shared<Shown>) -> (StatusCode, String) {
 }
 
 async fn metrics(Shared(shown): Shared<Shown>) -> impl IntoResponse {
+    let _turn = shown.turn.lock().await;
     let (snapshot, now) = (shown.status.snapshot(), wall_clock());
     let Delay { lag, transactions, bytes } = snapshot.backlog.delay(now);
     let outage = snapshot.outage(now).unwrap_or_default();
@@ -142,6 +148,7 @@ async fn metrics(Shared(shown): Shared<Shown>) -> impl IntoResponse {
 }
 
 async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
+    let _turn = shown.turn.lock().await;
     let (snapshot, now) = (shown.status.snapshot(), wall_clock());
     let Delay { lag, transactions, bytes } = snapshot.backlog.delay(now);
     let outage = snapshot.outage(now);

@@ -1,6 +1,10 @@
-//! Connections to the admin server: few, small, and none that can be held open by saying little.
+//! Connections to the admin server: few, small, and none that can be held open by saying little
+//! or by reading nothing.
+//!
+//! A new connection is always accepted: at the limit the oldest one ends for it, so that a health
+//! check is answered however many connections others hold.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, net::SocketAddr};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -10,16 +14,20 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::Duration,
 };
 
-/// Most connections at a time; further ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 256;
+use super::write_limit::WriteLimit;
+
+/// Most connections at a time; for a further one the oldest ends.
+const CONNECTIONS_MAX: usize = 64;
 
 /// How long a request's head may take to come, and how long a connection may be idle.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+
+/// How long a part of an answer may wait until the peer reads.
+const WRITE_MAX: Duration = Duration::from_secs(10);
 
 /// Most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -33,17 +41,20 @@ pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Serves for ever. Dropping it ends all connections.
 pub(super) async fn serve(listener: TcpListener, router: Router) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
+    // The oldest first.
+    let mut held: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let permit = Arc::clone(&room).acquire_owned().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let router = router.clone().layer(axum::Extension(Peer(peer)));
-                connections.spawn(async move {
-                    connection(stream, router).await;
-                    drop(permit);
-                });
+                held.retain(|connection| !connection.is_finished());
+                if CONNECTIONS_MAX <= held.len()
+                    && let Some(oldest) = held.pop_front()
+                {
+                    oldest.abort();
+                }
+                held.push_back(connections.spawn(connection(stream, router)));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection to the admin server was not accepted");
@@ -55,6 +66,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
 }
 
 async fn connection(stream: TcpStream, router: Router) {
+    let stream = WriteLimit::new(stream, WRITE_MAX);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)

@@ -98,11 +98,6 @@ fn validate_target(config: &Config) -> Result<(), Fault> {
             "must be at least 1",
         ),
         check(
-            config.delivery.batch_age_max_ms <= BATCH_AGE_LIMIT_MS,
-            "delivery.batch_age_max_ms",
-            "must be at most 15000: a Kafka transaction must end well before its timeout of 60 s",
-        ),
-        check(
             0 < config.delivery.batch_bytes_max,
             "delivery.batch_bytes_max",
             "must be at least 1",
@@ -138,9 +133,6 @@ fn makes_compacted_topics(config: &Config) -> bool {
     let policy = config.kafka.topic.config.get("cleanup.policy");
     policy.is_some_and(|policy| policy.contains("compact"))
 }
-
-/// A quarter of the Kafka transaction's timeout.
-const BATCH_AGE_LIMIT_MS: u64 = 15_000;
 
 fn check(holds: bool, path: &str, message: &str) -> Result<(), Fault> {
     if holds {

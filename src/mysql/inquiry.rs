@@ -98,8 +98,17 @@ pub(super) async fn within_limit<T>(
     config: &Config,
     answer: impl Future<Output = T>,
 ) -> Result<T, MysqlError> {
-    tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| MysqlError::NoAnswer {
+    within(ANSWER_TIMEOUT, config, answer).await
+}
+
+/// The answer, if it comes within this time.
+pub async fn within<T>(
+    limit: Duration,
+    config: &Config,
+    answer: impl Future<Output = T>,
+) -> Result<T, MysqlError> {
+    tokio::time::timeout(limit, answer).await.map_err(|_| MysqlError::NoAnswer {
         address: address(&config.mysql),
-        seconds: ANSWER_TIMEOUT.as_secs(),
+        seconds: limit.as_secs(),
     })
 }

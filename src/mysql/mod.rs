@@ -28,7 +28,7 @@ pub use buffers::bound_buffers;
 pub use connection::{connect, connect_to_read_tables};
 pub use continuity::Continuity;
 pub use error::{EVENT_UNREADABLE, FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
-pub use inquiry::column;
+pub use inquiry::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use server::Server;
 pub use session::session_variables;

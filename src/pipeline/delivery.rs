@@ -16,7 +16,7 @@ mod statements;
 mod xa;
 
 pub(super) use self::producers::Producers;
-use self::report::Reporter;
+use self::{orders::Requests, report::Reporter};
 use super::{
     Run,
     last::HeldBack,
@@ -36,7 +36,6 @@ use crate::{
         gtid::ServerUuid,
         position::{FilePosition, PartialTransaction, Position},
     },
-    orders::Orders,
     produce::{Commit, TopicId},
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
@@ -59,8 +58,8 @@ pub(super) struct Delivery {
     held_back: Option<HeldBack>,
     /// The rows that exist already.
     snapshot: Snapshot,
-    /// What people ask for.
-    orders: Orders,
+    /// What people request.
+    requests: Requests,
     /// When `/status` was last told how far the tables are.
     shown: Instant,
     /// The identity of the row that is being read.
@@ -106,7 +105,7 @@ impl Delivery {
             plans,
             held_back: holds_back.then(HeldBack::default),
             snapshot,
-            orders: run.orders.clone(),
+            requests: Requests::new(run.orders.clone()),
             shown: Instant::now(),
             identity: Vec::new(),
             told_prepared: None,

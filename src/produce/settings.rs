@@ -2,10 +2,15 @@
 //!
 //! Every value here was measured or is needed for the guarantee; the comments say which.
 
+use std::time::Duration;
+
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
 
 use super::error::ProduceError;
-use crate::config;
+use crate::{
+    config,
+    error::{Failure, Verdict},
+};
 
 /// Set for every client, before the user's properties, which may change them.
 const DEFAULTS: &[(&str, &str)] = &[
@@ -83,6 +88,9 @@ const OWNED: &[(&str, Option<&str>, &str)] = &[
 /// passes `message.max.bytes`, so that is this much larger.
 const FRAMING_BYTES_MAX: usize = 1 << 20;
 
+/// A batch must be able to end several times before the broker ends its transaction.
+const BATCHES_IN_TIMEOUT_MIN: u64 = 4;
+
 /// What follows from the settings.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
@@ -97,12 +105,32 @@ pub(super) struct Limits {
 }
 
 /// Checks `kafka.properties` without connecting to anything: names that librdkafka does not know,
-/// values that it does not accept, properties that are not the user's to set.
-pub fn check(kafka: &config::Kafka) -> Result<(), ProduceError> {
+/// values that it does not accept, properties that are not the user's to set, and that a batch of
+/// this age ends well before the broker ends its transaction.
+pub fn check(kafka: &config::Kafka, batch_age_max: Duration) -> Result<(), Failure> {
     for key in kafka.properties.keys() {
         checked_property(kafka, key)?;
     }
-    Ok(())
+    check_batch_age(kafka, batch_age_max)
+}
+
+fn check_batch_age(kafka: &config::Kafka, batch_age_max: Duration) -> Result<(), Failure> {
+    const KEY: &str = "transaction.timeout.ms";
+    let text = match kafka.properties.get(KEY) {
+        Some(_) => checked_property(kafka, KEY)?,
+        None => DEFAULTS.iter().find(|(key, _)| *key == KEY).map_or("", |(_, value)| value).into(),
+    };
+    let timeout_ms: u64 = text.parse().unwrap_or_default();
+    let limit_ms = timeout_ms / BATCHES_IN_TIMEOUT_MIN;
+    if batch_age_max <= Duration::from_millis(limit_ms) {
+        return Ok(());
+    }
+    let message = format!(
+        "`delivery.batch_age_max_ms`: must be at most {limit_ms}, a quarter of {KEY} \
+         ({timeout_ms}): a Kafka transaction must end well before the broker ends it"
+    );
+    let hint = format!("Lower it, or set \"{KEY}\" in kafka.properties higher.");
+    Err(Failure::new(Verdict::Config, "config", message).hint(hint))
 }
 
 /// The settings of a producer, with transactions if it has an id for them, and what follows from
@@ -193,5 +221,34 @@ fn warn_if_unverified(client: &ClientConfig) {
         || is("ssl.endpoint.identification.algorithm", "none")
     {
         tracing::warn!("kafka.properties turn off the verification of the brokers' certificates");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::check_batch_age;
+    use crate::config::Kafka;
+
+    const KEY: &str = "transaction.timeout.ms";
+
+    #[test]
+    fn a_batch_may_be_open_for_a_quarter_of_the_transaction_timeout() {
+        let kafka = |timeout_ms: Option<&str>| -> Kafka {
+            let properties = timeout_ms.map_or(json!({}), |it| json!({ KEY: it }));
+            let settings = json!({ "bootstrap_servers": "b", "properties": properties });
+            serde_json::from_value(settings).unwrap()
+        };
+        for (timeout_ms, limit_ms) in
+            [(None, 15_000), (Some("6000"), 1500), (Some("900000"), 225_000)]
+        {
+            let check = |age_ms| check_batch_age(&kafka(timeout_ms), Duration::from_millis(age_ms));
+            assert!(check(limit_ms).is_ok(), "{timeout_ms:?}");
+            let refused = check(limit_ms + 1).unwrap_err();
+            assert!(refused.message.contains(&format!("at most {limit_ms},")), "{refused}");
+        }
     }
 }

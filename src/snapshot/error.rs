@@ -77,7 +77,7 @@ pub enum SnapshotError {
     #[error("rows in memory do not read back")]
     RowsDamaged,
     /// A reader's task is gone.
-    #[error("a snapshot reader ended without a reason")]
+    #[error("a snapshot reader panicked; its message is above")]
     ReaderGone,
     /// A progress record that cannot be understood.
     #[error("the snapshot record of {table} {problem}")]
@@ -146,7 +146,13 @@ impl From<SnapshotError> for Failure {
                     .to_owned(),
             ),
             SnapshotError::RowsDamaged => (Verdict::Bug, "snapshot_rows", String::new()),
-            SnapshotError::ReaderGone => (Verdict::Bug, "snapshot_reader_gone", String::new()),
+            SnapshotError::ReaderGone => (
+                Verdict::Bug,
+                "snapshot_reader_gone",
+                "This is a bug in Tailwater. With snapshot.mode = \"never\" it streams without \
+                 reading tables."
+                    .to_owned(),
+            ),
             SnapshotError::Record { .. } => (
                 Verdict::Halt,
                 "snapshot_record_unreadable",

@@ -47,6 +47,7 @@ mod plan;
 mod progress;
 mod range;
 mod reader;
+mod refusal;
 mod rows;
 mod runs;
 mod sight;

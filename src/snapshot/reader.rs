@@ -17,7 +17,7 @@ use super::{
     cursor::{Bound, Cursor},
     fence, json_text,
     pace::Pace,
-    sight,
+    refusal, sight,
     unfinished::{self, Unfinished},
     value,
 };
@@ -379,40 +379,37 @@ async fn hand_over(
     if sent { Ok(()) } else { Err(gone()) }
 }
 
-/// Tells a table that changed from real trouble, by the server's error number.
+/// Separates a table that changed from real trouble, by the server's error number.
 fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
-    let user = || shared.config.user.clone();
+    let mysql_async::Error::Server(answer) = &error else {
+        return Trouble::Error(wrapped(error, shared));
+    };
     let table = || job.table.clone();
-    match &error {
-        mysql_async::Error::Server(answer) => match answer.code {
-            // ER_NO_SUCH_TABLE, ER_KEY_DOES_NOT_EXIST, ER_TABLE_DEF_CHANGED
-            1146 | 1176 | 1412 => Trouble::Again("the table has changed"),
-            // ER_BAD_FIELD_ERROR without a condition of the user's: a column is gone.
-            1054 if job.filter.is_none() => Trouble::Again("the table has changed"),
-            // ER_PARSE_ERROR, ER_BAD_FIELD_ERROR
-            1054 | 1064 => Trouble::Error(SnapshotError::Filter {
-                table: table(),
-                problem: answer.message.clone(),
-            }),
-            // Whatever else a condition that somebody asked for makes of the statement; the other
-            // three are about the server: ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED,
-            // ER_ABORTING_CONNECTION.
-            code if job.is_asked_for
-                && job.filter.is_some()
-                && ![1053, 1317, 1152, 1205, 1213, 1142, 1143].contains(&code) =>
-            {
-                Trouble::Error(SnapshotError::Filter {
-                    table: table(),
-                    problem: answer.message.clone(),
-                })
-            }
-            // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
-            1205 | 1213 => Trouble::Again("the table is locked"),
-            // ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR
-            1142 | 1143 => Trouble::Error(SnapshotError::Denied { table: table(), user: user() }),
-            _ => Trouble::Error(wrapped(error, shared)),
-        },
-        _ => Trouble::Error(wrapped(error, shared)),
+    let filter = |condition: &str| {
+        let problem = refusal::problem(answer, condition);
+        Trouble::Error(SnapshotError::Filter { table: table(), problem })
+    };
+    match (answer.code, &job.filter) {
+        // ER_NO_SUCH_TABLE, ER_KEY_DOES_NOT_EXIST, ER_TABLE_DEF_CHANGED; ER_BAD_FIELD_ERROR without
+        // a condition of the user's: a column is gone.
+        (1146 | 1176 | 1412, _) | (1054, None) => Trouble::Again("the table has changed"),
+        // ER_PARSE_ERROR, ER_BAD_FIELD_ERROR
+        (1054 | 1064, condition) => filter(condition.as_deref().unwrap_or_default()),
+        // Whatever else a condition that was requested makes of the statement; the other three are
+        // about the server: ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED, ER_ABORTING_CONNECTION.
+        (code, Some(condition))
+            if job.is_asked_for && ![1053, 1317, 1152, 1205, 1213, 1142, 1143].contains(&code) =>
+        {
+            filter(condition)
+        }
+        // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
+        (1205 | 1213, _) => Trouble::Again("the table is locked"),
+        // ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR
+        (1142 | 1143, _) => {
+            let user = shared.config.user.clone();
+            Trouble::Error(SnapshotError::Denied { table: table(), user })
+        }
+        _ => Trouble::Error(wrapped(refusal::without_words(answer).into(), shared)),
     }
 }
 

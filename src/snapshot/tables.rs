@@ -1,13 +1,13 @@
 //! Which tables there are to be read, and in which order.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use mysql_async::{Conn, Row, Value, prelude::Queryable as _};
 
 use crate::{
     config::Config,
     model::table::TableName,
-    mysql::{MysqlError, column},
+    mysql::{self, MysqlError, column},
 };
 
 /// A table that exists.
@@ -31,6 +31,12 @@ impl Listed {
 /// Names in one statement.
 const NAMES_AT_ONCE: usize = 500;
 
+/// How long the names of all tables may take: the source reads them from its dictionary.
+const NAMES_MAX: Duration = Duration::from_mins(1);
+
+/// How long the sizes of so many tables may take: the source opens each.
+const SIZES_MAX: Duration = Duration::from_mins(5);
+
 /// The captured tables that exist, those that `snapshot.order` names first. How large they are is
 /// looked up of those only of which `asks_size` says so: to know it, the server opens the table.
 pub async fn list(
@@ -42,13 +48,15 @@ pub async fn list(
     let failed = |error| MysqlError::while_doing("list the tables of", &config.mysql, error);
     let query = "SELECT table_schema, table_name FROM information_schema.tables \
                  WHERE table_type = 'BASE TABLE'";
-    let rows: Vec<Row> = connection.query(query).await.map_err(failed)?;
+    let rows = mysql::within(NAMES_MAX, config, connection.query::<Row, _>(query));
+    let rows = rows.await?.map_err(failed)?;
     let names = rows.iter().map(name).collect::<Option<Vec<TableName>>>().ok_or(UNREADABLE)?;
     let names: Vec<TableName> = names.into_iter().filter(captures).collect();
     let asked: Vec<&TableName> = names.iter().filter(|name| asks_size(name)).collect();
     let mut sizes: BTreeMap<TableName, (u64, u64)> = BTreeMap::new();
     for names in asked.chunks(NAMES_AT_ONCE) {
-        let rows = look_up_sizes(connection, names).await.map_err(failed)?;
+        let rows = mysql::within(SIZES_MAX, config, look_up_sizes(connection, names));
+        let rows = rows.await?.map_err(failed)?;
         let sized = rows.iter().map(|row| Some((name(row)?, (column(row, 2)?, column(row, 3)?))));
         sizes.extend(sized.collect::<Option<Vec<_>>>().ok_or(UNREADABLE)?);
     }

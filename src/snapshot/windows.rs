@@ -198,6 +198,10 @@ impl Snapshot {
         while let Ok(answer) = self.answers.try_recv() {
             self.take(answer)?;
         }
+        // Readers end with the snapshot, so one that has ended before has panicked.
+        if self.readers.iter().any(JoinHandle::is_finished) {
+            return Err(SnapshotError::ReaderGone);
+        }
         Ok(())
     }
 
@@ -379,5 +383,47 @@ impl Drop for Snapshot {
         for reader in &self.readers {
             reader.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use serde_json::json;
+
+    use super::{Settings, Sight, Snapshot, SnapshotError, spawn_named};
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn a_reader_that_panicked_is_noticed() {
+        // GIVEN a snapshot with readers that wait for work
+        let config = json!({
+            "name": "n",
+            "mysql": { "host": "h", "user": "u" },
+            "capture": { "tables": ["d.*"] },
+            "kafka": { "bootstrap_servers": "b" },
+            "schema_registry": { "url": "http://r" },
+        });
+        let settings = Settings {
+            config: Arc::new(serde_json::from_value(config).unwrap()),
+            metrics: Arc::new(Metrics::default()),
+            decode_text: |_, _, _| true,
+            wake: Box::new(|| {}),
+            reads_all: true,
+            retention: None,
+            sight: Sight::default(),
+        };
+        let mut snapshot = Snapshot::start(settings, Vec::new(), &BTreeMap::new());
+        tokio::task::yield_now().await;
+        assert!(snapshot.poll().is_ok());
+        // WHEN one of them panics
+        let panics = spawn_named("snapshot reader", async { panic!("as a reader would") });
+        while !panics.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        snapshot.readers.push(panics);
+        // THEN the epoch ends
+        assert!(matches!(snapshot.poll(), Err(SnapshotError::ReaderGone)));
     }
 }

@@ -1,6 +1,6 @@
 //! Brokers that cannot be reached, or do not let us in: one message that says what and where.
 
-use std::{net::TcpListener, process::Command};
+use std::{net::TcpListener, process::Command, time::Duration};
 
 use tailwater::{
     error::{Failure, Verdict},
@@ -178,6 +178,7 @@ fn a_transaction_timeout_that_the_broker_does_not_grant_is_named() {
 
 #[test]
 fn properties_are_checked_before_anything_connects_and_no_value_is_told() {
+    const BATCH_AGE: Duration = Duration::from_secs(1);
     let cases = [
         ("acks", "1", "every in-sync replica"),
         ("linger.mss", "7", "No such configuration property: \"linger.mss\""),
@@ -188,12 +189,13 @@ fn properties_are_checked_before_anything_connects_and_no_value_is_told() {
     for (key, value, part) in cases {
         let properties = format!("properties = {{ \"{key}\" = \"{value}\" }}");
         let setup = Setup::at("127.0.0.1:1", "properties", &properties);
-        let failure = Failure::from(settings::check(&setup.config.kafka).unwrap_err());
+        let failure = settings::check(&setup.config.kafka, BATCH_AGE).unwrap_err();
         let text = failure.to_string();
         assert_eq!(failure.verdict, Verdict::Config);
         assert!(text.contains(key) && text.contains(part), "{text}");
         assert!(!text.contains("s3cret"), "{text}");
     }
     let good = "properties = { \"compression.type\" = \"lz4\", \"linger.ms\" = 5 }";
-    settings::check(&Setup::at("127.0.0.1:1", "properties", good).config.kafka).unwrap();
+    let config = Setup::at("127.0.0.1:1", "properties", good).config;
+    settings::check(&config.kafka, BATCH_AGE).unwrap();
 }

@@ -1,6 +1,13 @@
 //! Tables that somebody asks to be read while the connector runs.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
 use serde_json::{Value, json};
+use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
 use testkit::{Connector, LIMIT, Result, post, wait_for};
 
 use super::{assert_equal, with_small_chunks};
@@ -158,6 +165,15 @@ fn what_cannot_be_done_is_refused_and_the_stream_goes_on() -> Result<()> {
         assert_eq!(exit.code, Some(1), "{condition}: {}{}", exit.stdout, exit.stderr);
         assert!(exit.stderr.contains("snapshot.where"), "{}", exit.stderr);
     }
+    // Nor does what the server says of it repeat what is in a row.
+    let condition = "UUID_TO_BIN(name) IS NULL";
+    let exit = setup.ask(&mut connector, &["--table", &table, "--where", condition])?;
+    assert_eq!(exit.code, Some(1), "{}{}", exit.stdout, exit.stderr);
+    assert!(exit.stderr.contains("error 1411"), "{}", exit.stderr);
+    let status = connector.get("/status")?.body;
+    for text in [exit.stdout, exit.stderr, status, connector.stderr()] {
+        assert!(!["lamp", "mug", "pen"].iter().any(|name| text.contains(name)), "{text}");
+    }
     setup.database.execute("INSERT INTO items VALUES (9, 'new')")?;
     let records = setup.consumer("items")?.take(1)?;
     assert_eq!(operations(&records), ["c"]);
@@ -200,4 +216,40 @@ fn only_who_has_the_token_may_ask() -> Result<()> {
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     connector.stop()?;
     Ok(())
+}
+
+#[test]
+fn requests_without_end_do_not_keep_the_stream_from_its_changes() -> Result<()> {
+    // GIVEN a link on which the source takes too long to say which tables it has
+    let mut setup = with_small_chunks("demand_starve", &[ITEMS, ROWS])?;
+    let proxy = FaultProxy::bind(Protocol::Bytes)?;
+    let server = setup.database.server();
+    proxy.forward_to(format!("{}:{}", server.host, server.port).parse()?);
+    setup.settings.set("mysql.port", proxy.address().port()).set("snapshot.mode", "never");
+    let mut connector = setup.start()?;
+    setup.database.execute("INSERT INTO items VALUES (9, 'new')")?;
+    let mut consumer = setup.consumer("items")?;
+    consumer.take(1)?;
+    proxy.set(Fault::Delay(Duration::from_secs(3)));
+    let url = format!("http://{}/snapshot", connector.admin_address()?);
+    let body = json!({ "tables": [format!("{}.items", setup.database.name())] });
+    let is_over = AtomicBool::new(false);
+    // WHEN clients request one look-up after the other
+    thread::scope(|scope| -> Result<()> {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    drop(post(&url, &body));
+                }
+            });
+        }
+        // THEN changes arrive all the same
+        let arrived = (10..13).try_for_each(|id| {
+            setup.database.execute(&format!("INSERT INTO items VALUES ({id}, 'new')"))?;
+            consumer.take(1).map(drop)
+        });
+        is_over.store(true, Ordering::Relaxed);
+        arrived
+    })?;
+    connector.kill().map(drop)
 }

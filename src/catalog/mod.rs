@@ -28,11 +28,8 @@ pub struct CatalogError {
     error: mysql_async::Error,
 }
 
-/// What a session that reads the catalog is like: text in UTF-8, times in UTC, names in backticks,
-/// generated keys visible, and the server's least wait for a table that another session has locked.
-const SESSION: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', sql_mode = '', \
-                       sql_quote_show_create = 1, lock_wait_timeout = 1 \
-                       /*!80030 , show_gipk_in_create_table_and_information_schema = 1 */";
+/// A table that another session has locked is not awaited; the server's least, in seconds.
+const LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 1";
 
 /// One column as `information_schema.columns` has it.
 struct CatalogColumn {
@@ -68,7 +65,7 @@ pub async fn look_up(
     version: &TableVersion,
 ) -> Result<Catalog, CatalogError> {
     let failed = |error| CatalogError { table: version.name.clone(), error };
-    connection.query_drop(SESSION).await.map_err(failed)?;
+    connection.query_drop(LOCK_WAIT).await.map_err(failed)?;
     let columns = read_columns(connection, &version.name).await.map_err(failed)?;
     if columns.is_empty() {
         return absence(connection, &version.name).await.map_err(failed);

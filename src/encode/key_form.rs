@@ -2,7 +2,8 @@
 //!
 //! A key's bytes are the id of its schema and its fields, so a key schema that changed in anything
 //! moves every row to another key, another partition, another place for compaction. What a schema
-//! tells beside that, defaults and an ENUM's labels, changes without harm to the values; then the
+//! tells beside that, defaults and an ENUM's labels (unless the key is an Avro enum, which is the
+//! number of its label), changes without harm to the values; then the
 //! schema that was registered first goes on to be used. Everything else is another key.
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    registry::{Change, Difference, differences, tell},
+    registry::{Change, differences, tell},
     schema::key_schema,
 };
 use crate::model::record::{FieldKind, KeyForm, RecordShape};
@@ -38,10 +39,9 @@ pub fn key_changes(old: Option<&KeyForm>, new: Option<&KeyForm>) -> Option<Strin
         return Some("its registered schema is not understood".to_owned());
     };
     let moved = branches_moved(&old.schema, &new.schema);
-    found.retain(|Difference { field, change }| match change {
-        Change::Labels => false,
-        Change::Default { .. } => moved.contains(field),
-        _ => true,
+    found.retain(|difference| match &difference.change {
+        Change::Default { .. } => moved.contains(&difference.field),
+        _ => difference.changes_bytes(),
     });
     let mut told: Vec<String> = Vec::new();
     if !found.is_empty() {
@@ -131,6 +131,13 @@ mod tests {
         assert_eq!(told(int, with_default), None);
         assert_eq!(told(with_default, int), None);
         assert_eq!(told(&labels("a,b"), &labels("a,c,b")), None);
+        let bits = |length: &str| {
+            format!(
+                r#"{{"name":"b","type":{{"type":"bytes","connect.parameters":
+                {{"length":"{length}"}},"connect.name":"io.debezium.data.Bits"}}}}"#
+            )
+        };
+        assert_eq!(told(&bits("10"), &bits("12")), None);
         assert_eq!(key_changes(None, None), None);
     }
 
@@ -153,6 +160,12 @@ mod tests {
         ] {
             assert_eq!(told(&old, &new).as_deref(), Some(expected));
         }
+        // An Avro enum is written as the number of its label.
+        let symbols = |symbols: &str| {
+            field("a", &format!(r#"{{"type":"enum","name":"t_a","symbols":[{symbols}]}}"#))
+        };
+        let told_symbols = told(&symbols(r#""a","b""#), &symbols(r#""a","b","c""#));
+        assert_eq!(told_symbols.as_deref(), Some("`a` has other labels"));
         let mut wider = form(&a);
         wider.widths.insert("w".to_owned(), 8);
         let told = key_changes(Some(&form(&a)), Some(&wider));

@@ -201,7 +201,8 @@ impl Known {
                 }
             }
         }
-        for difference in agreed.changes.iter().filter(|difference| difference.changes_unit()) {
+        let changes = agreed.changes.iter().flatten();
+        for difference in changes.filter(|difference| difference.changes_unit()) {
             count(SchemaChange::Unit);
             tracing::warn!(
                 %table,
@@ -212,7 +213,14 @@ impl Known {
         let Some(before) = self.get(table) else { return };
         if before.value_schema != record.value_schema {
             count(SchemaChange::Version);
-            tracing::info!(%table, changes = tell(&agreed.changes), "the table's records change");
+            let changes = match &agreed.changes {
+                None => "not known: the registry does not have the schema before".to_owned(),
+                Some(changes) if changes.is_empty() => {
+                    "none: the same schema has another id in the registry".to_owned()
+                }
+                Some(changes) => tell(changes),
+            };
+            tracing::info!(%table, changes, "the table's records change");
         }
         let ids = self.changed_key_id(&record.topic, table, agreed.ids);
         if let Some(changes) = key_changes(before.key.as_ref(), record.key.as_ref()) {

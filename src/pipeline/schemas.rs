@@ -30,8 +30,9 @@ pub(super) struct Agreed {
     pub(super) ids: SchemaIds,
     /// Fields that were loosened just now.
     pub(super) loosened: BTreeMap<String, Loosened>,
-    /// What differs from the values that came before; empty if that is not known.
-    pub(super) changes: Vec<Difference>,
+    /// What differs from the values that came before; `None` if that is not known, because the
+    /// registry does not have their schema.
+    pub(super) changes: Option<Vec<Difference>>,
 }
 
 /// Registers the schemas of a version. `key` is the form of its keys, `known` what is remembered
@@ -69,10 +70,10 @@ pub(super) async fn agree(
             let before = registry.schema(SchemaId(known.value_schema)).await?;
             before.and_then(|before| differences(&before, &value_schema(&shape)))
         }
-        _ => None,
+        _ => Some(Vec::new()),
     };
     let ids = SchemaIds { key, value };
-    Ok(Agreed { shape, ids, loosened, changes: changes.unwrap_or_default() })
+    Ok(Agreed { shape, ids, loosened, changes })
 }
 
 /// Registers a schema in which those fields are loosened that made the plain one be refused.

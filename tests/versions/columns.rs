@@ -57,6 +57,30 @@ fn columns_are_added_dropped_renamed_and_moved_under_the_rows() -> Result<()> {
 }
 
 #[test]
+fn the_log_says_what_changes_in_a_tables_records() -> Result<()> {
+    let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, b BIT(10), d DECIMAL(5,2))";
+    let mut setup = Setup::with_tables("said_changes", &[table])?;
+    let mut connector = setup.start()?;
+    setup.database.execute("INSERT INTO items (id) VALUES (0)")?;
+    for (id, (alter, said)) in [
+        ("MODIFY b BIT(12)", "`b` had the length 10 and has the length 12"),
+        ("MODIFY d DECIMAL(7,2)", "`d` had the precision 5 and has the precision 7"),
+        ("MODIFY d DECIMAL(7,2) FIRST", "the record has its fields in another order"),
+        ("ALTER b SET DEFAULT b'1'", "`b` had no default and has the default"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        setup.database.execute(&format!("ALTER TABLE items {alter}"))?;
+        setup.database.execute(&format!("INSERT INTO items (id) VALUES ({})", id + 1))?;
+        let line = connector.wait_for_line(said)?;
+        assert!(line.contains("the table's records change"), "{line}");
+    }
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
 fn types_labels_and_character_sets_are_those_of_the_rows_time() -> Result<()> {
     let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, number INT,
         text VARCHAR(9) CHARACTER SET latin1, state ENUM('new', 'done') CHARACTER SET latin1,

@@ -176,3 +176,23 @@ fn what_is_known_of_a_table_stands_in_the_state_topic() -> Result<()> {
     assert_eq!(state.last().unwrap().0, "position");
     Ok(())
 }
+
+#[test]
+fn a_key_that_is_an_avro_enum_changes_with_its_labels() -> Result<()> {
+    // GIVEN a key that is written as the number of its label
+    let table = "CREATE TABLE items (kind ENUM('a', 'b') NOT NULL PRIMARY KEY)";
+    let mut setup = Setup::with_tables("enum_key", &[table])?;
+    setup.settings.set("format.envelope", "flat");
+    setup.catch_up()?;
+    setup.database.execute("INSERT INTO items VALUES ('b')")?;
+    setup.catch_up()?;
+    // WHEN the label has another number, THEN the key's old schema is not used for it
+    setup.database.execute_all(&[
+        "ALTER TABLE items MODIFY kind ENUM('a', 'more', 'b') NOT NULL",
+        "INSERT INTO items VALUES ('more')",
+    ])?;
+    let exit = setup.launch()?.wait_for_exit()?;
+    assert!(exit.stderr.contains("reason: key_changed"), "{}", exit.stderr);
+    assert!(exit.stderr.contains("`kind` has other labels"), "{}", exit.stderr);
+    Ok(())
+}

@@ -5,7 +5,10 @@
 //! the row the envelope is the same in all versions, so that a difference there is told by its
 //! outermost field.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde_json::Value;
 
@@ -58,7 +61,39 @@ pub enum Change {
     },
     /// Other labels of an ENUM or a SET.
     Labels,
+    /// Another attribute of the type: a decimal's precision, the bits of a BIT.
+    Attribute {
+        /// Its name in the schema.
+        name: String,
+        /// The registered one, as JSON.
+        from: Option<String>,
+        /// Ours, as JSON.
+        to: Option<String>,
+    },
+    /// The fields come in another order.
+    Order,
 }
+
+/// The attribute of an Avro enum that has its labels.
+const SYMBOLS: &str = "symbols";
+
+/// Attributes that other parts of the comparison read, or that follow from them.
+const READ_ELSEWHERE: [&str; 14] = [
+    "allowed",
+    "connect.decimal.precision",
+    "connect.default",
+    "connect.doc",
+    "connect.name",
+    "connect.type",
+    "connect.version",
+    "fields",
+    "items",
+    "logicalType",
+    "name",
+    "namespace",
+    "scale",
+    "type",
+];
 
 /// Compares two schema texts; `None` if the registered one is not of a form that is known.
 pub fn differences(registered: &str, ours: &str) -> Option<Vec<Difference>> {
@@ -95,6 +130,8 @@ struct Part {
     labels: Option<Value>,
     nullable: bool,
     default: Option<Value>,
+    /// What else the type says.
+    attributes: BTreeMap<String, String>,
 }
 
 /// A schema's fields: those of the row, and those of the envelope around it.
@@ -145,7 +182,19 @@ fn part(field: &Value) -> Option<Part> {
         labels: kind.get("connect.parameters").and_then(|all| all.get("allowed")).cloned(),
         nullable,
         default: field.get("default").filter(|default| !default.is_null()).cloned(),
+        attributes: attributes(kind),
     })
+}
+
+/// The attributes of a type that nothing else of the comparison reads.
+fn attributes(kind: &Value) -> BTreeMap<String, String> {
+    let members = kind.as_object();
+    let parameters = kind.get("connect.parameters").and_then(Value::as_object);
+    let own = members.into_iter().flatten().filter(|(name, _)| *name != "connect.parameters");
+    own.chain(parameters.into_iter().flatten())
+        .filter(|(name, _)| !READ_ELSEWHERE.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.to_string().replace('"', "")))
+        .collect()
 }
 
 fn compare(registered: &[Part], ours: &[Part], found: &mut Vec<Difference>) {
@@ -172,10 +221,32 @@ fn compare(registered: &[Part], ours: &[Part], found: &mut Vec<Difference>) {
         if old.labels != part.labels && old.labels.is_some() && part.labels.is_some() {
             add(Change::Labels);
         }
+        // Of another type all attributes are others.
+        if old.kind == part.kind {
+            compare_attributes(old, part, add);
+        }
     }
     let names: BTreeSet<&str> = ours.iter().map(|part| part.name.as_str()).collect();
     for old in registered.iter().filter(|old| !names.contains(old.name.as_str())) {
         found.push(Difference { field: old.name.clone(), change: Change::Removed });
+    }
+    let common = |part: &&Part| names.contains(part.name.as_str());
+    let old_order = registered.iter().filter(common).map(|part| part.name.as_str());
+    let stayed: BTreeSet<&str> = old_order.clone().collect();
+    let order = ours.iter().map(|part| part.name.as_str()).filter(|name| stayed.contains(name));
+    if !old_order.eq(order) {
+        found.push(Difference { field: String::new(), change: Change::Order });
+    }
+}
+
+fn compare_attributes(old: &Part, ours: &Part, mut add: impl FnMut(Change)) {
+    let names: BTreeSet<&String> = old.attributes.keys().chain(ours.attributes.keys()).collect();
+    for name in names {
+        let (from, to) = (old.attributes.get(name), ours.attributes.get(name));
+        if from != to {
+            let (name, from, to) = (name.clone(), from.cloned(), to.cloned());
+            add(Change::Attribute { name, from, to });
+        }
     }
 }
 
@@ -226,6 +297,16 @@ fn not_null(kind: &Value) -> &Value {
 }
 
 impl Difference {
+    /// Whether equal values can have other bytes: an Avro enum is the number of its label, and a
+    /// geometry has its reference system only where the schema has not.
+    pub fn changes_bytes(&self) -> bool {
+        match &self.change {
+            Change::Labels | Change::Default { .. } => false,
+            Change::Attribute { name, .. } => matches!(name.as_str(), SYMBOLS | "srid"),
+            _ => true,
+        }
+    }
+
     /// Whether readers go on to read numbers or bytes whose meaning has changed under them.
     pub fn changes_unit(&self) -> bool {
         let number = |text: &str| !text.starts_with("string");
@@ -274,7 +355,16 @@ impl fmt::Display for Difference {
             Change::Default { from, to } => {
                 write!(f, " had {} and has {}", or_none(from), or_none(to))
             }
+            Change::Attribute { name, .. } if name == SYMBOLS => f.write_str(" has other labels"),
+            Change::Attribute { name, from, to } => {
+                let value = |value: &Option<String>| match value {
+                    Some(value) => format!("the {name} {value}"),
+                    None => format!("no {name}"),
+                };
+                write!(f, " had {} and has {}", value(from), value(to))
+            }
             Change::Labels => f.write_str(" has other labels"),
+            Change::Order => f.write_str(" has its fields in another order"),
         }
     }
 }

@@ -1,6 +1,13 @@
 //! Changes of fields and the sentences about them.
 
 use super::{differences, tell};
+use crate::{
+    encode::value_schema,
+    model::{
+        record::{DefaultValue, Envelope, Field, FieldKind, RecordShape},
+        table::TableName,
+    },
+};
 
 fn row(fields: &str) -> String {
     format!(
@@ -39,6 +46,14 @@ fn each_change_has_its_sentence() {
             "connect.name":"io.debezium.data.Enum"}}"#
         )
     };
+    let bits = |length: u8| {
+        format!(
+            r#"{{"type":"bytes","connect.version":1,"connect.parameters":{{"length":"{length}"}},
+            "connect.name":"io.debezium.data.Bits"}}"#
+        )
+    };
+    let symbols =
+        |symbols: &str| format!(r#"{{"type":"enum","name":"R_x","symbols":[{symbols}]}}"#);
     let (ms, us) = (time("Timestamp"), time("MicroTimestamp"));
     for (old, new, expected) in [
         (r#""int""#, r#""int""#, ""),
@@ -52,7 +67,9 @@ fn each_change_has_its_sentence() {
         ),
         (date, &ms, "`x` was int io.debezium.time.Date and is long io.debezium.time.Timestamp!"),
         (r#""string""#, zoned, "`x` was string and is string io.debezium.time.ZonedTimestamp"),
-        (&decimal(10, 2), &decimal(12, 2), ""),
+        (&decimal(10, 2), &decimal(12, 2), "`x` had the precision 10 and has the precision 12"),
+        (&bits(10), &bits(12), "`x` had the length 10 and has the length 12"),
+        (&symbols(r#""a""#), &symbols(r#""a","b""#), "`x` has other labels"),
         (
             &decimal(10, 2),
             &decimal(10, 4),
@@ -69,6 +86,8 @@ fn each_change_has_its_sentence() {
     assert_eq!(told(ID, &x("")), "`x` is new, NOT NULL, without a default");
     assert_eq!(told(ID, &x(r#","default":0"#)), "`x` is new");
     assert_eq!(told(&x(""), ID), "`x` is gone");
+    let moved = told(&x(""), r#"{"name":"x","type":"int"},{"name":"id","type":"int"}"#);
+    assert_eq!(moved, "the record has its fields in another order");
     assert_eq!(told(&x(""), &x(r#","default":5"#)), "`x` had no default and has the default 5");
 }
 
@@ -81,6 +100,102 @@ fn the_record_and_its_envelope_are_compared_too() {
     assert_eq!(text(&without_op), "`id` is new, NOT NULL, without a default; `op` is gone");
     assert_eq!(differences("\"string\"", &row(ID)), None);
     assert_eq!(differences("no json", &row(ID)), None);
+}
+
+/// Every kind of field there is, with what it can vary in.
+fn kinds() -> Vec<FieldKind> {
+    let labels = |labels: &[&str]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut kinds = vec![
+        FieldKind::Int16,
+        FieldKind::Int32,
+        FieldKind::Int64,
+        FieldKind::Float32,
+        FieldKind::Float64,
+        FieldKind::Boolean,
+        FieldKind::Year,
+        FieldKind::Date,
+        FieldKind::MicroTime,
+        FieldKind::Timestamp,
+        FieldKind::MicroTimestamp,
+        FieldKind::LogicalDate,
+        FieldKind::TimeMillis,
+        FieldKind::TimeMicros,
+        FieldKind::TimestampMillis,
+        FieldKind::LocalTimestampMicros,
+        FieldKind::TimestampMicros,
+        FieldKind::IsoDate,
+        FieldKind::IsoTime,
+        FieldKind::IsoTimestamp,
+        FieldKind::ZonedTimestamp { fraction: 0 },
+        FieldKind::Text,
+        FieldKind::Bytes,
+        FieldKind::Json,
+        FieldKind::Geometry,
+        FieldKind::Point,
+        FieldKind::FloatVector,
+    ];
+    for (precision, scale) in [(10, 2), (12, 2), (12, 4)] {
+        kinds.push(FieldKind::Decimal { precision, scale });
+    }
+    kinds.extend([10, 12].map(|width| FieldKind::Bits { width }));
+    kinds.extend([None, Some(0), Some(4326)].map(|srid| FieldKind::WellKnownBinary { srid }));
+    for labels in [labels(&["a"]), labels(&["a", "b"]), labels(&["b", "a"])] {
+        kinds.push(FieldKind::Enum(labels.clone()));
+        kinds.push(FieldKind::EnumSet(labels.clone()));
+        kinds.push(FieldKind::Symbol(labels));
+    }
+    kinds.push(FieldKind::LabelArray(Vec::new()));
+    kinds
+}
+
+/// Schemas of a table whose column is of this kind: NOT NULL, nullable, with a default, moved.
+fn schemas(kind: &FieldKind, envelope: &Envelope) -> [String; 4] {
+    let field = |name: &str, kind: &FieldKind, nullable, default| Field {
+        column: name.to_owned(),
+        name: name.to_owned(),
+        kind: kind.clone(),
+        nullable,
+        default,
+        in_value: true,
+    };
+    let id = || field("id", &FieldKind::Int64, false, None);
+    let columns = [
+        vec![id(), field("x", kind, false, None)],
+        vec![id(), field("x", kind, true, None)],
+        vec![id(), field("x", kind, true, Some(DefaultValue::Integer(1)))],
+        vec![field("x", kind, false, None), id()],
+    ];
+    columns.map(|columns| {
+        value_schema(&RecordShape {
+            table: TableName { database: "d".to_owned(), table: "t".to_owned() },
+            topic: "t".to_owned(),
+            namespace: "n".to_owned(),
+            envelope: envelope.clone(),
+            columns: columns.into_iter().map(Some).collect(),
+            key: vec![0],
+            tombstones: true,
+            refuses_zero_dates: false,
+        })
+    })
+}
+
+#[test]
+fn schemas_of_other_text_differ_in_something_that_has_a_sentence() {
+    let compare = |old: &str, new: &str| {
+        let text = tell(&differences(old, new).unwrap());
+        assert_eq!(text.is_empty(), old == new, "{old}\n{new}\n{text}");
+    };
+    for envelope in [Envelope::Debezium, Envelope::Flat { name: "t".to_owned() }] {
+        let all: Vec<_> = kinds().iter().map(|kind| schemas(kind, &envelope)).collect();
+        for one in &all {
+            for (old, new) in one.iter().flat_map(|old| one.iter().map(move |new| (old, new))) {
+                compare(old, new);
+            }
+            for other in &all {
+                compare(&one[0], &other[0]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -130,6 +130,8 @@ struct Progress {
     /// `None` for an instance that never stands by.
     standby: Option<Standby>,
     forgiven: Forgiven,
+    /// Whether the source has taken the login once.
+    has_logged_in: bool,
     /// A source transaction that ended with ROLLBACK: its rows are not delivered.
     rolled_back: Option<PartialTransaction>,
     /// What is known about the source.
@@ -173,6 +175,13 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             {
                 progress.forgiven.once(failure)
             }
+            Err(failure)
+                if mysql::BORNE_FOR_A_WHILE.contains(&failure.reason)
+                    || progress.has_logged_in
+                        && mysql::BORNE_AFTER_LOGIN.contains(&failure.reason) =>
+            {
+                progress.forgiven.for_a_while(failure, Instant::now())
+            }
             Err(failure) => failure,
         };
         if let Some(standby) =
@@ -212,6 +221,7 @@ impl Progress {
             told: Told::default(),
             standby: run.standby.then(Standby::default),
             forgiven: Forgiven::default(),
+            has_logged_in: false,
             rolled_back: None,
             source: Continuity::default(),
             helpers_told: Arc::default(),
@@ -321,6 +331,7 @@ struct Fenced {
 async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
     let config = &run.config;
     let mut connection = mysql::connect(&config.mysql).await?;
+    progress.has_logged_in = true;
     progress.registry.probe().await?;
     // Said by an epoch that ended for another reason: all schemas are asked for again anyway.
     drop(progress.registry.take_lost());

@@ -8,6 +8,7 @@ use testkit::{Connector, Result, wait_for};
 use crate::setup::{Setup, launch, operations, program};
 
 mod kafka;
+mod login;
 mod mysql;
 mod registry;
 

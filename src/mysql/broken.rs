@@ -173,7 +173,7 @@ impl Broken {
                 "gtid_mode",
                 format!(
                     "Turn GTIDs on again, step by step: SET PERSIST gtid_mode = OFF_PERMISSIVE; \
-                     ON_PERMISSIVE; ON; or {anew}"
+                     SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or {anew}"
                 ),
             ),
         };

@@ -8,7 +8,10 @@ use super::{
     error::{CONNECTING, MysqlError},
     session::{self, Text},
 };
-use crate::config::{Mysql, TlsMode};
+use crate::{
+    config::{Mysql, TlsMode},
+    error::Failure,
+};
 
 /// Largest packet taken: MySQL's own limit for `max_allowed_packet` (MySQL manual, "Server System
 /// Variables"). With less, a long row ends the stream with `PacketTooLarge`.
@@ -20,6 +23,9 @@ const POOL_PATIENCE_S: usize = 28_800;
 /// How long a connection may take to be made, with login and TLS, and its session to be set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The pause before a server that had no connection left is tried again.
+const LIMITED_PAUSE: Duration = Duration::from_millis(200);
+
 /// The kernel notices a dead peer; the stream's watchdog notices it sooner.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -27,6 +33,24 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// each time, so that rotated ones are found.
 pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
     connect_for(config, Text::Converted).await
+}
+
+/// The same, waiting while the server has no connection left for the account, as it does while
+/// tables are read: a reader's connection ends when it is idle.
+pub async fn connect_when_free(config: &Mysql) -> Result<Conn, MysqlError> {
+    let mut is_told = false;
+    loop {
+        let error = match connect(config).await {
+            Err(error) if error.is_limit() => error,
+            answer => return answer,
+        };
+        if !is_told {
+            let Failure { reason, message, hint, .. } = error.into();
+            tracing::warn!(reason, hint, "{message}; waiting for one that ends");
+            is_told = true;
+        }
+        tokio::time::sleep(LIMITED_PAUSE).await;
+    }
 }
 
 /// The same for reading tables: text comes in the character set of its column.

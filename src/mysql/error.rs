@@ -5,9 +5,14 @@ use std::path::PathBuf;
 use mysql_async::{DriverError, Error, IoError};
 use thiserror::Error as ThisError;
 
-use super::{broken::Broken, connection::address};
+use super::{
+    broken::Broken,
+    connection::address,
+    fatal_dump::fatal_dump_meaning,
+    server_error::{Class, Login, Transport, grants_hint, hint, server_error},
+};
 use crate::{
-    config::Mysql,
+    config::{Mysql, TlsMode},
     error::{Failure, Verdict},
 };
 
@@ -28,6 +33,16 @@ pub const FORGIVEN_ONCE: [&str; 6] = [
     "binlog_unreadable",
 ];
 
+/// The reason code for an error of the server that is in no table.
+const UNKNOWN_SERVER_ERROR: &str = "mysql_error";
+
+/// Reasons that may pass or not, for all that is known: they are borne for a while and then halt.
+pub const BORNE_FOR_A_WHILE: [&str; 1] = [UNKNOWN_SERVER_ERROR];
+
+/// Reasons that end a process at once at its first login. After a login that worked they are borne
+/// for a while: a password is being changed, and its file or the server is a little late.
+pub const BORNE_AFTER_LOGIN: [&str; 2] = ["mysql_access_denied", "config_secret"];
+
 /// What is being done while the server checks user and password.
 pub(super) const CONNECTING: &str = "connect to";
 
@@ -46,6 +61,8 @@ pub enum MysqlError {
         address: String,
         /// The account.
         user: String,
+        /// How it was logged in.
+        transport: Transport,
         /// The answer.
         error: Box<Error>,
     },
@@ -163,8 +180,20 @@ impl MysqlError {
             doing,
             address: address(config),
             user: config.user.clone(),
+            transport: match config.tls {
+                TlsMode::Disabled => Transport::Plain,
+                _ if config.cert_file.is_some() => Transport::Identified,
+                _ => Transport::Encrypted,
+            },
             error: Box::new(error),
         }
+    }
+
+    /// Whether the server has no connection left for the account, or for anybody.
+    pub fn is_limit(&self) -> bool {
+        let Self::Client { error, .. } = self else { return false };
+        let Error::Server(answer) = error.as_ref() else { return false };
+        server_error(answer.code).is_some_and(|error| error.class == Class::Limit)
     }
 }
 
@@ -193,7 +222,9 @@ impl From<MysqlError> for Failure {
 fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
     use Verdict::{Bug, Config, Halt, Recycle};
     match error {
-        MysqlError::Client { doing, error, user, .. } => client_meaning(doing, error, user),
+        MysqlError::Client { doing, error, user, transport, .. } => {
+            client_meaning(doing, error, &Login { user, tls: *transport })
+        }
         MysqlError::ConnectTimeout { .. } | MysqlError::NoAnswer { .. } => {
             (Recycle, "mysql_unreachable", unreachable_hint())
         }
@@ -250,6 +281,10 @@ fn unreachable_hint() -> String {
 fn setting_hint(variable: &str, needed: &str) -> String {
     match variable {
         "log_bin" => "Start the server with log_bin.".to_owned(),
+        // Read only while the server runs.
+        "log_replica_updates" => "Run: SET PERSIST_ONLY log_replica_updates = ON; and restart the \
+                                  server. What it applied before is not in its binlog."
+            .to_owned(),
         "server_id" => "Set mysql.server_id to another number, or the server's.".to_owned(),
         _ => format!(
             "Run: SET PERSIST {variable} = {needed}; then reconnect the clients that write, since \
@@ -258,14 +293,19 @@ fn setting_hint(variable: &str, needed: &str) -> String {
     }
 }
 
-fn client_meaning(doing: &str, error: &Error, user: &str) -> (Verdict, &'static str, String) {
+fn client_meaning(
+    doing: &str,
+    error: &Error,
+    login: &Login<'_>,
+) -> (Verdict, &'static str, String) {
     use Verdict::{Config, Recycle};
+    let user = login.user;
     match error {
         // To COM_BINLOG_DUMP the server answers a missing grant with the code of a wrong login.
         Error::Server(server) if server.code == ACCESS_DENIED && doing != CONNECTING => {
-            grants_meaning(user)
+            (Verdict::Halt, "mysql_grants", grants_hint(user))
         }
-        Error::Server(server) => server_meaning(server.code, &server.message, user),
+        Error::Server(server) => server_meaning(server.code, &server.message, login),
         Error::Io(IoError::Io(_)) => (Recycle, "mysql_unreachable", unreachable_hint()),
         Error::Io(IoError::Tls(tls)) if is_cut(tls) => {
             (Recycle, "mysql_connection_lost", String::new())
@@ -312,81 +352,22 @@ fn is_cut(error: &(dyn std::error::Error + 'static)) -> bool {
     is_io || is_end() || error.source().is_some_and(is_cut)
 }
 
-/// By error number (MySQL 9.7 reference, "Server Error Message Reference").
-fn server_meaning(code: u16, message: &str, user: &str) -> (Verdict, &'static str, String) {
-    use Verdict::{Config, Halt, Recycle};
-    match code {
-        // ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR, ER_MUST_CHANGE_PASSWORD_LOGIN,
-        // ER_ACCOUNT_HAS_BEEN_LOCKED
-        ACCESS_DENIED | 1698 | 1862 | 3118 => {
-            (Config, "mysql_access_denied", "Check mysql.user and mysql.password.".to_owned())
-        }
-        // ER_SPECIFIC_ACCESS_DENIED_ERROR
-        1227 => grants_meaning(user),
-        // ER_SOURCE_FATAL_ERROR_READING_BINLOG
-        1236 => fatal_dump_meaning(message),
-        // ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED
-        1129 | 1130 => (
-            Config,
-            "mysql_host_refused",
-            "The server refuses this host: create the account for it, or run FLUSH HOSTS."
-                .to_owned(),
-        ),
-        // ER_CON_COUNT_ERROR, ER_OUT_OF_RESOURCES, ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN,
-        // ER_ABORTING_CONNECTION, ER_NEW_ABORTING_CONNECTION, ER_NET_*, ER_TOO_MANY_USER_CONNECTIONS,
-        // ER_QUERY_INTERRUPTED, ER_CLIENT_INTERACTION_TIMEOUT, ER_SESSION_WAS_KILLED
-        1040 | 1041 | 1053 | 1077 | 1152 | 1153..=1161 | 1184 | 1203 | 1317 | 3169 | 4031 => {
-            (Recycle, "mysql_connection_lost", String::new())
-        }
-        _ => (Halt, "mysql_error", String::new()),
-    }
-}
-
-fn grants_meaning(user: &str) -> (Verdict, &'static str, String) {
-    let hint = format!("Run: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{user}'@'%';");
-    (Verdict::Halt, "mysql_grants", hint)
-}
-
-/// Error 1236 is many things; only its text tells them apart. The texts are those of MySQL 8.0 to
-/// 9.7 (sql/rpl_binlog_sender.cc and share/messages_to_clients.txt in its source).
-fn fatal_dump_meaning(message: &str) -> (Verdict, &'static str, String) {
-    use Verdict::Recycle;
-    let means = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    let (reason, hint) = if means(&["same server_uuid/server_id"]) {
-        let hint = "Another client reads the binlog with this server id: give each its own \
-                    mysql.server_id, and check that no second instance of this connector runs.";
-        (SERVER_ID_TAKEN, hint)
-    } else if means(&["purged required binary logs", "Could not find first log file name"]) {
-        ("position_purged", "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800;")
-    } else if means(&["has more GTIDs than the source", "position > file size"]) {
-        let hint = "The server lost transactions or was reset: point mysql.host to the server \
-                    that has them.";
-        ("source_diverged", hint)
-    } else if means(&["replicate anonymous transaction", "AUTO_POSITION mode"]) {
-        let hint = "GTIDs were turned on before all transactions without one were read, or off: \
-                    SET GLOBAL gtid_mode = ON_PERMISSIVE; lets it catch up, ON comes after that.";
-        ("gtid_mode", hint)
-    } else if means(&["replicate GTID-transaction"]) {
-        let hint = "GTIDs were turned off before all transactions with one were read: SET GLOBAL \
-                    gtid_mode = OFF_PERMISSIVE; lets it catch up, OFF comes after that.";
-        ("gtid_mode", hint)
-    } else if means(&["exceeded max_allowed_packet"]) {
-        let hint = "An event is larger than the source may send, or a file is damaged: SET \
-                    PERSIST max_allowed_packet = 1073741824; then try again.";
-        ("binlog_unreadable", hint)
-    } else {
-        let hint = "The source cannot read its own binlog there: its error log and mysqlbinlog \
-                    --verify-binlog-checksum say more.";
-        ("binlog_unreadable", hint)
+/// By error number; what is not in the table is borne for a while.
+fn server_meaning(code: u16, message: &str, login: &Login<'_>) -> (Verdict, &'static str, String) {
+    let Some(known) = server_error(code) else {
+        return (Verdict::Recycle, UNKNOWN_SERVER_ERROR, String::new());
     };
-    (Recycle, reason, hint.to_owned())
+    match known.class.verdict() {
+        Some((verdict, reason)) => (verdict, reason, hint(code, message, login)),
+        None => fatal_dump_meaning(message),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use mysql_async::{DriverError, Error, ServerError};
 
-    use super::{FORGIVEN_ONCE, MysqlError, is_cut};
+    use super::{BORNE_FOR_A_WHILE, FORGIVEN_ONCE, MysqlError, Transport, is_cut};
     use crate::error::{Failure, Verdict};
 
     fn check(code: u16, message: &str, verdict: Verdict, reason: &str) {
@@ -399,6 +380,7 @@ mod tests {
             doing,
             address: "db:3306".into(),
             user: "tailwater".into(),
+            transport: Transport::Plain,
             error: Box::new(Error::Server(answer)),
         });
         assert_eq!((failure.verdict, failure.reason), (verdict, reason), "{code} {message}");
@@ -455,6 +437,7 @@ mod tests {
             doing: "connect to",
             address: "db:3306".into(),
             user: "nobody".into(),
+            transport: Transport::Plain,
             error: Box::new(Error::Driver(DriverError::UnknownAuthPlugin { name })),
         });
         assert_eq!((failure.verdict, failure.reason), (Verdict::Config, "mysql_access_denied"));
@@ -491,6 +474,11 @@ mod tests {
         let grant = "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s)";
         check(1227, grant, Verdict::Halt, "mysql_grants");
         check(1053, "Server shutdown in progress", Verdict::Recycle, "mysql_connection_lost");
-        check(9999, "something new", Verdict::Halt, "mysql_error");
+    }
+
+    #[test]
+    fn an_error_that_nobody_knows_is_borne_for_a_while() {
+        check(19_999, "something new", Verdict::Recycle, "mysql_error");
+        assert!(BORNE_FOR_A_WHILE.contains(&"mysql_error"));
     }
 }

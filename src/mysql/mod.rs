@@ -14,9 +14,11 @@ mod connection;
 mod continuity;
 mod creation;
 mod error;
+mod fatal_dump;
 mod inquiry;
 mod queue;
 mod server;
+mod server_error;
 mod session;
 mod silence;
 mod stream;
@@ -25,12 +27,16 @@ mod unreadable;
 pub use beside::read_beside;
 pub use broken::{Break, Broken};
 pub use buffers::bound_buffers;
-pub use connection::{connect, connect_to_read_tables};
+pub use connection::{connect, connect_to_read_tables, connect_when_free};
 pub use continuity::Continuity;
-pub use error::{EVENT_UNREADABLE, FORGIVEN_ONCE, MysqlError, SERVER_ID_TAKEN};
+pub use error::{
+    BORNE_AFTER_LOGIN, BORNE_FOR_A_WHILE, EVENT_UNREADABLE, FORGIVEN_ONCE, MysqlError,
+    SERVER_ID_TAKEN,
+};
 pub use inquiry::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use server::Server;
+pub use server_error::{Class, SERVER_ERRORS, ServerError, Transport, is_about_the_server};
 pub use session::session_variables;
 pub use stream::Dump;
 

@@ -292,7 +292,7 @@ impl Plans {
     /// it is now if it shows this version, else as it was when it did.
     async fn shape(&self, version: &TableVersion) -> Result<(TableVersion, RecordShape), Failure> {
         let mut version = version.clone();
-        let mut connection = mysql::connect(&self.config.mysql).await?;
+        let mut connection = mysql::connect_when_free(&self.config.mysql).await?;
         let found = catalog::look_up(&mut connection, &version).await?;
         let is_hidden = found == Catalog::Hidden;
         let (decoration, absence) = match found {

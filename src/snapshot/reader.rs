@@ -24,6 +24,7 @@ use super::{
 use crate::{
     catalog,
     config::{JsonText, Mysql},
+    error::Failure,
     failpoints::{self, Point},
     model::{
         position::{FilePosition, Position},
@@ -135,12 +136,21 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
 }
 
-/// How long a connection is kept that nobody needs.
-const IDLE_MAX: Duration = Duration::from_secs(10);
+/// How long a connection is kept that nobody needs. Short, because the server may allow few of
+/// them, and what the catalog says of a table is read by another one.
+const IDLE_MAX: Duration = Duration::from_secs(2);
+
+/// How long a reader for which the server has no connection leaves the chunks to the others. The
+/// chunk that it gives back is begun again with all of its table's, so not too often.
+const LIMITED_PAUSE: Duration = Duration::from_secs(2);
+
+/// The limit is logged again after this time.
+const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(30);
 
 /// Reads chunks until nobody asks any more.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut connection = None;
+    let mut told = None;
     loop {
         let next = tokio::time::timeout(IDLE_MAX, async { shared.jobs.lock().await.recv().await });
         let job = match next.await {
@@ -152,6 +162,29 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         };
         let window = job.window;
+        if connection.is_none() {
+            match mysql::connect_to_read_tables(&shared.config).await {
+                Ok(fresh) => connection = Some(fresh),
+                Err(error) if error.is_limit() => {
+                    let outcome = Ok(Outcome::Again("the server has no connection for it"));
+                    if !shared.answer(Answer { window, outcome }) {
+                        return;
+                    }
+                    if told.is_none_or(|told: Instant| LIMIT_TOLD_EVERY <= told.elapsed()) {
+                        told = Some(Instant::now());
+                        tell_of_limit(error);
+                    }
+                    tokio::time::sleep(LIMITED_PAUSE).await;
+                    continue;
+                }
+                Err(error) => {
+                    if !shared.answer(Answer { window, outcome: Err(error.into()) }) {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        }
         let outcome = read(&shared, &mut connection, job).await;
         if matches!(outcome, Ok(Outcome::Again(_))) {
             tokio::time::sleep(AGAIN_PAUSE).await;
@@ -163,6 +196,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
             return;
         }
     }
+}
+
+/// Reading goes on with the connections that there are, if there is one.
+fn tell_of_limit(error: MysqlError) {
+    let Failure { reason, message, hint, .. } = error.into();
+    tracing::warn!(reason, hint, "{message}; tables are read with fewer connections meanwhile");
 }
 
 impl Shared {
@@ -180,9 +219,6 @@ async fn read(
     connection: &mut Option<Conn>,
     mut job: Job,
 ) -> Result<Outcome, SnapshotError> {
-    if connection.is_none() {
-        *connection = Some(mysql::connect_to_read_tables(&shared.config).await?);
-    }
     let connection = connection.as_mut().ok_or(SnapshotError::ReaderGone)?;
     if !fence::wait(connection, &shared.config, &job.processed).await? {
         return Ok(Outcome::Again("the source has not made visible yet what it sent"));
@@ -295,12 +331,15 @@ async fn select(
     }
     // As large as the last one, by which the chunk was full.
     let rows_left = usize::try_from(job.rows_max.saturating_sub(rows.len())).unwrap_or(usize::MAX);
-    let is_ended = is_cut && READ_OVER_BYTES_MAX < rows_left.saturating_mul(row_bytes);
-    if is_ended {
-        unfinished.end().await.map_err(|error| Trouble::Error(error.into()))?;
-    } else {
-        unfinished.finished();
-    }
+    let is_worth_it = is_cut && READ_OVER_BYTES_MAX < rows_left.saturating_mul(row_bytes);
+    let is_ended = is_worth_it
+        && match unfinished.end().await {
+            Ok(()) => true,
+            // What is left is read over.
+            Err(error) if error.is_limit() => false,
+            Err(error) => return Err(Trouble::Error(error.into())),
+        };
+    unfinished.finished();
     match result.drop_result().await {
         Err(error) if is_ended && unfinished::is_ended(&error) => {}
         answer => answer.map_err(failed)?,
@@ -395,10 +434,12 @@ fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
         (1146 | 1176 | 1412, _) | (1054, None) => Trouble::Again("the table has changed"),
         // ER_PARSE_ERROR, ER_BAD_FIELD_ERROR
         (1054 | 1064, condition) => filter(condition.as_deref().unwrap_or_default()),
-        // Whatever else a condition that was requested makes of the statement; the other three are
-        // about the server: ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED, ER_ABORTING_CONNECTION.
+        // Whatever else a condition that was requested makes of the statement; the others are about
+        // the server or the account.
         (code, Some(condition))
-            if job.is_asked_for && ![1053, 1317, 1152, 1205, 1213, 1142, 1143].contains(&code) =>
+            if job.is_asked_for
+                && !mysql::is_about_the_server(code)
+                && ![1142, 1143].contains(&code) =>
         {
             filter(condition)
         }

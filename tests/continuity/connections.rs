@@ -114,6 +114,12 @@ fn a_password_that_changes(setup: &mut Setup) -> Result<()> {
     // THEN the next connection is made with the new one
     setup.kill_dump()?;
     await_progress(setup, &mut consumer)?;
+    // AND where the server has it before the file, the login is tried again until it fits
+    setup.database.execute(&format!("ALTER USER `{user}`@'%' IDENTIFIED BY 'a-third-secret'"))?;
+    setup.kill_dump()?;
+    connector.wait_for_line("mysql_access_denied")?;
+    fs::write(&file, "a-third-secret")?;
+    await_progress(setup, &mut consumer)?;
     load.stop()?;
     connector.stop()?;
     setup.catch_up()?;

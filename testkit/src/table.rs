@@ -164,7 +164,8 @@ pub(crate) fn avro_cell(value: &Json, column: &Json) -> Result<Option<String>> {
             bytes.flatten().map(|byte| char::from(*byte)).collect()
         }
         "io.debezium.data.FloatVector" | "io.debezium.data.DoubleVector" => value.to_string(),
-        name if name.starts_with("io.debezium.data.geometry.") => {
+        // The second column of a type refers to it by name alone.
+        _ if value.get("wkb").is_some() => {
             let bytes = value.pointer("/wkb/hex").and_then(Json::as_str).context("no WKB")?;
             format!("{} {bytes}", value.get("srid").and_then(Json::as_i64).unwrap_or_default())
         }
@@ -251,7 +252,7 @@ fn vector(bytes: &[u8]) -> Result<String> {
     Ok(Json::from(numbers.collect::<Result<Vec<_>>>()?).to_string())
 }
 
-/// Whether the calendar has the day: MySQL can store others.
+/// Whether it is a date without a zero part that the calendar has: MySQL can store others.
 fn is_a_date(year: u16, month: u8, day: u8) -> bool {
     let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
@@ -261,7 +262,7 @@ fn is_a_date(year: u16, month: u8, day: u8) -> bool {
         1..=12 => 31,
         _ => 0,
     };
-    (1..=days).contains(&day)
+    0 < year && (1..=days).contains(&day)
 }
 
 fn microseconds(hours: i64, [hour, minute, second]: [i64; 3]) -> i64 {

@@ -42,6 +42,9 @@ enum Command {
         /// Repeats the plan of an earlier run, or of the one round that failed
         #[arg(long)]
         seed: Option<u64>,
+        /// How many Kafka brokers; with three, leaders move and brokers die, return and start again
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
+        brokers: u16,
     },
     /// Checks format, clippy, documentation and, where cargo-deny is installed, dependencies
     Lint,
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         Command::Test { hostile_globals, arguments, .. } => {
             commands::test::run(hostile_globals, &arguments)
         }
-        Command::Chaos { minutes, seed } => commands::chaos::run(minutes, seed),
+        Command::Chaos { minutes, seed, brokers } => commands::chaos::run(minutes, seed, brokers),
         Command::Lint => commands::lint::run(),
         Command::Stack { brokers } => commands::stack::run(brokers),
     });

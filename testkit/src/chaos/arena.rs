@@ -1,19 +1,19 @@
 //! The servers of one campaign, a fault proxy before each, and the settings that lead through
 //! them.
 //!
-//! The broker has two listeners: the connector's leads through the proxy, because a broker tells
-//! its clients where to connect to; the checker's does not.
+//! A broker has two listeners: the connector's leads through the broker's proxy, because brokers
+//! tell their clients where to connect to; the checker's does not.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use xtask::stack::{
-    Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER, Registry,
-    StackAddress,
-};
+use xtask::stack::{Cache, Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER, Registry, StackAddress};
 
+use super::brokers::Brokers;
+use super::proxies::Proxies;
+use super::workload::TABLES;
 use crate::fault_proxy::{FaultProxy, Protocol};
 use crate::{Database, ServerAddress, Settings};
 
@@ -29,6 +29,9 @@ const BATCH_BYTES_MAX: u32 = 200_000;
 /// So that order is a matter of keys, not of topics.
 const PARTITIONS: u32 = 2;
 
+/// So small that a table that is read again takes several chunks.
+const CHUNK_ROWS_MAX: u32 = 300;
+
 /// Servers and the ways to them.
 #[derive(Debug)]
 pub struct Arena {
@@ -37,13 +40,13 @@ pub struct Arena {
     /// The source.
     pub mysql: Mysql,
     /// The target.
-    pub kafka: Kafka,
+    pub kafka: Brokers,
     /// On the way to the source.
-    pub mysql_proxy: FaultProxy,
-    /// On the way to the broker.
-    pub kafka_proxy: FaultProxy,
+    pub mysql_proxy: Proxies,
+    /// On the way to each broker.
+    pub kafka_proxy: Proxies,
     /// On the way to the registry.
-    pub registry_proxy: FaultProxy,
+    pub registry_proxy: Proxies,
     /// What the connector is started with.
     pub settings: Settings,
     /// The captured database.
@@ -54,29 +57,31 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Starts the servers; the database is empty.
+    /// Starts the servers, Kafka with so many brokers; the database is empty.
     ///
     /// # Errors
     /// When one does not start.
-    pub fn start(program: PathBuf, cache: &Cache, name: &str) -> Result<Self> {
-        let kafka_proxy = FaultProxy::bind(Protocol::Kafka)?;
-        let (mysql_proxy, registry_proxy) =
-            (FaultProxy::bind(Protocol::Bytes)?, FaultProxy::bind(Protocol::Bytes)?);
-        let options = KafkaOptions { extra_properties: broker_properties(kafka_proxy.address()) };
+    pub fn start(program: PathBuf, cache: &Cache, name: &str, brokers: u16) -> Result<Self> {
+        let bind = |protocol| FaultProxy::bind(protocol);
+        let kafka_proxies: Vec<_> =
+            (0..brokers).map(|_| bind(Protocol::Kafka)).collect::<Result<_>>()?;
+        let (mysql_proxy, registry_proxy) = (bind(Protocol::Bytes)?, bind(Protocol::Bytes)?);
         let (mysql, kafka, registry) = std::thread::scope(|scope| {
             let mysql = scope.spawn(|| Mysql::start(cache, &MysqlOptions::default()));
-            let kafka = scope.spawn(|| Kafka::start(cache, &options));
+            let kafka = scope.spawn(|| Brokers::start(cache, &kafka_proxies));
             (mysql.join(), kafka.join(), Registry::start(cache))
         });
         let panicked = |_| anyhow::anyhow!("a thread that started a server panicked");
         let (mysql, kafka) = (mysql.map_err(panicked)??, kafka.map_err(panicked)??);
         let registry = registry?;
+        let kafka_proxy = Proxies::of(kafka_proxies);
+        let (mysql_proxy, registry_proxy) =
+            (Proxies::of(vec![mysql_proxy]), Proxies::of(vec![registry_proxy]));
 
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let registry_url = registry.url();
         let (authority, path) = split_url(&registry_url)?;
         mysql_proxy.forward_to(local(mysql.port()));
-        kafka_proxy.forward_to(local(kafka.further_port()));
         registry_proxy.forward_to(authority.parse()?);
 
         let database = Database::create(ServerAddress::from(&mysql), name)?;
@@ -91,14 +96,20 @@ impl Arena {
         };
         let mut settings = Settings::new(&address, &database);
         settings
-            .set("mysql.port", mysql_proxy.address().port())
-            .set("kafka.bootstrap_servers", kafka_proxy.address().to_string())
+            .set("mysql.port", mysql_proxy.port()?)
+            .set("kafka.bootstrap_servers", kafka_proxy.addresses())
             .set("kafka.properties", json!({ "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS }))
             .set("kafka.topic", json!({ "partitions": PARTITIONS }))
-            .set("schema_registry.url", format!("http://{}{path}", registry_proxy.address()))
+            .set("schema_registry.url", format!("http://{}{path}", registry_proxy.addresses()))
             .set("snapshot.mode", "never")
+            .set("snapshot.chunk_rows_max", CHUNK_ROWS_MAX)
             .set("delivery.drain_timeout_ms", DRAIN_TIMEOUT_MS)
             .set("delivery.batch_bytes_max", BATCH_BYTES_MAX);
+        if brokers > 1 {
+            for (table, _, _, partitions) in TABLES {
+                kafka.create_topic(&settings.topic(database.name(), table), partitions)?;
+            }
+        }
         Ok(Self {
             program,
             mysql,
@@ -117,23 +128,6 @@ impl Arena {
     pub fn transactional_id(&self) -> String {
         format!("tailwater.{}", self.settings.name())
     }
-}
-
-fn broker_properties(proxy: SocketAddr) -> Vec<String> {
-    [
-        "listeners=PLAINTEXT://127.0.0.1:{port},FAULTY://127.0.0.1:{further_port},\
-         CONTROLLER://127.0.0.1:{controller_port}",
-        &format!("advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},FAULTY://{proxy}"),
-        "listener.security.protocol.map=\
-         PLAINTEXT:PLAINTEXT,FAULTY:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        // The checker reads every position, so none may be compacted away.
-        "log.cleaner.enable=false",
-        // A killed broker may come back as soon as its controller has forgotten the one before.
-        "broker.session.timeout.ms=1000",
-        "broker.heartbeat.interval.ms=200",
-    ]
-    .map(ToOwned::to_owned)
-    .to_vec()
 }
 
 /// Host with port, and the path, of an HTTP URL.

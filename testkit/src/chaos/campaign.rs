@@ -36,12 +36,12 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// Starts servers, writes some rows and lets a connector deliver them.
+    /// Starts servers, so many of them brokers, writes some rows and lets a connector deliver them.
     ///
     /// # Errors
     /// When the surroundings fail or not even that works.
-    pub fn start(program: PathBuf, cache: &Cache, name: &str) -> Result<Self> {
-        let mut arena = Arena::start(program, cache, name)?;
+    pub fn start(program: PathBuf, cache: &Cache, name: &str, brokers: u16) -> Result<Self> {
+        let mut arena = Arena::start(program, cache, name, brokers)?;
         let catch_up = |arena: &Arena| {
             Connector::start_until_caught_up(&arena.program, &arena.settings)?.wait_for_success()
         };
@@ -55,7 +55,7 @@ impl Campaign {
         let database = arena.database.name();
         let observer = Observer::open(address, settings, database, &tables)?;
         let progress = Progress::of(address, &settings.topic(database, LEDGER))?;
-        let keys = TABLES.map(|(table, key, _)| (table.to_owned(), key.to_vec()));
+        let keys = TABLES.map(|(table, key, ..)| (table.to_owned(), key.to_vec()));
         Ok(Self {
             arena,
             connector: None,

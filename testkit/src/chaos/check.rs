@@ -11,6 +11,7 @@
 //!   records or none (a torn one is reported besides what it lacks), but for the one that P says
 //!   is delivered in part: of it exactly that part is there.
 //! - Positions form one chain: `seq` and `generation` without gaps, GTID sets that grow.
+//! - A row that was read again, while the connector streams, is the row that its key has there.
 //! - The fold of each topic is the table, once everything is delivered.
 //!
 //! A record is identified by its key and its number among the records of that key, never by what
@@ -19,6 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use self::compare::compare;
 use super::gtid::GtidSet;
 use super::truth::{Change, Row};
 
@@ -37,6 +39,8 @@ pub enum Kind {
     Unexplained,
     /// A key changed its partition.
     Moved,
+    /// A row that was read is not the row that its key has.
+    Misread,
     /// The chain of positions is broken.
     Position,
     /// The fold of a topic is not its table.
@@ -65,7 +69,7 @@ pub enum Content {
     Tombstone,
     /// A change.
     Event {
-        /// `c`, `u` or `d`.
+        /// `c`, `u`, `d`, or `r` for a row that was read.
         operation: String,
         /// The source transaction.
         gtid: String,
@@ -115,6 +119,8 @@ pub struct Compared {
     pub transactions: u64,
     /// Records in data topics.
     pub records: u64,
+    /// Rows among them that were read again.
+    pub reads: u64,
     /// Position records.
     pub positions: u64,
     /// The last generation.
@@ -169,6 +175,7 @@ impl Checker {
         self.compared.changes += count(expected.len());
         self.compared.records += count(records.len());
         self.check_partitions(&records, &mut violations);
+        let records = self.take_reads(records, &mut violations);
         let keys = &self.keys;
         let expected = expected.into_iter().flat_map(|change| records_of(keys, change));
         let expected: Vec<_> = expected.collect();
@@ -292,6 +299,36 @@ impl Checker {
         }
     }
 
+    /// Takes out rows that were read: each must be the row that its key has at that place.
+    fn take_reads(
+        &mut self,
+        records: Vec<Observed>,
+        violations: &mut Vec<Violation>,
+    ) -> Vec<Observed> {
+        let mut present: BTreeMap<Key, Option<Row>> = BTreeMap::new();
+        let mut changes = Vec::new();
+        for record in records {
+            let key = (record.table.clone(), record.key.clone());
+            let folded = || self.fold.get(&record.table).and_then(|rows| rows.get(&record.key));
+            let row = present.entry(key).or_insert_with(|| folded().cloned());
+            match &record.content {
+                Content::Event { operation, after: Some(read), .. } if operation == "r" => {
+                    self.compared.reads += 1;
+                    if !is_same_row(row.as_ref(), read) {
+                        let (table, key) = (&record.table, &record.key);
+                        let what = format!("{table} {key:?} was read as {read:?} and is {row:?}");
+                        violations.push(violation(Kind::Misread, what));
+                    }
+                    continue;
+                }
+                Content::Event { after, .. } => row.clone_from(after),
+                Content::Tombstone => *row = None,
+            }
+            changes.push(record);
+        }
+        changes
+    }
+
     fn add_to_fold(&mut self, records: &[Observed]) {
         for record in records {
             let rows = self.fold.entry(record.table.clone()).or_default();
@@ -370,77 +407,6 @@ fn by_key_in_order(
     keys
 }
 
-/// Key by key, then across keys for those that are right.
-fn compare(
-    expected: &BTreeMap<Key, Vec<(usize, Content)>>,
-    mut observed: BTreeMap<Key, Vec<(Place, Content)>>,
-) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut numbers: BTreeMap<(String, i32), Vec<(i64, usize)>> = BTreeMap::new();
-    for (key, expected) in expected {
-        let observed = observed.remove(key).unwrap_or_default();
-        let same = expected.iter().map(|(_, content)| content);
-        if same.eq(observed.iter().map(|(_, content)| content)) {
-            for ((number, _), ((partition, offset), _)) in expected.iter().zip(&observed) {
-                let of_partition = numbers.entry((key.0.clone(), *partition)).or_default();
-                of_partition.push((*offset, *number));
-            }
-        } else {
-            violations.extend(explain(key, expected, &observed));
-        }
-    }
-    for (key, records) in observed {
-        violations.extend(explain(&key, &[], &records));
-    }
-    for ((table, partition), mut records) in numbers {
-        records.sort_unstable();
-        let pairs = records.iter().zip(records.iter().skip(1));
-        let wrong = pairs.filter(|((_, number), (_, next))| next <= number);
-        violations.extend(wrong.take(1).map(|(_, (offset, _))| {
-            let what = format!(
-                "{table}, partition {partition}: the record at offset {offset} was committed \
-                 before the one ahead of it"
-            );
-            violation(Kind::Disordered, what)
-        }));
-    }
-    violations
-}
-
-/// What is wrong with the records of one key that are not those expected.
-fn explain(
-    (table, key): &Key,
-    expected: &[(usize, Content)],
-    observed: &[(Place, Content)],
-) -> Vec<Violation> {
-    let mut missing: BTreeMap<&Content, i64> = BTreeMap::new();
-    for (_, content) in expected {
-        *missing.entry(content).or_default() += 1;
-    }
-    let wanted = missing.clone();
-    for (_, content) in observed {
-        *missing.entry(content).or_default() -= 1;
-    }
-    let mut violations = Vec::new();
-    for (content, number) in missing {
-        let kind = match (number, wanted.contains_key(content)) {
-            (0, _) => continue,
-            (1.., _) => Kind::Lost,
-            (_, true) => Kind::Twice,
-            (_, false) => Kind::Unexplained,
-        };
-        let number = number.abs();
-        let at = observed.iter().find(|(_, other)| other == content).map(|(place, _)| place);
-        let what = format!("{table} {key:?}, {number} of {content:?} at {at:?}");
-        violations.push(violation(kind, what));
-    }
-    if violations.is_empty() {
-        let what = format!("{table} {key:?}: {observed:?} instead of {expected:?}");
-        violations.push(violation(Kind::Disordered, what));
-    }
-    violations
-}
-
 /// Source transactions that are there in part.
 fn torn(expected: &[(Key, Content)], observed: &[Observed]) -> Vec<Violation> {
     let wanted = events_by_gtid(expected.iter().map(|(_, content)| content));
@@ -461,6 +427,15 @@ fn events_by_gtid<'a>(contents: impl Iterator<Item = &'a Content>) -> BTreeMap<&
         *events.entry(gtid).or_default() += 1;
     }
     events
+}
+
+/// Whether a row that was read is this one; columns that were added since are NULL in both.
+fn is_same_row(row: Option<&Row>, read: &Row) -> bool {
+    row.is_some_and(|row| {
+        let mut row = row.clone();
+        row.resize(read.len().max(row.len()), None);
+        row == *read
+    })
 }
 
 fn gtid_of(content: &Content) -> Option<&str> {
@@ -484,5 +459,6 @@ impl fmt::Display for Violation {
     }
 }
 
+mod compare;
 #[cfg(test)]
 mod tests;

@@ -43,11 +43,42 @@ pub enum Phase {
     Shutdown,
 }
 
+/// What happens to a cluster of brokers while records flow. Nothing here may cost a record that
+/// was acknowledged: an election that loses some is no fault that anything can make up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Upheaval {
+    /// Partitions of the connector's topics, and the coordinator, get other leaders.
+    MoveLeaders,
+    /// The broker dies that leads the state topic, decides transactions, or any other.
+    KillBroker,
+    /// All are restarted in order, one after the other, as an operator would.
+    RollingRestart,
+    /// So many die that fewer than `min.insync.replicas` are left.
+    TooFew,
+    /// A broker is gone while the connector dies and starts again, and returns with an empty disk.
+    EmptyDisk,
+    /// The controller dies, and a broker with it: nobody chooses another leader until it is back.
+    KillController,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// A cell of the grid.
+    Cell(What, Target, Phase),
+    /// A second instance of the same name.
+    SecondInstance,
+    /// All tables are to be read again, beside the stream.
+    ReadAgain,
+    /// Brokers of a cluster.
+    Brokers(Upheaval),
+}
+
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Where in the grid; `None` is a second instance of the same name.
-    pub cell: Option<(What, Target, Phase)>,
+    /// What.
+    pub act: Act,
     /// The details: which fault, for how long.
     pub seed: u64,
     /// Whether it is one of the short grid.
@@ -63,6 +94,19 @@ const PHASES: [Phase; 4] = [Phase::Start, Phase::Streaming, Phase::Commit, Phase
 const KILLS_A_ROUND: usize = 48;
 const FAULTS_A_ROUND: usize = 12;
 const SERVER_KILLS_A_ROUND: usize = 1;
+const READS_A_ROUND: usize = 6;
+
+/// Steps of a round with a cluster: fewer deaths of the connector for each that a broker dies or a
+/// leader moves, more faults on the way to the servers.
+const CLUSTER_FAULTS_A_ROUND: usize = 28;
+const UPHEAVALS_A_ROUND: [(Upheaval, usize); 6] = [
+    (Upheaval::MoveLeaders, 6),
+    (Upheaval::KillBroker, 3),
+    (Upheaval::RollingRestart, 1),
+    (Upheaval::TooFew, 1),
+    (Upheaval::EmptyDisk, 1),
+    (Upheaval::KillController, 1),
+];
 
 /// Every cell of the grid once, and a second instance, in an order of the seed. A server that
 /// starts takes seconds, so each server dies in two of the four phases; the seed says in which.
@@ -77,43 +121,51 @@ pub fn grid(seed: u64) -> Vec<Step> {
         let turn = seed.wrapping_add(u64::from(*target == Target::Kafka)) % 2;
         !is_slow(*what, *target) || parity == turn
     };
-    let cells = cells.filter(takes_part).map(Some);
-    shuffled(cells.chain([None]).collect(), true, &mut Random::new(seed))
+    let cells =
+        cells.filter(takes_part).map(|(what, target, phase)| Act::Cell(what, target, phase));
+    shuffled(
+        cells.chain([Act::SecondInstance, Act::ReadAgain]).collect(),
+        true,
+        &mut Random::new(seed),
+    )
 }
 
-/// The steps of one round of a long run.
-pub fn round(seed: u64) -> Vec<Step> {
+/// The steps of one round of a long run with so many brokers.
+pub fn round(seed: u64, brokers: u16) -> Vec<Step> {
     let mut random = Random::new(seed);
     let mut cells = Vec::new();
     for _ in 0..KILLS_A_ROUND {
-        cells.push(Some((What::Kill, Target::Tailwater, pick(&mut random, &PHASES))));
+        cells.push(Act::Cell(What::Kill, Target::Tailwater, pick(&mut random, &PHASES)));
     }
-    for _ in 0..FAULTS_A_ROUND {
+    let faults = if brokers > 1 { CLUSTER_FAULTS_A_ROUND } else { FAULTS_A_ROUND };
+    for _ in 0..faults {
         let what = pick(&mut random, &[What::Cut, What::Stall]);
         // Kafka twice: that is where the guarantee is made.
         let targets = [TARGETS.as_slice(), &[Target::Kafka, Target::Mysql]].concat();
-        cells.push(Some((what, pick(&mut random, &targets), pick(&mut random, &PHASES))));
+        cells.push(Act::Cell(what, pick(&mut random, &targets), pick(&mut random, &PHASES)));
     }
     for _ in 0..SERVER_KILLS_A_ROUND {
         let target = pick(&mut random, &[Target::Mysql, Target::Kafka, Target::Registry]);
-        cells.push(Some((What::Kill, target, pick(&mut random, &PHASES))));
+        cells.push(Act::Cell(What::Kill, target, pick(&mut random, &PHASES)));
     }
     if random.in_range(0..3) == 0 {
-        cells.push(None);
+        cells.push(Act::SecondInstance);
+    }
+    cells.extend(std::iter::repeat_n(Act::ReadAgain, READS_A_ROUND));
+    if brokers > 1 {
+        for (upheaval, times) in UPHEAVALS_A_ROUND {
+            cells.extend(std::iter::repeat_n(Act::Brokers(upheaval), times));
+        }
     }
     shuffled(cells, false, &mut random)
 }
 
-fn shuffled(
-    mut cells: Vec<Option<(What, Target, Phase)>>,
-    is_brisk: bool,
-    random: &mut Random,
-) -> Vec<Step> {
+fn shuffled(mut acts: Vec<Act>, is_brisk: bool, random: &mut Random) -> Vec<Step> {
     let mut steps = Vec::new();
-    while !cells.is_empty() {
-        let index = usize::try_from(random.in_range(0..count(cells.len()))).unwrap_or_default();
-        let cell = cells.swap_remove(index);
-        steps.push(Step { cell, seed: random.in_range(0..u64::MAX), is_brisk });
+    while !acts.is_empty() {
+        let index = usize::try_from(random.in_range(0..count(acts.len()))).unwrap_or_default();
+        let act = acts.swap_remove(index);
+        steps.push(Step { act, seed: random.in_range(0..u64::MAX), is_brisk });
     }
     steps
 }
@@ -185,11 +237,13 @@ fn count(length: usize) -> u64 {
 
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.cell {
-            Some((what, target, phase)) => {
+        match self.act {
+            Act::Cell(what, target, phase) => {
                 write!(formatter, "{what:?} {target:?} at {phase:?} (details {})", self.seed)
             }
-            None => write!(formatter, "second instance (details {})", self.seed),
+            Act::SecondInstance => write!(formatter, "second instance (details {})", self.seed),
+            Act::ReadAgain => write!(formatter, "read again (details {})", self.seed),
+            Act::Brokers(what) => write!(formatter, "{what:?} (details {})", self.seed),
         }
     }
 }
@@ -198,28 +252,38 @@ impl fmt::Display for Step {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{PHASES, Phase, Step, TARGETS, Target, WHATS, What, fault, grid, round};
+    use super::{Act, PHASES, Step, TARGETS, UPHEAVALS_A_ROUND, WHATS, fault, grid, round};
     use crate::Random;
 
     #[test]
     fn the_grid_has_every_cell_once_within_two_seeds() {
-        let cells: BTreeSet<_> = [5, 6].iter().flat_map(|seed| grid(*seed)).map(cell).collect();
-        assert_eq!(cells.len(), WHATS.len() * TARGETS.len() * PHASES.len() + 1);
-        let once: BTreeSet<_> = grid(5).into_iter().map(cell).collect();
+        let cells: BTreeSet<_> = [5, 6].iter().flat_map(|seed| grid(*seed)).map(act).collect();
+        assert_eq!(cells.len(), WHATS.len() * TARGETS.len() * PHASES.len() + 2);
+        let once: BTreeSet<_> = grid(5).into_iter().map(act).collect();
         assert_eq!(once.len(), grid(5).len());
         assert_eq!(once.len(), cells.len() - 4);
     }
 
-    fn cell(step: Step) -> Option<(What, Target, Phase)> {
-        step.cell
+    fn act(step: Step) -> Act {
+        step.act
+    }
+
+    #[test]
+    fn brokers_are_disturbed_only_where_there_are_several() {
+        let upheavals = |brokers| {
+            let acts = round(5, brokers).into_iter().map(act);
+            acts.filter(|act| matches!(act, Act::Brokers(_))).count()
+        };
+        assert_eq!(upheavals(1), 0);
+        assert_eq!(upheavals(3), UPHEAVALS_A_ROUND.iter().map(|(_, times)| times).sum::<usize>());
     }
 
     #[test]
     fn a_seed_repeats_and_another_differs() {
         assert_eq!(grid(5), grid(5));
-        assert_eq!(round(5), round(5));
+        assert_eq!(round(5, 3), round(5, 3));
         assert_ne!(grid(5), grid(6));
-        assert_ne!(round(5), round(6));
+        assert_ne!(round(5, 1), round(6, 1));
         for (what, target) in WHATS.iter().zip(TARGETS) {
             let fault = || fault(*what, target, PHASES[1], &mut Random::new(9));
             assert_eq!(fault(), fault());

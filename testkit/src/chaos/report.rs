@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::check::{Compared, Kind, Violation};
-use super::plan::Target;
+use super::plan::{Target, Upheaval};
 
 /// Counts of a campaign.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,15 @@ pub struct Report {
     pub server_kills: BTreeMap<Target, u64>,
     /// Servers frozen (SIGSTOP), by which.
     pub server_freezes: BTreeMap<Target, u64>,
+    /// What was done to a cluster of brokers, how often.
+    pub upheavals: BTreeMap<Upheaval, u64>,
+    /// Brokers killed, in whatever step.
+    pub broker_kills: u64,
+    /// Leaders of partitions moved.
+    pub leader_moves: u64,
+    /// The longest time without a record at a consumer of committed ones, in milliseconds, for each
+    /// broker that was restarted in order.
+    pub restart_stalls_ms: Vec<u64>,
     /// Faults of a proxy: how often set, and how often they touched something.
     pub faults: BTreeMap<(Target, &'static str), (u64, u64)>,
     /// From each start to the first new record that a consumer saw, in milliseconds, where nothing
@@ -50,9 +59,9 @@ impl Report {
         self.faults.values().map(|(_, struck)| struck).sum()
     }
 
-    /// The value below which this share, in percent, of the times to the first record are.
-    fn first_record_percentile(&self, percent: usize) -> Duration {
-        let mut times = self.first_record_ms.clone();
+    /// The value below which this share, in percent, of these times are.
+    fn percentile(times: &[u64], percent: usize) -> Duration {
+        let mut times = times.to_vec();
         times.sort_unstable();
         let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
         Duration::from_millis(times.get(index).copied().unwrap_or_default())
@@ -61,7 +70,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Compared { changes, transactions, records, positions, generation } = self.compared;
+        let Compared { changes, transactions, records, reads, positions, generation } =
+            self.compared;
         writeln!(
             formatter,
             "connector   {} starts, {} kill -9, {} SIGTERM, {} SIGSTOP, {} fenced by a second \
@@ -80,17 +90,32 @@ impl fmt::Display for Report {
         }
         writeln!(
             formatter,
-            "compared    {changes} row changes, {records} records, {transactions} source \
-             transactions, {positions} positions, generation {generation}, in {} rounds",
+            "compared    {changes} row changes, {records} records ({reads} of rows read again), \
+             {transactions} source transactions, {positions} positions, generation {generation}, in {} rounds",
             self.rounds
         )?;
-        let [half, most, all] = [50, 99, 100].map(|percent| self.first_record_percentile(percent));
+        let [half, most, all] =
+            [50, 99, 100].map(|percent| Self::percentile(&self.first_record_ms, percent));
         writeln!(
             formatter,
             "restart     to the first new record: median {half:?}, 99 % {most:?}, longest {all:?}, \
              of {}",
             self.first_record_ms.len()
         )?;
+        if !self.upheavals.is_empty() {
+            writeln!(
+                formatter,
+                "brokers     {} killed, {} leaders moved; {:?}",
+                self.broker_kills, self.leader_moves, self.upheavals
+            )?;
+            let [half, all] =
+                [50, 100].map(|percent| Self::percentile(&self.restart_stalls_ms, percent));
+            writeln!(
+                formatter,
+                "rolling     longest time without a record: median {half:?}, longest {all:?}, of {}",
+                self.restart_stalls_ms.len()
+            )?;
+        }
         write!(
             formatter,
             "violations  lost {}, twice {}, out of order {}, torn {}, other {}",

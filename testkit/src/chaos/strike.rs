@@ -3,16 +3,18 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use serde_json::json;
 use xtask::interrupt;
 use xtask::stack::Server as _;
 use xtask::stopwatch::Stopwatch;
 
 use super::campaign::Campaign;
 use super::check::Kind;
-use super::plan::{self, Phase, Step, Target, What, pick};
-use super::workload::LEDGER;
-use crate::fault_proxy::{Fault, FaultProxy, Request};
-use crate::{Connector, Exit, LIMIT, Random};
+use super::plan::{self, Act, Phase, Step, Target, What, pick};
+use super::proxies::Proxies;
+use super::workload::{LEDGER, TABLES};
+use crate::fault_proxy::{Fault, Request};
+use crate::{Connector, Exit, LIMIT, Random, post};
 
 /// How long a fault that waits for an occasion is given to find one.
 const OCCASION: Duration = Duration::from_millis(1200);
@@ -36,17 +38,19 @@ impl Campaign {
     pub(super) fn step(&mut self, step: Step) -> Result<()> {
         let mut random = Random::new(step.seed);
         self.is_brisk = step.is_brisk;
-        match step.cell {
-            None => self.second_instance(&mut random)?,
-            Some((what, target, Phase::Start)) => self.at_start(what, target, &mut random)?,
-            Some((what, target, Phase::Streaming)) => {
+        match step.act {
+            Act::SecondInstance => self.second_instance(&mut random)?,
+            Act::ReadAgain => self.read_again()?,
+            Act::Brokers(upheaval) => self.upheaval(upheaval, &mut random)?,
+            Act::Cell(what, target, Phase::Start) => self.at_start(what, target, &mut random)?,
+            Act::Cell(what, target, Phase::Streaming) => {
                 self.ensure_streaming()?;
                 pause(random.in_range(0..200))?;
                 let trouble = self.begin(what, target, Phase::Streaming, &mut random)?;
                 self.outlast(trouble, target, &mut random)?;
             }
-            Some((what, target, Phase::Commit)) => self.at_commit(what, target, &mut random)?,
-            Some((what, target, Phase::Shutdown)) => {
+            Act::Cell(what, target, Phase::Commit) => self.at_commit(what, target, &mut random)?,
+            Act::Cell(what, target, Phase::Shutdown) => {
                 return self.at_shutdown(what, target, &mut random);
             }
         }
@@ -145,6 +149,18 @@ impl Campaign {
         self.judge_exit(&mut first, &[75])
     }
 
+    /// Requests that all tables are read again; whatever follows happens meanwhile.
+    fn read_again(&mut self) -> Result<()> {
+        self.ensure_streaming()?;
+        let database = self.arena.database.name().to_owned();
+        let tables = TABLES.map(|(table, ..)| format!("{database}.{table}"));
+        let Some(connector) = &mut self.connector else { return Ok(()) };
+        let url = format!("http://{}/snapshot", connector.admin_address()?);
+        let answer = post(&url, &json!({ "tables": tables }))?;
+        self.note(&format!("answer {}: {}", answer.status, answer.body));
+        Ok(())
+    }
+
     /// Makes trouble.
     fn begin(
         &mut self,
@@ -177,7 +193,7 @@ impl Campaign {
                 *self.report.server_kills.entry(target).or_default() += 1;
                 match target {
                     Target::Mysql => self.arena.mysql.kill()?,
-                    _ => self.arena.kafka.kill()?,
+                    _ => self.arena.kafka.kill_one(random)?,
                 }
                 Ok(Trouble::Dead(target))
             }
@@ -185,7 +201,7 @@ impl Campaign {
                 *self.report.server_freezes.entry(target).or_default() += 1;
                 match target {
                     Target::Mysql => self.arena.mysql.pause()?,
-                    _ => self.arena.kafka.pause()?,
+                    _ => self.arena.kafka.pause_one(random)?,
                 }
                 Ok(Trouble::Frozen(target))
             }
@@ -239,20 +255,20 @@ impl Campaign {
                 }
             }
             Trouble::Frozen(Target::Mysql) => self.arena.mysql.resume()?,
-            Trouble::Frozen(Target::Kafka) => self.arena.kafka.resume()?,
+            Trouble::Frozen(Target::Kafka) => self.arena.kafka.resume_all()?,
             Trouble::Frozen(_) => {
                 if let Some(connector) = &self.connector {
                     connector.resume()?;
                 }
             }
             Trouble::Dead(Target::Mysql) => self.arena.mysql.start_again()?,
-            Trouble::Dead(Target::Kafka) => self.arena.kafka.start_again()?,
+            Trouble::Dead(Target::Kafka) => self.arena.kafka.start_dead()?,
             Trouble::Dead(_) => {}
         }
         Ok(())
     }
 
-    fn proxy(&self, target: Target) -> &FaultProxy {
+    fn proxy(&self, target: Target) -> &Proxies {
         match target {
             Target::Mysql => &self.arena.mysql_proxy,
             Target::Kafka | Target::Tailwater => &self.arena.kafka_proxy,

@@ -3,7 +3,11 @@
 //! It shares no code with the connector and needs no server, so it tells what was committed even
 //! after a crash. Rows come without names, by the place of the column, and values as text; the
 //! workload uses only types whose text is unmistakable: integers and ASCII strings.
+//!
+//! Rows of an XA transaction count at its XA COMMIT, with that statement's GTID: `mysqlbinlog`
+//! prints them at XA PREPARE, and whether they count is not known before.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -31,7 +35,11 @@ pub struct Truth {
     database: String,
     file: String,
     offset: u64,
+    prepared: Prepared,
 }
+
+/// Changes of XA transactions that are prepared and not decided, by the transaction's id.
+type Prepared = BTreeMap<String, Vec<Change>>;
 
 impl Truth {
     /// Begins at the present end of the binlog.
@@ -40,7 +48,7 @@ impl Truth {
     /// When the server does not answer.
     pub fn from_now(mysql: &Mysql, database: &str) -> Result<Self> {
         let (file, offset) = end_of_binlog(mysql)?;
-        Ok(Self { database: database.to_owned(), file, offset })
+        Ok(Self { database: database.to_owned(), file, offset, prepared: Prepared::new() })
     }
 
     /// All changes committed since the last reading, in commit order.
@@ -62,7 +70,7 @@ impl Truth {
         for file in files.into_iter().chain([last_file.as_str()]) {
             command.arg(mysql.data_folder().join(file));
         }
-        let changes = parse(&output(command)?, &self.database)?;
+        let changes = parse(&output(command)?, &self.database, &mut self.prepared)?;
         (self.file, self.offset) = (last_file, end);
         Ok(changes)
     }
@@ -91,7 +99,7 @@ enum Image {
 }
 
 /// The row changes of `database` in what `mysqlbinlog --verbose` prints.
-pub(super) fn parse(text: &str, database: &str) -> Result<Vec<Change>> {
+pub(super) fn parse(text: &str, database: &str, prepared: &mut Prepared) -> Result<Vec<Change>> {
     let mut changes: Vec<Change> = Vec::new();
     let mut gtid = "";
     let mut group = 0; // where the present transaction begins
@@ -104,6 +112,13 @@ pub(super) fn parse(text: &str, database: &str) -> Result<Vec<Change>> {
                 group = changes.len();
             } else if line.starts_with("ROLLBACK/*!*/") {
                 changes.truncate(group);
+            } else if let Some(id) = line.strip_prefix("XA PREPARE ") {
+                prepared.insert(xa_id(id), changes.split_off(group));
+            } else if let Some(id) = line.strip_prefix("XA ROLLBACK ") {
+                prepared.remove(&xa_id(id));
+            } else if let Some(id) = line.strip_prefix("XA COMMIT ") {
+                let rows = prepared.remove(&xa_id(id)).unwrap_or_default();
+                changes.extend(rows.into_iter().map(|row| Change { gtid: gtid.to_owned(), ..row }));
             }
             continue;
         };
@@ -135,6 +150,11 @@ pub(super) fn parse(text: &str, database: &str) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
+/// The id in `X'6f6e65',X'',1` and what `mysqlbinlog` writes behind it.
+fn xa_id(text: &str) -> String {
+    text.split([' ', '/']).next().unwrap_or_default().to_owned()
+}
+
 /// The names in `` `database`.`table` ``.
 fn names(text: &str) -> Result<(&str, &str)> {
     let names = text.strip_prefix('`').and_then(|text| text.strip_suffix('`'));
@@ -161,7 +181,7 @@ fn add_column(row: &mut Row, line: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Row, parse};
+    use super::{Change, Prepared, Row, parse};
 
     /// As mysqlbinlog 9.7 prints it, without lines that are passed over.
     const PRINTED: &str = r"
@@ -223,7 +243,7 @@ SET @@SESSION.GTID_NEXT= 'AUTOMATIC' /* added by mysqlbinlog */ /*!*/;
             after,
         };
         assert_eq!(
-            parse(PRINTED, "d").unwrap(),
+            parse(PRINTED, "d", &mut Prepared::new()).unwrap(),
             [
                 change("a:3", "t", None, row(&["1", "-5", "a = b"])),
                 change("a:3", "t", None, row(&["2", "NULL", ""])),
@@ -234,10 +254,32 @@ SET @@SESSION.GTID_NEXT= 'AUTOMATIC' /* added by mysqlbinlog */ /*!*/;
     }
 
     #[test]
+    fn rows_of_xa_transactions_count_at_their_commit() {
+        let prepared_row = |gtid: &str, id: &str| {
+            format!(
+                "SET @@SESSION.GTID_NEXT= '{gtid}'/*!*/;\nXA START X'{id}',X'',1\n/*!*/;\n\
+                 ### INSERT INTO `d`.`t`\n### SET\n###   @1={id}\nXA END X'{id}',X'',1\n/*!*/;\n\
+                 XA PREPARE X'{id}',X'',1\n/*!*/;\n"
+            )
+        };
+        let mut prepared = Prepared::new();
+        let first = prepared_row("a:1", "31") + &prepared_row("a:2", "32");
+        assert_eq!(parse(&first, "d", &mut prepared).unwrap(), []);
+        let then = "SET @@SESSION.GTID_NEXT= 'a:3'/*!*/;\nXA ROLLBACK X'31',X'',1\n/*!*/;\n\
+                    SET @@SESSION.GTID_NEXT= 'a:4'/*!*/;\nXA COMMIT X'32',X'',1\n/*!*/;\n";
+        let changes = parse(then, "d", &mut prepared).unwrap();
+        let row = row(&["32"]);
+        let (gtid, table) = ("a:4".to_owned(), "t".to_owned());
+        assert_eq!(changes, [Change { gtid, table, before: None, after: row }]);
+        assert!(prepared.is_empty());
+    }
+
+    #[test]
     fn what_is_not_understood_is_an_error() {
         for (from, to) in [("###   @2=NULL", "###   @3=NULL"), ("'a = b'", "'a"), ("a = b", r"a\n")]
         {
-            assert!(parse(&PRINTED.replacen(from, to, 1), "d").is_err(), "{to}");
+            let printed = PRINTED.replacen(from, to, 1);
+            assert!(parse(&printed, "d", &mut Prepared::new()).is_err(), "{to}");
         }
     }
 }

@@ -17,20 +17,28 @@ use crate::{Database, Random};
 /// A part of every text in every row, keys included.
 pub const MARKER: &str = "VALUE-b7e1";
 
-/// The tables, and the places of the columns of their primary keys.
-pub const TABLES: [(&str, &[usize], &str); 4] = [
-    ("accounts", &[0], "(id INT NOT NULL PRIMARY KEY, balance BIGINT NOT NULL, note VARCHAR(60))"),
+/// The tables: the places of the columns of their primary keys, their columns, and how many
+/// partitions their topics have in a cluster.
+pub const TABLES: [(&str, &[usize], &str, i32); 4] = [
+    (
+        "accounts",
+        &[0],
+        "(id INT NOT NULL PRIMARY KEY, balance BIGINT NOT NULL, note VARCHAR(60))",
+        6,
+    ),
     (
         "orders",
         &[0],
         "(id BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT, account INT, text VARCHAR(200))",
+        60,
     ),
     (
         "tags",
         &[0, 1],
         "(shop INT NOT NULL, name VARCHAR(60) NOT NULL, hits INT, PRIMARY KEY (shop, name))",
+        6,
     ),
-    (LEDGER, &[0], "(writer INT NOT NULL PRIMARY KEY, count BIGINT NOT NULL)"),
+    (LEDGER, &[0], "(writer INT NOT NULL PRIMARY KEY, count BIGINT NOT NULL)", 1),
 ];
 
 /// The table that every transaction changes, so that its topic shows progress.
@@ -60,7 +68,7 @@ pub struct Workload {
 /// # Errors
 /// When the server refuses.
 pub fn create_tables(database: &mut Database) -> Result<()> {
-    for (table, _, columns) in TABLES {
+    for (table, _, columns, _) in TABLES {
         database.execute(&format!("CREATE TABLE {table} {columns}"))?;
     }
     for writer in 0..WRITERS {
@@ -119,6 +127,7 @@ impl Writer {
     fn run(&mut self) {
         while !self.is_over() {
             if let Ok(mut connection) = self.template.connect() {
+                self.decide_prepared(&mut connection);
                 while !self.is_over() && self.transaction(&mut connection).is_ok() {
                     thread::sleep(PAUSE);
                 }
@@ -138,6 +147,7 @@ impl Writer {
             16..56 => self.rolled_back(connection),
             56..106 => self.with_savepoint(connection),
             106..110 => self.burst(connection),
+            110..140 => self.xa(connection),
             kind => {
                 let statements = self.statements(kind);
                 self.commit(connection, &statements)
@@ -170,8 +180,7 @@ impl Writer {
         for statement in statements {
             connection.execute(statement)?;
         }
-        let count = format!("UPDATE {LEDGER} SET count = count + 1 WHERE writer = {}", self.number);
-        connection.execute(&count)?;
+        connection.execute(&self.count())?;
         connection.execute("COMMIT")
     }
 
@@ -233,6 +242,37 @@ impl Writer {
             .into_iter()
             .chain(["ROLLBACK TO here".to_owned(), last]);
         self.commit(connection, &statements.collect::<Vec<_>>())
+    }
+
+    /// A transaction in two phases, with another between them; some are rolled back after all.
+    fn xa(&mut self, connection: &mut Database) -> Result<()> {
+        let id = format!("writer {} {}", self.number, self.random.in_range(0..1 << 40));
+        connection.execute(&format!("XA START '{id}'"))?;
+        connection.execute(&self.order())?;
+        connection.execute(&self.count())?;
+        connection.execute(&format!("XA END '{id}'"))?;
+        connection.execute(&format!("XA PREPARE '{id}'"))?;
+        connection.execute(&self.order())?;
+        let decision = if self.random.in_range(0..5) == 0 { "ROLLBACK" } else { "COMMIT" };
+        connection.execute(&format!("XA {decision} '{id}'"))
+    }
+
+    /// Commits what a server that died left prepared; its locks would hold this writer up for ever.
+    fn decide_prepared(&self, connection: &mut Database) {
+        let own = format!("writer {} ", self.number);
+        for row in connection.texts("XA RECOVER").unwrap_or_default() {
+            let id = row.into_iter().nth(3).flatten().unwrap_or_default();
+            let id = String::from_utf8_lossy(&id).into_owned();
+            if id.starts_with(&own) {
+                // A failure shows as a writer that waits for its lock.
+                drop(connection.execute(&format!("XA COMMIT '{id}'")));
+            }
+        }
+    }
+
+    /// Counts a transaction in the ledger.
+    fn count(&self) -> String {
+        format!("UPDATE {LEDGER} SET count = count + 1 WHERE writer = {}", self.number)
     }
 
     /// Many rows at once.

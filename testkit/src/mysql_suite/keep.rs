@@ -28,7 +28,7 @@ pub(super) fn keeping(folder: &Path, script: &Path) -> Result<Vec<u8>> {
     for line in lines {
         let statement = trimmed(&line).to_ascii_lowercase();
         let is_own = before == Before::Whole && delimiter == b";";
-        match dropped(&statement).filter(|_| is_own) {
+        match dropped(trimmed(&line)).filter(|_| is_own) {
             Some(tables) => text.extend(renames(&tables, &mut kept)),
             None => text.extend(&line),
         }
@@ -113,7 +113,8 @@ fn delimiter_in(statement: &[u8]) -> Option<Vec<u8>> {
 /// The tables of `drop table a, b.c;`; nothing for anything else.
 fn dropped(statement: &[u8]) -> Option<Vec<String>> {
     let statement = std::str::from_utf8(statement).ok()?;
-    let tables = statement.strip_prefix("drop table ")?.strip_suffix(';')?;
+    let (verb, tables) = statement.split_at_checked("drop table ".len())?;
+    let tables = tables.strip_suffix(';').filter(|_| verb.eq_ignore_ascii_case("drop table "))?;
     let tables: Vec<_> = tables.split(',').map(|table| table.trim().to_owned()).collect();
     let is_name = |name: &String| {
         !name.is_empty()
@@ -156,9 +157,9 @@ mod tests {
     fn tables_are_renamed_instead_of_dropped() {
         let text = kept("create table t1 (a int);\nDrop Table t1, `t 2`, d.t3;\nselect 1;");
         assert!(!text.contains("RENAME"), "a name with a blank is left alone: {text}");
-        let text = kept("create table t1\n(a int);\nDrop Table t1, d.t3;\n--source a.inc");
+        let text = kept("create table t1\n(a int);\nDrop Table T1, d.t3;\n--source a.inc");
         for words in
-            ["RENAME TABLE t1 TO tailwater_kept.t1;", "RENAME TABLE d.t3 TO", "TABLE t9 TO"]
+            ["RENAME TABLE T1 TO tailwater_kept.t1;", "RENAME TABLE d.t3 TO", "TABLE t9 TO"]
         {
             assert!(text.contains(words), "{text}");
         }

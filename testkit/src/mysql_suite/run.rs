@@ -98,24 +98,34 @@ impl Runner {
     /// When a server does not start or a signal came; what goes wrong with the script, the
     /// connector or the tables is in the outcome.
     pub fn run(&mut self, script: &Script) -> Result<Outcome> {
-        let mut keeping = self.attempt(script, true, &[])?;
         let mut keyless = Vec::new();
-        while let Some(table) = keeping.halted.as_ref().and_then(Halt::table_without_key)
-            && keyless.len() < HINTS_MAX
-        {
-            // The hint is followed, so that the rest of the script is seen too.
-            keyless.push(table);
-            keeping = self.attempt(script, true, &keyless)?;
-        }
-        keeping.keyless.clone_from(&keyless);
+        let keeping = self.follow_hints(script, true, &mut keyless)?;
         if keeping.script_error.is_none() || !keeping.is_clean() {
             return Ok(keeping);
         }
-        let mut plain = self.attempt(script, false, &keyless)?;
-        plain.keyless = keyless;
+        let mut plain = self.follow_hints(script, false, &mut keyless)?;
         plain.records += keeping.records;
         plain.tables.extend(keeping.tables);
         Ok(plain)
+    }
+
+    /// Runs it, and again whenever the connector does not know the key of a table, as its hint
+    /// says: so the rest of the script is seen too.
+    fn follow_hints(
+        &mut self,
+        script: &Script,
+        is_keeping: bool,
+        keyless: &mut Vec<String>,
+    ) -> Result<Outcome> {
+        loop {
+            let mut outcome = self.attempt(script, is_keeping, keyless)?;
+            let table = outcome.halted.as_ref().and_then(Halt::table_without_key);
+            let Some(table) = table.filter(|_| keyless.len() < HINTS_MAX) else {
+                outcome.keyless.clone_from(keyless);
+                return Ok(outcome);
+            };
+            keyless.push(table);
+        }
     }
 
     fn attempt(

@@ -1,4 +1,4 @@
-//! The long run of the fault suite: `chaos MINUTES SEED`.
+//! The long run of the fault suite: `chaos MINUTES SEED BROKERS`.
 //!
 //! Needs `TAILWATER_BIN` (the program); `cargo xtask chaos` builds it and passes the arguments.
 //! Ends with 0 if no promise was broken. Round n of a run has the seed SEED + n, so a failed round
@@ -32,15 +32,17 @@ const TOLD_MAX: u32 = 10;
 /// Runs rounds until the time is up or a promise is broken; true if none is.
 fn run() -> Result<bool> {
     let mut arguments = std::env::args().skip(1);
-    let minutes: u64 = arguments.next().context("usage: chaos MINUTES SEED")?.parse()?;
-    let seed: u64 = arguments.next().context("usage: chaos MINUTES SEED")?.parse()?;
+    let mut argument = || arguments.next().context("usage: chaos MINUTES SEED BROKERS");
+    let minutes: u64 = argument()?.parse()?;
+    let seed: u64 = argument()?.parse()?;
+    let brokers: u16 = argument()?.parse()?;
     let stopwatch = Stopwatch::start();
-    let mut campaign = Campaign::start(environment::program()?, &Cache::open()?, "chaos")?;
+    let mut campaign = Campaign::start(environment::program()?, &Cache::open()?, "chaos", brokers)?;
     say(format!("seed {seed}; servers and workload are ready"));
     let mut outcome = Ok(());
     for number in 0.. {
         let seed = seed.wrapping_add(number);
-        let steps = plan::round(seed);
+        let steps = plan::round(seed, brokers);
         let mut told = 0;
         outcome = campaign.round(seed, &steps, |violation| {
             told += 1;

@@ -149,7 +149,7 @@ fn keys_out_of_order_among_each_other_are_found() {
 fn a_wrong_value_or_origin_is_found() {
     let wrong_value = event("c", "a:1", None, row(&["1", "z"]));
     let wrong_gtid = event("c", "a:2", None, row(&["1", "x"]));
-    let wrong_operation = event("r", "a:1", None, row(&["1", "x"]));
+    let wrong_operation = event("u", "a:1", None, row(&["1", "x"]));
     for wrong in [wrong_value, wrong_gtid, wrong_operation] {
         let kinds = kinds(|records, _| records[0].content = wrong.clone());
         assert!(kinds.contains(&Kind::Unexplained) && kinds.contains(&Kind::Lost), "{kinds:?}");
@@ -242,4 +242,26 @@ fn a_topic_that_is_not_its_table_is_found() {
     let mut with_new_column = rows(&[&["3", "x"]]);
     with_new_column[0].push(None);
     assert!(!is_found(&with_new_column));
+}
+
+/// Key 1 as it was read after the insert, after the update, or after the delete.
+fn read_again(place: usize, read: &[&str]) -> Vec<Kind> {
+    kinds(|records, _| {
+        let mut again = records[0].clone();
+        again.content = event("r", "", None, row(read));
+        records.insert(place, again);
+        for (offset, record) in (0..).zip(records) {
+            record.offset = offset;
+        }
+    })
+}
+
+#[test]
+fn a_row_that_was_read_is_the_row_of_its_key_at_that_place() {
+    assert_eq!(read_again(2, &["1", "x"]), []);
+    assert_eq!(read_again(3, &["1", "y"]), []);
+    assert_eq!(read_again(3, &["1", "y", "NULL"]), [Kind::Misread]);
+    for (place, read) in [(2, ["1", "y"]), (3, ["1", "x"]), (8, ["1", "y"]), (0, ["1", "x"])] {
+        assert_eq!(read_again(place, &read), [Kind::Misread], "{place} {read:?}");
+    }
 }

@@ -23,6 +23,9 @@ pub struct Format {
     /// Whether a delete is followed by a record with a null value, which lets compaction forget
     /// the key.
     pub tombstones: bool,
+    /// Whether each record has the four headers `__debezium.context.*` that Debezium adds by
+    /// default: `connectorLogicalName`, `taskId`, `connectorName` and `runId`.
+    pub context_headers: bool,
     /// What becomes of a date that does not exist, such as `0000-00-00`.
     pub zero_dates: ZeroDates,
     /// How the schema names what has a name that Avro forbids.
@@ -39,6 +42,7 @@ impl Default for Format {
             json: JsonText::default(),
             binary: BinaryMode::default(),
             tombstones: true,
+            context_headers: false,
             zero_dates: ZeroDates::default(),
             schema_names: SchemaNames::default(),
         }

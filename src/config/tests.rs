@@ -166,6 +166,10 @@ fn what_the_flat_envelope_cannot_do_is_refused_with_the_reason() {
     let flat =
         |line: &str| parse(&format!("{SMALLEST}\n[format]\nenvelope = \"flat\"\n{line}"), &[]);
     assert_eq!(
+        flat("context_headers = true").unwrap_err(),
+        "line 15: `format.context_headers`: cannot be true with envelope = \"flat\", whose records have headers of their own"
+    );
+    assert_eq!(
         flat("tombstones = false").unwrap_err(),
         "line 15: `format.tombstones`: must be true with envelope = \"flat\": a delete is its tombstone and nothing else"
     );

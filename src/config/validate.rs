@@ -122,6 +122,11 @@ fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Result<(), Fault>
         "must be true with envelope = \"flat\": a delete is its tombstone and nothing else",
     )?;
     check(
+        !format.context_headers,
+        "format.context_headers",
+        "cannot be true with envelope = \"flat\", whose records have headers of their own",
+    )?;
+    check(
         matches!(format.time, TimeMode::Adaptive | TimeMode::IsoString),
         "format.time",
         "must be `adaptive` (Avro's logical types) or `isostring` (the same, but TIME as text) \

@@ -30,6 +30,14 @@ const OLD_KEY_HEADER: &CStr = c"__debezium.oldkey";
 /// part on: the part's number.
 const PART_HEADER: &CStr = c"txn_part";
 
+/// The connector's name, its task, its kind, and this run of it.
+const CONTEXT_HEADERS: [&CStr; 4] = [
+    c"__debezium.context.connectorLogicalName",
+    c"__debezium.context.taskId",
+    c"__debezium.context.connectorName",
+    c"__debezium.context.runId",
+];
+
 /// A buffer that one large row has made larger than this is given back at the next event, so that
 /// the row does not cost its memory for ever. Far above what rows usually need.
 const KEPT_BYTES_MAX: usize = 1 << 20;
@@ -50,12 +58,15 @@ pub struct Encoder {
     created: Vec<u8>,
     pub(super) old_key: Vec<u8>,
     pub(super) new_key: Vec<u8>,
-    /// When an update changes the key: the old key as JSON, then what `part` holds.
+    /// When an update changes the key: the old key as JSON, then what `headers` holds.
     old_key_headers: Vec<Header>,
-    /// When an update changes the key: the new key as JSON, then what `part` holds.
+    /// When an update changes the key: the new key as JSON, then what `headers` holds.
     new_key_headers: Vec<Header>,
-    /// The number of the source transaction's part; none in the first one.
-    part: Option<Header>,
+    /// What every record has in the envelope `debezium`: the connector's context if it is asked
+    /// for, then the number of the source transaction's part, which the first part has not.
+    headers: Vec<Header>,
+    /// How many of `headers` are the connector's context.
+    context: usize,
     pub(super) flat: FlatHeaders,
 }
 
@@ -106,9 +117,21 @@ impl Encoder {
             new_key: Vec::new(),
             old_key_headers: Vec::new(),
             new_key_headers: Vec::new(),
-            part: None,
+            headers: Vec::new(),
+            context: 0,
             flat: FlatHeaders::new(),
         }
+    }
+
+    /// Gives every record in the envelope `debezium` the headers that Debezium's connector has by
+    /// default (`extended.headers.enabled`). Its tasks have numbers; this connector is the only one.
+    #[must_use]
+    pub fn with_context_headers(mut self, connector: &str, run_id: &str) -> Self {
+        let values = [connector, "0", "mysql", run_id];
+        let header = |(name, value): (&'static CStr, &str)| Header { name, value: value.into() };
+        self.headers = CONTEXT_HEADERS.into_iter().zip(values).map(header).collect();
+        self.context = self.headers.len();
+        self
     }
 
     /// Builds what all rows of one rows event share. `now_ns` is the wall clock in nanoseconds
@@ -169,8 +192,10 @@ impl Encoder {
 
     /// Says which part of its source transaction the rows that follow are in, counted from 1.
     pub fn set_part(&mut self, part: u32) {
-        self.part =
-            (1 < part).then(|| Header { name: PART_HEADER, value: part.to_string().into_bytes() });
+        self.headers.truncate(self.context);
+        if 1 < part {
+            self.headers.push(Header { name: PART_HEADER, value: part.to_string().into_bytes() });
+        }
     }
 
     /// Reads one row, one image for an insert or a delete and two for an update, and writes its
@@ -250,7 +275,7 @@ impl Encoder {
         ] {
             headers.clear();
             headers.push(Header { name, value: key_json::text(plan, key).into_bytes() });
-            headers.extend(self.part.clone());
+            headers.extend_from_slice(&self.headers);
         }
         let leaves = self.new_key_headers.as_slice();
         let deleted = Message { headers: leaves, ..self.value(&self.old_key) };
@@ -276,7 +301,7 @@ impl Encoder {
 
     /// The message with the value that has been written.
     pub(super) fn value<'a>(&'a self, key: &'a [u8]) -> Message<'a> {
-        Message { key: some_key(key), value: Some(&self.row.value), headers: self.part.as_slice() }
+        Message { key: some_key(key), value: Some(&self.row.value), headers: &self.headers }
     }
 
     pub(super) fn messages<'a>(&self, messages: [Option<Message<'a>>; 3]) -> Messages<'a> {
@@ -383,5 +408,42 @@ impl<'a> Iterator for Messages<'a> {
     #[inline]
     fn next(&mut self) -> Option<Message<'a>> {
         self.messages.find_map(|message| message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encoder;
+    use crate::{
+        encode::{SchemaId, SchemaIds, TablePlan},
+        model::{
+            record::{Envelope, Header, RecordShape},
+            table::TableName,
+        },
+    };
+
+    #[test]
+    fn context_headers_come_before_the_number_of_the_part() {
+        let shape = RecordShape {
+            table: TableName { database: "shop".to_owned(), table: "t".to_owned() },
+            topic: "t".to_owned(),
+            namespace: "t".to_owned(),
+            envelope: Envelope::Debezium,
+            columns: Vec::new(),
+            key: Vec::new(),
+            tombstones: true,
+            refuses_zero_dates: false,
+        };
+        let plan = TablePlan::compile(&shape, SchemaIds { key: None, value: SchemaId(1) });
+        let mut encoder = Encoder::new("shop", "1.0.0").with_context_headers("shop", "a-run");
+        let mut headers = |part| {
+            encoder.set_part(part);
+            let text = |header: &Header| String::from_utf8(header.value.clone()).unwrap();
+            encoder.truncate(&plan).headers.iter().map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(headers(1), ["shop", "0", "mysql", "a-run"]);
+        assert_eq!(headers(2), ["shop", "0", "mysql", "a-run", "2"]);
+        assert_eq!(headers(3), ["shop", "0", "mysql", "a-run", "3"]);
+        assert_eq!(headers(1), ["shop", "0", "mysql", "a-run"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 mod chunks;
 mod halt;
@@ -76,6 +77,16 @@ pub(super) struct Delivery {
     is_spoilt: bool,
 }
 
+/// The encoder of an epoch, which is what a run of a task is to Debezium.
+fn encoder(config: &Config) -> Encoder {
+    let encoder = Encoder::new(&config.name, env!("CARGO_PKG_VERSION"));
+    if config.format.context_headers {
+        encoder.with_context_headers(&config.name, &Uuid::now_v7().to_string())
+    } else {
+        encoder
+    }
+}
+
 impl Delivery {
     pub(super) fn new(
         run: &Run,
@@ -101,7 +112,7 @@ impl Delivery {
             protocol: Protocol::new(settings, record, Instant::now()),
             producers,
             state_topic,
-            encoder: Encoder::new(&config.name, env!("CARGO_PKG_VERSION")),
+            encoder: encoder(config),
             plans,
             held_back: holds_back.then(HeldBack::default),
             snapshot,

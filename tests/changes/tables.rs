@@ -1,7 +1,7 @@
 //! Keys of tables that have no primary key, or one that is not wanted.
 
 use serde_json::{Value, json};
-use testkit::Result;
+use testkit::{Record, Result};
 
 use super::capture;
 use crate::setup::{Setup, operations};
@@ -76,5 +76,38 @@ fn names_that_kafka_or_avro_forbid_are_replaced() -> Result<()> {
     let records = capture(&mut setup, &insert, &["odd_name"])?.remove(0);
     assert_eq!(records[0].key, Some(json!({ "_1st": 1 })));
     assert_eq!(records[0].after(), &json!({ "_1st": 1, "a_b": 2, "na_ve": 3 }));
+    Ok(())
+}
+
+#[test]
+fn every_record_has_debeziums_context_headers_if_asked_for() -> Result<()> {
+    let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)";
+    let mut setup = Setup::with_tables("context", &[table])?;
+    setup.settings.set("format.context_headers", true);
+    setup.catch_up()?;
+    for statements in
+        [&["INSERT INTO items VALUES (1)", "UPDATE items SET id = 2"][..], &["DELETE FROM items"]]
+    {
+        setup.database.execute_all(statements)?;
+        setup.catch_up()?;
+    }
+    let records = setup.records("items")?;
+    assert_eq!(operations(&records), ["c", "d", "tombstone", "c", "d", "tombstone"]);
+    let context = |record: &Record, name: &str| {
+        let name = format!("__debezium.context.{name}");
+        let mut found = record.headers.iter().filter(|(header, _)| *header == name);
+        let (_, text) = found.next().cloned().unwrap_or_default();
+        assert!(found.next().is_none(), "{name} comes twice");
+        text
+    };
+    for record in &records {
+        assert_eq!(context(record, "connectorLogicalName"), setup.settings.name());
+        assert_eq!(context(record, "taskId"), "0");
+        assert_eq!(context(record, "connectorName"), "mysql");
+    }
+    // One run is one UUID of version 7, another run another one.
+    let runs: Vec<_> = records.iter().map(|record| context(record, "runId")).collect();
+    assert!(runs[..4].iter().all(|run| *run == runs[0] && run.len() == 36 && &run[14..15] == "7"));
+    assert!(runs[4..].iter().all(|run| *run == runs[4] && *run != runs[0]));
     Ok(())
 }

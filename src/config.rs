@@ -182,7 +182,8 @@ pub struct Snapshot {
     pub rows_per_second_max: Option<u32>,
     /// Tables to read before all others, in this order, by `database.table`.
     pub order: Vec<String>,
-    /// Conditions on the rows that are read, in SQL, by `database.table`.
+    /// Conditions on the rows that are read, in SQL, by `database.table`. A time without an offset
+    /// that is compared with a TIMESTAMP is read in UTC, as is NOW().
     pub r#where: BTreeMap<String, String>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(long = "table", value_name = "TABLE", required = true)]
     tables: Vec<String>,
 
-    /// A condition on the rows, as SQL.
+    /// A condition on the rows, as SQL; times without an offset are UTC.
     #[arg(long = "where", value_name = "CONDITION")]
     filter: Option<String>,
 

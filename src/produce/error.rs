@@ -69,7 +69,7 @@ pub enum ProduceError {
         batch_bytes_max: usize,
     },
     /// A record that the topic or the queue cannot take.
-    #[error("a record for topic {topic} has {bytes} bytes, and {limit} is {bytes_max}")]
+    #[error("a record for topic {topic} has {bytes} bytes, and {}", limit_is(limit, *bytes_max))]
     RecordTooLarge {
         /// The topic.
         topic: String,
@@ -77,7 +77,7 @@ pub enum ProduceError {
         bytes: usize,
         /// The limit's name.
         limit: &'static str,
-        /// The limit.
+        /// The limit, in bytes whatever its own unit is.
         bytes_max: usize,
     },
     /// A record without a key for a compacted topic, which would spoil the whole transaction.
@@ -219,10 +219,15 @@ impl ProduceError {
                 "Raise max.message.bytes of topic {topic}, or set \"batch.size\" = {bytes_max} \
                  in kafka.properties."
             ),
-            Self::RecordTooLarge { topic, limit, .. } => format!(
-                "Raise {limit}{}, or leave the large column out with capture.exclude_columns.",
-                if *limit == TOPIC_LIMIT { format!(" of topic {topic}") } else { String::new() }
-            ),
+            Self::RecordTooLarge { topic, bytes, limit, .. } => {
+                let raise = if *limit == TOPIC_LIMIT {
+                    format!("Raise {limit} of topic {topic} to {bytes} or more")
+                } else {
+                    let kbytes = bytes.div_ceil(1024);
+                    format!("Set \"{limit}\" = \"{kbytes}\" or more in kafka.properties")
+                };
+                format!("{raise}, or leave the large column out with capture.exclude_columns.")
+            }
             Self::NullKey { topic } => format!(
                 "Give the table a primary key or name key columns in \
                  capture.message_key_columns, or set cleanup.policy=delete on topic {topic}."
@@ -258,7 +263,17 @@ impl From<ProduceError> for Failure {
 pub(super) const TOPIC_LIMIT: &str = "max.message.bytes";
 
 /// The limit that librdkafka's queue sets.
-pub(super) const QUEUE_LIMIT: &str = "queue.buffering.max.kbytes in kafka.properties";
+pub(super) const QUEUE_LIMIT: &str = "queue.buffering.max.kbytes";
+
+/// What a limit is, in its own unit.
+fn limit_is(limit: &str, bytes_max: usize) -> String {
+    if limit == QUEUE_LIMIT {
+        let kbytes = bytes_max / 1024;
+        format!("{limit} in kafka.properties is {kbytes} ({bytes_max} bytes)")
+    } else {
+        format!("{limit} is {bytes_max}")
+    }
+}
 
 /// The classes of Kafka's and librdkafka's codes. What is not named here may pass: the
 /// transaction is thrown away and the connector starts again from the committed position.

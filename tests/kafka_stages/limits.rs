@@ -72,7 +72,9 @@ fn a_record_larger_than_the_queue_is_refused_instead_of_waiting_for_ever() {
     let error = started.producer.send(topic, Some(b"key"), Some(&large), &[]).unwrap_err();
     assert_eq!(error.verdict(), Verdict::Halt);
     let text = text(error);
-    assert!(text.contains("queue.buffering.max.kbytes"), "{text}");
+    let limit = "queue.buffering.max.kbytes in kafka.properties is 8192 (8388608 bytes)";
+    assert!(text.contains(limit), "{text}");
+    assert!(text.contains("\"queue.buffering.max.kbytes\" = \"8193\" or more"), "{text}");
     started.producer.send(topic, Some(b"key"), Some(&large[..8_000_000]), &[]).unwrap();
     started.producer.commit().unwrap();
 }

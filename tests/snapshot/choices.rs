@@ -75,6 +75,38 @@ fn a_condition_chooses_rows_and_a_wrong_one_is_named() -> Result<()> {
 }
 
 #[test]
+fn times_in_a_condition_are_read_in_utc() -> Result<()> {
+    // GIVEN a server in another zone, and rows an hour before and after midnight UTC
+    let mysql = private_mysql(&["--default-time-zone=+05:00"])?;
+    let address = StackAddress::from_environment()?;
+    for (condition, expected) in [
+        ("at >= '2026-01-01'", &[2, 3][..]),
+        ("at >= '2026-01-01 00:00:00+02:00'", &[1, 2, 3]),
+        ("at >= '2026-01-01 00:00:00-02:00'", &[3]),
+        ("at >= '2026-01-01' AND NOW() <= UTC_TIMESTAMP() + INTERVAL 1 MINUTE", &[2, 3]),
+        ("clock >= '2026-01-01'", &[1, 2, 3]),
+    ] {
+        let mut setup = Setup::on(address.clone(), &mysql, "zoned_where")?;
+        setup.settings.set("snapshot.mode", "initial");
+        let table = format!("{}.times", setup.database.name());
+        setup.settings.set("snapshot.where", json!({ table: condition }));
+        setup.database.execute_all(&[
+            "SET time_zone = '+00:00'",
+            "CREATE TABLE times (id INT PRIMARY KEY, at TIMESTAMP, clock DATETIME)",
+            "INSERT INTO times VALUES (1, '2025-12-31 23:00:00', '2026-01-01 04:00:00'),
+                (2, '2026-01-01 01:00:00', '2026-01-01 06:00:00'),
+                (3, '2026-01-01 03:00:00', '2026-01-01 08:00:00')",
+        ])?;
+        // WHEN the table is read, THEN the condition means the same in any zone
+        setup.catch_up()?;
+        let records = setup.records("times")?;
+        let ids: Vec<_> = records.iter().map(|record| record.after()["id"].clone()).collect();
+        assert_eq!(ids, expected, "{condition}");
+    }
+    Ok(())
+}
+
+#[test]
 fn tables_named_first_are_read_first() -> Result<()> {
     let mut setup = with_small_chunks("snapshot_order", &[ITEMS, ORDERS, ROWS])?;
     setup.database.execute("INSERT INTO orders VALUES (7, 1)")?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
@@ -116,4 +117,66 @@ fn the_clock_of_the_source_decides_nothing() -> Result<()> {
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].after()["id"].as_u64(), Some(100));
     Ok(())
+}
+
+/// A port of `::1` from which connections lead to another address, for as long as the process
+/// lives; `None` where this machine has no such address.
+fn from_ipv6(to: &str) -> Result<Option<u16>> {
+    let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) else {
+        eprintln!("not tested: this machine has no ::1");
+        return Ok(None);
+    };
+    let (port, to) = (listener.local_addr()?.port(), to.to_owned());
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(&to) else { continue };
+            for (from, to) in [(&client, &server), (&server, &client)] {
+                let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else { break };
+                thread::spawn(move || {
+                    // The end of either side is the end of the other.
+                    drop(io::copy(&mut from, &mut to));
+                    drop(to.shutdown(Shutdown::Both));
+                });
+            }
+        }
+    });
+    Ok(Some(port))
+}
+
+#[test]
+fn every_server_may_have_an_ipv6_address() -> Result<()> {
+    // GIVEN MySQL, Kafka and the registry at ::1
+    let mut setup = Setup::with_tables("ipv6", &[ITEMS])?;
+    let server = setup.database.server();
+    let registry = setup.address.registry_url.clone();
+    let place = registry.trim_start_matches("http://").split('/').next().unwrap_or_default();
+    let ports = [
+        from_ipv6(&format!("{}:{}", server.host, server.port))?,
+        from_ipv6(&setup.address.kafka_bootstrap)?,
+        from_ipv6(place)?,
+    ];
+    let [Some(mysql), Some(kafka), Some(registry_port)] = ports else { return Ok(()) };
+    setup
+        .settings
+        .set("mysql.port", mysql)
+        .set("kafka.bootstrap_servers", format!("[::1]:{kafka}"))
+        .set("schema_registry.url", registry.replace(place, &format!("[::1]:{registry_port}")))
+        .set("admin.listen", "[::1]:0");
+    // WHEN a connector is told so, with brackets or without
+    for (id, host) in ["[::1]", "::1"].into_iter().enumerate() {
+        setup.settings.set("mysql.host", host);
+        let mut connector = setup.start()?;
+        setup.database.execute(&format!("INSERT INTO items VALUES ({id})"))?;
+        // THEN it delivers, and answers there too
+        connector.wait_for_line("a table version was seen")?;
+        assert_eq!(connector.get("/health/live")?.status, 200);
+        connector.stop()?;
+        setup.catch_up()?;
+        assert_eq!(setup.records("items")?.len(), id + 1);
+    }
+    // AND a message has the address as it is written
+    setup.settings.set("mysql.port", 1).set("mysql.host", "::1");
+    let mut connector = setup.launch()?;
+    connector.wait_for_line("[::1]:1:")?;
+    connector.stop().map(drop)
 }

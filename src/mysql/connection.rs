@@ -69,7 +69,7 @@ async fn connect_for(config: &Mysql, text: Text) -> Result<Conn, MysqlError> {
 
 async fn log_in(config: &Mysql, password: String) -> Result<Conn, MysqlError> {
     let plain = OptsBuilder::default()
-        .ip_or_hostname(config.host.as_str())
+        .ip_or_hostname(bare_host(config))
         .tcp_port(config.port)
         .user(Some(config.user.as_str()))
         .pass(Some(password))
@@ -111,9 +111,19 @@ async fn within_limit<T>(config: &Mysql, step: impl Future<Output = T>) -> Resul
     })
 }
 
-/// `host:port`, for messages.
+/// `host:port`, for messages; an IPv6 address is in brackets.
 pub(super) fn address(config: &Mysql) -> String {
-    format!("{}:{}", config.host, config.port)
+    let host = bare_host(config);
+    if host.contains(':') {
+        return format!("[{host}]:{}", config.port);
+    }
+    format!("{host}:{}", config.port)
+}
+
+/// An IPv6 address may be in brackets, as it must be where a port follows.
+fn bare_host(config: &Mysql) -> &str {
+    let host = config.host.trim();
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// What each mode asks of OpenSSL. Up to `required` MySQL's clients verify nothing; they would

@@ -63,6 +63,11 @@ pub(super) struct Table {
     /// The version in the stream that is known to be the plan's.
     agreed: Option<TableVersionId>,
     disagreements: u32,
+    /// A place in the binlog behind which the plan's definition was read.
+    plan_high: FilePosition,
+    /// The stream has rows of an older version than the plan's: nothing is read until it has
+    /// reached this place, where it has the plan's.
+    waits_for: Option<FilePosition>,
     /// What is left of the table: ranges of keys that are read side by side, in their order.
     ranges: Vec<Range>,
     /// How many ranges are read at the same time.
@@ -103,6 +108,8 @@ impl Table {
             plan: None,
             agreed: None,
             disagreements: 0,
+            plan_high: FilePosition::default(),
+            waits_for: None,
             readers,
             ranges: if ranges.is_empty() { vec![Range::default()] } else { ranges },
             expected_key: record.and_then(|record| record.key.clone()),
@@ -186,7 +193,15 @@ impl Table {
 
     /// Whether another chunk can be read.
     pub(super) fn wants_window(&self) -> bool {
-        self.next_range().is_some()
+        self.waits_for.is_none() && self.next_range().is_some()
+    }
+
+    /// The stream is at this border of source transactions.
+    pub(super) fn reached(&mut self, border: &FilePosition) {
+        match &self.waits_for {
+            Some(place) if border < place => self.disagreements = 0,
+            _ => self.waits_for = None,
+        }
     }
 
     /// The range of which another chunk can be read: of the first ones, as many as there are
@@ -256,6 +271,7 @@ impl Table {
                 if self.disagreements > DISAGREEMENTS_MAX {
                     return Err(SnapshotError::Definition { table: self.name.clone() });
                 }
+                self.waits_for = Some(self.plan_high.clone());
                 self.close_windows();
                 return Ok(None);
             }
@@ -308,6 +324,7 @@ impl Table {
                 );
             }
             self.agreed = None;
+            self.plan_high = chunk.high.clone();
             self.plan = Some(Arc::clone(&chunk.plan));
         }
         let size = (u64::from(chunk.rows.len()), chunk.rows.filled(), chunk.elapsed);

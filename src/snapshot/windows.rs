@@ -276,6 +276,7 @@ impl Snapshot {
         let threads = self.config.snapshot.threads;
         for table in &mut self.tables {
             self.shared.parts.add_permits(table.take_parts_lost());
+            table.reached(&processed.file);
         }
         let mut windows: usize = self.tables.iter().map(Table::windows).sum();
         while windows < threads + WAITING_MAX {

@@ -177,3 +177,26 @@ fn rows_that_wait_while_another_table_is_resumed_do_not_go_back() -> Result<()> 
     setup.catch_up()?;
     assert_equal(&mut setup, "lasts").map(drop)
 }
+
+#[test]
+fn a_stream_that_is_far_behind_an_alter_is_not_given_up() -> Result<()> {
+    // GIVEN a table that is read in part, very many changes of it, and another type behind them
+    let mut setup = with_small_chunks("anew_behind", &[ITEMS, ROWS])?;
+    die_in_the_middle(&mut setup, "items")?;
+    let mut writer = setup.database.connect_again()?;
+    writer.execute_all(&[
+        "CREATE PROCEDURE change_rows() BEGIN
+            DECLARE at INT DEFAULT 0;
+            WHILE at < 5000 DO
+                UPDATE items SET v = v + 1 WHERE id = 1 + at % 100;
+                SET at = at + 1;
+            END WHILE; END",
+        "CALL change_rows()",
+        "ALTER TABLE items MODIFY v BIGINT",
+        "UPDATE items SET v = NULL WHERE id = 50",
+    ])?;
+    // WHEN a connector catches up
+    setup.catch_up()?;
+    // THEN the topic is the table
+    assert_equal(&mut setup, "items").map(drop)
+}

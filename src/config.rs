@@ -124,6 +124,9 @@ pub struct Capture {
     /// What a change of a captured table's record key does.
     #[serde(default)]
     pub key_change: KeyChangePolicy,
+    /// What a RENAME does that gives a captured name to another table, which may have rows.
+    #[serde(default)]
+    pub renamed_in: RenamedInPolicy,
 }
 
 /// What a change of a captured table's record key does: rows get other keys and partitions, and
@@ -137,6 +140,21 @@ pub enum KeyChangePolicy {
     Halt,
     /// Goes on in the same topic.
     Accept,
+}
+
+/// What a RENAME does that gives a captured name to another table: its rows are in no row event
+/// under that name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum RenamedInPolicy {
+    /// Reads the table again from its first row.
+    #[default]
+    Read,
+    /// Stops before it, so that somebody decides.
+    Halt,
+    /// Goes on; rows that the table had come when they change.
+    Ignore,
 }
 
 /// What a committed XA transaction does whose rows are in no binlog any more: they are in their

@@ -12,6 +12,7 @@ mod created;
 mod demand;
 mod keys;
 mod races;
+mod renamed;
 pub(crate) mod turnstile;
 mod window;
 mod writers;

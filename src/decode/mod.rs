@@ -194,6 +194,9 @@ pub struct Statement {
     /// The captured tables that it names, in the order of the text: what is cached about them is
     /// out of date. Never empty.
     pub tables: Vec<TableName>,
+    /// Of a RENAME, each captured name that it gives to a table, behind the name that the table
+    /// had.
+    pub renamed: Vec<(TableName, TableName)>,
     /// Where its event starts in the binlog file.
     pub offset: u64,
 }
@@ -222,7 +225,12 @@ impl Decoder {
             track: Track::new(start_file),
             group: Group::new(),
             tables: Tables::new(captures),
-            statement: Statement { kind: StatementKind::Create, tables: Vec::new(), offset: 0 },
+            statement: Statement {
+                kind: StatementKind::Create,
+                tables: Vec::new(),
+                renamed: Vec::new(),
+                offset: 0,
+            },
             scratch: String::new(),
             lower_case_names: false,
             left: None,

@@ -92,12 +92,17 @@ impl Decoder {
     fn any_statement(&mut self, parsed: Parsed, query: &Query<'_>) -> Result<bool, Problem> {
         match parsed {
             Parsed::Table(kind, names) => {
+                let case = |name| if self.lower_case_names { lower_case(&name) } else { name };
+                let names: Vec<TableName> = names.into_iter().map(case).collect();
                 let tables = &mut self.statement.tables;
                 tables.clear();
-                for mut name in names {
-                    if self.lower_case_names {
-                        name = lower_case(&name);
-                    }
+                self.statement.renamed.clear();
+                if let (StatementKind::Rename, (pairs, _)) = (kind, names.as_chunks::<2>()) {
+                    let captured = pairs.iter().filter(|[_, to]| self.tables.captures(to));
+                    let pair = |[from, to]: &[TableName; 2]| (from.clone(), to.clone());
+                    self.statement.renamed.extend(captured.map(pair));
+                }
+                for name in names {
                     if self.tables.captures(&name) && !tables.contains(&name) {
                         tables.push(name);
                     }
@@ -110,6 +115,7 @@ impl Decoder {
                     name = name.to_lowercase();
                 }
                 self.statement.kind = StatementKind::DropDatabase;
+                self.statement.renamed.clear();
                 self.statement.tables = self.tables.captured_in(&name);
                 Ok(!self.statement.tables.is_empty())
             }

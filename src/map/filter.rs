@@ -93,6 +93,14 @@ fn is_helper(name: &TableName) -> bool {
 /// What the names of helper tables end in.
 const HELPER_ENDINGS: [&str; 6] = ["_gho", "_ghc", "_ghk", "_del", "_new", "_old"];
 
+/// Whether a table by its name is the copy that a schema change tool has made of another one, to
+/// take its name: it has the same rows.
+pub fn is_copy(copy: &TableName, of: &TableName) -> bool {
+    let rest = copy.table.strip_prefix('_').map(|rest| rest.trim_start_matches('_'));
+    let base = rest.and_then(|rest| rest.strip_suffix("_gho").or(rest.strip_suffix("_new")));
+    copy.database == of.database && base.is_some_and(|base| base == of.table)
+}
+
 impl Pattern {
     fn matches(&self, name: &TableName) -> bool {
         glob(&self.database, &name.database) && glob(&self.rest, &name.table)

@@ -25,7 +25,7 @@ mod topics;
 mod types;
 
 pub use error::MapError;
-pub use filter::Filter;
+pub use filter::{Filter, is_copy};
 pub use implicit::implicit_default;
 pub use loosen::loosen;
 pub use topics::Topics;

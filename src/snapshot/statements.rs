@@ -1,6 +1,6 @@
 //! What statements of the stream do to the tables that are read, or are to be read.
 
-use super::{Listed, Snapshot};
+use super::{Listed, ProgressRecord, Snapshot};
 use crate::model::table::TableName;
 
 /// What a statement did to a table.
@@ -51,6 +51,34 @@ impl Snapshot {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Another table has the name of a captured one now, and rows of its own.
+    pub fn taken(&mut self, name: &TableName) {
+        if !self.reads_all {
+            tracing::warn!(
+                reason = "changes_missing",
+                table = %name,
+                hint = format!("While it runs: tailwater snapshot --table {name}"),
+                "another table has taken the name, and snapshot.mode = \"never\" reads nothing: the \
+                 rows that it has are missing"
+            );
+        } else if self.done.remove(name) {
+            tracing::warn!(
+                table = %name,
+                "another table has taken the name: it is read from its first row; consumers keep \
+                 the rows of the table before"
+            );
+            self.records.insert(name.clone(), Some(ProgressRecord::beginning().to_json()));
+            self.add(Listed::unknown(name.clone()), None);
+        }
+    }
+
+    /// The same, and by decision nothing is read of it that is not being read.
+    pub fn not_taken(&mut self, name: &TableName) {
+        if self.reads_all && !self.is_read(name) && !self.done.contains(name) {
+            self.finish(name.clone(), 0, None);
         }
     }
 

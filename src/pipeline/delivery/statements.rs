@@ -3,9 +3,10 @@
 
 use super::{Delivery, message_bytes};
 use crate::{
-    config::TruncatePolicy,
+    config::{RenamedInPolicy, TruncatePolicy},
     decode::{Statement, StatementKind},
     error::{Failure, Verdict},
+    map::is_copy,
     model::{change::RowsOrigin, table::TableName},
     pipeline::protocol::Event,
     runtime::since_epoch,
@@ -19,6 +20,7 @@ impl Delivery {
         statement: &Statement,
         origin: Option<&RowsOrigin<'_>>,
     ) -> Result<(), Failure> {
+        self.rename(statement)?;
         self.tell_snapshot(statement)?;
         self.plans.forget(&statement.tables);
         self.metrics.statement(statement.kind.name());
@@ -51,6 +53,28 @@ impl Delivery {
             self.position()
         );
         Err(Failure::new(Verdict::Halt, "rows_removed_by_statement", message).hint(hint))
+    }
+
+    /// A RENAME may give a captured name to a table that has rows: none of them is in the stream
+    /// under that name.
+    fn rename(&mut self, statement: &Statement) -> Result<(), Failure> {
+        for (from, table) in statement.renamed.iter().filter(|(from, to)| !is_copy(from, to)) {
+            let message = format!("{from} became {table}: rows that it has are not in the stream");
+            match self.config.capture.renamed_in {
+                RenamedInPolicy::Read => self.snapshot.taken(table),
+                RenamedInPolicy::Ignore => {
+                    tracing::warn!("{message}; ignored");
+                    self.snapshot.not_taken(table);
+                }
+                RenamedInPolicy::Halt => {
+                    return Err(Failure::new(Verdict::Halt, "table_renamed_in", message).hint(
+                        "Set capture.renamed_in = \"read\" to read the table again, or \"ignore\" \
+                         to go on without; consumers keep the rows of the table before.",
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sends the record that tells consumers that all rows of a table are gone.

@@ -6,6 +6,8 @@
 //! must stay as it is. The text does not tell the two apart, so the server is asked in the same
 //! statement where strings stand that look so: see [`strings_that_look_special`].
 
+use std::collections::BTreeSet;
+
 /// What is asked beside a JSON column: the paths of strings that look like other values. JSON_SEARCH
 /// finds strings only (MySQL source, `sql/item_json_func.cc`, `find_matches`).
 pub(super) fn strings_that_look_special(column: &str) -> [String; 2] {
@@ -14,7 +16,7 @@ pub(super) fn strings_that_look_special(column: &str) -> [String; 2] {
 }
 
 /// The paths in an answer of JSON_SEARCH: a path or an array of paths, as JSON.
-pub(super) fn paths(answer: &[u8]) -> Option<Vec<String>> {
+pub(super) fn paths(answer: &[u8]) -> Option<BTreeSet<String>> {
     let found: Vec<String> = match answer.first() {
         Some(b'[') => serde_json::from_slice(answer).ok()?,
         _ => vec![serde_json::from_slice(answer).ok()?],
@@ -62,7 +64,7 @@ enum Leg<'a> {
 
 /// Appends the document in its compact form. `strings` are the paths of strings that look like
 /// other values and are none.
-pub(super) fn compact(text: &str, strings: &[String], out: &mut String) {
+pub(super) fn compact(text: &str, strings: &BTreeSet<String>, out: &mut String) {
     let mut legs: Vec<Leg<'_>> = Vec::new();
     let mut is_key = false;
     let mut rest = text;
@@ -107,7 +109,7 @@ pub(super) fn compact(text: &str, strings: &[String], out: &mut String) {
 }
 
 /// Appends a string, or what the compact form has for the value that is printed so.
-fn push_string(text: &str, legs: &[Leg<'_>], strings: &[String], out: &mut String) {
+fn push_string(text: &str, legs: &[Leg<'_>], strings: &BTreeSet<String>, out: &mut String) {
     let is_string = || !strings.is_empty() && strings.contains(&path(legs));
     if let Some(base64) = after_type(text) {
         if !is_string() {
@@ -148,10 +150,13 @@ fn is_time(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{compact, paths};
 
     fn check(text: &str, strings: &[u8], expected: &str) {
-        let strings = if strings.is_empty() { Vec::new() } else { paths(strings).expect("paths") };
+        let strings =
+            if strings.is_empty() { BTreeSet::new() } else { paths(strings).expect("paths") };
         let mut out = String::new();
         compact(text, &strings, &mut out);
         assert_eq!(out, expected);
@@ -180,5 +185,14 @@ mod tests {
         let expected = r#"{"a":{"b c":["x","AAEC","base64:type252:AAEC"]},"t":"12:34:56.000000","u":"12:34:56"}"#;
         check(text, strings, expected);
         check("\"12:34:56.000000\"", br#""$""#, "\"12:34:56.000000\"");
+    }
+
+    #[test]
+    fn a_document_of_a_million_strings_takes_no_longer_for_each_of_them() {
+        let times: Vec<String> = (0..1_000_000).map(|_| "\"12:34:56.000000\"".to_owned()).collect();
+        let text = format!("[{}]", times.join(", "));
+        let found: Vec<String> = (0..1_000_000).map(|index| format!("\"$[{index}]\"")).collect();
+        let strings = format!("[{}]", found.join(", "));
+        check(&text, strings.as_bytes(), &format!("[{}]", times.join(",")));
     }
 }

@@ -4,7 +4,10 @@
 //! SELECT, then the end of the binlog. A reader keeps nothing from one chunk to the next but its
 //! connection.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, mpsc},
+};
 
 use mysql_async::{Conn, prelude::Queryable as _};
 use tokio::{
@@ -372,7 +375,7 @@ fn push_row(
             SnapshotError::Value { table, column, problem }
         };
         let value = value.as_ref().unwrap_or(&mysql_async::Value::NULL);
-        let mut json_strings = Vec::new();
+        let mut json_strings = BTreeSet::new();
         if matches!(column.kind, ColumnKind::Json) {
             for answer in answers.next().unwrap_or_default().iter().flatten() {
                 if let mysql_async::Value::Bytes(answer) = answer {

@@ -5,6 +5,8 @@
 //! character set, as the binlog has it, and is decoded by the very function that decodes the
 //! binlog's; the server would replace what it cannot convert without a word.
 
+use std::collections::BTreeSet;
+
 use mysql_async::Value as Sql;
 
 use super::{ChunkRows, cursor::unsigned, json_text};
@@ -29,7 +31,7 @@ pub(super) struct How<'a> {
     pub(super) decode_text: DecodeText,
     pub(super) json: JsonText,
     /// Paths of strings in a document that look like other values.
-    pub(super) json_strings: &'a [String],
+    pub(super) json_strings: &'a BTreeSet<String>,
 }
 
 /// Appends one column's value to a row; an error says what is wrong with it.

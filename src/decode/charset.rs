@@ -1,7 +1,8 @@
 //! Character sets: which one a collation has, and text out of its bytes.
 //!
-//! Bytes that are no character of the set are an error and never replaced: a replacement would be
-//! wrong data.
+//! Bytes that MySQL would not store as text of the set are an error and never replaced: a
+//! replacement would be wrong data. What MySQL stores without knowing a character of Unicode for it
+//! is what MySQL prints: `?`, and in tis620 U+FFFD.
 
 use super::{
     multi_byte::MultiByte,
@@ -67,9 +68,13 @@ impl Charset {
         }
     }
 
-    /// Whether a byte after a character's first can look like a quote or a backslash.
-    pub(super) fn hides_ascii(self) -> bool {
-        matches!(self, Self::Multi(set) if set.ends_in_ascii())
+    /// Bytes of the first character of a statement. A byte after the first one can look like a
+    /// quote or a backslash.
+    pub(super) fn split_bytes(self, bytes: &[u8]) -> usize {
+        match self {
+            Self::Multi(set) => set.split_bytes(bytes),
+            _ => 1,
+        }
     }
 
     /// Whether bytes that are ASCII are the same text in UTF-8.
@@ -82,7 +87,7 @@ impl Charset {
         }
     }
 
-    /// Appends the text of `bytes` to `out`; returns whether all of them were characters.
+    /// Appends the text of `bytes` to `out`; returns whether all of them were well formed.
     pub(super) fn decode(self, bytes: &[u8], out: &mut String) -> bool {
         match self {
             Self::Binary => false,
@@ -90,7 +95,10 @@ impl Charset {
             Self::Ascii => {
                 push(bytes.is_ascii().then(|| std::str::from_utf8(bytes).ok()).flatten(), out)
             }
-            Self::Single(set) => bytes.iter().all(|&byte| push_char(set.character(byte), out)),
+            Self::Single(set) => {
+                out.extend(bytes.iter().map(|&byte| set.character(byte).unwrap_or(set.unknown())));
+                true
+            }
             Self::Multi(set) => set.decode(bytes, out),
             Self::Utf16 => utf16(bytes, u16::from_be_bytes, out),
             Self::Utf16Le => utf16(bytes, u16::from_le_bytes, out),

@@ -242,6 +242,11 @@ impl Problem {
     /// How to fix it; empty where nothing helps but a report.
     fn hint(&self) -> &'static str {
         match self {
+            Self::Value { problem: ValueProblem::Text(_), .. } => {
+                "The source has text that is not well formed in the column's character set: look \
+                 at the row with HEX(), correct it there, and leave the column out with \
+                 capture.exclude_columns until the change is passed."
+            }
             Self::Checksum | Self::Malformed(_) | Self::Gap { .. } | Self::Value { .. } => {
                 "The binlog or its transport is damaged: check the file with \
                  `mysqlbinlog --verify-binlog-checksum`. To start over at the source's current \

@@ -2,7 +2,8 @@
 //!
 //! The characters come from the WHATWG tables of `encoding_rs`. Every character of these sets was
 //! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. Bytes
-//! to which MySQL gives no character have that of the WHATWG table.
+//! to which MySQL gives no character have that of the WHATWG table. MySQL stores well-formed bytes
+//! that neither has a character for, and prints them as `?`.
 
 use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
 
@@ -20,14 +21,17 @@ pub(super) enum MultiByte {
     Ujis,
 }
 
+/// How MySQL prints a character that Unicode does not have.
+const UNKNOWN: char = '?';
+
 /// What becomes of a character.
 enum Meaning {
     /// What `encoding_rs` says.
     Table,
     /// This one.
     Character(char),
-    /// It is not read.
-    Refused,
+    /// MySQL knows none for it.
+    Unknown,
 }
 
 impl MultiByte {
@@ -45,9 +49,25 @@ impl MultiByte {
         }
     }
 
-    /// Whether the last byte of a character can be ASCII.
-    pub(super) fn ends_in_ascii(self) -> bool {
-        !matches!(self, Self::Eucjpms | Self::Euckr | Self::Gb2312 | Self::Ujis)
+    /// Bytes of the first character as the server's parser splits a statement: two or four only
+    /// if they are well formed (MySQL source, `ismbchar_…` in `strings/ctype-….cc`).
+    pub(super) fn split_bytes(self, bytes: &[u8]) -> usize {
+        let is_pair = |lead, trail: u8| match self {
+            Self::Big5 => matches!((lead, trail), (0xa1..=0xf9, 0x40..=0x7e | 0xa1..=0xfe)),
+            Self::Cp932 | Self::Sjis => {
+                matches!((lead, trail), (0x81..=0x9f | 0xe0..=0xfc, 0x40..=0x7e | 0x80..=0xfc))
+            }
+            Self::Gb18030 | Self::Gbk => {
+                matches!((lead, trail), (0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe))
+            }
+            // No byte of their characters is ASCII, so that splitting them changes nothing.
+            Self::Eucjpms | Self::Euckr | Self::Gb2312 | Self::Ujis => false,
+        };
+        match *bytes {
+            [0x81..=0xfe, b'0'..=b'9', 0x81..=0xfe, b'0'..=b'9', ..] if self == Self::Gb18030 => 4,
+            [lead, trail, ..] if is_pair(lead, trail) => 2,
+            _ => 1,
+        }
     }
 
     fn encoding(self) -> &'static Encoding {
@@ -61,7 +81,7 @@ impl MultiByte {
         }
     }
 
-    /// Appends the text of `bytes` to `out`; returns whether all of them were characters.
+    /// Appends the text of `bytes` to `out`; returns whether all of them were well formed.
     pub(super) fn decode(self, bytes: &[u8], out: &mut String) -> bool {
         // Characters that the table has right are converted together.
         let mut pending = 0;
@@ -74,8 +94,11 @@ impl MultiByte {
                 if !self.by_table(bytes.get(pending..at).unwrap_or_default(), out) {
                     return false;
                 }
-                let Meaning::Character(character) = meaning else { return false };
-                out.push(character);
+                match meaning {
+                    Meaning::Character(character) => out.push(character),
+                    _ if self.is_well_formed(character) => out.push(UNKNOWN),
+                    _ => return false,
+                }
                 pending = at + length;
             }
             at += length;
@@ -84,11 +107,55 @@ impl MultiByte {
     }
 
     fn by_table(self, bytes: &[u8], out: &mut String) -> bool {
+        if self.all_by_table(bytes, out) {
+            return true;
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Some((character, after)) = rest.split_at_checked(self.character_bytes(rest)) else {
+                return false;
+            };
+            if !self.all_by_table(character, out) {
+                if !self.is_well_formed(character) {
+                    return false;
+                }
+                out.push(UNKNOWN);
+            }
+            rest = after;
+        }
+        true
+    }
+
+    /// Appends the text of characters that the table has all of, or nothing.
+    fn all_by_table(self, bytes: &[u8], out: &mut String) -> bool {
+        let before = out.len();
         let mut decoder = self.encoding().new_decoder_without_bom_handling();
         // No character becomes more than three times as long.
         out.reserve(bytes.len().saturating_mul(3).saturating_add(4));
         let (result, read) = decoder.decode_to_string_without_replacement(bytes, out, true);
-        matches!(result, DecoderResult::InputEmpty) && read == bytes.len()
+        let are_characters = matches!(result, DecoderResult::InputEmpty) && read == bytes.len();
+        if !are_characters {
+            out.truncate(before);
+        }
+        are_characters
+    }
+
+    /// Whether MySQL stores these bytes as one character of this set, whether or not it knows one
+    /// of Unicode for it (MySQL source, `ismbchar_…` in `strings/ctype-….cc`).
+    fn is_well_formed(self, character: &[u8]) -> bool {
+        match self {
+            Self::Eucjpms | Self::Ujis => matches!(
+                character,
+                [0x8e, 0xa0..=0xdf] | [0xa1..=0xfe, 0xa1..=0xfe] | [0x8f, 0xa1..=0xfe, 0xa1..=0xfe]
+            ),
+            Self::Euckr => {
+                matches!(character, [0x81..=0xfe, 0x41..=0x5a | 0x61..=0x7a | 0x81..=0xfe])
+            }
+            Self::Gb2312 => matches!(character, [0xa1..=0xf7, 0xa1..=0xfe]),
+            Self::Big5 | Self::Cp932 | Self::Gb18030 | Self::Gbk | Self::Sjis => {
+                1 < character.len() && self.split_bytes(character) == character.len()
+            }
+        }
     }
 
     /// Bytes of the first character.
@@ -135,12 +202,12 @@ fn big5_kana(code: u32) -> Meaning {
     let column = match trail {
         0x40..=0x7e => trail - 0x40,
         0xa1..=0xfe => trail - 0xa1 + 63,
-        _ => return Meaning::Refused,
+        _ => return Meaning::Unknown,
     };
     let place = match lead {
         0xc6 => u32::from(column),
         0xc7 => u32::from(column) + 157,
-        0xc8 => return Meaning::Refused,
+        0xc8 => return Meaning::Unknown,
         _ => return Meaning::Table,
     };
     let character = match place {
@@ -150,7 +217,7 @@ fn big5_kana(code: u32) -> Meaning {
         236.. => character_at(place - 236, BIG5_AFTER_KANA),
         _ => None,
     };
-    character.map_or(Meaning::Refused, Meaning::Character)
+    character.map_or(Meaning::Unknown, Meaning::Character)
 }
 
 /// IBM's characters in the second plane of eucjpms, from 8FF3F3 to 8FF4FE.

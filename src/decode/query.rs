@@ -42,6 +42,18 @@ pub(super) struct Dialect {
     pub(super) plain_backslash: bool,
     /// The character set of the text, where the event tells.
     pub(super) charset: Option<Charset>,
+    /// Quotes were doubled byte by byte, so that the text is split byte by byte too.
+    pub(super) by_bytes: bool,
+}
+
+impl Dialect {
+    /// Bytes of the first character.
+    pub(super) fn character_bytes(self, bytes: &[u8]) -> usize {
+        match self.charset {
+            Some(charset) if !self.by_bytes => charset.split_bytes(bytes),
+            _ => 1,
+        }
+    }
 }
 
 /// Bits of `sql_mode` (MySQL source, `sql/system_variables.h`).

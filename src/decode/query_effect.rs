@@ -7,6 +7,7 @@ use super::{
     framing::Frame,
     query::Query,
     statement::{self, Parsed, SYSTEM_DATABASE, StatementKind},
+    tokens::Unreadable,
 };
 use crate::model::table::TableName;
 
@@ -18,7 +19,14 @@ impl Decoder {
         frame: &Frame<'e>,
         start: u64,
     ) -> Result<Step<'e>, Problem> {
-        let parsed = statement::parse(query).map_err(|_| Problem::Statement)?;
+        let parsed = match statement::parse(query) {
+            Ok(parsed) => parsed,
+            // Whatever it does, it does it elsewhere.
+            Err(Unreadable) if !query.changed.may_be(|name| self.tables.captures_any_in(name)) => {
+                Parsed::Harmless
+            }
+            Err(Unreadable) => return Err(Problem::Statement),
+        };
         self.statement.offset = start;
         let group = &mut self.group;
         match parsed {

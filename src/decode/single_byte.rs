@@ -31,6 +31,11 @@ impl SingleByte {
         };
         if code == 0 { None } else { char::from_u32(u32::from(code)) }
     }
+
+    /// How MySQL prints a byte that is no character.
+    pub(super) fn unknown(&self) -> char {
+        if self.name == TIS620.name { char::REPLACEMENT_CHARACTER } else { '?' }
+    }
 }
 
 /// Armenian.

@@ -96,8 +96,15 @@ pub(super) fn parse(query: &Query<'_>) -> Result<Parsed, Unreadable> {
     }
     // The server writes a statement as the client sent it, but one that it makes itself in UTF-8,
     // and does not say which (CREATE TABLE … SELECT becomes another statement).
-    match (in_utf8, read(query, query.dialect)) {
-        (Ok(first), Ok(second)) => Ok(first.or_also(second)),
+    let in_dialect = read(query, query.dialect).or_else(|Unreadable| {
+        // In a DROP TABLE that it makes for a client with gb18030, MySQL 9.7 doubles every byte
+        // that looks like a backtick.
+        read(query, Dialect { by_bytes: true, ..query.dialect })
+    });
+    let is_utf8 = str::from_utf8(query.text).is_ok();
+    let (likely, other) = if is_utf8 { (in_utf8, in_dialect) } else { (in_dialect, in_utf8) };
+    match (likely, other) {
+        (Ok(likely), Ok(other)) => Ok(likely.or_also(other)),
         (Ok(only), Err(Unreadable)) | (Err(Unreadable), Ok(only)) => Ok(only),
         (Err(Unreadable), Err(Unreadable)) => Err(Unreadable),
     }
@@ -138,8 +145,8 @@ struct Parser<'a> {
     tokens: Tokens<'a>,
     ahead: Option<Token<'a>>,
     database: String,
-    /// The names' character set, where it is not UTF-8.
-    charset: Option<Charset>,
+    /// Its character set is that of the names, where they are not in UTF-8.
+    dialect: Dialect,
 }
 
 impl<'a> Parser<'a> {
@@ -147,7 +154,7 @@ impl<'a> Parser<'a> {
         let mut tokens = Tokens::new(query.text, dialect);
         let ahead = tokens.next()?;
         let database = query.database.clone().into_owned();
-        Ok(Self { tokens, ahead, database, charset: dialect.charset })
+        Ok(Self { tokens, ahead, database, dialect })
     }
 
     /// The statement's kind; `None` if its beginning is known and the rest is not.
@@ -438,12 +445,12 @@ impl<'a> Parser<'a> {
     fn name(&mut self) -> Result<Option<String>, Unreadable> {
         let bytes = match self.ahead {
             Some(Token::Word(word)) => word.to_vec(),
-            Some(Token::Name(name, quote)) => unquoted(name, quote),
+            Some(Token::Name(name, quote)) => unquoted(name, quote, self.dialect),
             _ => return Ok(None),
         };
         self.advance()?;
         let mut name = String::new();
-        let is_text = self.charset.unwrap_or(Charset::Utf8).decode(&bytes, &mut name);
+        let is_text = self.dialect.charset.unwrap_or(Charset::Utf8).decode(&bytes, &mut name);
         if is_text { Ok(Some(name)) } else { Err(Unreadable) }
     }
 

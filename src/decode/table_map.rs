@@ -212,9 +212,10 @@ impl Raw {
                 let Some(labels) = metadata.next_labels(self.column_type == ENUM)? else {
                     return Err(Problem::MetadataNotFull(table.clone()));
                 };
-                match charset.map(|charset| texts(&labels, charset)).transpose()? {
-                    Some(labels) if self.column_type == ENUM => ColumnKind::Enum(labels),
-                    Some(labels) => ColumnKind::Set(labels),
+                match charset.map(|charset| texts(&labels, charset)) {
+                    Some(Some(labels)) if self.column_type == ENUM => ColumnKind::Enum(labels),
+                    Some(Some(labels)) => ColumnKind::Set(labels),
+                    Some(None) => UNREADABLE_LABELS,
                     None => UNKNOWN_CHARSET,
                 }
             }
@@ -308,21 +309,21 @@ fn charset(collation: Option<u64>, table: &TableName) -> Result<Option<Charset>,
     Ok(Charset::of_collation(collation))
 }
 
-fn texts(labels: &[&[u8]], charset: Charset) -> Result<Vec<String>, Problem> {
-    labels
-        .iter()
-        .map(|label| {
-            // The labels of a column with the collation `binary` are plain bytes to MySQL.
-            let charset = if charset == Charset::Binary { Charset::Utf8 } else { charset };
-            let mut text = String::new();
-            if charset.decode(label, &mut text) {
-                Ok(text)
-            } else {
-                Err(Problem::Malformed("a label that is no text in its character set"))
-            }
-        })
-        .collect()
+/// The labels as text; `None` if one of them is none.
+fn texts(labels: &[&[u8]], charset: Charset) -> Option<Vec<String>> {
+    // The labels of a column with the collation `binary` are plain bytes to MySQL.
+    let charset = if charset == Charset::Binary { Charset::Utf8 } else { charset };
+    let text = |label: &&[u8]| {
+        let mut text = String::new();
+        charset.decode(label, &mut text).then_some(text)
+    };
+    labels.iter().map(text).collect()
 }
+
+/// MySQL 9.7 leaves the bytes of labels as they were when a table is converted to another character
+/// set, and labels of the collation `binary` can be any bytes.
+const UNREADABLE_LABELS: ColumnKind =
+    ColumnKind::Unsupported("ENUM or SET with a label that is no text in its character set");
 
 const UNKNOWN_CHARSET: ColumnKind = ColumnKind::Unsupported("text of an unknown character set");
 

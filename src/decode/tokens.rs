@@ -2,9 +2,9 @@
 //!
 //! It knows just enough of MySQL's lexer to see which words are code: comments, the code inside
 //! `/*! … */`, three kinds of quotes, escapes, and double-byte characters whose second byte looks
-//! like a backslash.
+//! like a backslash or a quote.
 
-use super::{charset::Charset, query::Dialect};
+use super::query::Dialect;
 
 /// One piece of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,7 @@ impl<'a> Tokens<'a> {
                     return Ok(Some(Token::Text));
                 }
                 _ if is_word(first) => {
-                    let length = self.rest.iter().take_while(|&&byte| is_word(byte)).count();
-                    let (word, rest) = self.rest.split_at(length);
+                    let (word, rest) = self.rest.split_at(self.word_bytes());
                     self.rest = rest;
                     return Ok(Some(Token::Word(word)));
                 }
@@ -96,30 +95,45 @@ impl<'a> Tokens<'a> {
         Ok(())
     }
 
-    fn name(&mut self, after: &'a [u8], quote: u8) -> Result<Token<'a>, Unreadable> {
+    /// Bytes of the word that comes.
+    fn word_bytes(&self) -> usize {
         let mut length = 0;
-        loop {
-            let rest = after.get(length..).unwrap_or_default();
-            length += rest.iter().position(|&byte| byte == quote).ok_or(Unreadable)?;
-            if after.get(length + 1) != Some(&quote) {
-                break;
-            }
-            length += 2;
+        while let Some(rest) = self.rest.get(length..)
+            && rest.first().is_some_and(|&byte| is_word(byte))
+        {
+            length += self.dialect.character_bytes(rest).min(rest.len());
         }
-        let (name, rest) = after.split_at(length);
-        self.rest = rest.get(1..).unwrap_or_default();
-        Ok(Token::Name(name, quote))
+        length
+    }
+
+    fn name(&mut self, after: &'a [u8], quote: u8) -> Result<Token<'a>, Unreadable> {
+        let end = self.quoted_end(after, quote, false)?;
+        let length = after.len() - end.len();
+        self.rest = end;
+        Ok(Token::Name(after.get(..length - 1).unwrap_or_default(), quote))
     }
 
     /// What follows the text that `after` begins with.
     fn text_end(&self, after: &'a [u8], quote: u8) -> Result<&'a [u8], Unreadable> {
-        let double_bytes = self.dialect.charset.is_some_and(Charset::hides_ascii);
+        self.quoted_end(after, quote, !self.dialect.plain_backslash)
+    }
+
+    /// What follows the closing quote; a doubled one is a character.
+    fn quoted_end(
+        &self,
+        after: &'a [u8],
+        quote: u8,
+        escapes: bool,
+    ) -> Result<&'a [u8], Unreadable> {
         let mut rest = after;
         loop {
             let (&byte, next) = rest.split_first().ok_or(Unreadable)?;
-            let escapes = byte == b'\\' && !self.dialect.plain_backslash;
-            rest = if escapes || (double_bytes && byte >= 0x81) {
-                next.get(1..).ok_or(Unreadable)?
+            let length = self.dialect.character_bytes(rest);
+            rest = if 1 < length {
+                rest.get(length..).ok_or(Unreadable)?
+            } else if byte == b'\\' && escapes {
+                let escaped = self.dialect.character_bytes(next);
+                next.get(escaped..).ok_or(Unreadable)?
             } else if byte != quote {
                 next
             } else if let Some(doubled) = next.strip_prefix(&[quote]) {
@@ -132,13 +146,15 @@ impl<'a> Tokens<'a> {
 }
 
 /// What a name between quotes is called.
-pub(super) fn unquoted(name: &[u8], quote: u8) -> Vec<u8> {
-    let mut previous_was_quote = false;
-    let mut kept = name.to_vec();
-    kept.retain(|&byte| {
-        previous_was_quote = byte == quote && !previous_was_quote;
-        !(byte == quote && previous_was_quote)
-    });
+pub(super) fn unquoted(name: &[u8], quote: u8, dialect: Dialect) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (character, after) = rest.split_at(dialect.character_bytes(rest).min(rest.len()));
+        kept.extend_from_slice(character);
+        let doubled = if character == [quote] { after.strip_prefix(&[quote]) } else { None };
+        rest = doubled.unwrap_or(after);
+    }
     kept
 }
 

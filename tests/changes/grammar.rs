@@ -1,8 +1,10 @@
 //! What a transaction may begin with, hold and end with, beside rows.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use testkit::xtask::stack::{Mysql, StackAddress};
 use testkit::{Result, compare, topics};
 
@@ -221,5 +223,53 @@ fn rows_that_were_seen_before_a_rollback_stop_it() -> Result<()> {
     for word in ["transaction_rolled_back", "consumers have seen", "delete the state topic"] {
         assert!(exit.stderr.contains(word), "{word} is not in {}", exit.stderr);
     }
+    Ok(())
+}
+
+#[test]
+fn statements_of_clients_with_east_asian_character_sets_are_read() -> Result<()> {
+    // GIVEN tables whose names have characters that end in a backtick, a backslash, a bar
+    let mut setup = Setup::with_tables("east_asian", &[ITEMS])?;
+    let names: [(&str, [&[u8]; 3]); 5] = [
+        ("gbk", [b"\x81\x60", b"\x81\x5c", b"\x81\x7c"]),
+        ("gb18030", [b"\x81\x60", b"\x81\x5c", b"\x81\x7c"]),
+        ("big5", [b"\xa4\x60", b"\xa4\x5c", b"\xa4\x7c"]),
+        ("sjis", [b"\x83\x60", b"\x83\x5c", b"\x83\x7c"]),
+        ("cp932", [b"\x83\x60", b"\x83\x5c", b"\x83\x7c"]),
+    ];
+    // WHEN clients with these character sets make, change and drop them, quoted and bare
+    let mut statements = Vec::new();
+    for (charset, names) in names {
+        statements.push(format!("SET NAMES {charset}"));
+        for name in names {
+            for parts in [
+                [
+                    b"CREATE TABLE `".as_slice(),
+                    name,
+                    b"` (id INT PRIMARY KEY, k INT COMMENT '\\'')",
+                ],
+                [b"ALTER TABLE ", name, b" ADD a INT"],
+                [b"CREATE INDEX i ON `", name, b"` (k)"],
+                [b"TRUNCATE ", name, b""],
+                [b"DROP TABLE `", name, b"`"],
+            ] {
+                let hex = parts.concat().iter().fold(String::new(), |mut hex, byte| {
+                    write!(hex, "{byte:02x}").unwrap();
+                    hex
+                });
+                statements.push(format!("SET @statement = 0x{hex}"));
+                statements.push("PREPARE statement FROM @statement".to_owned());
+                statements.push("EXECUTE statement".to_owned());
+            }
+        }
+    }
+    statements.push("SET NAMES utf8mb4".to_owned());
+    statements.push("INSERT INTO items VALUES (1, 'behind them')".to_owned());
+    // THEN the change behind them arrives
+    let name = setup.database.name().to_owned();
+    setup.settings.set("capture.tables", json!([format!("{name}.items")]));
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    let records = capture(&mut setup, &statements, &["items"])?.remove(0);
+    assert_eq!(operations(&records), ["c"]);
     Ok(())
 }

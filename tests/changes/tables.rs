@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Record, Result};
 
-use super::capture;
+use super::{afters, capture};
 use crate::setup::{Setup, operations};
 
 #[test]
@@ -109,5 +109,45 @@ fn every_record_has_debeziums_context_headers_if_asked_for() -> Result<()> {
     let runs: Vec<_> = records.iter().map(|record| context(record, "runId")).collect();
     assert!(runs[..4].iter().all(|run| *run == runs[0] && run.len() == 36 && &run[14..15] == "7"));
     assert!(runs[4..].iter().all(|run| *run == runs[4] && *run != runs[0]));
+    Ok(())
+}
+
+#[test]
+fn labels_that_the_server_spoilt_are_named_and_a_column_that_is_left_out_is_not_read() -> Result<()>
+{
+    // GIVEN an ENUM whose labels the server leaves as they were in another character set, and one
+    // whose labels were never text
+    let definitions = [
+        "CREATE TABLE converted (id INT PRIMARY KEY, size ENUM('\u{e9}', 'b') CHARACTER SET latin1)",
+        "ALTER TABLE converted CONVERT TO CHARACTER SET utf8mb4",
+        "CREATE TABLE raw (id INT PRIMARY KEY, size ENUM(x'ff', 'b') CHARACTER SET binary)",
+    ];
+    let mut setup = Setup::with_tables("spoilt_labels", &definitions)?;
+    // WHEN the columns are left out, THEN the rows arrive
+    let name = setup.database.name().to_owned();
+    let columns = ["converted", "raw"].map(|table| format!("{name}.{table}.size"));
+    setup.settings.set("capture.exclude_columns", json!(columns));
+    let tables = ["converted", "raw"];
+    let insert = |id: u32| tables.map(|table| format!("INSERT INTO {table} VALUES ({id}, 'b')"));
+    let statements = insert(1);
+    let statements = statements.each_ref().map(String::as_str);
+    for records in capture(&mut setup, &statements, &tables)? {
+        assert_eq!(afters(&records), [&json!({ "id": 1 })]);
+    }
+    // WHEN they are not, THEN the column is named, and nothing is said to be damaged
+    setup.settings.unset("capture.exclude_columns");
+    for (table, insert) in tables.iter().zip(insert(2)) {
+        let tables = json!([format!("{name}.{table}")]);
+        setup.settings.set("capture.tables", tables).set_name(format!("{name}_{table}"));
+        setup.catch_up()?;
+        setup.database.execute(&insert)?;
+        let exit = setup.launch()?.wait_for_exit()?;
+        assert_eq!(exit.code, Some(1), "{table}: {}", exit.stderr);
+        assert!(
+            exit.stderr.contains("size") && !exit.stderr.contains("damaged"),
+            "{}",
+            exit.stderr
+        );
+    }
     Ok(())
 }

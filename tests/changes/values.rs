@@ -107,17 +107,66 @@ fn texts_are_the_same_in_every_character_set() -> Result<()> {
     Ok(())
 }
 
-/// The bytes from space on that are characters of this set, in hexadecimal digits. The server
-/// takes any byte into a column, and prints those that are none as `?` or U+FFFD.
+/// All bytes from space on that a column of this set can hold, in hexadecimal digits. The server
+/// prints those that are no characters as `?` or U+FFFD.
 fn characters(setup: &mut Setup, set: &str) -> Result<String> {
     setup.database.value(&format!(
         "WITH RECURSIVE bytes (byte) AS (SELECT 32 UNION ALL SELECT byte + 1 FROM bytes
             WHERE byte < 255)
          SELECT GROUP_CONCAT(HEX(byte) ORDER BY byte SEPARATOR '') FROM bytes
-         WHERE byte = ORD('?')
-            OR HEX(CONVERT(CONVERT(UNHEX(HEX(byte)) USING {set}) USING utf8mb4))
-                NOT IN ('3F', 'EFBFBD')"
+         WHERE byte < 128 OR '{set}' <> 'ascii'"
     ))
+}
+
+#[test]
+fn every_code_that_the_server_stores_in_east_asian_sets_is_read_from_tables_and_stream()
+-> Result<()> {
+    // GIVEN all codes of two bytes, and the second plane of EUC-JP, in each set that has them
+    const SETS: [&str; 9] =
+        ["big5", "cp932", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "sjis", "ujis"];
+    let columns = SETS.map(|set| format!("{set}_text VARCHAR(1) CHARACTER SET {set}")).join(", ");
+    let definition = format!("CREATE TABLE codes (id INT PRIMARY KEY, {columns})");
+    let stored = SETS.map(|set| {
+        let text = format!("CONVERT(UNHEX(HEX(id)) USING {set})");
+        format!("IF(CHAR_LENGTH({text}) = 1, {text}, NULL)")
+    });
+    let insert = format!(
+        "INSERT INTO codes WITH RECURSIVE n (id) AS (SELECT 0x8000 + 0 UNION ALL
+            SELECT id + 1 FROM n WHERE id < 0xffff),
+         codes (id) AS (SELECT id FROM n UNION ALL SELECT 0x8f0000 + id FROM n
+            WHERE 0xa1a1 <= id AND 0xa1 <= id % 256)
+         SELECT id, {} FROM codes",
+        stored.join(", ")
+    );
+    let mut setup = Setup::with_tables("codes", &[&definition])?;
+    let statements = ["SET cte_max_recursion_depth = 100000, sql_mode = ''", &insert];
+    let streamed = capture(&mut setup, &statements, &["codes"])?.remove(0);
+    // WHEN a second connector reads the table
+    let name = format!("{}_read", setup.settings.name());
+    setup.settings.set_name(name).set("snapshot.mode", "initial_only");
+    setup.launch()?.wait_for_success()?;
+    let read = setup.records("codes")?;
+    // THEN both have what the server prints; where it has none, they may have a character
+    let printed = SETS.map(|set| format!("CONVERT({set}_text USING utf8mb4)")).join(", ");
+    let printed = setup.database.texts(&format!("SELECT id, {printed} FROM codes ORDER BY id"))?;
+    let sorted = |records: &[testkit::Record]| {
+        let mut rows: Vec<_> = records.iter().map(|record| record.after().clone()).collect();
+        rows.sort_by_key(|row| row["id"].as_u64());
+        rows
+    };
+    let rows = sorted(&streamed);
+    assert_eq!(rows, sorted(&read));
+    assert_eq!(rows.len(), printed.len());
+    for (row, printed) in rows.iter().zip(&printed) {
+        for (set, text) in SETS.iter().zip(&printed[1..]) {
+            let found = row[format!("{set}_text")].as_str();
+            let text = text.as_deref().map(|bytes| str::from_utf8(bytes).unwrap());
+            let has_none = matches!(text, Some("?" | "\u{fffd}"));
+            let is_same = found == text || has_none && found.is_some();
+            assert!(is_same, "{set} {}: {found:?}, MySQL prints {text:?}", row["id"]);
+        }
+    }
+    Ok(())
 }
 
 #[test]

@@ -69,7 +69,8 @@ pub use self::lag::watch_source;
 use self::{
     delivery::{Delivery, Producers},
     fencing::explain_fencing,
-    forgiven::Forgiven,
+    forgiven::{Forgiven, LoggedIn},
+    logs::Own,
     plans::Plans,
     prepared::{Beside, Kept},
     standby::Standby,
@@ -130,12 +131,14 @@ struct Progress {
     /// `None` for an instance that never stands by.
     standby: Option<Standby>,
     forgiven: Forgiven,
-    /// Whether the source has taken the login once.
-    has_logged_in: bool,
+    /// Which logins have worked.
+    logged_in: LoggedIn,
     /// A source transaction that ended with ROLLBACK: its rows are not delivered.
     rolled_back: Option<PartialTransaction>,
     /// What is known about the source.
     source: Continuity,
+    /// Topics that had no record before this process.
+    own_topics: Own,
     /// Helper tables of schema change tools that the log has named.
     helpers_told: Arc<Mutex<BTreeSet<TableName>>>,
 }
@@ -175,11 +178,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             {
                 progress.forgiven.once(failure)
             }
-            Err(failure)
-                if mysql::BORNE_FOR_A_WHILE.contains(&failure.reason)
-                    || progress.has_logged_in
-                        && mysql::BORNE_AFTER_LOGIN.contains(&failure.reason) =>
-            {
+            Err(failure) if forgiven::is_borne(failure.reason, progress.logged_in) => {
                 progress.forgiven.for_a_while(failure, Instant::now())
             }
             Err(failure) => failure,
@@ -221,16 +220,22 @@ impl Progress {
             told: Told::default(),
             standby: run.standby.then(Standby::default),
             forgiven: Forgiven::default(),
-            has_logged_in: false,
+            logged_in: LoggedIn::default(),
             rolled_back: None,
             source: Continuity::default(),
+            own_topics: Own::default(),
             helpers_told: Arc::default(),
         })
     }
 
-    /// An epoch has ended that delivered something, so its trouble is new trouble. One that only
+    /// An epoch has ended. If it delivered something, its trouble is new trouble; one that only
     /// reached streaming has proved nothing: what stops it may wait behind its first rows.
-    fn has_delivered(&mut self) {
+    fn ended(&mut self, committed: Option<Place>, has_delivered: bool) {
+        self.logged_in.at_targets |= committed.is_some();
+        self.seen = self.seen.max(committed);
+        if !has_delivered {
+            return;
+        }
         self.pauses = pauses();
         self.told = Told::default();
         self.delivered = Instant::now();
@@ -284,6 +289,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
                 Arc::clone(&progress.registry),
                 Arc::clone(&run.metrics),
                 fenced.tables,
+                Arc::clone(&progress.own_topics),
             ),
             snapshot,
         ),
@@ -297,10 +303,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let Some(ended) = ended else { return Err(panicked("pipeline")) };
     let Ended { result, committed, has_delivered, rolled_back } = ended;
     progress.rolled_back = rolled_back;
-    progress.seen = progress.seen.max(committed);
-    if has_delivered {
-        progress.has_delivered();
-    }
+    progress.ended(committed, has_delivered);
     result
 }
 
@@ -331,7 +334,7 @@ struct Fenced {
 async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
     let config = &run.config;
     let mut connection = mysql::connect(&config.mysql).await?;
-    progress.has_logged_in = true;
+    progress.logged_in.at_source = true;
     progress.registry.probe().await?;
     // Said by an epoch that ended for another reason: all schemas are asked for again anyway.
     drop(progress.registry.take_lost());

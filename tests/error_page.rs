@@ -1,21 +1,39 @@
-//! The table of server errors in `docs/OPERATING.md` is the table that the program uses.
+//! The tables of server errors in `docs/OPERATING.md` are the tables that the program uses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use tailwater::encode::registry::REGISTRY_STATUSES;
 use tailwater::error::Verdict;
 use tailwater::mysql::SERVER_ERRORS;
+use tailwater::produce::KAFKA_CODES;
 use testkit::Result;
 
 use crate::setup::Setup;
 
-const START: &str = "<!-- server errors -->\n";
-const END: &str = "<!-- /server errors -->";
+const HEAD: &str = "| code | name | meaning | what the connector does |\n|---|---|---|---|\n";
 
-fn table() -> String {
-    let mut table =
-        "| code | name | meaning | what the connector does |\n|---|---|---|---|\n".into();
+/// The table between two marks of the page must be this one; the right page is left where the
+/// message says.
+fn expect(name: &str, table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATING.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let start = format!("<!-- {name} -->\n");
+    let from = page.find(&start).unwrap() + start.len();
+    let to = page.find(&format!("<!-- /{name} -->")).unwrap();
+    let mut right = page.clone();
+    right.replace_range(from..to, table);
+    if page != right {
+        let left = Path::new(env!("CARGO_TARGET_TMPDIR")).join("OPERATING.md");
+        std::fs::write(&left, right).unwrap();
+        panic!("docs/OPERATING.md does not say what the code does: cp {} docs/", left.display());
+    }
+}
+
+#[test]
+fn the_page_about_server_errors_says_what_the_program_does() {
+    let mut table = HEAD.to_owned();
     for error in SERVER_ERRORS {
         let does = match error.class.verdict() {
             Some((Verdict::Recycle, reason)) => format!("waits (`{reason}`)"),
@@ -27,25 +45,30 @@ fn table() -> String {
                     .to_owned()
             }
         };
-        let row: &mut String = &mut table;
+        let row = &mut table;
         writeln!(row, "| {} | {} | {} | {does} |", error.code, error.name, error.meaning).unwrap();
     }
-    table
+    expect("server errors", &table);
 }
 
 #[test]
-fn the_page_about_server_errors_says_what_the_program_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATING.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let from = page.find(START).unwrap() + START.len();
-    let to = page.find(END).unwrap();
-    let mut right = page.clone();
-    right.replace_range(from..to, &table());
-    if page != right {
-        let left = Path::new(env!("CARGO_TARGET_TMPDIR")).join("OPERATING.md");
-        std::fs::write(&left, right).unwrap();
-        panic!("docs/OPERATING.md does not say what the code does: cp {} docs/", left.display());
+fn the_page_about_kafka_errors_says_what_the_program_does() {
+    let mut table = HEAD.to_owned();
+    for code in KAFKA_CODES {
+        let does = code.meaning.does();
+        writeln!(table, "| {} | {} | {} | {does} |", code.number, code.name, code.says).unwrap();
     }
+    expect("kafka errors", &table);
+}
+
+#[test]
+fn the_page_about_registry_errors_says_what_the_program_does() {
+    let mut table = HEAD.to_owned();
+    for status in REGISTRY_STATUSES {
+        let does = status.meaning.does();
+        writeln!(table, "| {status} | {} | {} | {does} |", status.name, status.says).unwrap();
+    }
+    expect("registry errors", &table);
 }
 
 #[test]

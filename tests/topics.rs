@@ -5,7 +5,10 @@
 use std::fs::OpenOptions;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
 use testkit::xtask::stack::{Server as _, StackAddress};
@@ -52,6 +55,14 @@ impl Admin {
         let topics = [new];
         let created = self.client.create_topics(&topics, &AdminOptions::new());
         self.runtime.block_on(created)?[0].clone().map_err(|(_, code)| code)?;
+        Ok(())
+    }
+
+    fn configure(&self, topic: &str, key: &str, value: &str) -> Result<()> {
+        let configs = [AlterConfig::new(ResourceSpecifier::Topic(topic)).set(key, value)];
+        let options = AdminOptions::new();
+        let altered = self.client.alter_configs(&configs, &options);
+        self.runtime.block_on(altered)?.remove(0).map_err(|(_, code)| code)?;
         Ok(())
     }
 
@@ -253,5 +264,28 @@ fn a_start_without_state_says_which_topics_have_records_already() -> Result<()> 
     connector.wait_for_line("the state topic knows of none")?;
     connector.stop()?;
     assert_eq!(operations(&setup.records("items")?), ["c", "c"]);
+    Ok(())
+}
+
+#[test]
+fn a_topic_that_refuses_the_time_of_records_halts_with_its_settings() -> Result<()> {
+    // GIVEN a topic that takes no record that is older than this moment
+    let bound = "message.timestamp.before.max.ms";
+    let mut setup = Setup::with_tables("topic_time", &[TABLE])?;
+    setup.settings.set("kafka.topic", serde_json::json!({ "config": { bound: "0" } }));
+    setup.catch_up()?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
+    // THEN it is named with its setting, and nothing is said of other producers
+    let topic = setup.topic("items");
+    let exit = setup.launch()?.wait_for_exit()?;
+    assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+    for words in ["reason: kafka_timestamp_refused", bound, &topic] {
+        assert!(exit.stderr.contains(words), "“{words}” is not in {}", exit.stderr);
+    }
+    assert!(!exit.stderr.contains("the state topic knows of none"), "{}", exit.stderr);
+    // AND with another bound the row is delivered
+    Admin::of(&setup)?.configure(&topic, bound, "9223372036854775807")?;
+    setup.catch_up()?;
+    assert_eq!(operations(&setup.records("items")?), ["c"]);
     Ok(())
 }

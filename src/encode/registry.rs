@@ -26,9 +26,11 @@ use crate::config::{SchemaRegistry, Secret};
 mod difference;
 mod error;
 mod in_use;
+mod status;
 
 pub use difference::{Change, Difference, differences, tell};
 pub use error::{Refusal, RegistryError};
+pub use status::{REGISTRY_STATUSES, RegistryStatus};
 
 /// How long a registry may take to answer. Registering takes milliseconds; the store behind it can
 /// be electing a leader, which takes seconds.

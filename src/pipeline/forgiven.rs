@@ -26,6 +26,31 @@ const APART: Duration = Duration::from_secs(60);
 /// a mounted file (about 90 s in Kubernetes), short enough for a person to hear of it.
 const BORNE_FOR: Duration = Duration::from_secs(120);
 
+/// Reasons that may pass or not, for all that is known: they are borne for a while and then halt.
+const BORNE: [&str; 2] = ["kafka_error_unknown", "registry_error_unknown"];
+
+/// Reasons that end a process at once at its first login, and are borne for a while after one that
+/// worked. Each try reads the secret again.
+const BORNE_AFTER_LOGIN: [&str; 3] =
+    ["kafka_login_refused", "registry_access_denied", "registry_secret_missing"];
+
+/// Which logins have worked in this process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LoggedIn {
+    /// That at the source.
+    pub(super) at_source: bool,
+    /// Those at Kafka and the registry: an epoch has committed.
+    pub(super) at_targets: bool,
+}
+
+/// Whether a failure is borne for a while: [`Forgiven::for_a_while`].
+pub(super) fn is_borne(reason: &str, logged_in: LoggedIn) -> bool {
+    BORNE.contains(&reason)
+        || mysql::BORNE_FOR_A_WHILE.contains(&reason)
+        || logged_in.at_source && mysql::BORNE_AFTER_LOGIN.contains(&reason)
+        || logged_in.at_targets && BORNE_AFTER_LOGIN.contains(&reason)
+}
+
 /// What was last forgiven, and when; and since when what is borne comes again and again.
 #[derive(Default)]
 pub(super) struct Forgiven {

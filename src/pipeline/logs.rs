@@ -8,7 +8,11 @@
 //! been deleted, created anew, cut off at its end (an unclean election, a lost disk) or given more
 //! partitions, which moves keys.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -26,9 +30,15 @@ use crate::{
 /// is not seen.
 const WRITTEN_APART: Duration = Duration::from_secs(60);
 
+/// Names of topics that a process shares between its epochs.
+pub(super) type Own = Arc<Mutex<BTreeSet<String>>>;
+
 /// What is looked after of the topics.
 pub(super) struct Logs {
     policy: TopicChangePolicy,
+    /// Topics that had no record when this process first looked: what is in them is its own, also
+    /// records of transactions that were aborted.
+    own: Own,
     /// Tables that records were sent of in this epoch.
     used: BTreeSet<TableName>,
     /// Those of which it was not written in this epoch how far their topics reach.
@@ -51,9 +61,10 @@ enum Change {
 }
 
 impl Logs {
-    pub(super) fn new(policy: TopicChangePolicy) -> Self {
+    pub(super) fn new(policy: TopicChangePolicy, own: Own) -> Self {
         Self {
             policy,
+            own,
             used: BTreeSet::new(),
             fresh: BTreeSet::new(),
             written: Instant::now(),
@@ -102,17 +113,28 @@ impl Logs {
         let log = logs.get(topic);
         match known.get(table).filter(|record| record.topic == topic).cloned() {
             Some(record) => self.judge(known, &record, log)?,
-            None if log.is_some_and(|log| log.ends.iter().any(|&end| 0 < end)) => tracing::warn!(
-                %table,
-                topic,
-                "the topic has records, and the state topic knows of none: they are another \
-                 producer's, or those of a connector whose state topic was deleted"
-            ),
-            None => {}
+            None => self.judge_unknown(table, topic, log),
         }
         self.used.insert(table.clone());
         self.fresh.insert(table.clone());
         Ok(())
+    }
+
+    /// Warns of records in a topic that the state topic knows of none in.
+    fn judge_unknown(&self, table: &TableName, topic: &str, log: Option<&TopicLog>) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_empty = log.is_none_or(|log| log.ends.iter().all(|&end| end == 0));
+        if is_empty {
+            own.insert(topic.to_owned());
+        } else if !own.contains(topic) {
+            tracing::warn!(
+                %table,
+                topic,
+                "the topic has records, and the state topic knows of none: they are another \
+                 producer's, those of a connector whose state topic was deleted, or those of \
+                 transactions that were aborted"
+            );
+        }
     }
 
     /// Before a position is sent, when all records before it are stored: has it written how far

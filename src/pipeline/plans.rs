@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     known::{Known, fingerprint},
-    logs::Logs,
+    logs::{Logs, Own},
     schemas::{self, Agreed, agree},
 };
 use crate::{
@@ -82,10 +82,11 @@ impl Plans {
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
         tables: BTreeMap<TableName, TableRecord>,
+        own: Own,
     ) -> Self {
         Self {
             known: Known::new(tables, config.capture.key_change, Arc::clone(&metrics)),
-            logs: Logs::new(config.kafka.topic_change),
+            logs: Logs::new(config.kafka.topic_change, own),
             config,
             registry,
             metrics,

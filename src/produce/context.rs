@@ -32,7 +32,14 @@ pub(super) struct Context {
 struct Notes {
     broker_error: Option<BrokerError>,
     all_brokers_down_since: Option<Instant>,
-    delivery_failed: Option<RDKafkaErrorCode>,
+    delivery_failed: Option<FailedDelivery>,
+}
+
+/// A record that was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FailedDelivery {
+    pub(super) code: RDKafkaErrorCode,
+    pub(super) topic: String,
 }
 
 /// A connection that failed, as librdkafka tells it.
@@ -95,17 +102,17 @@ impl Context {
 
     /// The first delivery that failed, and for a reason of its own: what is thrown away because
     /// the transaction is lost already tells nothing.
-    pub(super) fn failed_delivery(&self) -> Option<RDKafkaErrorCode> {
-        self.notes().delivery_failed
+    pub(super) fn failed_delivery(&self) -> Option<FailedDelivery> {
+        self.notes().delivery_failed.clone()
     }
 
     /// Notes a failed delivery.
-    pub(super) fn delivery_failed(&self, code: RDKafkaErrorCode) {
+    pub(super) fn delivery_failed(&self, failed: FailedDelivery) {
+        use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
         let mut notes = self.notes();
-        let purged =
-            |code| matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight);
-        if notes.delivery_failed.is_none_or(purged) {
-            notes.delivery_failed = Some(code);
+        let purged = |failed: &FailedDelivery| matches!(failed.code, PurgeQueue | PurgeInflight);
+        if notes.delivery_failed.as_ref().is_none_or(purged) {
+            notes.delivery_failed = Some(failed);
         }
     }
 

@@ -3,7 +3,10 @@
 use rdkafka::error::RDKafkaErrorCode;
 use thiserror::Error;
 
-use super::context::BrokerError;
+use super::{
+    codes::{Meaning, meaning},
+    context::BrokerError,
+};
 use crate::error::{Failure, Verdict};
 
 /// An error of the producer.
@@ -86,6 +89,14 @@ pub enum ProduceError {
         /// The topic.
         topic: String,
     },
+    /// A record that its topic refuses, every time.
+    #[error("kafka refuses a record for topic {topic}: {code}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// Kafka's code.
+        code: RDKafkaErrorCode,
+    },
     /// Kafka said no, or librdkafka gave up.
     #[error("{during}: {code}: {detail}")]
     Kafka {
@@ -163,7 +174,9 @@ impl ProduceError {
             Self::BatchTooLarge { .. } | Self::RecordTooLarge { .. } | Self::NullKey { .. } => {
                 Verdict::Halt
             }
-            Self::TopicRefused { code, .. } | Self::Kafka { code, .. } => verdict_of(*code),
+            Self::TopicRefused { code, .. }
+            | Self::Refused { code, .. }
+            | Self::Kafka { code, .. } => meaning(*code).verdict(),
         }
     }
 
@@ -179,13 +192,7 @@ impl ProduceError {
             Self::BatchTooLarge { .. } => "kafka_batch_too_large",
             Self::RecordTooLarge { .. } => "kafka_record_too_large",
             Self::NullKey { .. } => "kafka_record_without_key",
-            Self::Kafka { code, .. } => match verdict_of(*code) {
-                Verdict::Fenced => "kafka_fenced",
-                Verdict::Config => "kafka_login_refused",
-                Verdict::Halt if is_authorization(*code) => "kafka_access_denied",
-                Verdict::Halt => "kafka_request_refused",
-                Verdict::Recycle | Verdict::Bug => "kafka_transaction_lost",
-            },
+            Self::Refused { code, .. } | Self::Kafka { code, .. } => meaning(*code).reason(),
             Self::Unplaced => "kafka_delivery_unproved",
             Self::Stalled { .. } => "kafka_stalled",
             Self::Stopped => "stopped",
@@ -215,6 +222,7 @@ impl ProduceError {
                              that the certificate names the host in kafka.bootstrap_servers."
                 .to_owned(),
             Self::TopicRefused { topic, code, .. } => topic_hint(topic, *code),
+            Self::Refused { topic, code } => record_hint(topic, meaning(*code)),
             Self::BatchTooLarge { topic, bytes_max, .. } => format!(
                 "Raise max.message.bytes of topic {topic}, or set \"batch.size\" = {bytes_max} \
                  in kafka.properties."
@@ -275,42 +283,28 @@ fn limit_is(limit: &str, bytes_max: usize) -> String {
     }
 }
 
-/// The classes of Kafka's and librdkafka's codes. What is not named here may pass: the
-/// transaction is thrown away and the connector starts again from the committed position.
-fn verdict_of(code: RDKafkaErrorCode) -> Verdict {
-    use RDKafkaErrorCode as Code;
-    match code {
-        _ if is_authorization(code) => Verdict::Halt,
-        Code::MessageSizeTooLarge
-        | Code::MessageBatchTooLarge
-        | Code::InvalidRecord
-        | Code::PolicyViolation
-        | Code::UnsupportedVersion
-        | Code::UnsupportedFeature
-        | Code::UnsupportedForMessageFormat
-        | Code::InvalidTransactionTimeout
-        | Code::InvalidConfig
-        | Code::InvalidTopic
-        | Code::InvalidPartitions
-        | Code::InvalidReplicationFactor
-        | Code::InvalidArgument => Verdict::Halt,
-        Code::Fenced | Code::InvalidProducerEpoch | Code::ProducerFenced => Verdict::Fenced,
-        Code::Authentication
-        | Code::SaslAuthenticationFailed
-        | Code::UnsupportedSASLMechanism
-        | Code::IllegalSASLState => Verdict::Config,
-        _ => Verdict::Recycle,
-    }
+fn is_authorization(code: RDKafkaErrorCode) -> bool {
+    meaning(code) == Meaning::Access
 }
 
-fn is_authorization(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::GroupAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed
-            | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
-    )
+/// What to do about a record that the topic refuses.
+fn record_hint(topic: &str, meaning: Meaning) -> String {
+    match meaning {
+        Meaning::Timestamp => format!(
+            "Records have the time at which they are sent, so the broker's bounds exclude the \
+             present, or its clock differs from this one's: raise message.timestamp.before.max.ms \
+             and message.timestamp.after.max.ms of topic {topic} (kafka-configs.sh --alter \
+             --entity-type topics --entity-name {topic} --add-config …), or set the clock."
+        ),
+        Meaning::Access => {
+            format!("Grant the connector's principal Write and Describe on {topic}.")
+        }
+        _ => format!(
+            "Find out from the broker's log which rule refuses records of topic {topic}: a limit of \
+             size, a validation, a policy; then change it, or leave the table out with \
+             capture.exclude_tables."
+        ),
+    }
 }
 
 fn topic_hint(topic: &str, code: RDKafkaErrorCode) -> String {

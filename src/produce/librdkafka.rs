@@ -27,7 +27,7 @@ use rdkafka::{
     types::RDKafkaType,
 };
 
-use super::context::Context;
+use super::context::{Context, FailedDelivery};
 use crate::model::record::Header;
 
 mod acknowledged;
@@ -139,7 +139,9 @@ impl Handle {
             let code = unsafe { (&raw const (*message).err).cast::<i32>().read() };
             let code = sys::rd_kafka_resp_err_t::try_from(code)
                 .map_or(RDKafkaErrorCode::Unknown, RDKafkaErrorCode::from);
-            self.context().delivery_failed(code);
+            // SAFETY: a message belongs to a topic, whose name ends in zero, until its event goes.
+            let topic = unsafe { copied(sys::rd_kafka_topic_name((*message).rkt)) };
+            self.context().delivery_failed(FailedDelivery { code, topic });
         }
     }
 

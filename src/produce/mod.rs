@@ -32,19 +32,22 @@ use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
 
 use self::{
-    context::Context,
+    codes::meaning,
+    context::{Context, FailedDelivery},
     librdkafka::{Handle, NativeError},
     settings::Limits,
     topics::Topic,
 };
 use crate::{config, error::Verdict, model::record::Header, runtime, shutdown::Shutdown};
 
+mod codes;
 mod context;
 mod error;
 mod librdkafka;
 pub mod settings;
 mod topics;
 
+pub use codes::{KAFKA_CODES, KafkaCode, Meaning};
 pub use error::ProduceError;
 
 /// A topic that this producer knows.
@@ -225,7 +228,7 @@ impl Producer {
         match context.failed_delivery() {
             None if context.unplaced().load(Ordering::Relaxed) => Err(ProduceError::Unplaced),
             None => Ok(()),
-            Some(code) => Err(self.delivery_failure(code)),
+            Some(failed) => Err(self.delivery_failure(&failed)),
         }
     }
 
@@ -346,8 +349,8 @@ impl Producer {
             return Ok(());
         }
         progress.checked = Instant::now();
-        if let Some(code) = self.handle.context().failed_delivery() {
-            return Err(self.delivery_failure(code));
+        if let Some(failed) = self.handle.context().failed_delivery() {
+            return Err(self.delivery_failure(&failed));
         }
         if let Some(error) = self.lost_transaction() {
             return Err(self.failure(during, error));
@@ -371,10 +374,17 @@ impl Producer {
 
     /// The error of a call, or the one behind it where librdkafka only says that there is one.
     fn failure(&self, during: &'static str, error: NativeError) -> ProduceError {
+        let failed = self.handle.context().failed_delivery();
+        // Whatever else it led to, it is what has to be changed.
+        if let Some(FailedDelivery { code, topic }) =
+            failed.clone().filter(|failed| meaning(failed.code).verdict() == Verdict::Halt)
+        {
+            return ProduceError::Refused { topic, code };
+        }
         let fatal = self.handle.client().fatal_error();
         let (code, detail) = fatal.unwrap_or((error.code, error.text));
-        match (code, self.handle.context().failed_delivery()) {
-            (RDKafkaErrorCode::Inconsistent, Some(code)) => {
+        match (code, failed) {
+            (RDKafkaErrorCode::Inconsistent, Some(FailedDelivery { code, .. })) => {
                 ProduceError::Kafka { during, code, detail }
             }
             (RDKafkaErrorCode::OperationTimedOut, _) => {
@@ -385,7 +395,7 @@ impl Producer {
         }
     }
 
-    fn delivery_failure(&self, code: RDKafkaErrorCode) -> ProduceError {
+    fn delivery_failure(&self, &FailedDelivery { code, .. }: &FailedDelivery) -> ProduceError {
         const DURING: &str = "delivering records";
         // Purged records tell nothing, the lost transaction does.
         let text = "a record was not delivered".to_owned();

@@ -17,6 +17,8 @@ pub struct Request {
     pub method: String,
     /// The path, as it was sent.
     pub path: String,
+    /// The header `Authorization`; empty without one.
+    pub authorization: String,
     /// The body.
     pub body: String,
 }
@@ -106,16 +108,21 @@ fn serve(connection: &TcpStream, answer: &mut impl FnMut(&Request) -> String) ->
     reader.read_line(&mut line)?;
     let mut words = line.split(' ').map(ToOwned::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut body_length = 0;
+    let (mut body_length, mut authorization) = (0, String::new());
     line.clear();
     while reader.read_line(&mut line)? > 0 && line != "\r\n" {
         if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             body_length = length.trim().parse().unwrap_or(0);
         }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("authorization")
+        {
+            value.trim().clone_into(&mut authorization);
+        }
         line.clear();
     }
     let mut body = String::new();
     reader.take(body_length).read_to_string(&mut body)?;
-    let answer = answer(&Request { method, path, body });
+    let answer = answer(&Request { method, path, authorization, body });
     (&mut &*connection).write_all(answer.as_bytes())
 }

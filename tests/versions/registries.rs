@@ -1,9 +1,12 @@
 //! The registry is exchanged: for one without schemas, in which others register first, so that the
 //! same schemas get other ids.
 
+use std::fs;
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 use testkit::{
-    Result, get, post, raw_records,
+    Reply, Request, Result, StubServer, get, post, raw_records,
     xtask::stack::{Cache, Registry, Server as _, StackAddress},
 };
 
@@ -154,5 +157,55 @@ fn a_registry_that_comes_back_empty_under_a_connector_halts_before_a_key_changes
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     assert!(exit.stderr.contains("reason: key_changed"), "{}", exit.stderr);
     assert_eq!(raw_records(&setup.address, &setup.topic("items"))?.len(), 1);
+    Ok(())
+}
+
+/// Stands before a registry and lets in who shows this token.
+fn with_token(registry: String, token: &Arc<Mutex<String>>) -> Result<StubServer> {
+    let token = Arc::clone(token);
+    StubServer::replying(move |request: &Request| -> Reply {
+        if request.authorization != format!("Bearer {}", token.lock().unwrap()) {
+            return ("401 Unauthorized", "{}".to_owned());
+        }
+        let url = format!("{registry}{}", request.path);
+        let answer = match request.method.as_str() {
+            "GET" => get(&url),
+            _ => post(&url, &serde_json::from_str(&request.body).unwrap()),
+        };
+        let answer = answer.unwrap();
+        let status = match answer.status {
+            200 => "200 OK",
+            404 => "404 Not Found",
+            other => panic!("the registry answers {other}"),
+        };
+        (status, answer.body)
+    })
+}
+
+#[test]
+fn a_token_that_is_rotated_while_rows_come_ends_nothing() -> Result<()> {
+    // GIVEN a connector that streams, whose token worked
+    let token = Arc::new(Mutex::new("first".to_owned()));
+    let mut setup = Setup::with_tables("registry_token", &[KEYED])?;
+    let stub = with_token(setup.address.registry_url.clone(), &token)?;
+    let file = tempfile::NamedTempFile::new()?;
+    fs::write(file.path(), "first")?;
+    let secret = json!({ "file": file.path() });
+    setup.settings.set("schema_registry.url", stub.url());
+    setup.settings.set("schema_registry.bearer_token", secret);
+    let mut connector = setup.start()?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'a')")?;
+    setup.consumer("items")?.take(1)?;
+    // WHEN the registry wants another one before the file has it, and a schema is needed
+    "second".clone_into(&mut token.lock().unwrap());
+    setup.database.execute_all(&[
+        "CREATE TABLE others (id INT NOT NULL PRIMARY KEY)",
+        "INSERT INTO others VALUES (1)",
+    ])?;
+    connector.wait_for_line("registry_access_denied")?;
+    fs::write(file.path(), "second")?;
+    // THEN the row comes from the same process
+    setup.consumer("others")?.take(1)?;
+    connector.stop()?;
     Ok(())
 }

@@ -5,7 +5,10 @@ use std::{error::Error as _, path::PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::difference::{Difference, tell};
+use super::{
+    difference::{Difference, tell},
+    status::{Meaning, meaning},
+};
 use crate::{
     config::SecretError,
     error::{Failure, Verdict},
@@ -96,6 +99,16 @@ pub enum RegistryError {
         /// Its own words.
         message: String,
     },
+    /// A status that is in no table.
+    #[error("the schema registry at {url} answers with status {status}{}", colon(message))]
+    Unknown {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Its own words.
+        message: String,
+    },
     /// It gave an id and does not know it.
     #[error("the schema registry gave the id {id} for {subject} and has no schema under it")]
     IdUnknown {
@@ -149,6 +162,10 @@ struct Body {
     error_code: i64,
     #[serde(default)]
     message: String,
+}
+
+fn is_html(body: &str) -> bool {
+    body.trim_start().starts_with('<')
 }
 
 fn colon(message: &str) -> String {
@@ -211,20 +228,22 @@ impl RegistryError {
     pub(super) fn from_status(status: u16, url: String, body: &str) -> Self {
         let Body { error_code, mut message } = serde_json::from_str(body).unwrap_or_default();
         message = message.chars().take(MESSAGE_LENGTH_MAX).collect();
-        match status {
-            401 | 403 => Self::Denied { url, status },
-            404 => Self::NotFound { url },
-            408 | 429 | 500..=599 => Self::Unavailable { url, status, message },
-            _ if error_code == 0 && message.is_empty() => {
-                Self::NotARegistry { url, html: body.trim_start().starts_with('<') }
+        match meaning(status) {
+            Meaning::Login => Self::Denied { url, status },
+            Meaning::NotThere => Self::NotFound { url },
+            Meaning::Passes => Self::Unavailable { url, status, message },
+            Meaning::Elsewhere => Self::NotARegistry { url, html: is_html(body) },
+            Meaning::Refused if error_code == 0 && message.is_empty() => {
+                Self::NotARegistry { url, html: is_html(body) }
             }
-            _ => Self::Refused(Box::new(Refusal {
+            Meaning::Refused => Self::Refused(Box::new(Refusal {
                 subject: String::new(),
                 status,
                 code: error_code,
                 message,
                 differences: Vec::new(),
             })),
+            Meaning::Unknown => Self::Unknown { url, status, message },
         }
     }
 }
@@ -284,17 +303,14 @@ impl From<RegistryError> for Failure {
                  `schema_registry.bearer_token`, and what that user may do."
                     .to_owned(),
             ),
-            RegistryError::NotFound { .. } | RegistryError::NotARegistry { .. } => (
-                Verdict::Halt,
-                "registry_path_wrong",
-                "Set `schema_registry.url` to where Confluent's API begins: for Apicurio that is \
-                 `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port."
-                    .to_owned(),
-            ),
+            RegistryError::NotFound { .. } | RegistryError::NotARegistry { .. } => {
+                (Verdict::Halt, "registry_path_wrong", PATH_HINT.to_owned())
+            }
             RegistryError::Unavailable { .. } => {
                 (Verdict::Recycle, "registry_unavailable", String::new())
             }
             RegistryError::Lost { .. }
+            | RegistryError::Unknown { .. }
             | RegistryError::IdUnknown { .. }
             | RegistryError::OtherSchema { .. } => return untrue(&error, message),
             RegistryError::Refused(refusal) => return refused(&message, &refusal),
@@ -303,8 +319,15 @@ impl From<RegistryError> for Failure {
     }
 }
 
-/// An id that does not stand for the schema.
+const PATH_HINT: &str = "Set `schema_registry.url` to where Confluent's API begins: for Apicurio \
+    that is `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port.";
+
+/// An id that does not stand for the schema, or an answer that means nothing.
 fn untrue(error: &RegistryError, message: String) -> Failure {
+    if matches!(error, RegistryError::Unknown { .. }) {
+        return Failure::new(Verdict::Recycle, "registry_error_unknown", message)
+            .hint("Look into the log of the registry, or of what stands before it.");
+    }
     if matches!(error, RegistryError::Lost { .. }) {
         return Failure::new(Verdict::Recycle, "registry_schemas_lost", message).hint(
             "It came back without its store, or another one answers. Schemas are registered again; \

@@ -1,0 +1,106 @@
+//! The HTTP statuses of a schema registry, sorted by what they mean. `docs/OPERATING.md` shows the
+//! table.
+
+use std::{fmt, ops::RangeInclusive};
+
+/// What a status means for the connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It passes: tried again, as long as it takes.
+    Passes,
+    /// The login is refused, or the account may not do it.
+    Login,
+    /// There is nothing at that path: no schema, no subject, or no registry.
+    NotThere,
+    /// What answers is no registry.
+    Elsewhere,
+    /// The schema is refused.
+    Refused,
+    /// It is not known.
+    Unknown,
+}
+
+/// HTTP statuses with their meaning.
+#[derive(Clone, Debug)]
+pub struct RegistryStatus {
+    /// The statuses.
+    pub statuses: RangeInclusive<u16>,
+    /// Their name.
+    pub name: &'static str,
+    /// What happened.
+    pub says: &'static str,
+    /// What it means.
+    pub meaning: Meaning,
+}
+
+const fn row(
+    statuses: RangeInclusive<u16>,
+    name: &'static str,
+    says: &'static str,
+    meaning: Meaning,
+) -> RegistryStatus {
+    RegistryStatus { statuses, name, says, meaning }
+}
+
+use Meaning::{Elsewhere, Login, NotThere, Passes, Refused, Unknown};
+
+/// Every status that is sorted, by number.
+#[rustfmt::skip]
+pub const REGISTRY_STATUSES: &[RegistryStatus] = &[
+    row(300..=399, "redirection", "a login page or a gateway answers", Elsewhere),
+    row(400..=400, "Bad Request", "the registry does not take the schema", Refused),
+    row(401..=401, "Unauthorized", "the login is refused", Login),
+    row(403..=403, "Forbidden", "the account may not do it", Login),
+    row(404..=404, "Not Found", "no such schema or subject; at the start, no registry at that path", NotThere),
+    row(405..=405, "Method Not Allowed", "what answers knows no such request", Refused),
+    row(408..=408, "Request Timeout", "the registry was too slow", Passes),
+    row(409..=409, "Conflict", "the schema does not go with those before it", Refused),
+    row(413..=413, "Content Too Large", "the schema is larger than the registry takes", Refused),
+    row(422..=422, "Unprocessable Content", "the registry does not take the schema", Refused),
+    row(425..=425, "Too Early", "not yet", Passes),
+    row(429..=429, "Too Many Requests", "a rate limit is reached", Passes),
+    row(500..=599, "server error", "the registry or its store has trouble", Passes),
+];
+
+/// What a status means.
+pub(super) fn meaning(status: u16) -> Meaning {
+    let row = REGISTRY_STATUSES.iter().find(|row| row.statuses.contains(&status));
+    row.map_or(Unknown, |row| row.meaning)
+}
+
+impl Meaning {
+    /// What the connector does, for people.
+    pub fn does(self) -> &'static str {
+        match self {
+            Passes => "waits (`registry_unavailable`)",
+            Login => {
+                "ends with 78 (`registry_access_denied`), after a login that worked only when it \
+                 lasts"
+            }
+            NotThere => "registers what is not there, or halts (`registry_path_wrong`)",
+            Elsewhere => "halts (`registry_path_wrong`)",
+            Refused => "halts (`schema_incompatible` for 409, else `schema_refused`)",
+            Unknown => "waits for a while, then halts (`registry_error_unknown`)",
+        }
+    }
+}
+
+impl fmt::Display for RegistryStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.statuses.start(), self.statuses.end());
+        if first == last { write!(f, "{first}") } else { write!(f, "{first} to {last}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Meaning, REGISTRY_STATUSES, meaning};
+
+    #[test]
+    fn statuses_are_in_order_and_no_two_rows_have_one() {
+        let apart =
+            |rows: &[super::RegistryStatus]| rows[0].statuses.end() < rows[1].statuses.start();
+        assert!(REGISTRY_STATUSES.windows(2).all(apart));
+        assert_eq!(meaning(418), Meaning::Unknown);
+    }
+}

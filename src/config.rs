@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 mod format;
 mod load;
+mod names;
 mod secret;
 mod validate;
 
@@ -127,6 +128,25 @@ pub struct Capture {
     /// What a RENAME does that gives a captured name to another table, which may have rows.
     #[serde(default)]
     pub renamed_in: RenamedInPolicy,
+    /// What foreign keys do whose cascades are in no binlog.
+    #[serde(default)]
+    pub cascades: CascadePolicy,
+    /// Whether the source ignores the case of tables' names; known once it is connected.
+    #[serde(skip)]
+    pub ignores_case: bool,
+}
+
+/// What foreign keys of captured tables do whose cascades (ON DELETE or ON UPDATE with CASCADE or
+/// SET NULL) the storage engine carries out below the binlog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum CascadePolicy {
+    /// Goes on, with a warning that names them: what a cascade changes does not come.
+    #[default]
+    Warn,
+    /// Stops, so that somebody decides.
+    Halt,
 }
 
 /// What a change of a captured table's record key does: rows get other keys and partitions, and

@@ -28,6 +28,7 @@ use backon::ExponentialBackoff;
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
+    catalog::{Cascade, Inventory},
     commit::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     config::{Config, SnapshotMode, TopicChangePolicy},
     decode,
@@ -49,7 +50,9 @@ use crate::{
 };
 
 mod captured;
+pub mod checks;
 mod delivery;
+mod exclusions;
 mod fencing;
 mod forgiven;
 mod known;
@@ -89,6 +92,7 @@ const LOAD_PATIENCE: Duration = Duration::from_secs(30);
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run needs.
+#[derive(Clone)]
 pub struct Run {
     /// The configuration.
     pub config: Arc<Config>,
@@ -139,6 +143,8 @@ struct Progress {
     source: Continuity,
     /// Topics that had no record before this process.
     own_topics: Own,
+    /// What checks of the source have found.
+    found: checks::Found,
     /// Helper tables of schema change tools that the log has named.
     helpers_told: Arc<Mutex<BTreeSet<TableName>>>,
 }
@@ -208,6 +214,13 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
     }
 }
 
+impl Run {
+    /// The same, with names in the configuration as the source compares them.
+    fn for_source(&self, server: &Server) -> Self {
+        Self { config: self.config.for_source(server.lower_case_table_names), ..self.clone() }
+    }
+}
+
 impl Progress {
     fn new(run: &Run) -> Result<Self, Failure> {
         Ok(Self {
@@ -224,6 +237,7 @@ impl Progress {
             rolled_back: None,
             source: Continuity::default(),
             own_topics: Own::default(),
+            found: checks::Found::default(),
             helpers_told: Arc::default(),
         })
     }
@@ -248,7 +262,8 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         prepared = prepare(run, progress) => prepared?,
         () = run.shutdown.requested() => return Ok(Outcome::Drained),
     };
-    let Prepared { mut fenced, dump, server, position, tables, sight } = prepared;
+    let Prepared { mut fenced, dump, server, position, tables, sight, cascades } = prepared;
+    let run = &run.for_source(&server);
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let waker = sender.waker();
     let settings = snapshot::Settings {
@@ -290,6 +305,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
                 Arc::clone(&run.metrics),
                 fenced.tables,
                 Arc::clone(&progress.own_topics),
+                cascades,
             ),
             snapshot,
         ),
@@ -317,6 +333,8 @@ struct Prepared {
     tables: Vec<Listed>,
     /// Of which databases these are all.
     sight: Sight,
+    /// Foreign keys whose cascades are in no binlog; `None` where all are.
+    cascades: Option<Vec<Cascade>>,
 }
 
 /// A producer that no older one can disturb, and what the last one left.
@@ -350,6 +368,10 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     progress.generation = loaded.unwrap_or_default().generation + 1;
     // Asked after the position was loaded: a position cannot be ahead of what is asked later.
     let server = Server::inspect(&mut connection, config).await?;
+    let config = &config.for_source(server.lower_case_table_names);
+    let inventory = Inventory::new(&mut connection, &config.mysql);
+    let (shown, known) = ((&**config, &run.status), Some(&fenced.tables));
+    let cascades = checks::run(inventory, shown, &server, known, &mut progress.found).await?;
     if !run.standby {
         // Of a pair it would be the other one's, and that is as it should be.
         Server::warn_of_namesakes(&mut connection, config).await;
@@ -384,7 +406,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         (Vec::new(), Sight::default())
     };
     let dump = Dump::open(connection, config, &position).await?;
-    Ok(Prepared { fenced, dump, server, position, tables, sight })
+    Ok(Prepared { fenced, dump, server, position, tables, sight, cascades })
 }
 
 /// Makes the one producer that may commit, then reads the position: in this order.

@@ -47,7 +47,21 @@ pub struct Snapshot {
     pub committed: Option<SystemTime>,
     /// The tables whose rows are read beside the stream, and the last that were.
     pub tables: Vec<TableProgress>,
+    /// The tables that are captured; `None` before the source was asked.
+    pub captured: Option<Captured>,
 }
+
+/// The captured tables that were there when the connector last connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// How many.
+    pub count: usize,
+    /// The first of them by name.
+    pub tables: Vec<TableName>,
+}
+
+/// Most captured tables that are shown by name.
+const CAPTURED_MAX: usize = 100;
 
 /// How far a table's rows are read.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,6 +343,15 @@ impl Status {
     pub fn wanted_source_end(&self, now: SystemTime) -> Option<String> {
         let snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         snapshot.backlog.wanted_end(now).map(str::to_owned)
+    }
+
+    /// Shows which tables are captured.
+    pub fn captures(&self, tables: &[TableName]) {
+        let captured = Captured {
+            count: tables.len(),
+            tables: tables.iter().take(CAPTURED_MAX).cloned().collect(),
+        };
+        self.update(|snapshot| snapshot.captured = Some(captured));
     }
 
     /// Shows how far the tables are that are read beside the stream.

@@ -97,7 +97,6 @@ fn failures() -> Vec<Failure> {
     let user = || ACCOUNT.to_owned();
     failures.extend([
         MysqlError::OffsetTooLarge(String::new()).into(),
-        MysqlError::DatabaseInvisible { database: "shop".into(), user: user() }.into(),
         SnapshotError::NoFence { user: user() }.into(),
         SnapshotError::Denied { table, user: user() }.into(),
     ]);

@@ -43,6 +43,7 @@ mod setup;
 mod slow_links;
 mod snapshot;
 mod standby;
+mod start;
 mod surroundings;
 mod tidy;
 mod topics;

@@ -172,6 +172,10 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
                 .then(|| clock::iso_8601_us(position.source_time_us)),
             committed: snapshot.committed.map(clock::iso_8601),
         }),
+        captured: snapshot.captured.map(|captured| CapturedAnswer {
+            count: captured.count,
+            tables: captured.tables.iter().map(ToString::to_string).collect(),
+        }),
         reading: TotalProgress::of(&snapshot.tables).map(TotalAnswer::from),
         tables: snapshot.tables.into_iter().map(TableAnswer::from).collect(),
         lag_seconds: lag.as_secs_f64(),
@@ -193,6 +197,8 @@ struct StatusAnswer {
     since: Option<String>,
     failure: Option<FailureAnswer>,
     position: Option<PositionAnswer>,
+    /// The captured tables that were there when the connector last connected.
+    captured: Option<CapturedAnswer>,
     /// All tables together whose rows are read now or after those.
     reading: Option<TotalAnswer>,
     /// The tables whose rows are read beside the stream, and the last that were.
@@ -210,6 +216,13 @@ struct StatusAnswer {
 struct OutageAnswer {
     since: String,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct CapturedAnswer {
+    count: usize,
+    /// The first hundred by name.
+    tables: Vec<String>,
 }
 
 #[derive(Serialize)]

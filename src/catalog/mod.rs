@@ -9,12 +9,14 @@
 mod column_type;
 mod defaults;
 mod describe;
+mod inventory;
 mod matching;
 
 use mysql_async::{Conn, prelude::Queryable as _};
 use thiserror::Error;
 
 pub use self::describe::{Description, describe};
+pub use self::inventory::{Access, Cascade, Inventory};
 use crate::{
     error::{Failure, Verdict},
     model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
@@ -51,8 +53,8 @@ struct CatalogColumn {
 pub enum Catalog {
     /// It shows this version, with this to add.
     Same(Decoration),
-    /// It shows another version of the table.
-    Other,
+    /// It shows another version of the table, with these columns.
+    Other(Vec<String>),
     /// There is no such table any more.
     Gone,
     /// It shows no such table, because the account may not see it.
@@ -81,7 +83,7 @@ pub async fn look_up(
                 )
         });
     if !same {
-        return Ok(Catalog::Other);
+        return Ok(Catalog::Other(columns.into_iter().map(|column| column.name).collect()));
     }
     let unique_key = read_unique_key(connection, version).await.map_err(failed)?;
     let mut columns: Vec<_> = columns.into_iter().map(decoration_of).collect();
@@ -96,13 +98,13 @@ async fn absence(connection: &mut Conn, table: &TableName) -> mysql_async::Resul
     let query = format!("SELECT 1 FROM {}.{} LIMIT 0", quoted(database), quoted(table));
     match connection.query_drop(query).await {
         // Created a moment ago, or a view that leads nowhere (ER_VIEW_INVALID).
-        Ok(()) => Ok(Catalog::Other),
+        Ok(()) => Ok(Catalog::Other(Vec::new())),
         Err(mysql_async::Error::Server(error)) => match error.code {
             // ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE
             1049 | 1146 => Ok(Catalog::Gone),
             // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR
             1044 | 1142 => Ok(Catalog::Hidden),
-            1356 => Ok(Catalog::Other),
+            1356 => Ok(Catalog::Other(Vec::new())),
             _ => Err(mysql_async::Error::Server(error)),
         },
         Err(error) => Err(error),

@@ -43,6 +43,10 @@ pub struct TableRecord {
     pub version: u64,
     /// What the catalog knew of that version.
     pub decoration: Option<Decoration>,
+    /// The columns of its last version, if `capture.exclude_columns` names the table.
+    pub columns: Vec<String>,
+    /// All columns that were left out of its records so far.
+    pub excluded: Vec<String>,
 }
 
 // The fields stand in the order in which they are written.
@@ -77,6 +81,12 @@ struct Fields {
     version: String,
     /// What the catalog knew of that version; null if nothing.
     decoration: Option<Catalog>,
+    /// The columns of its last version, if `capture.exclude_columns` names the table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    columns: Vec<String>,
+    /// All columns that were left out of its records so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<String>,
 }
 
 /// A topic, and how far it reached.
@@ -168,6 +178,8 @@ impl TableRecord {
                 .collect(),
             version: format!("{:016x}", self.version),
             decoration: self.decoration.as_ref().map(Catalog::from),
+            columns: self.columns.clone(),
+            excluded: self.excluded.clone(),
         };
         serde_json::to_vec(&fields).map_err(|error| RecordError::Malformed(error.to_string()))
     }
@@ -199,6 +211,8 @@ impl TableRecord {
             loosened: loosened.map(|(field, how)| (field, how.into())).collect(),
             version,
             decoration: fields.decoration.map(Decoration::from),
+            columns: fields.columns,
+            excluded: fields.excluded,
         })
     }
 }
@@ -267,7 +281,8 @@ mod tests {
         r#""key":{"schema":"\"int\"","widths":{"at":3}},"#,
         r#""key_schema_id":6,"value_schema_id":7,"loosened":{"x":"implicit_default","y":"nullable"},"#,
         r#""version":"000000000000abcd","decoration":{"columns":[{"default":"5"},"#,
-        r#"{"default_is_now":true},{"float_as_double":true,"srid":4326}],"unique_key":[1,0]}}"#
+        r#"{"default_is_now":true},{"float_as_double":true,"srid":4326}],"unique_key":[1,0]},"#,
+        r#""columns":["id","x"],"excluded":["x"]}"#
     );
 
     fn record() -> TableRecord {
@@ -293,6 +308,8 @@ mod tests {
                 ],
                 unique_key: vec![1, 0],
             }),
+            columns: vec!["id".into(), "x".into()],
+            excluded: vec!["x".into()],
         }
     }
 
@@ -308,6 +325,10 @@ mod tests {
         let keyless = TableRecord { key: None, decoration: None, log: None, ..record() };
         let json = keyless.to_json("inventory").unwrap();
         assert_eq!(TableRecord::from_json(&json, "inventory").unwrap(), keyless);
+        // Written before it was remembered which columns are left out.
+        let older = GOLDEN.replace(r#","columns":["id","x"],"excluded":["x"]"#, "");
+        let older = TableRecord::from_json(older.as_bytes(), "inventory").unwrap();
+        assert_eq!(older, TableRecord { columns: vec![], excluded: vec![], ..record() });
     }
 
     #[test]

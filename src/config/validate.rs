@@ -56,7 +56,43 @@ fn validate_source(config: &Config) -> Result<(), Fault> {
         ),
         patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
     ];
-    checks.into_iter().collect()
+    checks.into_iter().collect::<Result<(), Fault>>()?;
+    let snapshot = &config.snapshot;
+    for (path, names) in [
+        (
+            "capture.message_key_columns",
+            config.capture.message_key_columns.keys().collect::<Vec<_>>(),
+        ),
+        ("snapshot.where", snapshot.r#where.keys().collect()),
+        ("snapshot.order", snapshot.order.iter().collect()),
+    ] {
+        let is_table = |name: &&String| {
+            name.split_once('.').is_some_and(|(one, other)| !one.is_empty() && !other.is_empty())
+        };
+        check(names.iter().all(is_table), path, "must name tables as database.table")?;
+    }
+    captures_something(config)
+}
+
+/// Patterns that are told apart without looking at a source.
+fn captures_something(config: &Config) -> Result<(), Fault> {
+    let capture = &config.capture;
+    let is_out = |text: &String| capture.exclude_tables.iter().any(|exclude| covers(exclude, text));
+    check(
+        !capture.tables.iter().all(is_out),
+        "capture.exclude_tables",
+        "takes out everything that capture.tables names: nothing would be captured",
+    )
+}
+
+/// Whether one pattern takes out all that another can name: the same one, all there is, or all of
+/// its database.
+fn covers(exclude: &str, text: &str) -> bool {
+    exclude == text || exclude == "*.*" || {
+        let whole = exclude.strip_suffix(".*").filter(|database| !database.contains(['*', '?']));
+        let database = text.split_once('.').map(|(database, _)| database);
+        whole.is_some() && whole == database
+    }
 }
 
 /// `[kafka]`, `[schema_registry]` and `[delivery]`.
@@ -160,9 +196,15 @@ fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), Fault> {
                 && !pattern.ends_with('.'),
             path,
             match dots {
-                1 => "must be patterns of the form database.table",
+                1 => "must be patterns of the form database.table, such as \"shop.*\"",
                 _ => "must be patterns of the form database.table.column",
             },
+        )?;
+        check(
+            !pattern.contains('\\'),
+            path,
+            "has a backslash, as regular expressions do: these are globs over database.table, in \
+             which `*` stands for any characters, `?` for one (a backslash too), a dot for itself",
         )?;
         let again = patterns.iter().take(index).any(|earlier| earlier == pattern);
         check(!again, path, "names the same pattern twice")?;

@@ -36,17 +36,6 @@ pub enum MapError {
         /// The table.
         table: TableName,
     },
-    /// No primary key, and the account may not see whether the catalog shows another one.
-    #[error(
-        "{table} has no primary key, and whether a unique index can be its key is hidden: the \
-         account has no SELECT on it"
-    )]
-    KeyHidden {
-        /// The table.
-        table: TableName,
-        /// The account.
-        user: String,
-    },
     /// `message_key_columns` names a column that is not there.
     #[error("{table} has no column `{column}`, which `capture.message_key_columns` names")]
     KeyColumnMissing {
@@ -114,11 +103,6 @@ impl From<MapError> for Failure {
                 format!("Rename one of them, or add `{second}` to `capture.exclude_tables`."),
             ),
             MapError::KeyUnknown { table } => ("key_unknown", name_key(&table)),
-            MapError::KeyHidden { table, user } => {
-                let TableName { database, table: name } = &table;
-                let grant = format!("GRANT SELECT ON `{database}`.`{name}` TO '{user}'@'%';");
-                ("key_unknown", format!("Run: {grant} {}", name_key(&table)))
-            }
             MapError::KeyColumnMissing { .. } => {
                 ("key_column_missing", "Correct `capture.message_key_columns`.".to_owned())
             }

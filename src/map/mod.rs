@@ -25,9 +25,10 @@ mod topics;
 mod types;
 
 pub use error::MapError;
-pub use filter::{Filter, is_copy};
+pub use filter::{ColumnPattern, Filter, TablePattern, is_copy, is_system};
 pub use implicit::implicit_default;
 pub use loosen::loosen;
+pub use names::topic as topic_name;
 pub use topics::Topics;
 
 /// Decides what the records of one table version look like.
@@ -119,12 +120,12 @@ fn record_names(
 pub fn knows_key(version: &TableVersion, capture: &Capture) -> bool {
     !version.primary_key.is_empty()
         || version.decoration.is_some()
-        || capture.message_key_columns.contains_key(&version.name.to_string())
+        || capture.key_columns(&version.name).is_some()
 }
 
 /// Which columns make the key, in the key's order; none for a null key.
 fn key_columns(version: &TableVersion, capture: &Capture) -> Result<Vec<usize>, MapError> {
-    if let Some(wanted) = capture.message_key_columns.get(&version.name.to_string()) {
+    if let Some(wanted) = capture.key_columns(&version.name) {
         return named_columns(version, wanted);
     }
     if !version.primary_key.is_empty() {

@@ -7,7 +7,7 @@ use crate::model::table::TableName;
 const TOPIC_LENGTH_MAX: usize = 249;
 
 /// The topic of a table: `connector.database.table` with `_` for what Kafka forbids.
-pub(super) fn topic(connector: &str, table: &TableName) -> Result<String, MapError> {
+pub fn topic(connector: &str, table: &TableName) -> Result<String, MapError> {
     let topic: String = format!("{connector}.{}.{}", table.database, table.table)
         .chars()
         .map(|letter| match letter {

@@ -140,6 +140,14 @@ pub struct ColumnDecoration {
     pub srid: Option<u32>,
 }
 
+impl TableName {
+    /// The name as a source with `lower_case_table_names` compares it.
+    #[must_use]
+    pub fn to_lowercase(&self) -> Self {
+        Self { database: self.database.to_lowercase(), table: self.table.to_lowercase() }
+    }
+}
+
 impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.database, self.table)

@@ -11,7 +11,7 @@ use crate::{
     mysql::{
         broken::{Break, Broken},
         error::MysqlError,
-        server::{BinlogFile, Server},
+        server::{BinlogFile, BinlogFilter, Server},
     },
 };
 
@@ -52,6 +52,8 @@ fn server(
         },
         binlog_retention: None,
         lower_case_table_names: false,
+        binlog_filter: BinlogFilter::default(),
+        logs_cascades: true,
         gtid_mode: if executed.is_some() { "ON" } else { "ON_PERMISSIVE" }.to_owned(),
         purged: purged.parse().unwrap(),
         files,

@@ -131,14 +131,6 @@ pub enum MysqlError {
         /// What was asked.
         what: &'static str,
     },
-    /// A database that is to be captured cannot be seen.
-    #[error("the database `{database}` in capture.tables is not there, or {user} may not read it")]
-    DatabaseInvisible {
-        /// The database.
-        database: String,
-        /// The account.
-        user: String,
-    },
     /// The source cannot be read on from the saved position.
     #[error("{0}")]
     Broken(Box<Broken>),
@@ -240,14 +232,6 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
             (Halt, "mysql_session", hint.to_owned())
         }
         MysqlError::Answer { .. } => (Halt, "mysql_answer", String::new()),
-        MysqlError::DatabaseInvisible { database, user } => (
-            Halt,
-            "mysql_database_invisible",
-            format!(
-                "Check the name in capture.tables, or grant it: GRANT SELECT ON `{database}`.* TO \
-                 '{user}'@'%';"
-            ),
-        ),
         MysqlError::Broken(broken) => broken.meaning(),
         MysqlError::ServerChanged { .. } => (Recycle, "mysql_server_changed", String::new()),
         MysqlError::OffsetTooLarge(_) => {

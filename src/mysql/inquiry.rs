@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use mysql_async::{
-    Conn, Error, Params, Row,
+    Conn, Error, Row,
     prelude::{FromValue, Queryable as _},
 };
 
@@ -34,18 +34,6 @@ impl<'a> Inquiry<'a> {
     /// All rows of the answer.
     pub(super) async fn rows(&mut self, query: &str) -> Result<Vec<Row>, MysqlError> {
         self.rows_of(query).await?.map_err(|error| self.failed(error))
-    }
-
-    /// All rows of the answer, with the parameters put in by the server.
-    pub(super) async fn rows_with(
-        &mut self,
-        query: &str,
-        parameters: impl Into<Params> + Send,
-    ) -> Result<Vec<Row>, MysqlError> {
-        let parameters = parameters.into();
-        let answer = self.connection.exec::<Row, _, _>(query, parameters);
-        let rows = within_limit(self.config, answer).await?;
-        rows.map_err(|error| self.failed(error))
     }
 
     /// The answer, or what the server said against the question.

@@ -35,7 +35,7 @@ pub use error::{
 };
 pub use inquiry::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
-pub use server::Server;
+pub use server::{BinlogFilter, Server};
 pub use server_error::{Class, SERVER_ERRORS, ServerError, Transport, is_about_the_server};
 pub use session::session_variables;
 pub use stream::Dump;

@@ -29,6 +29,11 @@ pub struct Server {
     pub binlog_retention: Option<Duration>,
     /// Whether names may be written in another case than the tables have.
     pub lower_case_table_names: bool,
+    /// Which databases its binlog leaves out.
+    pub binlog_filter: BinlogFilter,
+    /// Whether what foreign keys cascade is in its binlog, as the server carries it out, and not
+    /// the storage engine: 9.6 and later, without `innodb_native_foreign_keys`.
+    pub logs_cascades: bool,
     /// `@@gtid_mode`. With anything but `ON` a transaction may have no GTID.
     pub(super) gtid_mode: String,
     /// `@@gtid_purged`: transactions whose binlogs are gone.
@@ -37,6 +42,30 @@ pub struct Server {
     pub(super) files: Vec<BinlogFile>,
     /// Whether it gets transactions from another server, and may get those that it lacks.
     pub(super) is_replica: bool,
+}
+
+/// Which databases a binlog has (`--binlog-do-db`, `--binlog-ignore-db`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BinlogFilter {
+    /// The only ones that are logged, if there are any.
+    pub only: Vec<String>,
+    /// Those that are not logged; they count only where `only` is empty.
+    pub ignored: Vec<String>,
+}
+
+impl BinlogFilter {
+    /// Whether changes of a database's tables are logged: in row format the table's database
+    /// counts, not the session's (MySQL manual, "Evaluation of Database-Level Replication and
+    /// Binary Logging Options").
+    pub fn logs(&self, database: &str) -> bool {
+        let is_in = |names: &[String]| names.iter().any(|name| name == database);
+        if self.only.is_empty() { !is_in(&self.ignored) } else { is_in(&self.only) }
+    }
+
+    /// The option that leaves a database out.
+    pub fn option(&self) -> &'static str {
+        if self.only.is_empty() { "--binlog-ignore-db" } else { "--binlog-do-db" }
+    }
 }
 
 /// A binlog file.
@@ -67,14 +96,14 @@ impl Server {
         if server.variable("server_id").await? == config.server_id().to_string() {
             return Err(server.wrong("server_id", config.server_id().to_string(), "another id"));
         }
-        server.expect_databases().await?;
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
         let is_replica = server.is_replica().await?;
         let gtid_mode = server.variable("gtid_mode").await?;
         let lower_case_table_names = server.variable("lower_case_table_names").await? != "0";
         let purged = server.gtid_set("gtid_purged").await?;
-        let current = server.current_position(uuid, gtid_mode == "ON").await?;
+        let (current, binlog_filter) = server.binlog_status(uuid, gtid_mode == "ON").await?;
+        let logs_cascades = server.logs_cascades().await?;
         let retention = server.variable("binlog_expire_logs_seconds").await?;
         let binlog_retention = retention.parse().ok().filter(|&seconds| 0 < seconds);
         let files = server.binlog_files().await?;
@@ -82,6 +111,8 @@ impl Server {
             uuid,
             current,
             lower_case_table_names,
+            binlog_filter,
+            logs_cascades,
             gtid_mode,
             purged,
             files,
@@ -101,7 +132,7 @@ impl Server {
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
         let has_gtids = server.variable("gtid_mode").await? == "ON";
-        let position = server.current_position(uuid, has_gtids).await?;
+        let (position, _) = server.binlog_status(uuid, has_gtids).await?;
         let is_same = position.file.file == file;
         let files = if is_same { Vec::new() } else { server.binlog_files().await? };
         Ok(end_of(position, &files))
@@ -163,21 +194,10 @@ impl Inquiry<'_> {
         text.parse().map_err(|_| MysqlError::Answer { what: name })
     }
 
-    /// A database whose name has no wildcard must be there. One that the account has no
-    /// privilege on is not listed either, and its tables could not be described.
-    async fn expect_databases(&mut self) -> Result<(), MysqlError> {
-        let config = self.config;
-        let names = config.capture.tables.iter().filter_map(|pattern| pattern.split_once('.'));
-        for (database, _) in names.filter(|(name, _)| !name.contains(['*', '?'])) {
-            let query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = ?";
-            if self.rows_with(query, (database,)).await?.is_empty() {
-                return Err(MysqlError::DatabaseInvisible {
-                    database: database.to_owned(),
-                    user: config.mysql.user.clone(),
-                });
-            }
-        }
-        Ok(())
+    /// Before 9.6 there is no such variable, and the storage engine carries out all cascades.
+    async fn logs_cascades(&mut self) -> Result<bool, MysqlError> {
+        let rows = self.rows("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'").await?;
+        Ok(rows.first().and_then(|row| column::<String>(row, 1)).as_deref() == Some("OFF"))
     }
 
     /// Whether a replication channel or a replication group is set up. One that writes nothing of
@@ -200,24 +220,28 @@ impl Inquiry<'_> {
         Ok(true)
     }
 
-    /// The end of the binlog and what is executed, from one statement. Its GTID set is what was
-    /// visible, a safe lower bound; its file position is an upper one.
-    async fn current_position(
+    /// The end of the binlog and what is executed, from one statement, and what it leaves out. The
+    /// GTID set is what was visible, a safe lower bound; the file position is an upper one.
+    async fn binlog_status(
         &mut self,
         server_uuid: ServerUuid,
         with_gtids: bool,
-    ) -> Result<Position, MysqlError> {
+    ) -> Result<(Position, BinlogFilter), MysqlError> {
         // Before 8.2 the statement has its old name.
         const WHAT: &str = "SHOW BINARY LOG STATUS";
         let rows = self.rows_by_either_name(WHAT, "SHOW MASTER STATUS").await?;
         let read = |row: &mysql_async::Row| {
             let gtids: String = column(row, 4)?;
-            Some(Position {
+            let names =
+                |index| column::<String>(row, index).map_or_else(Vec::new, |it| listed(&it));
+            let filter = BinlogFilter { only: names(2), ignored: names(3) };
+            let position = Position {
                 server_uuid,
                 gtid_set: with_gtids.then(|| gtids.parse()).transpose().ok()?,
                 file: FilePosition { file: column(row, 0)?, offset: column(row, 1)? },
                 source_time_us: 0,
-            })
+            };
+            Some((position, filter))
         };
         rows.first().and_then(read).ok_or(MysqlError::Answer { what: WHAT })
     }
@@ -233,5 +257,28 @@ impl Inquiry<'_> {
         };
         let files = self.rows(WHAT).await?.iter().map(read).collect::<Option<_>>();
         files.ok_or(MysqlError::Answer { what: WHAT })
+    }
+}
+
+/// Names with commas between them.
+fn listed(names: &str) -> Vec<String> {
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BinlogFilter, listed};
+
+    #[test]
+    fn a_database_is_logged_if_it_is_named_or_none_is_and_it_is_not_ignored() {
+        let filter = |only, ignored| BinlogFilter { only: listed(only), ignored: listed(ignored) };
+        for (only, ignored, is_logged) in [
+            ("", "", true),
+            ("", "logs,shop", false),
+            ("shop,logs", "shop", true),
+            ("logs", "", false),
+        ] {
+            assert_eq!(filter(only, ignored).logs("shop"), is_logged, "{only} {ignored}");
+        }
     }
 }

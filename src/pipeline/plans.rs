@@ -12,24 +12,25 @@ use tokio::{
 };
 
 use super::{
+    checks, exclusions,
     known::{Known, fingerprint},
     logs::{Logs, Own},
     schemas::{self, Agreed, agree},
 };
 use crate::{
-    catalog::{self, Catalog},
+    catalog::{self, Cascade, Catalog, Inventory},
     commit::TableRecord,
     config::Config,
     encode::{Registry, SchemaId, SchemaIds, TablePlan, key_form},
     error::{Failure, Verdict},
-    map::{self, Filter, MapError, Topics},
+    map::{self, Filter, Topics},
     metrics::{Metrics, TableMetrics},
     model::{
         record::RecordShape,
         table::{TableName, TableVersion, TableVersionId},
     },
-    mysql,
-    produce::{Producer, TopicId},
+    mysql::{self, MysqlError},
+    produce::{ProduceError, Producer, TopicId},
     shutdown::Shutdown,
 };
 
@@ -60,6 +61,9 @@ pub(super) struct Plans {
     for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
     known: Known,
     logs: Logs,
+    /// The foreign keys whose cascades are in no binlog, as far as they are known; `None` where
+    /// all cascades are.
+    unlogged_cascades: Option<Vec<Cascade>>,
     /// A version whose plan took too long while a transaction was open.
     unfinished: Option<TableVersion>,
 }
@@ -83,8 +87,10 @@ impl Plans {
         metrics: Arc<Metrics>,
         tables: BTreeMap<TableName, TableRecord>,
         own: Own,
+        unlogged_cascades: Option<Vec<Cascade>>,
     ) -> Self {
         Self {
+            unlogged_cascades,
             known: Known::new(tables, config.capture.key_change, Arc::clone(&metrics)),
             logs: Logs::new(config.kafka.topic_change, own),
             config,
@@ -244,7 +250,8 @@ impl Plans {
             slow(&version.name, limit)
         })??;
         self.logs.begin(&mut self.known, (&version.name, &record.topic), producer)?;
-        let topic = producer.topic(&agreed.shape.topic, &self.config.kafka.topic)?;
+        let topic = producer.topic(&agreed.shape.topic, &self.config.kafka.topic);
+        let topic = topic.map_err(|error| topic_failure(error, &version.name))?;
         let known = self.known.get(&version.name).filter(|known| known.topic == record.topic);
         record.log = known.and_then(|known| known.log.clone());
         self.known.tell(&agreed, &record);
@@ -266,7 +273,7 @@ impl Plans {
 
     /// Decides what the records of a version look like and registers their schemas.
     async fn resolve(&mut self, version: &TableVersion) -> Result<Resolved, Failure> {
-        let (version, shape) = self.shape(version).await?;
+        let (version, shape, columns) = self.shape(version).await?;
         // Before anything is registered: another table's subjects must stay as they are.
         self.topics.claim(&shape.topic, &shape.table)?;
         let key = self.known.key(&shape.table, key_form(&shape))?;
@@ -285,22 +292,35 @@ impl Plans {
             loosened,
             version: fingerprint(&version),
             decoration: version.decoration,
+            columns: columns.all,
+            excluded: columns.excluded,
         };
         Ok(Resolved { agreed, record })
     }
 
     /// What the records of a table version look like, with what the catalog adds: the catalog as
     /// it is now if it shows this version, else as it was when it did.
-    async fn shape(&self, version: &TableVersion) -> Result<(TableVersion, RecordShape), Failure> {
+    async fn shape(
+        &mut self,
+        version: &TableVersion,
+    ) -> Result<(TableVersion, RecordShape, exclusions::Columns), Failure> {
         let mut version = version.clone();
         let mut connection = mysql::connect_when_free(&self.config.mysql).await?;
-        let found = catalog::look_up(&mut connection, &version).await?;
-        let is_hidden = found == Catalog::Hidden;
-        let (decoration, absence) = match found {
-            Catalog::Same(decoration) => (Some(decoration), ""),
-            Catalog::Other => (None, "it was changed since"),
-            Catalog::Gone => (None, "it was dropped or renamed since"),
-            Catalog::Hidden => (None, "SELECT on it is not granted"),
+        let (mut columns_now, mut decoration) = (Vec::new(), None);
+        let absence = match catalog::look_up(&mut connection, &version).await? {
+            Catalog::Same(same) => {
+                decoration = Some(same);
+                ""
+            }
+            Catalog::Other(columns) => {
+                columns_now = columns;
+                "it was changed since"
+            }
+            Catalog::Gone => "it was dropped or renamed since",
+            Catalog::Hidden => {
+                let inventory = Inventory::new(&mut connection, &self.config.mysql);
+                return Err(hidden(inventory, &version.name).await?);
+            }
         };
         version.decoration = decoration.or_else(|| self.known.decoration(&version));
         if version.decoration.is_none() {
@@ -310,15 +330,16 @@ impl Plans {
                  its schema goes without defaults"
             );
         }
+        let known = self.known.get(&version.name);
+        let columns = exclusions::check(&self.config.capture, &version, known, &columns_now)?;
+        let inventory = Inventory::new(&mut connection, &self.config.mysql);
+        look_for_cascades(inventory, &self.config, &version.name, &mut self.unlogged_cascades)
+            .await?;
         let shape = map::map(&version, &self.config)?;
         if !map::knows_key(&version, &self.config.capture) {
-            if is_hidden {
-                let (table, user) = (version.name, self.config.mysql.user.clone());
-                return Err(MapError::KeyHidden { table, user }.into());
-            }
             self.known.keyless(&version.name)?;
         }
-        Ok((version, shape))
+        Ok((version, shape, columns))
     }
 }
 
@@ -333,6 +354,47 @@ fn unknown_schema(table: &TableName, subject: &str, SchemaId(last): SchemaId) ->
          its schemas; or set capture.truncate = \"ignore\", start, and take it out again: this \
          TRUNCATE is not delivered then.",
     )
+}
+
+/// A statement may have given the table a foreign key since the start.
+async fn look_for_cascades(
+    mut inventory: Inventory<'_>,
+    config: &Config,
+    table: &TableName,
+    known: &mut Option<Vec<Cascade>>,
+) -> Result<(), Failure> {
+    let Some(known) = known else { return Ok(()) };
+    let mut cascades = inventory.cascades(Some(table)).await?;
+    cascades.retain(|cascade| !known.contains(cascade));
+    let finding = checks::unlogged_cascades(config.capture.cascades, &cascades);
+    known.extend(cascades);
+    finding.map_or(Ok(()), checks::Finding::report)
+}
+
+/// What a topic is refused with. Of two tables on topics that Kafka takes for one, the one that
+/// comes later is named, since the other has its topic.
+fn topic_failure(error: ProduceError, table: &TableName) -> Failure {
+    let collides = error.is_collision();
+    let failure = Failure::from(error);
+    if !collides {
+        return failure;
+    }
+    let way_out =
+        format!("Take it out: `[capture] exclude_tables = [\"{table}\"]`. {}", failure.hint);
+    failure.hint(way_out)
+}
+
+/// The failure for a table that exists and that the account may not see: its rows could not be
+/// read, and its keys and defaults are not known.
+async fn hidden(mut inventory: Inventory<'_>, table: &TableName) -> Result<Failure, MysqlError> {
+    let account = inventory.account().await?;
+    let message = format!("{account} may not read {table}, which is captured and changes");
+    let TableName { database, table } = table;
+    let hint = format!(
+        "Run: GRANT SELECT ON `{database}`.`{table}` TO {account}; or take it out: `[capture] \
+         exclude_tables = [\"{database}.{table}\"]`."
+    );
+    Ok(Failure::new(Verdict::Halt, checks::TABLE_INVISIBLE, message).hint(hint))
 }
 
 fn slow(table: &TableName, limit: Duration) -> Failure {

@@ -25,8 +25,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Progress, Run, Told, panicked, thread_failed};
+use super::{Progress, Run, Told, checks, panicked, thread_failed};
 use crate::{
+    catalog::Inventory,
     commit::{Seen, Watch},
     config::Config,
     error::{Failure, Verdict},
@@ -136,10 +137,14 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
 }
 
 /// Asks source and registry what a start asks them first, and changes nothing.
-async fn rehearse(run: &Run, progress: &Progress) -> Result<(), Failure> {
+async fn rehearse(run: &Run, progress: &mut Progress) -> Result<(), Failure> {
     let mut connection = mysql::connect(&run.config.mysql).await?;
     progress.registry.probe().await?;
-    Server::inspect(&mut connection, &run.config).await?;
+    let server = Server::inspect(&mut connection, &run.config).await?;
+    let config = run.config.for_source(server.lower_case_table_names);
+    let inventory = Inventory::new(&mut connection, &config.mysql);
+    let shown = (&*config, &run.status);
+    checks::run(inventory, shown, &server, None, &mut progress.found).await?;
     Ok(())
 }
 

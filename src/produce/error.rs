@@ -221,7 +221,10 @@ impl ProduceError {
             Self::Tls(_) => "Check security.protocol and ssl.ca.location in kafka.properties, and \
                              that the certificate names the host in kafka.bootstrap_servers."
                 .to_owned(),
-            Self::TopicRefused { topic, code, .. } => topic_hint(topic, *code),
+            Self::TopicRefused { topic, code, .. } => {
+                let collides = self.is_collision();
+                topic_hint(topic, *code, collides)
+            }
             Self::Refused { topic, code } => record_hint(topic, meaning(*code)),
             Self::BatchTooLarge { topic, bytes_max, .. } => format!(
                 "Raise max.message.bytes of topic {topic}, or set \"batch.size\" = {bytes_max} \
@@ -258,6 +261,18 @@ impl ProduceError {
                 .to_owned(),
             Self::Kafka { .. } | Self::Stopped | Self::Thread(_) => String::new(),
         }
+    }
+}
+
+impl ProduceError {
+    /// Whether a topic is refused because another one has its name but for `.` and `_`, which
+    /// metrics of Kafka do not tell apart (`org.apache.kafka.common.internals.Topic`).
+    pub fn is_collision(&self) -> bool {
+        matches!(
+            self,
+            Self::TopicRefused { code: RDKafkaErrorCode::InvalidTopic, detail, .. }
+                if detail.contains("collide")
+        )
     }
 }
 
@@ -307,8 +322,15 @@ fn record_hint(topic: &str, meaning: Meaning) -> String {
     }
 }
 
-fn topic_hint(topic: &str, code: RDKafkaErrorCode) -> String {
+fn topic_hint(topic: &str, code: RDKafkaErrorCode, collides: bool) -> String {
     let fix = match code {
+        _ if collides => {
+            return format!(
+                "Kafka takes topics whose names differ in `.` and `_` only for one. Take the table \
+                 of topic {topic}, or that of the other one, out with capture.exclude_tables; or \
+                 delete the other topic, if nothing writes to it."
+            );
+        }
         _ if is_authorization(code) => "Grant the connector's principal Create on it",
         RDKafkaErrorCode::InvalidReplicationFactor => {
             "Set replication_factor under kafka.topic to no more than the number of brokers"

@@ -77,6 +77,8 @@ impl Snapshot {
     }
 
     fn position_of(&self, name: &TableName) -> Option<usize> {
-        self.tables.iter().position(|table| table.name == *name)
+        let capture = &self.config.capture;
+        let name = capture.folded(name);
+        self.tables.iter().position(|table| capture.folded(&table.name) == name)
     }
 }

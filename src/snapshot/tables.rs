@@ -65,12 +65,7 @@ pub async fn list(
         Listed { name, rows_estimate, bytes_estimate }
     });
     let mut listed: Vec<Listed> = listed.collect();
-    let order = &config.snapshot.order;
-    let place = |name: &TableName| {
-        let name = name.to_string();
-        order.iter().position(|wanted| *wanted == name).unwrap_or(order.len())
-    };
-    listed.sort_by_cached_key(|table| (place(&table.name), table.name.clone()));
+    listed.sort_by_cached_key(|table| (config.read_order(&table.name), table.name.clone()));
     Ok(listed)
 }
 

@@ -360,7 +360,7 @@ impl Snapshot {
 
     /// The condition that the configuration has for a table.
     pub(super) fn condition(&self, table: &TableName) -> Option<&String> {
-        self.config.snapshot.r#where.get(&table.to_string())
+        self.config.read_condition(table)
     }
 
     /// How far each table is that is to be read, and the last that were.

@@ -1,8 +1,9 @@
 //! Tables that statements of the stream make, or do not make because they are there.
 
+use serde_json::json;
 use testkit::{Result, compare};
 
-use super::{assert_equal, with_small_chunks};
+use super::with_small_chunks;
 use crate::setup::{Setup, operations};
 
 const SEEN: &str = "CREATE TABLE seen (id INT PRIMARY KEY)";
@@ -21,32 +22,6 @@ fn grant_only(setup: &mut Setup, table: &str) -> Result<()> {
 fn grant(setup: &mut Setup, rights: &str, table: &str) -> Result<()> {
     let (name, user) = (setup.database.name().to_owned(), setup.database.user().to_owned());
     setup.database.execute(&format!("GRANT {rights} ON `{name}`.{table} TO `{user}`@'%'"))
-}
-
-#[test]
-fn a_hidden_table_does_not_count_as_new_by_a_statement_that_leaves_it_as_it_is() -> Result<()> {
-    for statement in [
-        "CREATE TABLE IF NOT EXISTS items (id INT PRIMARY KEY)",
-        "CREATE TABLE IF NOT EXISTS items LIKE seen",
-    ] {
-        // GIVEN a table with rows that the account may not see
-        let mut setup = with_small_chunks("created_hidden", &[SEEN, ITEMS, ROWS])?;
-        grant_only(&mut setup, "seen")?;
-        let mut connector = setup.start()?;
-        // WHEN a statement says that it is made if it is not there
-        setup.database.execute_all(&[statement, "INSERT INTO seen VALUES (1)"])?;
-        setup.consumer("seen")?.take(1)?;
-        let warned = connector.wait_for_line("the account may not see the table")?;
-        assert!(warned.contains("GRANT SELECT ON"), "{warned}");
-        connector.stop()?;
-        // AND the account may see it
-        grant(&mut setup, "SELECT", "items")?;
-        setup.catch_up()?;
-        // THEN its rows are read
-        let (_, records) = assert_equal(&mut setup, "items")?;
-        assert_eq!(operations(&records), ["r"; 3], "{statement}");
-    }
-    Ok(())
 }
 
 #[test]
@@ -74,6 +49,10 @@ fn a_table_that_may_have_been_hidden_is_read_beside_the_stream() -> Result<()> {
     let mut setup = with_small_chunks("created_maybe", &[SEEN])?;
     grant_only(&mut setup, "seen")?;
     grant(&mut setup, "SELECT, CREATE", "items")?;
+    // A glob would be refused: it needs a right to all that it can name.
+    let name = |table: &str| format!("{}.{table}", setup.database.name());
+    let named = json!([name("seen"), name("items")]);
+    setup.settings.set("capture.tables", named);
     let mut connector = setup.start()?;
     // WHEN it is made
     let made = ITEMS.replace("TABLE", "TABLE IF NOT EXISTS");

@@ -82,7 +82,8 @@ impl Delivery {
             let LookUp { tables, filter, answer, listing } = look_up;
             let listed = self.plans.block_on(listing);
             let listed = listed.unwrap_or_else(|error| Err(Refusal::Source(error.to_string())));
-            let done = listed.and_then(|listed| self.read_again(tables, filter.as_deref(), listed));
+            let done =
+                listed.and_then(|listed| self.read_again(&tables, filter.as_deref(), listed));
             return self.answer(answer, done);
         }
         if self.requests.look_up.is_some() {
@@ -130,15 +131,21 @@ impl Delivery {
 
     fn read_again(
         &mut self,
-        tables: Vec<TableName>,
+        tables: &[TableName],
         filter: Option<&str>,
         listed: Vec<Listed>,
     ) -> Answer {
         // The stream went on meanwhile.
-        self.check(&tables)?;
-        if let Some(table) = tables.iter().find(|it| !listed.iter().any(|one| one.name == **it)) {
+        self.check(tables)?;
+        let capture = &self.config.capture;
+        let has = |wanted: &&TableName| {
+            listed.iter().any(|one| capture.folded(&one.name) == capture.folded(wanted))
+        };
+        if let Some(table) = tables.iter().find(|table| !has(table)) {
             return Err(Refusal::Unknown(table.clone()));
         }
+        // As the source spells them.
+        let tables = listed.iter().map(|table| table.name.clone()).collect();
         for table in listed {
             self.snapshot.read_again(table, filter.map(str::to_owned));
         }
@@ -162,7 +169,11 @@ impl Delivery {
 async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Result<Vec<Listed>, Refusal> {
     let listed = async {
         let mut connection = mysql::connect(&config.mysql).await?;
-        snapshot::list(&mut connection, &config, |table| tables.contains(table), |_| true).await
+        let capture = &config.capture;
+        let is_meant = |name: &TableName| {
+            tables.iter().any(|table| capture.folded(table) == capture.folded(name))
+        };
+        snapshot::list(&mut connection, &config, is_meant, |_| true).await
     };
     match timeout(LOOK_UP_MAX, listed).await {
         Ok(Ok(listed)) => Ok(listed),

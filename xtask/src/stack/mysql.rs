@@ -80,7 +80,7 @@ impl Mysql {
                 folder: RunFolder::create("mysql")?,
             };
             fs::create_dir(mysql.folder().join("server"))?;
-            copy_folder(&installation.data_template(), &mysql.data_folder())?;
+            mysql.make_data()?;
             fs::write(mysql.start_file(), &options.start_statements)?;
             if options.has_keyring {
                 installation.add_keyring(&mysql.data_folder(), mysql.folder.path())?;
@@ -146,6 +146,20 @@ impl Mysql {
     /// The socket that root logs in by, without a password.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
+    }
+
+    /// Copies the data that servers start from. Whether names have a case is decided when data is
+    /// made (MySQL manual, "Identifier Case Sensitivity"), so such a server makes its own.
+    fn make_data(&self) -> Result<()> {
+        let arguments = &self.options.extra_arguments;
+        let option = arguments.iter().find(|it| it.starts_with("--lower-case-table-names"));
+        match option {
+            None => copy_folder(&self.installation.data_template(), &self.data_folder()),
+            Some(option) => {
+                let (data, folder) = (self.data_folder(), self.folder.path());
+                make_data(&self.installation, &data, folder, std::slice::from_ref(option))
+            }
+        }
     }
 }
 
@@ -377,15 +391,27 @@ fn is_needed(package: &Path) -> bool {
 
 /// Initialises a data folder once, so that a server starts in a second instead of five.
 fn make_data_template(installation: &Installation, folder: &Path) -> Result<()> {
-    let (data, log) = (installation.data_template(), folder.join("initialise.log"));
-    let mut initialise = installation.server(&data);
-    initialise.arg("--initialize-insecure");
+    make_data(installation, &installation.data_template(), folder, &[])
+}
+
+/// Initialises a data folder with further options; what it says goes to a file in `folder`.
+fn make_data(
+    installation: &Installation,
+    data: &Path,
+    folder: &Path,
+    options: &[String],
+) -> Result<()> {
+    let log = folder.join("initialise.log");
+    let mut initialise = installation.server(data);
+    initialise.arg("--initialize-insecure").args(options);
     run_logged("mysqld --initialize-insecure", initialise, &log)?;
     // A socket's path may have 107 bytes, which a cache folder can exceed.
     let run = RunFolder::create("initialise")?;
     let socket = run.path().join("socket");
-    let arguments = ["--skip-networking", "--skip-log-bin", "--mysqlx=OFF"].map(ToOwned::to_owned);
-    let mut process = installation.launch(&data, &socket, &log, &arguments)?;
+    let mut arguments =
+        ["--skip-networking", "--skip-log-bin", "--mysqlx=OFF"].map(ToOwned::to_owned).to_vec();
+    arguments.extend_from_slice(options);
+    let mut process = installation.launch(data, &socket, &log, &arguments)?;
     let root = format!("{ROOT_USER}@'%'");
     let statements = format!(
         "CREATE USER {root} IDENTIFIED BY '{ROOT_PASSWORD}';

@@ -1,0 +1,189 @@
+//! What the source shows of itself to the connector's account: databases, tables, columns, foreign
+//! keys; and what it hides for want of a grant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mysql_async::{Conn, Error, Value, prelude::Queryable as _};
+
+use super::quoted;
+use crate::{config::Mysql, model::table::TableName, mysql::MysqlError};
+
+/// Names in one statement.
+const NAMES_AT_ONCE: usize = 500;
+
+/// Most foreign keys that are looked at: enough to name some and to count them.
+const CASCADES_MAX: usize = 10_000;
+
+/// What the account may do with a table that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It may read it.
+    Granted,
+    /// It may read it, and no such table is there.
+    NotThere,
+    /// It may not read it, and is not told whether it is there.
+    Denied,
+}
+
+/// A foreign key whose cascades change its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cascade {
+    /// The table whose rows a change of the other one changes.
+    pub child: TableName,
+    /// The foreign key's name.
+    pub constraint: String,
+    /// The table that it refers to.
+    pub parent: TableName,
+    /// What it does: `ON DELETE CASCADE`.
+    pub rules: String,
+}
+
+/// A child, a foreign key's name, its parent, what it does ON DELETE and ON UPDATE.
+type CascadeRow = (String, String, String, String, String, String, String);
+
+/// A connection that looks around.
+pub struct Inventory<'a> {
+    connection: &'a mut Conn,
+    config: &'a Mysql,
+}
+
+impl<'a> Inventory<'a> {
+    /// Looks around by this connection.
+    pub fn new(connection: &'a mut Conn, config: &'a Mysql) -> Self {
+        Self { connection, config }
+    }
+
+    /// The account that the server took the login for, as GRANT writes it.
+    pub async fn account(&mut self) -> Result<String, MysqlError> {
+        let name: Option<String> =
+            self.connection.query_first("SELECT CURRENT_USER()").await.map_err(self.failed())?;
+        let name = name.unwrap_or_default();
+        let (user, host) = name.rsplit_once('@').unwrap_or((&name, "%"));
+        let text = |text: &str| text.replace('\\', "\\\\").replace('\'', "''");
+        Ok(format!("'{}'@'{}'", text(user), text(host)))
+    }
+
+    /// The databases that it sees.
+    pub async fn databases(&mut self) -> Result<BTreeSet<String>, MysqlError> {
+        let query = "SELECT schema_name FROM information_schema.schemata";
+        let names: Vec<String> = self.connection.query(query).await.map_err(self.failed())?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// The tables that it sees, in order of their names.
+    pub async fn tables(&mut self) -> Result<Vec<TableName>, MysqlError> {
+        let query = "SELECT table_schema, table_name FROM information_schema.tables \
+                     WHERE table_type = 'BASE TABLE'";
+        let rows: Vec<(String, String)> =
+            self.connection.query(query).await.map_err(self.failed())?;
+        let names = rows.into_iter().map(|(database, table)| TableName { database, table });
+        let mut names: Vec<TableName> = names.collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The columns that it sees of these tables.
+    pub async fn columns(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<BTreeMap<TableName, Vec<String>>, MysqlError> {
+        let mut columns: BTreeMap<TableName, Vec<String>> = BTreeMap::new();
+        for names in tables.chunks(NAMES_AT_ONCE) {
+            let query = format!(
+                "SELECT table_schema, table_name, column_name FROM information_schema.columns \
+                 WHERE (table_schema, table_name) IN ({})",
+                vec!["(?, ?)"; names.len()].join(", ")
+            );
+            let values: Vec<Value> = names
+                .iter()
+                .flat_map(|name| [Value::from(&name.database), Value::from(&name.table)])
+                .collect();
+            let rows: Vec<(String, String, String)> =
+                self.connection.exec(query, values).await.map_err(self.failed())?;
+            for (database, table, column) in rows {
+                columns.entry(TableName { database, table }).or_default().push(column);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Whether it may read a table. The server looks at grants, roles and partial revokes before
+    /// it looks for the table, so this tells one that is hidden from one that is not there.
+    pub async fn access(&mut self, table: &TableName) -> Result<Access, MysqlError> {
+        self.try_to_read("1", table).await
+    }
+
+    /// Whether it may read a table with all its columns.
+    pub async fn access_to_all_columns(&mut self, table: &TableName) -> Result<Access, MysqlError> {
+        self.try_to_read("*", table).await
+    }
+
+    async fn try_to_read(&mut self, what: &str, name: &TableName) -> Result<Access, MysqlError> {
+        let TableName { database, table } = name;
+        let query = format!("SELECT {what} FROM {}.{} LIMIT 0", quoted(database), quoted(table));
+        match self.connection.query_drop(query).await {
+            Ok(()) => Ok(Access::Granted),
+            Err(Error::Server(error)) => match error.code {
+                // ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE; ER_TOO_LONG_IDENT, ER_WRONG_DB_NAME,
+                // ER_WRONG_TABLE_NAME: no table can have such a name
+                1049 | 1146 | 1059 | 1102 | 1103 => Ok(Access::NotThere),
+                // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR,
+                // ER_COLUMNACCESS_DENIED_ERROR
+                1044 | 1142 | 1143 => Ok(Access::Denied),
+                _ => Err(self.failed()(Error::Server(error))),
+            },
+            Err(error) => Err(self.failed()(error)),
+        }
+    }
+
+    /// The foreign keys whose cascades change their own tables, of one table or of all.
+    pub async fn cascades(&mut self, of: Option<&TableName>) -> Result<Vec<Cascade>, MysqlError> {
+        let (only, values) = match of {
+            Some(TableName { database, table }) => (
+                "AND constraint_schema = ? AND table_name = ?",
+                vec![Value::from(database), Value::from(table)],
+            ),
+            None => ("", Vec::new()),
+        };
+        let query = format!(
+            "SELECT constraint_schema, table_name, constraint_name, unique_constraint_schema, \
+                    referenced_table_name, delete_rule, update_rule \
+             FROM information_schema.referential_constraints \
+             WHERE (delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
+                    OR update_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')) {only} \
+             LIMIT {CASCADES_MAX}"
+        );
+        let rows: Vec<CascadeRow> =
+            self.connection.exec(query, values).await.map_err(self.failed())?;
+        let cascades = rows.into_iter().map(
+            |(database, table, constraint, parent_database, parent, on_delete, on_update)| {
+                let acts =
+                    |rule: &String| matches!(rule.as_str(), "CASCADE" | "SET NULL" | "SET DEFAULT");
+                let rules = [("DELETE", on_delete), ("UPDATE", on_update)];
+                let rules = rules.iter().filter(|(_, rule)| acts(rule));
+                Cascade {
+                    child: TableName { database, table },
+                    constraint,
+                    parent: TableName { database: parent_database, table: parent },
+                    rules: rules
+                        .map(|(when, rule)| format!("ON {when} {rule}"))
+                        .collect::<Vec<_>>()
+                        .join(" "),
+                }
+            },
+        );
+        Ok(cascades.collect())
+    }
+
+    fn failed(&self) -> impl Fn(Error) -> MysqlError + 'a {
+        let config = self.config;
+        move |error| MysqlError::while_doing("read the names of", config, error)
+    }
+}
+
+impl std::fmt::Display for Cascade {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { child, constraint, parent, rules } = self;
+        write!(f, "{child} ({constraint}: {rules} of {parent})")
+    }
+}

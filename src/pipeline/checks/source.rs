@@ -1,0 +1,167 @@
+//! What the source must be set up for: databases that are there and logged, grants, foreign keys
+//! whose cascades are logged.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, TABLE_INVISIBLE, facts::Facts, nearest::nearest, some_of};
+use crate::{
+    catalog::{Access, Cascade},
+    config::{CascadePolicy, Config},
+    error::Verdict,
+    map::{Filter, TablePattern},
+    mysql::Server,
+};
+
+/// Foreign keys whose cascades the binlog does not have.
+pub const CASCADES_NOT_LOGGED: &str = "cascades_not_logged";
+
+/// Most foreign keys that a message names.
+const CASCADES_NAMED_MAX: usize = 10;
+
+/// A database whose name has no wildcard must be there; one that the account has no privilege on
+/// looks the same. And what is captured must be in the binlog.
+pub(super) fn databases(
+    config: &Config,
+    server: &Server,
+    filter: &Filter,
+    facts: &Facts,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let patterns = || config.capture.tables.iter().map(|text| pattern(text, config));
+    let named: BTreeSet<String> =
+        patterns().filter_map(|pattern| pattern.database().map(str::to_owned)).collect();
+    let is_there = |name: &&String| {
+        let folded =
+            |it: &String| it == *name || config.capture.ignores_case && it.to_lowercase() == **name;
+        facts.databases.iter().any(folded)
+    };
+    for database in named.iter().filter(|name| !is_there(name)) {
+        let nearest = nearest(database, facts.databases.iter().map(String::as_str));
+        findings.push(Finding::error(
+            Verdict::Halt,
+            "mysql_database_invisible",
+            format!(
+                "the database `{database}` in capture.tables is not there, or {} may not read \
+                 it{nearest}",
+                facts.account
+            ),
+            format!(
+                "Check the name in capture.tables, or grant it: GRANT SELECT ON `{database}`.* TO \
+                 {};",
+                facts.account
+            ),
+        ));
+    }
+    let ignored = server.binlog_filter.ignored.iter().filter(|name| filter.captures_any_in(name));
+    let captured = facts.captured.iter().map(|table| &table.database);
+    let excluded: Vec<_> =
+        config.capture.exclude_tables.iter().map(|text| pattern(text, config)).collect();
+    let is_excluded = |database: &String| {
+        let all = TablePattern::new(&format!("{database}.*"), config.capture.ignores_case);
+        excluded.iter().any(|pattern| pattern.covers(&all))
+    };
+    let databases: BTreeSet<&String> = named.iter().chain(captured).chain(ignored).collect();
+    let unlogged: Vec<_> = databases
+        .into_iter()
+        .filter(|name| !server.binlog_filter.logs(name) && !is_excluded(name))
+        .collect();
+    if let Some(first) = unlogged.first() {
+        findings.push(Finding::error(
+            Verdict::Halt,
+            "database_not_logged",
+            format!(
+                "the source's binlog leaves out changes of captured databases: {}",
+                some_of(&unlogged, CASCADES_NAMED_MAX)
+            ),
+            format!(
+                "Start the source with another {}, or take the database out: `[capture] \
+                 exclude_tables = [\"{first}.*\"]`.",
+                server.binlog_filter.option()
+            ),
+        ));
+    }
+    findings
+}
+
+/// A table that exists and may not be read would be left out in silence: the source does not say
+/// that it is there.
+pub(super) fn grants(config: &Config, facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for text in &config.capture.tables {
+        let pattern = pattern(text, config);
+        if pattern.database().is_some_and(|database| !facts.databases.contains(database)) {
+            continue;
+        }
+        if let Some(table) = pattern.table() {
+            if !facts.sees(&table) && facts.access.get(&table) == Some(&Access::Denied) {
+                findings.push(Finding::error(
+                    Verdict::Halt,
+                    TABLE_INVISIBLE,
+                    format!("{} may not read {table}, which capture.tables names", facts.account),
+                    grant_hint(&format!("`{}`.`{}`", table.database, table.table), &facts.account),
+                ));
+            }
+            continue;
+        }
+        if facts.coverage.get(text) != Some(&Access::Denied) {
+            continue;
+        }
+        let seen = facts.captured.iter().filter(|table| pattern.matches(table)).count();
+        let all = pattern.database().map_or_else(|| "*.*".to_owned(), |it| format!("`{it}`.*"));
+        findings.push(Finding::error(
+            Verdict::Halt,
+            TABLE_INVISIBLE,
+            format!(
+                "{} may not read all tables that `{text}` in capture.tables can name: it sees \
+                 {seen}, and what it does not see would be left out in silence",
+                facts.account
+            ),
+            format!(
+                "{} Or name in capture.tables what it may read.",
+                grant_hint(&all, &facts.account)
+            ),
+        ));
+    }
+    findings
+}
+
+/// The statement that lets the account read.
+pub(super) fn grant_hint(what: &str, account: &str) -> String {
+    format!("Run: GRANT SELECT ON {what} TO {account};")
+}
+
+/// Foreign keys of captured tables whose cascades are in no binlog.
+pub(super) fn cascades(config: &Config, facts: &Facts) -> Option<Finding> {
+    unlogged_cascades(config.capture.cascades, &facts.cascades)
+}
+
+/// What is said of foreign keys whose cascades are in no binlog.
+pub fn unlogged_cascades(policy: CascadePolicy, cascades: &[Cascade]) -> Option<Finding> {
+    if cascades.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "the source's binlog does not have what foreign keys of captured tables cascade: {}",
+        some_of(cascades, CASCADES_NAMED_MAX)
+    );
+    let way_out = "Before 9.6, and with innodb_native_foreign_keys=ON, InnoDB changes these rows \
+                   below the binlog. Start 9.6 or later with innodb_native_foreign_keys=OFF, or \
+                   delete and change the rows of the child tables by statements";
+    Some(match policy {
+        CascadePolicy::Warn => Finding::warning(
+            CASCADES_NOT_LOGGED,
+            message,
+            format!("{way_out}; capture.cascades = \"halt\" refuses to start."),
+        ),
+        CascadePolicy::Halt => Finding::error(
+            Verdict::Halt,
+            CASCADES_NOT_LOGGED,
+            message,
+            format!("{way_out}; capture.cascades = \"warn\" starts all the same."),
+        ),
+    })
+}
+
+fn pattern(text: &str, config: &Config) -> TablePattern {
+    TablePattern::new(text, config.capture.ignores_case)
+}

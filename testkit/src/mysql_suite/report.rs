@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 /// Halts that are the connector's answer to what a script does on purpose, each with the reason.
-const BY_DESIGN: [(&str, &str); 14] = [
+const BY_DESIGN: [(&str, &str); 15] = [
     ("binlog_format_statement", "the script logs statements instead of rows"),
     ("binlog_row_image_not_full", "the script logs rows without all columns"),
     ("binlog_row_metadata_not_full", "the script logs rows without names"),
@@ -21,6 +21,7 @@ const BY_DESIGN: [(&str, &str); 14] = [
     ("topic_name_clash", "two tables' names are one topic"),
     ("field_name_clash", "two columns' names are one field"),
     ("mysql_grants", "the script takes rights away"),
+    ("kafka_record_too_large", "a row is larger than the topic takes"),
 ];
 
 /// How many of a connector's last lines are kept.

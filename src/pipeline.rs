@@ -36,10 +36,7 @@ use crate::{
     error::{Failure, Verdict},
     map::Filter,
     metrics::Metrics,
-    model::{
-        position::{PartialTransaction, Position},
-        table::TableName,
-    },
+    model::{position::Position, table::TableName},
     mysql::{self, Continuity, Dump, Server},
     orders::Orders,
     produce::{self, Producer, TopicId},
@@ -77,7 +74,7 @@ use self::{
     plans::Plans,
     prepared::{Beside, Kept},
     standby::Standby,
-    stream::{Ended, Stream},
+    stream::{Ended, Past, Stream},
     trouble::{PAUSE_MAX, Told, pauses},
 };
 
@@ -137,8 +134,8 @@ struct Progress {
     forgiven: Forgiven,
     /// Which logins have worked.
     logged_in: LoggedIn,
-    /// A source transaction that ended with ROLLBACK: its rows are not delivered.
-    rolled_back: Option<PartialTransaction>,
+    /// What the next epoch takes from the last one.
+    past: Past,
     /// What is known about the source.
     source: Continuity,
     /// Topics that had no record before this process.
@@ -234,7 +231,7 @@ impl Progress {
             standby: run.standby.then(Standby::default),
             forgiven: Forgiven::default(),
             logged_in: LoggedIn::default(),
-            rolled_back: None,
+            past: Past::default(),
             source: Continuity::default(),
             own_topics: Own::default(),
             found: checks::Found::default(),
@@ -310,15 +307,15 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
             snapshot,
         ),
     };
-    let rolled_back = progress.rolled_back.take();
+    let past = std::mem::take(&mut progress.past);
     let watch = registry_watch::start(&progress.registry);
-    let ended = blocking_named("pipeline", move || stream.run(rolled_back)).await;
+    let ended = blocking_named("pipeline", move || stream.run(past)).await;
     reader.abort();
     watch.abort();
     let ended = ended.map_err(|error| thread_failed(&error))?;
     let Some(ended) = ended else { return Err(panicked("pipeline")) };
-    let Ended { result, committed, has_delivered, rolled_back } = ended;
-    progress.rolled_back = rolled_back;
+    let Ended { result, committed, has_delivered, past } = ended;
+    progress.past = past;
     progress.ended(committed, has_delivered);
     result
 }

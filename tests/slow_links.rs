@@ -2,12 +2,14 @@
 //! as it takes less than the limits.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use serde_json::json;
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
+use testkit::xtask::stack::StackAddress;
 use testkit::{Result, ServerAddress};
 
-use crate::setup::{Running, Setup};
+use crate::setup::{Running, Setup, private_kafka};
 
 /// The broker ends a Kafka transaction that is open for longer.
 const TRANSACTION_TIMEOUT_MS: &str = "6000";
@@ -58,6 +60,43 @@ fn a_long_tail_of_rows_that_are_not_captured_keeps_no_kafka_transaction_open() -
         proxy.heal();
         connector.stop()?;
         assert_eq!(consumer.rest()?.len(), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_broker_that_answers_late_is_no_doubt() -> Result<()> {
+    // GIVEN a broker behind a proxy
+    let proxy = FaultProxy::bind(Protocol::Kafka)?;
+    let kafka = private_kafka(&[
+        "listeners=PLAINTEXT://127.0.0.1:{port},FAULTY://127.0.0.1:{further_port},\
+         CONTROLLER://127.0.0.1:{controller_port}",
+        &format!(
+            "advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},FAULTY://{}",
+            proxy.address()
+        ),
+        "listener.security.protocol.map=\
+         PLAINTEXT:PLAINTEXT,FAULTY:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ])?;
+    proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, kafka.further_port())));
+    for (number, delay_ms) in [400, 700].into_iter().enumerate() {
+        let mut address = StackAddress::from_environment()?;
+        let server = ServerAddress::from(&address);
+        address.kafka_bootstrap = kafka.bootstrap();
+        let mut setup = Setup::on(address, server, "late_answers")?;
+        setup.database.execute("CREATE TABLE items (id INT NOT NULL PRIMARY KEY)")?;
+        setup.settings.set("kafka.bootstrap_servers", proxy.address().to_string());
+        // WHEN each request and each answer is on its way for so long, from the start on
+        proxy.set(Fault::Delay(Duration::from_millis(delay_ms)));
+        let mut connector = setup.start()?;
+        for id in 1..=3 {
+            setup.database.execute(&format!("INSERT INTO items VALUES ({id})"))?;
+        }
+        // THEN rows arrive, by the first epoch
+        assert_eq!(setup.consumer("items")?.take(3)?.len(), 3, "pass {number}");
+        assert_undisturbed(&mut connector)?;
+        proxy.heal();
+        connector.stop()?;
     }
     Ok(())
 }

@@ -128,9 +128,9 @@ impl Delivery {
     }
 
     /// Commits the position the epoch starts from, then counts as streaming.
-    pub(super) fn start(&mut self) -> Result<(), Failure> {
+    pub(super) fn start(&mut self, is_after_doubt: bool) -> Result<(), Failure> {
         self.plans.check_topics(self.producers.rows())?;
-        self.after(Event::Ready)?;
+        self.after(Event::Ready { is_after_doubt })?;
         failpoints::reach(Point::Started);
         self.metrics.streaming.set(1);
         self.status.enter(State::Streaming, wall_clock());
@@ -243,6 +243,11 @@ impl Delivery {
     /// The newest position that the epoch committed.
     pub(super) fn committed(&self) -> Option<Place> {
         self.committed
+    }
+
+    /// Whether it ended in doubt of a commit before it had committed any records.
+    pub(super) fn is_doubted_at_once(&self) -> bool {
+        self.protocol.is_doubted_at_once()
     }
 
     /// Whether the epoch proved that it can do more than start.

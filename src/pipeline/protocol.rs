@@ -16,11 +16,13 @@
 //!    source transaction, and inside one it notes how many rows of it are delivered ([`Group`]).
 //! 2. Every record is known to be stored before the position after it is sent, and the position is
 //!    the last record of its Kafka transaction.
-//! 3. The first commit of an epoch repeats the position that it starts from under a generation of
-//!    its own: an older instance that is fenced sees by it that there is a newer one.
+//! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
+//!    sees that there is a newer one. It repeats the position that the epoch starts from, and is
+//!    left out after an epoch that such a commit ended: then it has records as soon as there are.
 //! 4. Something is sent to the state topic at least every [`SIGN_OF_LIFE_EVERY`] as long as events
 //!    come or are waited for, and the last position before an end in order says that it is that.
-//! 5. After a commit that could take effect once more, and after any failure, the epoch is over.
+//! 5. After a commit that could take effect once more (a request for it has no answer, however long
+//!    the others took), and after any failure, the epoch is over.
 //!    Nothing that it knew is used again: the next one reads what Kafka has.
 //!
 //! Without Kafka transactions ([`Guarantee::AtLeastOnce`]) the records are sent outside of the
@@ -110,6 +112,8 @@ pub(super) struct Protocol {
     shown: Instant,
     started: Instant,
     reached: Reached,
+    /// Whether it ended in doubt of a commit.
+    is_doubted: bool,
 }
 
 impl Protocol {
@@ -128,13 +132,16 @@ impl Protocol {
             shown: now,
             started: now,
             reached: Reached::Start,
+            is_doubted: false,
         }
     }
 
     /// Takes in what has happened at this time and says what is to be done.
     pub(super) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
         match event {
-            Event::Ready => self.commit(),
+            // Where each commit is in doubt, one without records would end each epoch. The first
+            // records announce the generation, or a tick does within a second.
+            Event::Ready { is_after_doubt } => self.commit_if(!is_after_doubt),
             Event::Begun => {
                 self.inside = true;
                 Action::Wait
@@ -408,6 +415,7 @@ impl Protocol {
     /// The epoch is over, and does nothing any more.
     fn recycle(&mut self, doubt: Doubt) -> Action {
         self.stage = Stage::Over;
+        self.is_doubted = doubt == Doubt::Commit;
         Action::Recycle(doubt)
     }
 
@@ -463,6 +471,11 @@ impl Protocol {
     /// Notes that the position has no room for any more.
     pub(super) fn take_dropped(&mut self) -> Vec<PartialTransaction> {
         std::mem::take(&mut self.dropped)
+    }
+
+    /// Whether it ended in doubt of a commit before it had committed any records.
+    pub(super) fn is_doubted_at_once(&self) -> bool {
+        self.is_doubted && self.reached < Reached::Records
     }
 
     /// Whether every action so far is done.

@@ -47,26 +47,36 @@ pub(super) struct Ended {
     pub(super) committed: Option<Place>,
     /// Whether it delivered something, or had nothing to deliver for a while.
     pub(super) has_delivered: bool,
-    /// A source transaction whose rows are not to be delivered.
-    pub(super) rolled_back: Option<PartialTransaction>,
+    /// What the next epoch takes from this one.
+    pub(super) past: Past,
+}
+
+/// What an epoch takes from the last one; the rest is in Kafka.
+#[derive(Default)]
+pub(super) struct Past {
+    /// A source transaction that ended with ROLLBACK: its rows are not delivered.
+    rolled_back: Option<PartialTransaction>,
+    /// The last epoch ended in doubt of a commit before it had committed any records.
+    is_doubted: bool,
 }
 
 impl Stream {
     /// Streams until there is trouble or a reason to end.
-    pub(super) fn run(mut self, rolled_back: Option<PartialTransaction>) -> Ended {
-        self.delivery.step_over(rolled_back);
-        let result = self.stream().map_err(|failure| self.delivery.halt(failure));
+    pub(super) fn run(mut self, past: Past) -> Ended {
+        self.delivery.step_over(past.rolled_back);
+        let result = self.stream(past.is_doubted).map_err(|failure| self.delivery.halt(failure));
         let committed = self.delivery.committed();
         let has_delivered = self.delivery.has_progressed();
-        let rolled_back = self.delivery.stepped_over();
+        let is_doubted = self.delivery.is_doubted_at_once();
+        let past = Past { rolled_back: self.delivery.stepped_over(), is_doubted };
         self.delivery.end(&self.shutdown);
-        Ended { result, committed, has_delivered, rolled_back }
+        Ended { result, committed, has_delivered, past }
     }
 
-    fn stream(&mut self) -> Result<Outcome, Failure> {
+    fn stream(&mut self, is_after_doubt: bool) -> Result<Outcome, Failure> {
         // The same position again: a newer generation that a fenced instance can see, and proof
         // that the way to Kafka is open before a row depends on it.
-        self.delivery.start()?;
+        self.delivery.start(is_after_doubt)?;
         loop {
             let mut received = self.queue.receive(Duration::ZERO);
             if matches!(received, Received::Empty) {

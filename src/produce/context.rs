@@ -1,16 +1,9 @@
 //! What librdkafka reports from its own threads: broker errors, failed deliveries, log lines.
 //!
 //! The poll thread writes it, the pipeline thread asks. Everything is kept small: the newest
-//! broker error, the first failed delivery, a count.
-//!
-//! A connection that closes while no more than one request is on its way is no error to
-//! librdkafka: it writes a log line of level INFO and sends the request again
-//! (`rd_kafka_broker_conn_closed`). A commit is such a lone request, so log lines are counted too.
+//! broker error, the first failed delivery.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::{
     ClientContext,
@@ -19,12 +12,13 @@ use rdkafka::{
 };
 use tokio::time::Instant;
 
+use super::librdkafka::Answers;
+
 /// Notes of one client's callbacks.
 #[derive(Default)]
 pub(super) struct Context {
-    connection_failures: AtomicU64,
-    /// Raised by librdkafka's threads, which know its address.
-    unplaced: Arc<AtomicBool>,
+    /// Written by librdkafka's threads, which know its address.
+    answers: Arc<Answers>,
     notes: Mutex<Notes>,
 }
 
@@ -62,16 +56,9 @@ impl BrokerError {
 }
 
 impl Context {
-    /// How many connections failed that had requests on their way. Each may have been sent twice.
-    /// librdkafka keeps equal ones of 30 s to itself, so only the first after a start is sure to
-    /// be counted.
-    pub(super) fn connection_failures(&self) -> u64 {
-        self.connection_failures.load(Ordering::Relaxed)
-    }
-
-    /// Raised when a record counts as delivered and no broker said where it is stored.
-    pub(super) fn unplaced(&self) -> &Arc<AtomicBool> {
-        &self.unplaced
+    /// What brokers answered, and what they did not.
+    pub(super) fn answers(&self) -> &Arc<Answers> {
+        &self.answers
     }
 
     /// The newest broker error that is not settled.
@@ -124,9 +111,6 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        if facility == "FAIL" {
-            self.connection_failures.fetch_add(1, Ordering::Relaxed);
-        }
         // The call that fails tells of a failed connection, and of a coordinator that is not
         // there yet, which comes many times a second; the warning about `isolation.level` is
         // about our own use of it (see `settings`).
@@ -148,7 +132,6 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, text: &str) {
         tracing::debug!(target: "librdkafka", error = %error, "{text}");
-        self.connection_failures.fetch_add(1, Ordering::Relaxed);
         let Some(code) = error.rdkafka_error_code() else { return };
         let mut notes = self.notes();
         if code == RDKafkaErrorCode::AllBrokersDown {

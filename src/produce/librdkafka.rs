@@ -30,11 +30,14 @@ use rdkafka::{
 use super::context::{Context, FailedDelivery};
 use crate::model::record::Header;
 
-mod acknowledged;
 mod admin;
+mod answers;
 mod logs;
 
-pub(super) use self::admin::{Request, Resource};
+pub(super) use self::{
+    admin::{Request, Resource},
+    answers::Answers,
+};
 
 /// What librdkafka says when a call fails.
 #[derive(Debug)]
@@ -79,7 +82,7 @@ impl Handle {
         }
         // SAFETY: the client holds the context, and lets it go after librdkafka's part of itself,
         // whose threads have ended then.
-        unsafe { acknowledged::watch(&native, context.unplaced())? };
+        unsafe { answers::watch(&native, context.answers())? };
         let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, context)?;
         // SAFETY: the client is valid; the returned reference is ours to let go.
         let queue = unsafe {
@@ -119,12 +122,6 @@ impl Handle {
     pub(super) fn wake(&self) {
         // SAFETY: the queue is valid as long as `self`.
         unsafe { sys::rd_kafka_queue_yield(self.events.0.get()) }
-    }
-
-    /// Whether [`Self::serve`] has seen every event so far.
-    pub(super) fn is_served(&self) -> bool {
-        // SAFETY: the queue is valid as long as `self`.
-        unsafe { sys::rd_kafka_queue_length(self.events.0.get()) == 0 }
     }
 
     fn note_failed_deliveries(&self, event: &Event) {

@@ -12,11 +12,12 @@
 //!    it is stored: a commit that came too early then holds too little, never a position without
 //!    its records;
 //! 2. an abort ends the producer: [`Producer::abort`] takes it;
-//! 3. a commit after any connection of this producer failed, or that took longer than a request
-//!    that was not repeated can take, is [`Commit::Doubtful`], and the caller throws the producer
-//!    away although the commit succeeded.
+//! 3. a commit after which any EndTxn of this producer is without an answer is
+//!    [`Commit::Doubtful`], and the caller throws the producer away although the commit succeeded.
+//!    One that was answered cannot arrive any more, however long it took (`librdkafka/answers.rs`).
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     ffi::CString,
     ops::Range,
@@ -59,7 +60,8 @@ pub struct TopicId(usize);
 pub enum Commit {
     /// Once, and surely so.
     Clean,
-    /// librdkafka may have asked twice: throw the producer away before the next transaction.
+    /// A request to commit has no answer and may arrive later: throw the producer away before the
+    /// next transaction.
     Doubtful,
 }
 
@@ -72,8 +74,11 @@ pub struct Producer {
     limits: Limits,
     servers: String,
     shutdown: Shutdown,
-    /// How many connections had failed when this producer fenced all others; `None` before.
-    failures_at_start: Option<u64>,
+    /// Whether this producer has fenced all others.
+    has_fenced: bool,
+    /// Twice as long as the last attempt of a call took that got a result: how long the next one
+    /// waits at first, so that brokers that answer late are not asked again before they can.
+    step: Cell<Duration>,
     in_transaction: bool,
 }
 
@@ -94,10 +99,6 @@ const PATIENCE_ALL_DOWN: Duration = Duration::from_millis(500);
 /// How long an abort may take. It only spares consumers the wait until the broker ends the
 /// transaction by itself.
 const ABORT_MAX: Duration = Duration::from_secs(3);
-
-/// Longer than a commit takes whose requests were sent once. librdkafka repeats a request no
-/// earlier than `retry.backoff.ms` after a failure that it does not report as an event.
-const COMMIT_DOUBTFUL: Duration = Duration::from_secs(1);
 
 /// How often a wait looks around: for failed deliveries, a lost transaction, a stop request.
 const STEP: Duration = Duration::from_millis(100);
@@ -153,7 +154,8 @@ impl Producer {
             limits,
             servers: kafka.bootstrap_servers.clone(),
             shutdown,
-            failures_at_start: None,
+            has_fenced: false,
+            step: Cell::new(STEP),
             in_transaction: false,
         })
     }
@@ -170,7 +172,7 @@ impl Producer {
             Err(error) if error.retriable => Attempt::Again(error.text),
             Err(error) => Attempt::Failed(producer.failure(DURING, error)),
         })?;
-        self.failures_at_start = Some(self.handle.context().connection_failures());
+        self.has_fenced = true;
         Ok(())
     }
 
@@ -226,7 +228,7 @@ impl Producer {
         }
         let context = self.handle.context();
         match context.failed_delivery() {
-            None if context.unplaced().load(Ordering::Relaxed) => Err(ProduceError::Unplaced),
+            None if context.answers().has_unplaced() => Err(ProduceError::Unplaced),
             None => Ok(()),
             Some(failed) => Err(self.delivery_failure(&failed)),
         }
@@ -245,10 +247,8 @@ impl Producer {
             }
         }
         self.in_transaction = false;
-        let quick = started.elapsed() < COMMIT_DOUBTFUL;
-        let failures = Some(self.handle.context().connection_failures());
-        let unbroken = self.handle.is_served() && failures == self.failures_at_start;
-        Ok(if quick && unbroken { Commit::Clean } else { Commit::Doubtful })
+        let doubtful = self.handle.context().answers().has_unanswered_end();
+        Ok(if doubtful { Commit::Doubtful } else { Commit::Clean })
     }
 
     /// Aborts the open transaction, so that consumers need not wait until the broker does it, and
@@ -288,15 +288,17 @@ impl Producer {
         mut attempt: impl FnMut(&Self, Duration) -> Attempt<T>,
     ) -> Result<T, ProduceError> {
         let context = self.handle.context();
-        if self.failures_at_start.is_some() {
+        if self.has_fenced {
             context.forget_broker_errors();
         }
         let started = Instant::now();
-        let mut step = STEP;
+        let mut step = self.step.get();
         loop {
+            let asked = Instant::now();
             let said = match attempt(self, step) {
                 Attempt::Done(result) => {
                     context.forget_settled();
+                    self.step.set((2 * asked.elapsed()).clamp(STEP, PATIENCE / 2));
                     return Ok(result);
                 }
                 Attempt::Failed(error) => return Err(error),
@@ -311,7 +313,7 @@ impl Producer {
             if error.is_definite() || down || PATIENCE <= started.elapsed() {
                 return Err(error);
             }
-            step = (step * 2).min(PATIENCE / 5);
+            step = (step * 2).min(PATIENCE / 2);
             thread::sleep(AGAIN_PAUSE);
         }
     }

@@ -68,8 +68,8 @@ const OWNED: &[(&str, Option<&str>, &str)] = &[
         None,
         "it follows from queue.buffering.max.kbytes; topics have limits of their own",
     ),
-    ("log.connection.close", Some("true"), "a lost connection must be noticed"),
-    ("log_level", None, "a lost connection must be noticed"),
+    ("log.connection.close", Some("true"), "the log says which connection was lost"),
+    ("log_level", None, "--log says what is logged"),
     // A consumer's property that librdkafka's offset queries obey in every client: the producer
     // asks for the end of the state topic with open transactions counted in.
     ("isolation.level", Some("read_uncommitted"), "the position is read in a way of its own"),
@@ -152,7 +152,6 @@ pub(super) fn client_config(
             client.set(*key, *value);
         }
     }
-    // Whatever the log shows: lost connections are noticed by lines of this level (`context`).
     client.set_log_level(RDKafkaLogLevel::Info);
     client.set("bootstrap.servers", &kafka.bootstrap_servers);
     match transactional_id {

@@ -69,9 +69,9 @@ fn killed_before_a_commit(broker: &mut Kafka) {
         broker.start_again().unwrap();
         commit.join().unwrap()
     });
-    match commit {
-        Ok(commit) => assert_eq!(commit, Commit::Doubtful),
-        Err(error) => assert_eq!(error.verdict(), Verdict::Recycle, "{error}"),
+    // Whether it is in doubt depends on whether the request was sent before the end.
+    if let Err(error) = commit {
+        assert_eq!(error.verdict(), Verdict::Recycle, "{error}");
     }
     drop(started);
     let saved = setup.start().saved;
@@ -102,12 +102,12 @@ fn frozen_for_longer_than_a_commit_takes(broker: &mut Kafka) {
             started.producer.commit()
         });
         commits.wait();
-        // The fault itself is a time: longer than a commit takes that was sent once.
+        // The fault itself is a time. The request was sent once and is answered, if late.
         thread::sleep(Duration::from_secs(2));
         broker.resume().unwrap();
         commit.join().unwrap()
     });
-    assert_eq!(commit.unwrap(), Commit::Doubtful);
+    assert_eq!(commit.unwrap(), Commit::Clean);
     assert_eq!(setup.load(&started.producer, PATIENCE).unwrap(), Some(position(1, 2)));
 }
 

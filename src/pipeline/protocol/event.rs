@@ -10,7 +10,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::pipeline) enum Event<'a> {
     /// All older producers are fenced, the position is loaded, the source has what follows it.
-    Ready,
+    /// Whether the last epoch ended in doubt of a commit before it had committed any records.
+    Ready { is_after_doubt: bool },
     /// A source transaction has begun.
     Begun,
     /// Captured rows of the source transaction of this name are at hand.

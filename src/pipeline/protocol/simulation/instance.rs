@@ -80,6 +80,8 @@ pub(super) struct Instance {
     generation: u64,
     /// What this process remembers, which no rule lets it use.
     memory: Option<Rc<PositionRecord>>,
+    /// Whether its last epoch ended in doubt before it had committed records.
+    doubted: bool,
     /// How often it started.
     pub(super) starts: u32,
 }
@@ -102,6 +104,7 @@ impl Instance {
             rows_from_ms: 0,
             generation: 0,
             memory: None,
+            doubted: false,
             starts: 0,
         };
         instance.restart(world);
@@ -115,7 +118,8 @@ impl Instance {
             world.network.drop_some(plain.number, || true);
         }
         self.starts += 1;
-        self.protocol = None;
+        let protocol = self.protocol.take();
+        self.doubted = protocol.is_some_and(|it| it.is_doubted_at_once());
         self.client = Client::new(world.next_number(), None);
         self.client.ask_for_epoch();
         self.phase = Phase::Fencing;
@@ -186,7 +190,7 @@ impl Instance {
         self.phase = Phase::Streaming;
         self.doing = Action::Wait;
         if !world.lacks(Rule::AnnounceGeneration) {
-            self.after(world, Event::Ready);
+            self.after(world, Event::Ready { is_after_doubt: self.doubted });
         }
     }
 
@@ -268,7 +272,10 @@ impl Instance {
 
     /// Rows that are at hand are passed over and sent in one go.
     fn is_between_events(&self) -> bool {
-        !matches!(self.next.front(), Some(Next::Pass(_) | Next::Send(_) | Next::Hold(_)))
+        !matches!(
+            self.next.front(),
+            Some(Next::Pass(_) | Next::Send(_) | Next::Hold(_) | Next::SendLast)
+        )
     }
 
     /// The epoch is over.

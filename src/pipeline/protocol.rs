@@ -47,6 +47,8 @@ mod notes;
 mod position;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
 
 use self::position::advance;
 pub(super) use self::{

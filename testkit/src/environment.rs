@@ -20,6 +20,11 @@ pub fn seed() -> u64 {
     given.unwrap_or_else(|| u64::from(std::process::id()))
 }
 
+/// How many worlds the simulation of the delivery protocol runs: `TAILWATER_WORLDS`.
+pub fn worlds() -> Option<u64> {
+    env::var("TAILWATER_WORLDS").ok().and_then(|text| text.parse().ok())
+}
+
 /// How many tables the random tests with MySQL as the oracle make: `TAILWATER_ORACLE_TABLES`.
 pub fn oracle_tables() -> Option<usize> {
     env::var("TAILWATER_ORACLE_TABLES").ok().and_then(|text| text.parse().ok())

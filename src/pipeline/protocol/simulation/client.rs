@@ -47,8 +47,10 @@ pub(super) struct Client {
     batch: Vec<usize>,
     added: BTreeSet<usize>,
     asked: Asked,
-    failures: u32,
-    failures_at_start: u32,
+    /// Requests to commit or abort that were sent since the last answer to one.
+    ends_under_way: u32,
+    /// Those that were sent before one that was answered, and not answered.
+    ends_lost: u32,
     pub(super) trouble: Option<Trouble>,
     pub(super) in_transaction: bool,
 }
@@ -65,8 +67,8 @@ impl Client {
             batch: vec![0; STATE + 1],
             added: BTreeSet::new(),
             asked: Asked::Nothing,
-            failures: 0,
-            failures_at_start: 0,
+            ends_under_way: 0,
+            ends_lost: 0,
             trouble: None,
             in_transaction: false,
         }
@@ -101,9 +103,9 @@ impl Client {
         self.asked == Asked::Nothing
     }
 
-    /// Whether a connection was lost since this client became the only producer.
+    /// Whether a request to commit or abort may still arrive (`produce` counts as this does).
     pub(super) fn is_doubtful(&self) -> bool {
-        self.failures != self.failures_at_start
+        0 < self.ends_under_way || 0 < self.ends_lost
     }
 
     /// Whether an EndTxn of this client's epoch is somewhere on its way.
@@ -124,6 +126,7 @@ impl Client {
             if let Request::Produce { partition, entries, .. } = &request {
                 self.batch[*partition] = entries.len();
             }
+            self.ends_under_way += u32::from(matches!(request, Request::End { .. }));
             self.connections[connection].1 = true;
             let (client, producer) = (self.number, self.producer);
             network.packets.push(Packet { client, connection, generation, producer, request });
@@ -162,6 +165,10 @@ impl Client {
             return;
         }
         self.connections[packet.connection].1 = false;
+        if matches!(packet.request, Request::End { .. }) {
+            self.ends_lost += self.ends_under_way.saturating_sub(1);
+            self.ends_under_way = 0;
+        }
         match (answer, &packet.request) {
             (Answer::Again, _) => {}
             (Answer::Fenced, _) => self.trouble = Some(Trouble::Fenced),
@@ -169,7 +176,6 @@ impl Client {
             (Answer::Epoch(epoch), _) => {
                 self.producer = epoch;
                 self.asked = Asked::Nothing;
-                self.failures_at_start = self.failures;
             }
             (Answer::Done, Request::AddPartition(partition)) => {
                 self.added.insert(*partition);
@@ -187,11 +193,13 @@ impl Client {
         }
     }
 
-    /// A connection is lost, which is noticed or not.
+    /// A connection is lost. Where that goes unnoticed, what was sent on it is not missed.
     pub(super) fn lose(&mut self, connection: usize, noticed: bool) {
         let (generation, busy) = &mut self.connections[connection];
         *generation += 1;
         *busy = false;
-        self.failures += u32::from(noticed);
+        if !noticed {
+            self.ends_under_way = 0;
+        }
     }
 }

@@ -17,6 +17,8 @@ use crate::{
     produce::Commit,
 };
 
+mod halt;
+
 /// How long a fenced instance looks for a newer one.
 const FENCE_PATIENCE_MS: u64 = 1_000;
 
@@ -30,6 +32,8 @@ pub(super) enum Life {
     Killed,
     /// It left because of a newer instance.
     Left,
+    /// It ended because of a row that cannot be delivered.
+    Halted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,12 @@ enum Next {
     Hold(u32),
     /// The row that waits is the last one.
     SendLast,
+    /// A row that cannot be delivered.
+    Bad,
+    /// The process ends.
+    Halt,
+    /// Rows that are not captured, from now on or until then.
+    Tail(Option<u64>),
     Ended,
 }
 
@@ -189,8 +199,9 @@ impl Instance {
         self.protocol = Some(Protocol::new(world.settings.clone(), record, world.now()));
         self.phase = Phase::Streaming;
         self.doing = Action::Wait;
+        let is_after_doubt = self.doubted;
         if !world.lacks(Rule::AnnounceGeneration) {
-            self.after(world, Event::Ready { is_after_doubt: self.doubted });
+            self.after(world, Event::Ready { is_after_doubt });
         }
     }
 
@@ -219,7 +230,7 @@ impl Instance {
             return self.fail(world, trouble);
         }
         match self.doing {
-            Action::Wait if self.is_between_events() && world.random.is_one_in(4) => {
+            Action::Wait if self.ticks(world) && world.random.is_one_in(4) => {
                 self.after(world, Event::Tick);
             }
             Action::Wait => self.take_next(world),
@@ -270,11 +281,24 @@ impl Instance {
         }
     }
 
+    /// Whether time may be told now.
+    fn ticks(&self, world: &World) -> bool {
+        let is_in_tail = matches!(self.next.front(), Some(Next::Tail(_)));
+        self.is_between_events() && !(is_in_tail && world.lacks(Rule::CutWithoutRows))
+    }
+
     /// Rows that are at hand are passed over and sent in one go.
     fn is_between_events(&self) -> bool {
         !matches!(
             self.next.front(),
-            Some(Next::Pass(_) | Next::Send(_) | Next::Hold(_) | Next::SendLast)
+            Some(
+                Next::Pass(_)
+                    | Next::Send(_)
+                    | Next::Hold(_)
+                    | Next::SendLast
+                    | Next::Bad
+                    | Next::Halt
+            )
         )
     }
 
@@ -307,9 +331,9 @@ impl Instance {
     fn take_next(&mut self, world: &mut World) {
         let Some(next) = self.next.pop_front() else { return self.read(world) };
         let groups = &world.source.groups(self.server);
-        let (gtid, begin, end, ends) = {
+        let (gtid, begin, end, ends, tail_ms) = {
             let group = &groups[self.group];
-            (group.gtid.clone(), group.begin, group.end, group.ends.clone())
+            (group.gtid.clone(), group.begin, group.end, group.ends.clone(), group.tail_ms)
         };
         let ending = match &ends {
             Ends::Done => Ending::Done,
@@ -342,6 +366,13 @@ impl Instance {
                 with_taken(world, &[row], 0, |taken| self.after(world, Event::Held(taken)));
             }
             Next::SendLast => self.release(world),
+            Next::Tail(None) => self.next.push_front(Next::Tail(Some(world.now_ms + tail_ms))),
+            Next::Tail(Some(until_ms)) if world.now_ms < until_ms => {
+                self.next.push_front(next);
+            }
+            Next::Tail(_) => {}
+            Next::Bad => self.meet_bad_row(world),
+            Next::Halt => self.halt(world),
             Next::Ended if self.held.is_some() => {
                 self.next.push_front(Next::Ended);
                 self.next.push_front(Next::SendLast);
@@ -403,10 +434,21 @@ impl Instance {
             return;
         }
         self.next.push_back(Next::Begun);
-        for event in self.events(world) {
-            self.next.push_back(Next::Rows(event));
+        let group = &world.source.groups(self.server)[self.group];
+        let bad = group.bad.filter(|_| !world.source.is_mended);
+        let tail = 0 < group.tail_ms;
+        let mut left = bad.unwrap_or(usize::MAX);
+        for mut event in self.events(world) {
+            event.truncate(left);
+            left -= event.len();
+            if !event.is_empty() {
+                self.next.push_back(Next::Rows(event));
+            }
         }
-        self.next.push_back(Next::Ended);
+        if tail {
+            self.next.push_back(Next::Tail(None));
+        }
+        self.next.push_back(if bad.is_some() { Next::Bad } else { Next::Ended });
     }
 
     /// The rows of the source transaction that is read, in events as servers make them.

@@ -33,6 +33,10 @@ pub(super) enum Rule {
     WaitForTheOutcome,
     /// A batch is cut long before the broker ends its transaction.
     CutInTime,
+    /// A batch is cut by time alone too, when no captured row comes.
+    CutWithoutRows,
+    /// What precedes a halt is committed before it.
+    CommitBeforeHalt,
     /// Whoever is fenced leaves if there is a newer instance.
     LeaveToTheNewer,
     /// Whoever is fenced starts again if there is no newer instance.
@@ -42,7 +46,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::StartFromKafka,
@@ -58,6 +62,8 @@ impl Rule {
         Self::RememberThePrepared,
         Self::WaitForTheOutcome,
         Self::CutInTime,
+        Self::CutWithoutRows,
+        Self::CommitBeforeHalt,
         Self::LeaveToTheNewer,
         Self::StayIfAlone,
         Self::CommitWhenIdle,

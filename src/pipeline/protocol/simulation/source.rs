@@ -24,6 +24,10 @@ pub(super) struct Group {
     pub(super) rows: Vec<u32>,
     /// Whether its rows come with long pauses.
     pub(super) slow: bool,
+    /// How long rows come behind them that are not captured.
+    pub(super) tail_ms: u64,
+    /// How many of its rows come before one that cannot be delivered, if there is one.
+    pub(super) bad: Option<usize>,
     pub(super) ends: Ends,
 }
 
@@ -46,6 +50,8 @@ pub(super) struct Source {
     pub(super) current: usize,
     /// How many source transactions there are so far.
     pub(super) written: usize,
+    /// Whether the row that cannot be delivered can be by now.
+    pub(super) is_mended: bool,
 }
 
 /// The partition of a row's key.
@@ -59,6 +65,8 @@ impl Source {
         let has_gtids = !random.is_one_in(4);
         let has_slow = random.is_one_in(8);
         let has_xa = random.is_one_in(2);
+        let has_tails = random.is_one_in(8);
+        let has_bad = random.is_one_in(6);
         let mut prepared = Vec::new();
         let mut servers = vec![(uuid(1), Vec::new()), (uuid(2), Vec::new())];
         let (mut row, mut offset) = (0, 4);
@@ -85,6 +93,9 @@ impl Source {
             let rows = (row..).take(usize::try_from(count).unwrap()).collect::<Vec<u32>>();
             row += u32::try_from(count).unwrap();
             let slow = has_slow && 8 <= count;
+            let tail_ms = if has_tails && random.is_one_in(3) { 4_000 } else { 0 };
+            let bad = (has_bad && 0 < count && random.is_one_in(3))
+                .then(|| usize::try_from(random.in_range(0..count)).unwrap());
             let (begin, end) = (offset, offset + 100 + count);
             offset = end;
             let mut reordered = rows.clone();
@@ -93,10 +104,10 @@ impl Source {
             }
             for ((_, groups), rows) in servers.iter_mut().zip([rows, reordered]) {
                 let (gtid, ends) = (gtid.clone(), ends.clone());
-                groups.push(Group { gtid, begin, end, rows, slow, ends });
+                groups.push(Group { gtid, begin, end, rows, slow, tail_ms, bad, ends });
             }
         }
-        Self { servers, current: 0, written: 1 }
+        Self { servers, current: 0, written: 1, is_mended: false }
     }
 
     pub(super) fn groups(&self, server: usize) -> &[Group] {

@@ -1,0 +1,100 @@
+//! Steps that the worlds of the simulation do not come to.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Action, Doubt, End, Ending, Event, Name, Protocol, Settings, Taken, nothing_of};
+use crate::{
+    commit::PositionRecord,
+    config::Guarantee,
+    model::{
+        change::Operation,
+        gtid::{Gtid, GtidSet, ServerUuid},
+        position::{FilePosition, PartialTransaction, Position},
+        table::{TableName, TableVersionId},
+    },
+    produce::Commit,
+};
+
+const SERVER: ServerUuid = ServerUuid([7; 16]);
+const FILE: &str = "binlog.000001";
+
+fn protocol(partials: Vec<PartialTransaction>) -> Protocol {
+    let settings = Settings {
+        guarantee: Guarantee::ExactlyOnce,
+        batch_bytes_max: 100,
+        batch_age_max: Duration::from_secs(1),
+        open_max: Duration::from_secs(20),
+    };
+    let position = Position {
+        server_uuid: SERVER,
+        gtid_set: Some(GtidSet::default()),
+        file: FilePosition { file: FILE.to_owned(), offset: 4 },
+        source_time_us: 0,
+    };
+    let record = PositionRecord { partials, ..PositionRecord::resumed(None, 1, position) };
+    Protocol::new(settings, record, Instant::now())
+}
+
+/// Does what the protocol says until it waits or ends the epoch; `commit` is how commits end.
+fn drive(protocol: &mut Protocol, event: Event<'_>, commit: Commit) -> Action {
+    let mut action = protocol.step(Instant::now(), event);
+    loop {
+        let done = match action {
+            Action::Begin => Event::Opened,
+            Action::Flush => Event::Flushed,
+            Action::SendPosition => Event::PositionSent,
+            Action::SendSign => Event::SignSent,
+            Action::Commit => Event::Committed(commit),
+            Action::Wait | Action::Recycle(_) => return action,
+        };
+        action = protocol.step(Instant::now(), done);
+    }
+}
+
+#[test]
+fn after_a_doubt_at_once_the_first_commit_has_records() {
+    let ready = |is_after_doubt| Event::Ready { is_after_doubt };
+    let mut first = protocol(Vec::new());
+    let ended = drive(&mut first, ready(false), Commit::Doubtful);
+    assert_eq!(ended, Action::Recycle(Doubt::Commit));
+    assert!(first.is_doubted_at_once());
+    // The next epoch begins with records; only then the doubt ends it.
+    let mut second = protocol(Vec::new());
+    assert_eq!(second.step(Instant::now(), ready(true)), Action::Wait);
+    assert_eq!(drive(&mut second, Event::Begun, Commit::Doubtful), Action::Wait);
+    assert_eq!(drive(&mut second, Event::Sending, Commit::Doubtful), Action::Wait);
+    let beside = Event::SentBeside { rows: 1, bytes: 1 };
+    assert_eq!(drive(&mut second, beside, Commit::Doubtful), Action::Wait);
+    let ended = drive(&mut second, Event::Due, Commit::Doubtful);
+    assert_eq!(ended, Action::Recycle(Doubt::Commit));
+    assert!(!second.is_doubted_at_once());
+}
+
+#[test]
+fn a_cut_keeps_the_notes_of_other_source_transactions() {
+    // GIVEN a source transaction that another server delivered three rows of
+    let gtid = |number: u64| format!("{SERVER}:{number}").parse::<Gtid>().unwrap();
+    let (noted, other) = (gtid(1), gtid(2));
+    let name = |gtid| Name { gtid: Some(gtid), server_uuid: SERVER, file: FILE, begin_offset: 4 };
+    let note = PartialTransaction { rows_done: 3, parts: 1, ..nothing_of(name(&noted)) };
+    let mut protocol = protocol(vec![note.clone()]);
+    let table = TableName { database: "shop".to_owned(), table: "orders".to_owned() };
+    // WHEN another one comes before it and is cut
+    let (version, operation) = (TableVersionId(0), Operation::Insert);
+    let taken = Taken { version, table: &table, operation, rows: 2, bytes: b"rows" };
+    for event in [Event::Begun, Event::Rows(name(&other)), Event::Sending, Event::Sent(taken, 100)]
+    {
+        assert_eq!(drive(&mut protocol, event, Commit::Clean), Action::Wait);
+    }
+    let rows: Vec<_> = protocol.record().partials.iter().map(|note| note.rows_done).collect();
+    assert_eq!(rows, [3, 2]);
+    // THEN its end takes its own note away, and the first is still passed over
+    let end =
+        End { file: FILE, offset: 99, file_begun: None, commit_time_us: 1, ending: Ending::Done };
+    drive(&mut protocol, Event::Ended(name(&other), end), Commit::Clean);
+    assert_eq!(protocol.record().partials, [note]);
+    drive(&mut protocol, Event::Rows(name(&noted)), Commit::Clean);
+    assert_eq!(protocol.rows_to_pass(), 3);
+}

@@ -41,7 +41,7 @@ const WORLDS: u64 = 60_000;
 const STEPS: u32 = 300;
 
 /// Rounds after which a world without faults must be quiet.
-const ROUNDS: u32 = 4_000;
+const ROUNDS: u32 = 16_000;
 
 /// How often an instance may start anew once there are no faults any more.
 const STARTS_MAX: u32 = 4;

@@ -213,7 +213,6 @@ impl Delivery {
         self.after(Event::Idle { more_comes: self.is_reading_tables() })?;
         self.report_idle();
         self.show_prepared();
-        self.show_prepared();
         Ok(())
     }
 

@@ -428,10 +428,7 @@ impl Instance {
     /// Reads the next source transaction, if there is one.
     fn read(&mut self, world: &mut World) {
         if world.source.written <= self.group {
-            if !world.lacks(Rule::CommitWhenIdle) {
-                self.after(world, Event::Idle { more_comes: false });
-            }
-            return;
+            return self.after(world, Event::Idle { more_comes: false });
         }
         self.next.push_back(Next::Begun);
         let group = &world.source.groups(self.server)[self.group];

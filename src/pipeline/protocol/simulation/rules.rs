@@ -41,12 +41,10 @@ pub(super) enum Rule {
     LeaveToTheNewer,
     /// Whoever is fenced starts again if there is no newer instance.
     StayIfAlone,
-    /// Nothing waits for what comes later.
-    CommitWhenIdle,
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::StartFromKafka,
@@ -66,6 +64,5 @@ impl Rule {
         Self::CommitBeforeHalt,
         Self::LeaveToTheNewer,
         Self::StayIfAlone,
-        Self::CommitWhenIdle,
     ];
 }

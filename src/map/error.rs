@@ -35,6 +35,9 @@ pub enum MapError {
     KeyUnknown {
         /// The table.
         table: TableName,
+        /// Earlier records had a key, so that none is a change of it, which the configuration can
+        /// accept.
+        had_key: bool,
     },
     /// `message_key_columns` names a column that is not there.
     #[error("{table} has no column `{column}`, which `capture.message_key_columns` names")]
@@ -102,7 +105,7 @@ impl From<MapError> for Failure {
                 "topic_name_clash",
                 format!("Rename one of them, or add `{second}` to `capture.exclude_tables`."),
             ),
-            MapError::KeyUnknown { table } => ("key_unknown", name_key(&table)),
+            MapError::KeyUnknown { table, had_key } => ("key_unknown", name_key(&table, had_key)),
             MapError::KeyColumnMissing { .. } => {
                 ("key_column_missing", "Correct `capture.message_key_columns`.".to_owned())
             }
@@ -135,9 +138,14 @@ impl From<MapError> for Failure {
     }
 }
 
-fn name_key(table: &TableName) -> String {
+fn name_key(table: &TableName, had_key: bool) -> String {
+    let without = if had_key {
+        "If it has none, set capture.key_change = \"accept\", start, and take it out again: its \
+         records have no key from here on, and those under the old keys stay in the topic."
+    } else {
+        "In the envelope `debezium` an empty list gives its records no key."
+    };
     format!(
-        "Name its key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`. In the \
-         envelope `debezium` an empty list gives its records no key."
+        "Name its key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`. {without}"
     )
 }

@@ -58,7 +58,7 @@ pub fn map(version: &TableVersion, config: &Config) -> Result<RecordShape, MapEr
         return Err(if knows_key(version, &config.capture) {
             MapError::FlatWithoutKey { table }
         } else {
-            MapError::KeyUnknown { table }
+            MapError::KeyUnknown { table, had_key: false }
         });
     }
     Ok(RecordShape {

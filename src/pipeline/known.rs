@@ -87,14 +87,14 @@ impl Known {
 
     /// Allows records without a key for a version whose key only the catalog could show, and that
     /// the catalog does not show any more. Nearly always the table has none. A table whose records
-    /// had a key halts.
+    /// had a key halts, unless changes of keys are accepted.
     pub(super) fn keyless(&self, table: &TableName) -> Result<(), MapError> {
-        match self.get(table) {
-            Some(known) if known.key.is_some() => {
-                Err(MapError::KeyUnknown { table: table.clone() })
+        match self.get(table).map(|known| known.key.is_some()) {
+            Some(true) if self.policy == KeyChangePolicy::Halt => {
+                Err(MapError::KeyUnknown { table: table.clone(), had_key: true })
             }
-            Some(_) => Ok(()),
-            None => {
+            Some(false) => Ok(()),
+            Some(true) | None => {
                 tracing::warn!(
                     %table,
                     "the table is no longer as these rows have it and the binlog shows no key, so \

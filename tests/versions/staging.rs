@@ -151,3 +151,46 @@ fn a_table_whose_records_had_a_key_halts_when_its_key_is_not_known() -> Result<(
     assert_eq!(keys, ["a", "b"].map(|name| Some(json!({ "name": name }))));
     Ok(())
 }
+
+#[test]
+fn a_name_that_had_a_key_and_comes_back_without_one_goes_on_if_key_changes_are_accepted()
+-> Result<()> {
+    // GIVEN a table whose records have a key, and a staging table that takes its name
+    let mut setup = Setup::with_tables("had_key", &["CREATE TABLE staging (id INT PRIMARY KEY)"])?;
+    setup.catch_up()?;
+    setup.database.execute("INSERT INTO staging VALUES (7)")?;
+    setup.catch_up()?;
+    setup.database.execute("DROP TABLE staging")?;
+    for statement in fill_and_end(ENDS[0]) {
+        setup.database.execute(&statement)?;
+    }
+    // WHEN key changes are not accepted, THEN it halts, and the hint names what accepts them
+    let exit = setup.launch()?.wait_for_exit()?;
+    for words in ["reason: key_unknown", "set capture.key_change = \"accept\""] {
+        assert!(exit.stderr.contains(words), "{}", exit.stderr);
+    }
+    // WHEN they are, and the table comes and goes again, THEN all its rows come without a key
+    setup.settings.set("capture.key_change", "accept");
+    let mut connector = setup.start()?;
+    setup.consumer("staging")?.take(2)?;
+    connector.pause()?;
+    for statement in fill_and_end(ENDS[0]) {
+        setup.database.execute(&statement)?;
+    }
+    connector.resume()?;
+    let records = setup.consumer("staging")?.take(3)?;
+    assert_eq!(records[0].key, Some(json!({ "id": 7 })));
+    assert_delivered_without_key(&records[1..]);
+    assert_delivered_without_key(&records[2..]);
+    // AND one warning says so
+    let stderr = connector.stop()?.stderr;
+    assert_eq!(stderr.matches("the binlog shows no key").count(), 1, "{stderr}");
+    // AND the setting can go again
+    setup.settings.unset("capture.key_change");
+    for statement in fill_and_end(ENDS[0]) {
+        setup.database.execute(&statement)?;
+    }
+    setup.catch_up()?;
+    assert_delivered_without_key(&setup.records("staging")?[3..]);
+    Ok(())
+}

@@ -2,7 +2,9 @@
 //!
 //! Bytes that MySQL would not store as text of the set are an error and never replaced: a
 //! replacement would be wrong data. What MySQL stores without knowing a character of Unicode for it
-//! is what MySQL prints: `?`, and in tis620 U+FFFD.
+//! is what MySQL prints: `?`, and U+FFFD in tis620 and for seven codes of big5. Half a surrogate
+//! pair, which MySQL stores in ucs2, is the `?` that MySQL makes of it in utf16 (`CONVERT` to
+//! utf8mb4 is NULL); both halves are their character.
 
 use super::{
     multi_byte::MultiByte,
@@ -22,7 +24,9 @@ pub(super) enum Charset {
     Single(&'static SingleByte),
     /// East Asian sets.
     Multi(MultiByte),
-    /// utf16 and, without characters beyond U+FFFF, ucs2.
+    /// ucs2: code units of UTF-16, of which MySQL also stores halves of characters.
+    Ucs2,
+    /// utf16.
     Utf16,
     /// utf16le.
     Utf16Le,
@@ -38,7 +42,8 @@ impl Charset {
             63 => Self::Binary,
             33 | 45 | 46 | 76 | 83 | 192..=215 | 223..=247 | 255..=323 => Self::Utf8,
             11 | 65 => Self::Ascii,
-            35 | 54 | 55 | 90 | 101..=124 | 128..=151 | 159 => Self::Utf16,
+            35 | 90 | 128..=151 | 159 => Self::Ucs2,
+            54 | 55 | 101..=124 => Self::Utf16,
             56 | 62 => Self::Utf16Le,
             60 | 61 | 160..=183 => Self::Utf32,
             1 | 84 => Self::Multi(MultiByte::Big5),
@@ -62,6 +67,7 @@ impl Charset {
             Self::Ascii => "ascii",
             Self::Single(set) => set.name,
             Self::Multi(set) => set.name(),
+            Self::Ucs2 => "ucs2",
             Self::Utf16 => "utf16",
             Self::Utf16Le => "utf16le",
             Self::Utf32 => "utf32",
@@ -83,7 +89,7 @@ impl Charset {
         match self {
             Self::Utf8 | Self::Ascii | Self::Multi(_) => true,
             Self::Single(set) => set.has_ascii(),
-            Self::Binary | Self::Utf16 | Self::Utf16Le | Self::Utf32 => false,
+            Self::Binary | Self::Ucs2 | Self::Utf16 | Self::Utf16Le | Self::Utf32 => false,
         }
     }
 
@@ -100,8 +106,9 @@ impl Charset {
                 true
             }
             Self::Multi(set) => set.decode(bytes, out),
-            Self::Utf16 => utf16(bytes, u16::from_be_bytes, out),
-            Self::Utf16Le => utf16(bytes, u16::from_le_bytes, out),
+            Self::Ucs2 => utf16(bytes, u16::from_be_bytes, Some('?'), out),
+            Self::Utf16 => utf16(bytes, u16::from_be_bytes, None, out),
+            Self::Utf16Le => utf16(bytes, u16::from_le_bytes, None, out),
             Self::Utf32 => {
                 let (characters, rest) = bytes.as_chunks::<4>();
                 let mut codes = characters.iter().map(|code| u32::from_be_bytes(*code));
@@ -111,10 +118,11 @@ impl Charset {
     }
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, out: &mut String) -> bool {
+/// `half` is what becomes of half a surrogate pair; without it, it is no text.
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, half: Option<char>, out: &mut String) -> bool {
     let (units, rest) = bytes.as_chunks::<2>();
     let mut characters = char::decode_utf16(units.iter().map(|bytes| unit(*bytes)));
-    rest.is_empty() && characters.all(|character| push_char(character.ok(), out))
+    rest.is_empty() && characters.all(|character| push_char(character.ok().or(half), out))
 }
 
 fn push(text: Option<&str>, out: &mut String) -> bool {

@@ -1,9 +1,11 @@
 //! Character sets of East Asia: one to four bytes a character.
 //!
 //! The characters come from the WHATWG tables of `encoding_rs`. Every character of these sets was
-//! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. Bytes
-//! to which MySQL gives no character have that of the WHATWG table. MySQL stores well-formed bytes
-//! that neither has a character for, and prints them as `?`.
+//! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. MySQL
+//! stores well-formed bytes that it has no character for, and prints them as `?`; so they are here,
+//! also where the WHATWG table has a character.
+
+use std::ops::RangeInclusive;
 
 use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
 
@@ -175,6 +177,9 @@ impl MultiByte {
             [a, b, c] => u32::from_be_bytes([0, a, b, c]),
             _ => return Meaning::Table,
         };
+        if self.is_unknown(code) {
+            return Meaning::Unknown;
+        }
         let other = match self {
             Self::Cp932 | Self::Euckr | Self::Gbk => None,
             Self::Big5 => match code {
@@ -191,6 +196,20 @@ impl MultiByte {
             },
         };
         other.map_or(Meaning::Table, Meaning::Character)
+    }
+
+    /// Whether MySQL has no character for a code that the WHATWG table has one for.
+    fn is_unknown(self, code: u32) -> bool {
+        let ranges: &[RangeInclusive<u32>] = match self {
+            Self::Big5 => &BIG5_UNKNOWN,
+            Self::Gb2312 => &GB2312_UNKNOWN,
+            Self::Gbk => &GBK_UNKNOWN,
+            Self::Sjis => &SJIS_UNKNOWN,
+            Self::Ujis => &UJIS_UNKNOWN,
+            Self::Cp932 | Self::Eucjpms | Self::Euckr | Self::Gb18030 => &[],
+        };
+        let at = ranges.partition_point(|range| *range.end() < code);
+        ranges.get(at).is_some_and(|range| range.contains(&code))
     }
 }
 
@@ -248,18 +267,94 @@ fn other_character(code: u32, differs: &[(u32, char)]) -> Option<char> {
     differs.get(at).map(|(_, character)| *character)
 }
 
-const BIG5_DIFFERS: [(u32, char); 11] = [
+// The codes that MySQL prints as `?` and the WHATWG table has characters for: those of private use,
+// and those that vendors or wider sets added. A range also spans codes that neither has.
+const BIG5_UNKNOWN: [RangeInclusive<u32>; 2] = [0xa3c0..=0xa3e1, 0xf9dd..=0xf9fe];
+
+const GB2312_UNKNOWN: [RangeInclusive<u32>; 14] = [
+    0xa2a1..=0xa2b0,
+    0xa2e3..=0xa2e4,
+    0xa2ef..=0xa2f0,
+    0xa2fd..=0xa2fe,
+    0xa4f4..=0xa4fe,
+    0xa5f7..=0xa5fe,
+    0xa6b9..=0xa6c0,
+    0xa6d9..=0xa6fe,
+    0xa7c2..=0xa7d0,
+    0xa7f2..=0xa7fe,
+    0xa8bb..=0xa8c4,
+    0xa8ea..=0xa9a3,
+    0xa9f0..=0xaffe,
+    0xd7fa..=0xd7fe,
+];
+
+const GBK_UNKNOWN: [RangeInclusive<u32>; 41] = [
+    0xa140..=0xa1a0,
+    0xa240..=0xa2a0,
+    0xa2ab..=0xa2b0,
+    0xa2e3..=0xa2e4,
+    0xa2ef..=0xa2f0,
+    0xa2fd..=0xa3a0,
+    0xa440..=0xa4a0,
+    0xa4f4..=0xa5a0,
+    0xa5f7..=0xa6a0,
+    0xa6b9..=0xa6c0,
+    0xa6d9..=0xa6df,
+    0xa6ec..=0xa6ed,
+    0xa6f3..=0xa6f3,
+    0xa6f6..=0xa7a0,
+    0xa7c2..=0xa7d0,
+    0xa7f2..=0xa7fe,
+    0xa896..=0xa8a0,
+    0xa8bc..=0xa8bc,
+    0xa8bf..=0xa8bf,
+    0xa8c1..=0xa8c4,
+    0xa8ea..=0xa8fe,
+    0xa958..=0xa958,
+    0xa95b..=0xa95b,
+    0xa95d..=0xa95f,
+    0xa989..=0xa995,
+    0xa997..=0xa9a3,
+    0xa9f0..=0xa9fe,
+    0xaaa1..=0xaafe,
+    0xaba1..=0xabfe,
+    0xaca1..=0xacfe,
+    0xada1..=0xadfe,
+    0xaea1..=0xaefe,
+    0xafa1..=0xaffe,
+    0xd7fa..=0xd7fe,
+    0xf8a1..=0xf8fe,
+    0xf9a1..=0xf9fe,
+    0xfaa1..=0xfafe,
+    0xfba1..=0xfbfe,
+    0xfca1..=0xfcfe,
+    0xfda1..=0xfdfe,
+    0xfe50..=0xfefe,
+];
+
+const SJIS_UNKNOWN: [RangeInclusive<u32>; 2] = [0x8740..=0x879c, 0xed40..=0xfc4b];
+
+const UJIS_UNKNOWN: [RangeInclusive<u32>; 1] = [0xada1..=0xadfc];
+
+const BIG5_DIFFERS: [(u32, char); 18] = [
     (0xa145, '\u{2022}'),
     (0xa14e, '\u{ff64}'),
+    (0xa15a, '\u{fffd}'),
     (0xa1c2, '\u{203e}'),
+    (0xa1c3, '\u{fffd}'),
+    (0xa1c5, '\u{fffd}'),
     (0xa1e3, '\u{223c}'),
     (0xa1f2, '\u{2641}'),
     (0xa1f3, '\u{2609}'),
+    (0xa1fe, '\u{fffd}'),
+    (0xa240, '\u{fffd}'),
     (0xa241, '\u{ff0f}'),
     (0xa242, '\u{ff3c}'),
     (0xa244, '\u{a5}'),
     (0xa246, '\u{a2}'),
     (0xa247, '\u{a3}'),
+    (0xa2cc, '\u{fffd}'),
+    (0xa2ce, '\u{fffd}'),
 ];
 
 const GB2312_DIFFERS: [(u32, char); 2] = [(0xa1a4, '\u{30fb}'), (0xa1aa, '\u{2015}')];

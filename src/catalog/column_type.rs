@@ -26,8 +26,8 @@ pub(super) fn kind(column_type: &str, character_set: Option<&str>) -> ColumnKind
         "datetime" => ColumnKind::DateTime { fraction: byte(0) },
         "timestamp" => ColumnKind::Timestamp { fraction: byte(0) },
         "binary" => ColumnKind::Binary { length: number(0) },
-        "enum" => ColumnKind::Enum(labels(column_type)),
-        "set" => ColumnKind::Set(labels(column_type)),
+        "enum" => labels(column_type).map_or(ColumnKind::UNREADABLE_LABELS, ColumnKind::Enum),
+        "set" => labels(column_type).map_or(ColumnKind::UNREADABLE_LABELS, ColumnKind::Set),
         "json" => ColumnKind::Json,
         "point" => ColumnKind::Geometry { is_point: true },
         "geometry" | "linestring" | "polygon" | "multipoint" | "multilinestring"
@@ -46,15 +46,18 @@ pub(super) fn kind(column_type: &str, character_set: Option<&str>) -> ColumnKind
 }
 
 /// The labels between the outer parentheses: quotes are doubled, and what `append_unescaped`
-/// escapes has a backslash before it (MySQL source, `sql/table.cc`).
-fn labels(column_type: &str) -> Vec<String> {
+/// escapes has a backslash before it (MySQL source, `sql/table.cc`). `None` if one of them is no
+/// text, which the catalog writes as `x'ff'`.
+fn labels(column_type: &str) -> Option<Vec<String>> {
     let mut labels = Vec::new();
     let mut label: Option<String> = None;
     let mut characters = column_type.chars().peekable();
     while let Some(character) = characters.next() {
         let Some(text) = &mut label else {
-            if character == '\'' {
-                label = Some(String::new());
+            match character {
+                '\'' => label = Some(String::new()),
+                'x' => return None,
+                _ => {}
             }
             continue;
         };
@@ -71,7 +74,7 @@ fn labels(column_type: &str) -> Vec<String> {
             other => text.push(other),
         }
     }
-    labels
+    Some(labels)
 }
 
 #[cfg(test)]
@@ -103,5 +106,7 @@ mod tests {
         let labels = ["a'b", "c,d", "back\\slash", "quote\"x", "nl\n", "é", ""];
         let expected = ColumnKind::Enum(labels.map(ToOwned::to_owned).to_vec());
         assert_eq!(kind(text, Some("utf8mb4")), expected);
+        let mixed = ["enum('b',x'ff','x')", "set(x'ff','b')"];
+        assert!(mixed.iter().all(|text| kind(text, None) == ColumnKind::UNREADABLE_LABELS));
     }
 }

@@ -215,7 +215,7 @@ impl Raw {
                 match charset.map(|charset| texts(&labels, charset)) {
                     Some(Some(labels)) if self.column_type == ENUM => ColumnKind::Enum(labels),
                     Some(Some(labels)) => ColumnKind::Set(labels),
-                    Some(None) => UNREADABLE_LABELS,
+                    Some(None) => ColumnKind::UNREADABLE_LABELS,
                     None => UNKNOWN_CHARSET,
                 }
             }
@@ -319,11 +319,6 @@ fn texts(labels: &[&[u8]], charset: Charset) -> Option<Vec<String>> {
     };
     labels.iter().map(text).collect()
 }
-
-/// MySQL 9.7 leaves the bytes of labels as they were when a table is converted to another character
-/// set, and labels of the collation `binary` can be any bytes.
-const UNREADABLE_LABELS: ColumnKind =
-    ColumnKind::Unsupported("ENUM or SET with a label that is no text in its character set");
 
 const UNKNOWN_CHARSET: ColumnKind = ColumnKind::Unsupported("text of an unknown character set");
 

@@ -116,6 +116,13 @@ pub enum ColumnKind {
     Unsupported(&'static str),
 }
 
+impl ColumnKind {
+    /// MySQL 9.7 leaves the bytes of labels as they were when a table is converted to another
+    /// character set, and labels of the collation `binary` can be any bytes.
+    pub const UNREADABLE_LABELS: Self =
+        Self::Unsupported("ENUM or SET with a label that is no text in its character set");
+}
+
 /// What `information_schema` adds to a version: proved to be of the same version by equal column
 /// names, types and order.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -151,3 +151,22 @@ fn labels_that_the_server_spoilt_are_named_and_a_column_that_is_left_out_is_not_
     }
     Ok(())
 }
+
+#[test]
+fn labels_that_are_no_text_stop_the_reading_of_a_table_as_they_stop_its_rows() -> Result<()> {
+    // GIVEN a row of an ENUM whose labels are bytes
+    let table = "CREATE TABLE raw (id INT PRIMARY KEY, size ENUM(x'ff', 'b') CHARACTER SET binary)";
+    let mut setup = Setup::with_tables("raw_labels", &[table])?;
+    setup.database.execute("INSERT INTO raw VALUES (1, 1)")?;
+    // WHEN the table is read, THEN the column is named
+    setup.settings.set("snapshot.mode", "initial_only");
+    let exit = setup.launch()?.wait_for_exit()?;
+    assert!(exit.stderr.contains("reason: column_type_unsupported"), "{}", exit.stderr);
+    // AND the row arrives without it, as the hint says
+    let column = format!("{}.raw.size", setup.database.name());
+    assert!(exit.stderr.contains(&format!("exclude_columns = [\"{column}\"]")), "{}", exit.stderr);
+    setup.settings.set("capture.exclude_columns", json!([column]));
+    setup.launch()?.wait_for_success()?;
+    assert_eq!(afters(&setup.records("raw")?), [&json!({ "id": 1 })]);
+    Ok(())
+}

@@ -143,7 +143,7 @@ impl Writer {
     fn transaction(&mut self, connection: &mut Database) -> Result<()> {
         match self.random.in_range(0..1000) {
             0..8 => connection.execute("FLUSH BINARY LOGS"),
-            8..16 => connection.execute(&self.ddl()),
+            8..16 => self.change_tables(connection),
             16..56 => self.rolled_back(connection),
             56..106 => self.with_savepoint(connection),
             106..110 => self.burst(connection),
@@ -292,6 +292,13 @@ impl Writer {
         "DELETE FROM orders WHERE id < (SELECT newest - 3000 FROM
             (SELECT MAX(id) AS newest FROM orders) AS numbers) ORDER BY id LIMIT 2500"
             .to_owned()
+    }
+
+    /// Changes a table's definition. It must not wait for long: a prepared transaction holds its
+    /// tables until its writer decides on it, whose next statement would wait behind this one.
+    fn change_tables(&mut self, connection: &mut Database) -> Result<()> {
+        connection.execute("SET lock_wait_timeout = 1")?;
+        connection.execute(&self.ddl())
     }
 
     /// A statement that removes no row.

@@ -63,11 +63,14 @@ enum Command {
     },
     /// Asks a running connector to read rows that exist already again, beside its stream.
     Snapshot(ask::Arguments),
+    /// Changes the saved position of a connector that does not run.
+    Position(position::Arguments),
 }
 
 mod ask;
 mod bars;
 mod estimate;
+mod position;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
@@ -148,6 +151,10 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
         Command::Snapshot(asked) => {
             let asked = runtime.block_on(ask::run(asked));
             return asked.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
+        }
+        Command::Position(arguments) => {
+            let done = runtime.block_on(position::run(arguments));
+            return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
         }
     };
     let config = match config::load(&config) {

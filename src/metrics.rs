@@ -88,6 +88,7 @@ pub struct Metrics {
     recycles: Family<ReasonLabels, Counter>,
     statements: Family<StatementLabels, Counter>,
     schema_changes: Family<SchemaLabels, Counter>,
+    events_skipped: Family<TableLabels, Counter>,
     /// Source transactions read to their end, with or without captured rows.
     pub transactions: Counter,
     /// Kafka transactions committed.
@@ -156,6 +157,7 @@ impl Default for Metrics {
             recycles: Family::default(),
             statements: Family::default(),
             schema_changes: Family::default(),
+            events_skipped: Family::default(),
             transactions: Counter::default(),
             commits: Counter::default(),
             zero_dates: Counter::default(),
@@ -197,6 +199,8 @@ impl Metrics {
         registry.register("statements", help, self.statements.clone());
         let help = "Changes of schemas and keys that readers see";
         registry.register("schema_changes", help, self.schema_changes.clone());
+        let help = "Rows events whose rows were not delivered, as requested";
+        registry.register("events_skipped", help, self.events_skipped.clone());
         let name = "transactions";
         registry.register(name, "Source transactions read to their end", self.transactions.clone());
         registry.register("commits", "Kafka transactions committed", self.commits.clone());
@@ -313,6 +317,12 @@ impl Metrics {
     /// Counts a statement that changed captured tables.
     pub fn statement(&self, kind: &'static str) {
         self.statements.get_or_create(&StatementLabels { kind }).inc();
+    }
+
+    /// Counts a rows event whose rows were not delivered, as a person requested.
+    pub fn event_skipped(&self, name: &TableName) {
+        let (database, table) = (name.database.clone(), name.table.clone());
+        self.events_skipped.get_or_create(&TableLabels { database, table }).inc();
     }
 
     /// Counts what changed for the readers of a table's records.

@@ -61,11 +61,11 @@ mod prepared;
 mod protocol;
 mod registry_watch;
 mod schemas;
+mod skip;
 mod standby;
 mod stream;
 mod trouble;
 
-pub use self::lag::watch_source;
 use self::{
     delivery::{Delivery, Producers},
     fencing::explain_fencing,
@@ -76,6 +76,10 @@ use self::{
     standby::Standby,
     stream::{Ended, Past, Stream},
     trouble::{PAUSE_MAX, Told, pauses},
+};
+pub use self::{
+    lag::watch_source,
+    skip::{Found, skip_event},
 };
 
 /// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more

@@ -21,6 +21,7 @@ mod gtid_modes;
 mod histories;
 mod parts;
 mod replicas;
+mod skips;
 
 /// A database of the load's tables on a private server.
 fn setup_on(mysql: &Mysql, name: &str) -> Result<Setup> {

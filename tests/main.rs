@@ -40,6 +40,7 @@ mod runs_that_differ;
 mod schemas;
 mod sessions;
 mod setup;
+mod skips;
 mod slow_links;
 mod snapshot;
 mod standby;

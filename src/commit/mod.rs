@@ -21,6 +21,7 @@ mod in_transaction;
 mod place;
 mod reader;
 mod record;
+mod skip_event;
 mod state_topic;
 mod table_record;
 mod watch;
@@ -31,8 +32,9 @@ pub use place::Place;
 #[cfg(feature = "json-schema")]
 pub use record::position_schema;
 pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
+pub use skip_event::SKIPS_MAX;
 pub use state_topic::{
-    Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_found, check_topic, load,
+    Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_found, check_topic, load, peek,
     topic_settings, warn_of_loss,
 };
 pub use table_record::TableRecord;

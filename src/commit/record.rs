@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{error::RecordError, in_transaction::InTransaction};
+use super::{error::RecordError, in_transaction::InTransaction, skip_event::SkipEvent};
 use crate::model::{
-    position::{FilePosition, PartialTransaction, Position},
+    position::{EventSkip, FilePosition, PartialTransaction, Position},
     xa::{PreparedTransaction, PreparedTransactions, Xid, gtids_of},
 };
 
@@ -48,6 +48,8 @@ pub struct PositionRecord {
     /// The XA transactions before `position` that wait for their outcome. Their GTIDs are not in
     /// it: they are not done.
     pub prepared: PreparedTransactions,
+    /// The rows events after `position` that are to be skipped, [`super::SKIPS_MAX`] at most.
+    pub skips: Vec<EventSkip>,
     /// Whether the instance that wrote it ends with it, so that nobody who stands by need wait.
     pub released: bool,
     /// The id of the state topic; `None` before Kafka 2.8.
@@ -95,6 +97,9 @@ struct Fields {
     /// GTIDs are not in `gtid_set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending_xa: Vec<PendingXa>,
+    /// Rows events behind the position whose rows are not delivered, as a person requested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skip_events: Vec<SkipEvent>,
     /// The id of the topic that this stands in; without it brokers give none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state_topic_id: Option<String>,
@@ -135,6 +140,7 @@ impl PositionRecord {
             None => (0, Vec::new(), PreparedTransactions::new()),
         };
         let state_topic = saved.and_then(|saved| saved.state_topic.clone());
+        let skips = saved.map(|saved| saved.skips.clone()).unwrap_or_default();
         let same = saved.filter(|saved| saved.position.file.file == accounted_for.file.file);
         let file_begun = same.and_then(|saved| saved.file_begun);
         let mut position = accounted_for;
@@ -148,6 +154,7 @@ impl PositionRecord {
             file_begun,
             partials,
             prepared,
+            skips,
             released: false,
             state_topic,
         }
@@ -182,6 +189,7 @@ impl PositionRecord {
             in_txn,
             in_txn_earlier,
             pending_xa: self.prepared.iter().map(PendingXa::from).collect(),
+            skip_events: self.skips.iter().map(SkipEvent::from).collect(),
             released: self.released,
             state_topic_id: self.state_topic.clone(),
             source_ts_us: position.source_time_us,
@@ -225,6 +233,7 @@ impl PositionRecord {
         let partials = partials.map(PartialTransaction::try_from).collect::<Result<_, _>>()?;
         let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
         let prepared = prepared.collect::<Result<_, _>>()?;
+        let skips = super::skip_event::read(fields.skip_events)?;
         let Fields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
         let state_topic = fields.state_topic_id;
         Ok(Self {
@@ -234,6 +243,7 @@ impl PositionRecord {
             file_begun,
             partials,
             prepared,
+            skips,
             released,
             state_topic,
         })
@@ -320,6 +330,7 @@ mod tests {
             file_begun: Some(1_700_000_000),
             partials: Vec::new(),
             prepared: PreparedTransactions::new(),
+            skips: Vec::new(),
             released: false,
             state_topic: Some("AAAAAAAAAAAAAAAAAAAAAQ".to_owned()),
         }

@@ -213,6 +213,16 @@ pub fn await_newer_generation(
     }
 }
 
+/// The newest committed position, without fencing: an instance that runs may commit the next one at
+/// any time.
+pub fn peek(
+    config: &Config,
+    patience: Duration,
+    shutdown: &Shutdown,
+) -> Result<Option<PositionRecord>, CommitError> {
+    Ok(read(&Reader::new(config, patience, shutdown)?, config, 0)?.position)
+}
+
 /// What is in the state topic.
 #[derive(Default)]
 struct Found {

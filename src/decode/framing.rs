@@ -196,6 +196,11 @@ impl Track {
         self.payload_start = Some(start);
     }
 
+    /// Whether events come out of a payload event.
+    pub(super) fn is_inside_payload(&self) -> bool {
+        self.payload_start.is_some()
+    }
+
     /// The payload's transaction has ended.
     pub(super) fn leave_payload(&mut self) {
         self.payload_start = None;

@@ -119,6 +119,8 @@ pub struct Rows<'a> {
     pub origin: RowsOrigin<'a>,
     /// The number of the first one among those that come from there.
     pub first: u32,
+    /// Whether the event has a place of its own: one inside a compressed transaction has none.
+    pub has_own_place: bool,
     /// The rows: one image each, for an update two.
     pub images: RowReader<'a>,
 }
@@ -303,7 +305,16 @@ impl Decoder {
                 let scratch = &mut self.scratch;
                 let event_type = event.header().event_type_raw();
                 let images = RowReader::new(images, (table, cells), scratch, event_type, origin);
-                Decoded::Rows(Rows { version, table, operation, origin, first: 0, images })
+                let has_own_place = !self.track.is_inside_payload();
+                Decoded::Rows(Rows {
+                    version,
+                    table,
+                    operation,
+                    origin,
+                    first: 0,
+                    has_own_place,
+                    images,
+                })
             }
         })
     }

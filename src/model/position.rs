@@ -52,6 +52,30 @@ pub struct PartialTransaction {
     pub parts: u32,
 }
 
+/// A rows event that a person gave up: its rows are not delivered.
+///
+/// A place counts on one server only: another one has another event there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSkip {
+    /// The server that `place` belongs to.
+    pub server_uuid: ServerUuid,
+    /// Where the rows event begins.
+    pub place: FilePosition,
+}
+
+impl EventSkip {
+    /// Whether a rows event of this server at this place is the one.
+    pub fn is_at(&self, server_uuid: ServerUuid, file: &str, offset: u64) -> bool {
+        let Self { server_uuid: server, place } = self;
+        *server == server_uuid && place.offset == offset && place.file == file
+    }
+
+    /// Whether the event cannot come any more: it is before the position, or on another server.
+    pub fn is_passed(&self, position: &Position) -> bool {
+        self.server_uuid != position.server_uuid || self.place < position.file
+    }
+}
+
 impl FilePosition {
     /// The file's name without the number at its end: the server's `log_bin`.
     pub fn base_name(&self) -> &str {

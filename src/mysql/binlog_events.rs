@@ -1,13 +1,19 @@
 //! Looks into the source's binlog files by `SHOW BINLOG EVENTS`: what stands at a place, and
 //! which transactions stand before it.
 
-use mysql_async::{Error, Row};
+use mysql_async::{Conn, Error, Row};
 
 use super::{
     error::MysqlError,
     inquiry::{Inquiry, column},
 };
-use crate::model::{gtid::GtidSet, position::FilePosition};
+use crate::{
+    config::Config,
+    model::{
+        gtid::{GtidSet, ServerUuid},
+        position::FilePosition,
+    },
+};
 
 /// Events of one answer: few enough to stay small, enough to read a file of 1 GiB in a minute.
 const EVENTS_MAX: usize = 10_000;
@@ -30,8 +36,42 @@ const BETWEEN: [&str; 7] = [
     "Stop",
 ];
 
+/// Types of events with rows.
+const ROWS: [&str; 4] = ["Write_rows", "Update_rows", "Delete_rows", "Update_rows_partial"];
+
 /// Types of events with which a file begins.
 const OPENING: [&str; 2] = ["Format_desc", "Previous_gtids"];
+
+/// What the source has at a place of its binlog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventAt {
+    /// The source.
+    pub server_uuid: ServerUuid,
+    /// The event's type, as the source calls it; `None` where no event begins.
+    pub kind: Option<String>,
+}
+
+impl EventAt {
+    /// Asks the source what it has at this place.
+    pub async fn find(
+        connection: &mut Conn,
+        config: &Config,
+        place: &FilePosition,
+    ) -> Result<Self, MysqlError> {
+        let mut inquiry = Inquiry::new(connection, config);
+        let server_uuid = inquiry.variable("server_uuid").await?;
+        let server_uuid = server_uuid.parse();
+        let server_uuid = server_uuid.map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
+        let events = inquiry.events(place, 1).await?.unwrap_or_default();
+        let first = events.into_iter().next().filter(|event| event.start == place.offset);
+        Ok(Self { server_uuid, kind: first.map(|event| event.kind) })
+    }
+
+    /// Whether it is an event with rows.
+    pub fn has_rows(&self) -> bool {
+        self.kind.as_ref().is_some_and(|kind| ROWS.contains(&kind.as_str()))
+    }
+}
 
 /// What a file and all files before it hold up to a place.
 pub(super) struct Before {

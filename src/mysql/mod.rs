@@ -25,6 +25,7 @@ mod stream;
 mod unreadable;
 
 pub use beside::read_beside;
+pub use binlog_events::EventAt;
 pub use broken::{Break, Broken};
 pub use buffers::bound_buffers;
 pub use connection::{connect, connect_to_read_tables, connect_when_free};

@@ -13,6 +13,7 @@ mod producers;
 mod report;
 mod rolled_back;
 mod rows;
+mod skips;
 mod statements;
 mod xa;
 
@@ -71,6 +72,8 @@ pub(super) struct Delivery {
     rolled_back: Option<PartialTransaction>,
     /// The newest position that was committed in this epoch.
     committed: Option<Place>,
+    /// The rows events that are to be skipped.
+    skips: Vec<skips::Requested>,
     /// Whether the last rows event could not be delivered whole.
     row_failed: bool,
     /// Whether the open batch holds records that no position may count.
@@ -104,6 +107,7 @@ impl Delivery {
             batch_age_max: config.delivery.batch_age_max(),
             open_max: producers.fenced.stall_limit(),
         };
+        let skips = skips::requested(&record.skips);
         Self {
             config: Arc::clone(config),
             status: run.status.clone(),
@@ -122,6 +126,7 @@ impl Delivery {
             told_prepared: None,
             rolled_back: None,
             committed: None,
+            skips,
             row_failed: false,
             is_spoilt: false,
         }
@@ -303,6 +308,7 @@ impl Delivery {
         self.show(&batch);
         self.show_prepared();
         self.report_committed();
+        self.report_skips();
         for note in self.protocol.take_dropped() {
             self.metrics.rows_repeated.inc_by(note.rows_done);
             tracing::warn!(

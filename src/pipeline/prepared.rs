@@ -271,7 +271,8 @@ fn as_committed<'a>(rows: Rows<'a>, wanted: &Wanted<'_>, end: &'a End, taken_in:
     let End { transaction, at, .. } = end;
     let offset = transaction.begin_offset;
     let origin = RowsOrigin { transaction, file: &at.file, offset };
-    Rows { origin, first: u32::try_from(taken_in).unwrap_or(u32::MAX), ..rows }
+    let first = u32::try_from(taken_in).unwrap_or(u32::MAX);
+    Rows { origin, first, has_own_place: false, ..rows }
 }
 
 impl Wanted<'_> {

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::error::{Failure, Verdict};
 
+/// The reason code for a record that its topic does not take.
+pub const RECORD_TOO_LARGE: &str = "kafka_record_too_large";
+
 /// An error of the producer.
 #[derive(Debug, Error)]
 pub enum ProduceError {
@@ -190,7 +193,7 @@ impl ProduceError {
             Self::Tls(_) => "kafka_tls_failed",
             Self::TopicRefused { .. } => "kafka_topic_refused",
             Self::BatchTooLarge { .. } => "kafka_batch_too_large",
-            Self::RecordTooLarge { .. } => "kafka_record_too_large",
+            Self::RecordTooLarge { .. } => RECORD_TOO_LARGE,
             Self::NullKey { .. } => "kafka_record_without_key",
             Self::Refused { code, .. } | Self::Kafka { code, .. } => meaning(*code).reason(),
             Self::Unplaced => "kafka_delivery_unproved",

@@ -14,22 +14,7 @@ impl Delivery {
     pub(super) fn pass_over(&mut self, rows: &mut Rows<'_>) -> Result<u32, Failure> {
         let mut passed = 0;
         while 0 < self.protocol.rows_to_pass() && rows.images.more() {
-            let before = rows.images.unread();
-            let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
-            match self.snapshot.touching(rows.version, rows.table)? {
-                None => read_over(&mut rows.images, images, columns)?,
-                Some(mut touching) => {
-                    let plan = std::sync::Arc::clone(&touching.plan);
-                    let found = |identity: &[u8]| touching.add(identity);
-                    let identity = &mut self.identity;
-                    let reader = &mut rows.images;
-                    let mut reader = Identified::new(reader, &plan.is_key, identity, found);
-                    read_over(&mut reader, images, columns)?;
-                }
-            }
-            let bytes = before.len() - rows.images.unread().len();
-            let bytes = before.get(..bytes).unwrap_or_default();
-            self.after(Event::Passed(taken(rows, 1, bytes)))?;
+            self.read_over_row(rows)?;
             passed += 1;
             if self.protocol.rows_to_pass() == 0
                 && let Some(note) = self.protocol.group().map(Group::note)
@@ -42,6 +27,26 @@ impl Delivery {
             }
         }
         Ok(passed)
+    }
+
+    /// Reads over one row, which counts as taken in.
+    pub(super) fn read_over_row(&mut self, rows: &mut Rows<'_>) -> Result<(), Failure> {
+        let before = rows.images.unread();
+        let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
+        match self.snapshot.touching(rows.version, rows.table)? {
+            None => read_over(&mut rows.images, images, columns)?,
+            Some(mut touching) => {
+                let plan = std::sync::Arc::clone(&touching.plan);
+                let found = |identity: &[u8]| touching.add(identity);
+                let identity = &mut self.identity;
+                let reader = &mut rows.images;
+                let mut reader = Identified::new(reader, &plan.is_key, identity, found);
+                read_over(&mut reader, images, columns)?;
+            }
+        }
+        let bytes = before.len() - rows.images.unread().len();
+        let bytes = before.get(..bytes).unwrap_or_default();
+        self.after(Event::Passed(taken(rows, 1, bytes)))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Delivery, message_bytes, name_of};
+use super::{Delivery, message_bytes, name_of, skips};
 use crate::{
     decode::{RowReader, Rows},
-    encode::{Encoder, Message},
+    encode::{EncodeError, Encoder, Message},
     error::Failure,
     failpoints::{self, Point},
     model::{change::Operation, value::RowImages},
@@ -14,7 +14,7 @@ use crate::{
         plans::Plan,
         protocol::{Event, Taken},
     },
-    produce::{Producer, TopicId},
+    produce::{Producer, RECORD_TOO_LARGE, TopicId},
     runtime::since_epoch,
     snapshot::Identified,
 };
@@ -39,6 +39,8 @@ struct Sent {
     unread: usize,
     /// Why that row could not be delivered.
     failure: Option<Failure>,
+    /// Whether the row itself is why: it can be read, and no record can hold it.
+    is_row_refused: bool,
     /// Whether some records of that row are sent and some are not.
     is_torn: bool,
 }
@@ -62,7 +64,7 @@ impl Delivery {
         let server_uuid = self.position().server_uuid;
         self.after(Event::Rows(name_of(rows.origin.transaction, rows.origin.file, server_uuid)))?;
         let passed = self.pass_over(rows)?;
-        if !rows.images.more() {
+        if self.skip(rows)? || !rows.images.more() {
             return Ok(());
         }
         let bytes = rows.images.unread();
@@ -102,6 +104,12 @@ impl Delivery {
             .failure
             .take()
             .map(|failure| at_row(failure, first.saturating_add(sent.rows), rows));
+        let failure = failure.map(|mut failure| {
+            if sent.is_row_refused {
+                skips::hint_at_skip(&mut failure, rows);
+            }
+            failure
+        });
         self.count(rows, &sent, bytes, failure.is_some())?;
         failure.map_or(Ok(()), Err)
     }
@@ -216,7 +224,10 @@ where
         let row = first + sent.rows;
         let messages = match encoder.row(&plan.table, operation, row, images) {
             Ok(messages) => messages,
-            Err(error) => return Sent { failure: Some(error.into()), ..sent },
+            Err(error) => {
+                let is_row_refused = matches!(error, EncodeError::Value { .. });
+                return Sent { failure: Some(error.into()), is_row_refused, ..sent };
+            }
         };
         if let Err(failure) = sink.begin_row() {
             return Sent { failure: Some(failure), is_torn: true, ..sent };
@@ -225,7 +236,8 @@ where
         for (before, message) in messages.enumerate() {
             if let Err(failure) = sink.send(plan.topic, &message) {
                 let is_torn = sink.give_up(before);
-                return Sent { failure: Some(failure), is_torn, ..sent };
+                let is_row_refused = failure.reason == RECORD_TOO_LARGE;
+                return Sent { failure: Some(failure), is_row_refused, is_torn, ..sent };
             }
             sent.bytes += message_bytes(&message);
         }

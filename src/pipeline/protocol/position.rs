@@ -9,7 +9,7 @@ use crate::{
 /// Moves the position over a source transaction that has ended. One that is prepared is not done:
 /// its GTID joins those that are when it is decided, with that of the decision.
 pub(super) fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>) {
-    let PositionRecord { position, prepared, .. } = record;
+    let PositionRecord { position, prepared, skips, .. } = record;
     let mut done = name.gtid.cloned();
     let mut decided = None;
     match end.ending {
@@ -36,5 +36,6 @@ pub(super) fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>)
     }
     position.file.offset = end.offset;
     position.source_time_us = end.commit_time_us;
+    skips.retain(|skip| !skip.is_passed(position));
     record.file_begun = end.file_begun;
 }

@@ -1,0 +1,189 @@
+//! Requests that one rows event is skipped: `tailwater position skip`.
+//!
+//! The request is part of the position, so it is written as any position is: by a producer that has
+//! fenced all others, after it has read the newest one. The instance that reads it next skips the
+//! event and says so; the position that passes the event forgets the request.
+
+use std::sync::Arc;
+
+use super::{Fenced, LOAD_PATIENCE, fence, panicked, thread_failed};
+use crate::{
+    commit::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
+    config::Config,
+    error::{Failure, Verdict},
+    model::position::{EventSkip, FilePosition, Position},
+    mysql::{self, EventAt},
+    runtime::{blocking_named, since_epoch},
+    shutdown::Shutdown,
+};
+
+/// What a request was found to mean.
+pub struct Found {
+    /// The committed position.
+    pub position: Position,
+    /// The event's type, as the source calls it.
+    pub kind: String,
+}
+
+/// Checks whether a rows event can be skipped, and requests it if `execute` says so. Changes nothing
+/// otherwise.
+pub async fn skip_event(
+    config: &Arc<Config>,
+    event: FilePosition,
+    execute: bool,
+) -> Result<Found, Failure> {
+    let mut connection = mysql::connect(&config.mysql).await?;
+    let at = EventAt::find(&mut connection, config, &event).await?;
+    drop(connection);
+    let work = {
+        let (config, at) = (Arc::clone(config), at.clone());
+        move || {
+            let shutdown = Shutdown::default();
+            let saved = commit::peek(&config, LOAD_PATIENCE, &shutdown)?;
+            let position = check(saved.as_ref(), &at, &event)?.position.clone();
+            if execute {
+                request(&config, &shutdown, &at, event)?;
+            }
+            Ok::<_, Failure>(position)
+        }
+    };
+    let done = blocking_named("position", work).await.map_err(|error| thread_failed(&error))?;
+    let position = done.unwrap_or_else(|| Err(panicked("position")))?;
+    Ok(Found { position, kind: at.kind.unwrap_or_default() })
+}
+
+/// Fences every instance, checks again what is saved now, and commits it with the request.
+fn request(
+    config: &Config,
+    shutdown: &Shutdown,
+    at: &EventAt,
+    event: FilePosition,
+) -> Result<(), Failure> {
+    let Fenced { mut producer, state_topic, state_topic_id, saved, .. } =
+        fence(config, shutdown, None)?;
+    let saved = check(saved.as_ref(), at, &event)?;
+    let (generation, position) = (saved.generation + 1, saved.accounted_for());
+    let mut record = PositionRecord::resumed(Some(saved), generation, position);
+    record.skips.push(EventSkip { server_uuid: at.server_uuid, place: event });
+    record.seq += 1;
+    // Nothing streams, so an instance that stands by need not wait.
+    record.released = true;
+    record.state_topic = state_topic_id;
+    let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
+    let json = record.to_json(&config.name, now_us).map_err(|problem| {
+        Failure::new(
+            Verdict::Halt,
+            "position_not_writable",
+            format!("a record of the state {problem}"),
+        )
+    })?;
+    producer.begin()?;
+    producer.send(state_topic, Some(POSITION_KEY), Some(&json), &[])?;
+    producer.flush()?;
+    producer.commit()?;
+    producer.abort();
+    Ok(())
+}
+
+/// The position that the request would join, or why it cannot.
+fn check<'a>(
+    saved: Option<&'a PositionRecord>,
+    at: &EventAt,
+    event: &FilePosition,
+) -> Result<&'a PositionRecord, Failure> {
+    let refused = |message: String| Failure::new(Verdict::Halt, "skip_refused", message).hint(HINT);
+    let Some(saved) = saved else {
+        return Err(refused("the connector has no committed position".to_owned()));
+    };
+    let position = &saved.position;
+    if at.server_uuid != position.server_uuid {
+        return Err(refused(format!(
+            "the committed position belongs to the server {}, and mysql.host is {}: a file and an \
+             offset count on one server only",
+            position.server_uuid, at.server_uuid
+        )));
+    }
+    if *event < position.file {
+        return Err(refused(format!(
+            "{event} is before the committed position {position}: what is there is delivered \
+             already"
+        )));
+    }
+    if saved.skips.iter().any(|skip| skip.is_at(at.server_uuid, &event.file, event.offset)) {
+        return Err(Failure::new(
+            Verdict::Halt,
+            "skip_requested",
+            format!("it is requested already that the rows event at {event} is skipped"),
+        )
+        .hint("Start the connector."));
+    }
+    match &at.kind {
+        _ if at.has_rows() => {}
+        Some(kind) => {
+            return Err(refused(format!("the source has no rows event at {event}, but {kind}")));
+        }
+        None => return Err(refused(format!("the source has no event at {event}"))),
+    }
+    if SKIPS_MAX <= saved.skips.len() {
+        return Err(refused(format!("{SKIPS_MAX} rows events wait to be skipped already")));
+    }
+    Ok(saved)
+}
+
+/// What helps where a request is refused.
+const HINT: &str = "Start the connector: its last message names the place of the row that stops it \
+    now. Events inside compressed transactions have no place of their own and cannot be skipped.";
+
+#[cfg(test)]
+mod tests {
+    use super::{EventAt, EventSkip, FilePosition, Position, PositionRecord, SKIPS_MAX, check};
+
+    const HERE: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+    fn place(offset: u64) -> FilePosition {
+        FilePosition { file: "binlog.000002".into(), offset }
+    }
+
+    fn saved(skips: &[u64]) -> PositionRecord {
+        let server_uuid = HERE.parse().unwrap();
+        let position =
+            Position { server_uuid, gtid_set: None, file: place(500), source_time_us: 0 };
+        let skip = |&offset: &u64| EventSkip { server_uuid, place: place(offset) };
+        let skips = skips.iter().map(skip).collect();
+        PositionRecord { skips, ..PositionRecord::resumed(None, 1, position) }
+    }
+
+    fn at(server_uuid: &str, kind: Option<&str>) -> EventAt {
+        let kind = kind.map(str::to_owned);
+        EventAt { server_uuid: server_uuid.parse().unwrap(), kind }
+    }
+
+    fn refusal(saved: Option<&PositionRecord>, at: &EventAt, offset: u64) -> String {
+        check(saved, at, &place(offset)).unwrap_err().message
+    }
+
+    #[test]
+    fn a_rows_event_behind_the_position_can_be_skipped() {
+        for kind in ["Write_rows", "Update_rows", "Delete_rows", "Update_rows_partial"] {
+            assert!(check(Some(&saved(&[600])), &at(HERE, Some(kind)), &place(700)).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_skipped_is_refused() {
+        let rows = at(HERE, Some("Write_rows"));
+        let other = at("4e11fa47-71ca-11e1-9e33-c80aa9429562", Some("Write_rows"));
+        let saved_now = saved(&[600]);
+        let saved_now = Some(&saved_now);
+        assert!(refusal(None, &rows, 700).contains("no committed position"));
+        assert!(refusal(saved_now, &other, 700).contains("belongs to the server"));
+        assert!(refusal(saved_now, &rows, 499).contains("before the committed position"));
+        assert!(refusal(saved_now, &rows, 600).contains("already"));
+        assert!(refusal(saved_now, &at(HERE, None), 700).contains("no event at"));
+        for kind in ["Table_map", "Transaction_payload", "Rows_query"] {
+            assert!(refusal(saved_now, &at(HERE, Some(kind)), 700).ends_with(kind));
+        }
+        let many: Vec<_> = (1000..).take(SKIPS_MAX).collect();
+        assert!(refusal(Some(&saved(&many)), &rows, 700).contains("wait to be skipped"));
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::{Conn, Error, Value, prelude::Queryable as _};
 
-use super::quoted;
+use super::{LOCK_WAIT, quoted};
 use crate::{config::Mysql, model::table::TableName, mysql::MysqlError};
 
 /// Names in one statement.
@@ -45,12 +45,14 @@ type CascadeRow = (String, String, String, String, String, String, String);
 pub struct Inventory<'a> {
     connection: &'a mut Conn,
     config: &'a Mysql,
+    /// Whether the session waits for a locked table for a second only.
+    is_hasty: bool,
 }
 
 impl<'a> Inventory<'a> {
     /// Looks around by this connection.
     pub fn new(connection: &'a mut Conn, config: &'a Mysql) -> Self {
-        Self { connection, config }
+        Self { connection, config, is_hasty: false }
     }
 
     /// The account that the server took the login for, as GRANT writes it.
@@ -108,7 +110,8 @@ impl<'a> Inventory<'a> {
     }
 
     /// Whether it may read a table. The server looks at grants, roles and partial revokes before
-    /// it looks for the table, so this tells one that is hidden from one that is not there.
+    /// it looks for the table, so this tells one that is hidden from one that is not there, and one
+    /// that another session has locked is one that it may read.
     pub async fn access(&mut self, table: &TableName) -> Result<Access, MysqlError> {
         self.try_to_read("1", table).await
     }
@@ -121,6 +124,9 @@ impl<'a> Inventory<'a> {
     async fn try_to_read(&mut self, what: &str, name: &TableName) -> Result<Access, MysqlError> {
         let TableName { database, table } = name;
         let query = format!("SELECT {what} FROM {}.{} LIMIT 0", quoted(database), quoted(table));
+        if !std::mem::replace(&mut self.is_hasty, true) {
+            self.connection.query_drop(LOCK_WAIT).await.map_err(self.failed())?;
+        }
         match self.connection.query_drop(query).await {
             Ok(()) => Ok(Access::Granted),
             Err(Error::Server(error)) => match error.code {
@@ -130,6 +136,8 @@ impl<'a> Inventory<'a> {
                 // ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR,
                 // ER_COLUMNACCESS_DENIED_ERROR
                 1044 | 1142 | 1143 => Ok(Access::Denied),
+                // ER_LOCK_WAIT_TIMEOUT
+                1205 => Ok(Access::Granted),
                 _ => Err(self.failed()(Error::Server(error))),
             },
             Err(error) => Err(self.failed()(error)),

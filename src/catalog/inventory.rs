@@ -14,6 +14,9 @@ const NAMES_AT_ONCE: usize = 500;
 /// Most foreign keys that are looked at: enough to name some and to count them.
 const CASCADES_MAX: usize = 10_000;
 
+/// What the session has otherwise (`mysql/session.rs`): it goes on to stream.
+const LOCK_WAIT_USUAL: &str = "SET SESSION lock_wait_timeout = 31536000";
+
 /// What the account may do with a table that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -45,14 +48,12 @@ type CascadeRow = (String, String, String, String, String, String, String);
 pub struct Inventory<'a> {
     connection: &'a mut Conn,
     config: &'a Mysql,
-    /// Whether the session waits for a locked table for a second only.
-    is_hasty: bool,
 }
 
 impl<'a> Inventory<'a> {
     /// Looks around by this connection.
     pub fn new(connection: &'a mut Conn, config: &'a Mysql) -> Self {
-        Self { connection, config, is_hasty: false }
+        Self { connection, config }
     }
 
     /// The account that the server took the login for, as GRANT writes it.
@@ -124,10 +125,10 @@ impl<'a> Inventory<'a> {
     async fn try_to_read(&mut self, what: &str, name: &TableName) -> Result<Access, MysqlError> {
         let TableName { database, table } = name;
         let query = format!("SELECT {what} FROM {}.{} LIMIT 0", quoted(database), quoted(table));
-        if !std::mem::replace(&mut self.is_hasty, true) {
-            self.connection.query_drop(LOCK_WAIT).await.map_err(self.failed())?;
-        }
-        match self.connection.query_drop(query).await {
+        self.connection.query_drop(LOCK_WAIT).await.map_err(self.failed())?;
+        let answer = self.connection.query_drop(query).await;
+        self.connection.query_drop(LOCK_WAIT_USUAL).await.map_err(self.failed())?;
+        match answer {
             Ok(()) => Ok(Access::Granted),
             Err(Error::Server(error)) => match error.code {
                 // ER_BAD_DB_ERROR, ER_NO_SUCH_TABLE; ER_TOO_LONG_IDENT, ER_WRONG_DB_NAME,

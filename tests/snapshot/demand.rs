@@ -8,10 +8,11 @@ use std::{
 
 use serde_json::{Value, json};
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
+use testkit::xtask::stack::StackAddress;
 use testkit::{Connector, LIMIT, Result, post, wait_for};
 
 use super::{assert_equal, with_small_chunks};
-use crate::setup::{Running, Setup, operations, program};
+use crate::setup::{Running, Setup, operations, private_mysql, program};
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";
 const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY, item INT)";
@@ -220,8 +221,11 @@ fn only_who_has_the_token_may_ask() -> Result<()> {
 
 #[test]
 fn requests_without_end_do_not_keep_the_stream_from_its_changes() -> Result<()> {
-    // GIVEN a link on which the source takes too long to say which tables it has
-    let mut setup = with_small_chunks("demand_starve", &[ITEMS, ROWS])?;
+    // GIVEN a link on which the source takes too long to say which tables it has; the changes of
+    // other tests' tables would keep it busy
+    let mysql = private_mysql(&[])?;
+    let mut setup = Setup::on(StackAddress::from_environment()?, &mysql, "demand_starve")?;
+    setup.database.execute_all(&[ITEMS, ROWS])?;
     let proxy = FaultProxy::bind(Protocol::Bytes)?;
     let server = setup.database.server();
     proxy.forward_to(format!("{}:{}", server.host, server.port).parse()?);

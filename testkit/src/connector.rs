@@ -203,7 +203,7 @@ impl Connector {
     /// # Errors
     /// When it has ended already.
     pub fn pause(&self) -> Result<()> {
-        self.process.signal(Signal::SIGSTOP)
+        self.process.pause()
     }
 
     /// Lets it go on.
@@ -211,7 +211,7 @@ impl Connector {
     /// # Errors
     /// When it has ended already.
     pub fn resume(&self) -> Result<()> {
-        self.process.signal(Signal::SIGCONT)
+        self.process.resume()
     }
 
     /// Ends it at once, as a crash would: SIGKILL.

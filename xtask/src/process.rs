@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::interrupt;
@@ -123,6 +124,28 @@ impl Process {
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let group = Pid::from_raw(i32::try_from(self.child.id())?);
         killpg(group, signal).with_context(|| format!("cannot send {signal} to {}", self.name))
+    }
+
+    /// Freezes it and its children: SIGSTOP, then a wait until the process stands still.
+    ///
+    /// The kernel stops the threads of a process one after another, each when it next runs. Until
+    /// the last one has stopped, a busy machine lets the others answer requests.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        let id = Id::Pid(Pid::from_raw(i32::try_from(self.child.id())?));
+        // WNOWAIT leaves the exit status of a process that has ended to `Child`.
+        let awaited = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        match waitid(id, awaited)
+            .with_context(|| format!("cannot await the stop of {}", self.name))?
+        {
+            WaitStatus::Stopped(..) => Ok(()),
+            status => bail!("{} ended and cannot be frozen: {status:?}", self.name),
+        }
+    }
+
+    /// Ends a [`Process::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
     }
 
     /// Ends it in order: SIGTERM, then a wait of at most `limit`, then SIGKILL and an error.

@@ -6,4 +6,5 @@
 )]
 
 mod death;
+mod frozen;
 mod servers;

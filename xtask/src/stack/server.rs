@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nix::sys::signal::Signal;
 
 use crate::process::Process;
 
@@ -42,12 +41,12 @@ pub trait Server {
 
     /// Freezes it: connections stay open and nothing answers.
     fn pause(&mut self) -> Result<()> {
-        self.process().as_ref().context("the server does not run")?.signal(Signal::SIGSTOP)
+        self.process().as_ref().context("the server does not run")?.pause()
     }
 
     /// Ends a [`Server::pause`].
     fn resume(&mut self) -> Result<()> {
-        self.process().as_ref().context("the server does not run")?.signal(Signal::SIGCONT)
+        self.process().as_ref().context("the server does not run")?.resume()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::setup::Setup;
 
 mod captured;
 mod chosen;
+mod elsewhere;
 mod formats;
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";

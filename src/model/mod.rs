@@ -9,6 +9,7 @@ pub mod gtid;
 pub mod position;
 pub mod source_end;
 pub mod table;
+pub mod stored_text;
 pub mod value;
 pub mod decimal;
 pub mod change;

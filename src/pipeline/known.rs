@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     sync::Arc,
 };
 
@@ -20,6 +19,7 @@ use crate::{
     metrics::{Metrics, SchemaChange},
     model::{
         record::{Envelope, KeyForm, Loosened, RecordShape},
+        stored_text::VersionText,
         table::{Decoration, TableName, TableVersion},
     },
 };
@@ -240,10 +240,7 @@ impl Known {
 /// A number that is equal for equal versions and, but for chance, for them only: names, types,
 /// nullability and order of columns, and the primary key (FNV-1a, 64 bits).
 pub(super) fn fingerprint(version: &TableVersion) -> u64 {
-    let mut text = String::new();
-    write!(text, "{:?} {:?}", version.columns, version.primary_key)
-        .expect("writing to a String cannot fail");
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    VersionText(version).to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     catalog::Description,
-    model::table::{Column, ColumnKind, TableName, TableVersion},
+    model::{
+        stored_text::KindText,
+        table::{Column, ColumnKind, TableName, TableVersion},
+    },
 };
 
 /// How one version of a table is read.
@@ -80,7 +83,7 @@ impl ReadPlan {
         let columns = columns.map(|((at, column, _), descends)| {
             let collation = self.collations.get(at).and_then(Option::as_deref).unwrap_or_default();
             let down = if *descends { "DESC" } else { "" };
-            format!("{} {:?} {collation} {down}", column.name, column.kind)
+            format!("{} {} {collation} {down}", column.name, KindText(&column.kind))
         });
         columns.collect::<Vec<_>>().join(", ")
     }

@@ -189,8 +189,8 @@ fn start_logging(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the pipeline beside the admin server until one of: the pipeline ends, the drain timeout
-/// after a stop request passes, a second stop request comes.
+/// Runs the pipeline and the admin server until the pipeline ends, or until the drain timeout has
+/// passed since the first stop request. Further stop requests change nothing.
 async fn run(
     config: Arc<Config>,
     until_caught_up: bool,

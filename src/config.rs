@@ -308,7 +308,7 @@ pub struct Delivery {
     pub guarantee: Guarantee,
     /// Longest time one Kafka transaction stays open under load, in milliseconds.
     pub batch_age_max_ms: u64,
-    /// Most record bytes in one Kafka transaction; a source transaction is never cut.
+    /// Most record bytes in one Kafka transaction; a larger source transaction is delivered in parts.
     pub batch_bytes_max: u64,
     /// From SIGTERM to giving up, in milliseconds.
     pub drain_timeout_ms: u64,

@@ -1,4 +1,4 @@
-//! Tasks and threads, each with a name and an owner who joins it.
+//! Tasks and threads, each with a name, and the clocks.
 
 use std::{
     io, thread,

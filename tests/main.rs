@@ -1,4 +1,4 @@
-//! The one integration binary: suites named by what goes wrong.
+//! The one integration binary: suites named by what they are about.
 
 #![allow(
     clippy::unwrap_used,

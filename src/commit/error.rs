@@ -3,7 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use super::place::Place;
+use super::{place::Place, record::RECORD_BYTES_MAX};
 use crate::error::{Failure, Verdict};
 
 /// An error of the state topic or the position record.
@@ -134,7 +134,7 @@ pub enum RecordError {
     #[error("has generation {0} and number {1}, not after those of the record before it")]
     OutOfOrder(u64, u64),
     /// It is too large to be written.
-    #[error("has {0} bytes, more than 65536")]
+    #[error("has {0} bytes, more than {RECORD_BYTES_MAX}")]
     TooLarge(usize),
 }
 

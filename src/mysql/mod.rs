@@ -1,4 +1,4 @@
-//! 1. Reads the binlog: connections, checks of the server, the dump stream, its watchdog.
+//! Reads the binlog: connections, checks of the server, the dump stream, its watchdog.
 //!
 //! `connect` makes a connection, `Server::inspect` asks what the source is and refuses what
 //! cannot work, `Continuity::resume` finds where to go on, `Dump::open` turns a connection into

@@ -1,4 +1,4 @@
-//! 5. Kafka: librdkafka settings, transactions, delivery reports, topics.
+//! Kafka: librdkafka settings, transactions, delivery reports, topics.
 //!
 //! One [`Producer`] is one epoch: it is made, fences whatever ran before, and is thrown away after
 //! any doubt, never repaired. It blocks and belongs to the pipeline thread; librdkafka works on

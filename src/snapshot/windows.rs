@@ -170,11 +170,6 @@ impl Snapshot {
         snapshot
     }
 
-    /// Whether every table is read and nothing waits to be committed.
-    pub fn is_complete(&self) -> bool {
-        self.tables.is_empty() && self.records.is_empty()
-    }
-
     /// Whether some table is still to be read.
     pub fn is_reading(&self) -> bool {
         !self.tables.is_empty()

@@ -1,7 +1,8 @@
 //! The protocol in a world in which everything goes wrong that can: connections are lost and what
 //! was sent on them arrives later, processes are killed and stopped, the broker ends transactions
-//! that take too long, two instances run at once, the source fails over, rows come that are not
-//! captured or cannot be delivered.
+//! that take too long, two instances run at once, the source fails over to a server with another
+//! order of transactions and some of its own, rows come that are not captured or cannot be
+//! delivered.
 //!
 //! A seed says what happens. After every step the world is compared with the truth. At the end the
 //! faults stop, and everything must be delivered soon.
@@ -225,8 +226,8 @@ impl World {
             }
             4..=6 if instance.life == Life::Paused => instance.life = Life::Running,
             7 => self.now_ms += self.random.in_range(300..4_500),
-            8 if self.source.has_gtids() && !alone => {
-                self.source.current = 1 - self.source.current;
+            8 if self.source.can_fail_over() && !alone => {
+                self.source.fail_over();
                 // The connection to the old server is gone with it.
                 for instance in instances.iter_mut().filter(|it| it.life == Life::Running) {
                     instance.restart(self);
@@ -251,7 +252,8 @@ impl World {
         self.broker.end_foreign_transaction();
         self.source.is_mended = true;
         for instance in instances.iter_mut() {
-            if matches!(instance.life, Life::Killed | Life::Halted) {
+            // The connection to a server that was left is gone.
+            if instance.life != Life::Left {
                 instance.restart(self);
             }
             if instance.life != Life::Left {
@@ -262,7 +264,7 @@ impl World {
         for round in 0..ROUNDS {
             self.now_ms += 10;
             if round % 40 == 0 {
-                self.source.written = (self.source.written + 1).min(self.source.len());
+                self.source.write();
             }
             for instance in instances.iter_mut() {
                 if instance.life == Life::Halted {
@@ -283,9 +285,7 @@ impl World {
                 self.broker.write_marker();
                 self.check();
             }
-            if self.violation.is_some()
-                || self.truth.done == self.source.len() && self.truth.partial.is_none()
-            {
+            if self.violation.is_some() || self.truth.is_whole(&self.source) {
                 return;
             }
         }
@@ -311,7 +311,7 @@ fn run(seed: u64, kind: Kind, broken: Option<Rule>) -> Result<(), String> {
             84..93 => {
                 world.broker.write_marker();
             }
-            93..96 => world.source.written = (world.source.written + 1).min(world.source.len()),
+            93..96 => world.source.write(),
             _ => world.fault(&mut instances),
         }
         world.check();

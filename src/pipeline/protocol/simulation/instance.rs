@@ -1,29 +1,30 @@
 //! One process: starts as `pipeline` does, then does what the protocol says, as `delivery` does.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    rc::Rc,
+};
 
 use super::{
     World,
     broker::{Entry, STATE},
     client::{Client, Trouble},
     rules::Rule,
-    source::{Ends, FILE, Group, partition_of},
 };
 use crate::{
     commit::PositionRecord,
-    config::Guarantee,
-    model::{change::Operation, table::TableVersionId},
-    pipeline::protocol::{Action, End, Ending, Event, Name, Protocol, Taken},
+    pipeline::protocol::{Action, Event, Protocol},
     produce::Commit,
 };
 
 mod halt;
+mod load;
+mod rows;
+
+use self::rows::Next;
 
 /// How long a fenced instance looks for a newer one.
 const FENCE_PATIENCE_MS: u64 = 1_000;
-
-/// The pause between two rows of a slow source transaction.
-const SLOW_MS: u64 = 600;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
@@ -48,27 +49,6 @@ enum Phase {
     Aborting,
 }
 
-/// What comes next from the source.
-#[derive(Clone, Debug)]
-enum Next {
-    Begun,
-    Rows(Vec<u32>),
-    /// The name of the source transaction is known: pass over what is delivered.
-    Pass(Vec<u32>),
-    Send(Vec<u32>),
-    /// The event's last row waits until another one comes.
-    Hold(u32),
-    /// The row that waits is the last one.
-    SendLast,
-    /// A row that cannot be delivered.
-    Bad,
-    /// The process ends.
-    Halt,
-    /// Rows that are not captured, from now on or until then.
-    Tail(Option<u64>),
-    Ended,
-}
-
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) life: Life,
@@ -86,6 +66,8 @@ pub(super) struct Instance {
     /// The source transaction that is read, and the server it is read from.
     group: usize,
     server: usize,
+    /// Source transactions that the server leaves out.
+    left_out: BTreeSet<usize>,
     rows_from_ms: u64,
     generation: u64,
     /// What this process remembers, which no rule lets it use.
@@ -111,6 +93,7 @@ impl Instance {
             held: None,
             group: 0,
             server: 0,
+            left_out: BTreeSet::new(),
             rows_from_ms: 0,
             generation: 0,
             memory: None,
@@ -170,45 +153,14 @@ impl Instance {
         }
     }
 
-    fn load(&mut self, world: &mut World, end: usize) {
-        let is_stable = end <= world.broker.last_stable_offset();
-        if !is_stable && !world.lacks(Rule::LoadToHighWatermark) {
-            if world.is_over(self.since_ms) {
-                self.restart(world);
-            }
-            return;
-        }
-        let remembered = world.lacks(Rule::FenceBeforeLoad)
-            || world.lacks(Rule::StartFromKafka) && self.memory.is_some();
-        let saved = if remembered { self.memory.clone() } else { world.broker.last_position() };
-        self.server = world.source.current;
-        let (generation, position) = match &saved {
-            Some(saved) => {
-                let server_uuid = world.source.servers[self.server].0;
-                (saved.generation + 1, saved.position.clone().on_server(server_uuid))
-            }
-            None => (1, world.source.start()),
-        };
-        let record = PositionRecord::resumed(saved.as_deref(), generation, position);
-        self.group = world.source.done(&record).unwrap_or_default();
-        self.generation = record.generation;
-        self.next.clear();
-        self.held = None;
-        self.plain = (world.settings.guarantee == Guarantee::AtLeastOnce)
-            .then(|| Client::new(world.next_number(), Some(world.next_plain())));
-        self.protocol = Some(Protocol::new(world.settings.clone(), record, world.now()));
-        self.phase = Phase::Streaming;
-        self.doing = Action::Wait;
-        let is_after_doubt = self.doubted;
-        if !world.lacks(Rule::AnnounceGeneration) {
-            self.after(world, Event::Ready { is_after_doubt });
-        }
-    }
-
     /// Tells the protocol what happened, and begins what it says.
     fn after(&mut self, world: &World, event: Event<'_>) {
         let Some(protocol) = &mut self.protocol else { return };
         self.doing = protocol.step(world.now(), event);
+        if world.lacks(Rule::KeepOtherNotes) {
+            let notes = &mut protocol.record.partials;
+            notes.drain(..notes.len().saturating_sub(1));
+        }
         self.asked = false;
         self.since_ms = world.now_ms;
     }
@@ -326,163 +278,4 @@ impl Instance {
         }
         self.restart(world);
     }
-
-    /// Takes in what comes next from the source.
-    fn take_next(&mut self, world: &mut World) {
-        let Some(next) = self.next.pop_front() else { return self.read(world) };
-        let groups = &world.source.groups(self.server);
-        let (gtid, begin, end, ends, tail_ms) = {
-            let group = &groups[self.group];
-            (group.gtid.clone(), group.begin, group.end, group.ends.clone(), group.tail_ms)
-        };
-        let ending = match &ends {
-            Ends::Done => Ending::Done,
-            Ends::Prepared(xid) => Ending::Prepared { xid, has_rows: true },
-            Ends::Committed(xid) | Ends::RolledBack(xid) => Ending::Decided(xid),
-        };
-        let slow = groups[self.group].slow && matches!(next, Next::Rows(_));
-        if slow && world.now_ms < self.rows_from_ms {
-            return self.next.push_front(next);
-        }
-        let uuid = world.source.servers[self.server].0;
-        let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
-        let end = End { file: FILE, offset: end, file_begun: None, commit_time_us: 1, ending };
-        match next {
-            Next::Begun => {
-                self.after(world, Event::Begun);
-                if world.lacks(Rule::MoveAtTheEnd) {
-                    self.after(world, Event::Ended(name(gtid.as_ref()), end));
-                }
-            }
-            Next::Rows(rows) => {
-                self.rows_from_ms = world.now_ms + SLOW_MS;
-                self.next.push_front(Next::Pass(rows));
-                self.after(world, Event::Rows(name(gtid.as_ref())));
-            }
-            Next::Pass(rows) => self.pass(world, rows),
-            Next::Send(rows) => self.send(world, &rows),
-            Next::Hold(row) => {
-                self.held = Some(row);
-                with_taken(world, &[row], 0, |taken| self.after(world, Event::Held(taken)));
-            }
-            Next::SendLast => self.release(world),
-            Next::Tail(None) => self.next.push_front(Next::Tail(Some(world.now_ms + tail_ms))),
-            Next::Tail(Some(until_ms)) if world.now_ms < until_ms => {
-                self.next.push_front(next);
-            }
-            Next::Tail(_) => {}
-            Next::Bad => self.meet_bad_row(world),
-            Next::Halt => self.halt(world),
-            Next::Ended if self.held.is_some() => {
-                self.next.push_front(Next::Ended);
-                self.next.push_front(Next::SendLast);
-                self.after(world, Event::Sending);
-            }
-            Next::Ended => {
-                self.group += 1;
-                if !world.lacks(Rule::MoveAtTheEnd) {
-                    self.after(world, Event::Ended(name(gtid.as_ref()), end));
-                }
-            }
-        }
-    }
-
-    fn pass(&mut self, world: &mut World, mut rows: Vec<u32>) {
-        while !rows.is_empty() && self.protocol.as_ref().is_some_and(|it| 0 < it.rows_to_pass()) {
-            let passed = [rows.remove(0)];
-            let more = u64::from(world.lacks(Rule::CountTheRows));
-            with_taken(world, &passed, more, |taken| self.after(world, Event::Passed(taken)));
-            if self.doing != Action::Wait {
-                return;
-            }
-        }
-        if !rows.is_empty() {
-            self.next.push_front(Next::Send(rows));
-            self.after(world, Event::Sending);
-        }
-    }
-
-    /// Sends the row that waits.
-    fn release(&mut self, world: &World) {
-        if let Some(row) = self.held.take() {
-            self.rows_client().send(partition_of(row), Entry::Row(row));
-            self.after(world, Event::Released);
-        }
-    }
-
-    fn send(&mut self, world: &World, mut rows: &[u32]) {
-        if world.holds_back {
-            self.release(world);
-            if let Some((last, before)) = rows.split_last() {
-                self.next.push_front(Next::Hold(*last));
-                rows = before;
-            }
-        }
-        for row in rows {
-            self.rows_client().send(partition_of(*row), Entry::Row(*row));
-        }
-        let bytes = u64::try_from(rows.len()).unwrap();
-        with_taken(world, rows, 0, |taken| self.after(world, Event::Sent(taken, bytes)));
-    }
-
-    /// Reads the next source transaction, if there is one.
-    fn read(&mut self, world: &mut World) {
-        if world.source.written <= self.group {
-            return self.after(world, Event::Idle { more_comes: false });
-        }
-        self.next.push_back(Next::Begun);
-        let group = &world.source.groups(self.server)[self.group];
-        let bad = group.bad.filter(|_| !world.source.is_mended);
-        let tail = 0 < group.tail_ms;
-        let mut left = bad.unwrap_or(usize::MAX);
-        for mut event in self.events(world) {
-            event.truncate(left);
-            left -= event.len();
-            if !event.is_empty() {
-                self.next.push_back(Next::Rows(event));
-            }
-        }
-        if tail {
-            self.next.push_back(Next::Tail(None));
-        }
-        self.next.push_back(if bad.is_some() { Next::Bad } else { Next::Ended });
-    }
-
-    /// The rows of the source transaction that is read, in events as servers make them.
-    fn events(&self, world: &mut World) -> Vec<Vec<u32>> {
-        let groups = world.source.groups(self.server);
-        let prepared = self.protocol.as_ref().map(|protocol| &protocol.record().prepared);
-        let is_known = |xid| prepared.is_some_and(|prepared| prepared.contains_key(xid));
-        let mut rows = match &groups[self.group].ends {
-            // Where they are is not known any more.
-            Ends::Committed(xid) if !is_known(xid) => Vec::new(),
-            Ends::Prepared(xid) if world.lacks(Rule::WaitForTheOutcome) => {
-                let commits =
-                    |group: &&Group| matches!(&group.ends, Ends::Committed(it) if it == xid);
-                groups.iter().find(commits).map(|group| group.rows.clone()).unwrap_or_default()
-            }
-            _ => groups[self.group].rows.clone(),
-        };
-        let mut events = Vec::new();
-        while !rows.is_empty() {
-            let count = usize::try_from(world.random.in_range(1..4)).unwrap().min(rows.len());
-            events.push(rows.drain(..count).collect());
-        }
-        events
-    }
-}
-
-/// What the protocol is told of rows that were taken in.
-fn with_taken(world: &World, rows: &[u32], more: u64, told: impl FnOnce(Taken<'_>)) {
-    let mut bytes = Vec::new();
-    if !world.lacks(Rule::CompareTheDigest) {
-        bytes.extend(rows.iter().flat_map(|row| row.to_be_bytes()));
-    }
-    told(Taken {
-        version: TableVersionId(0),
-        table: &world.table,
-        operation: Operation::Insert,
-        rows: u64::try_from(rows.len()).unwrap() + more,
-        bytes: &bytes,
-    });
 }

@@ -23,6 +23,8 @@ pub(super) enum Rule {
     MoveAtTheEnd,
     /// A source transaction that is cut is noted with the rows that are delivered.
     NoteThePart,
+    /// The notes of other source transactions stay when one is cut.
+    KeepOtherNotes,
     /// Rows that are passed over are compared with those that were delivered.
     CompareTheDigest,
     /// Rows that are passed over are counted one by one.
@@ -44,7 +46,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::StartFromKafka,
@@ -55,6 +57,7 @@ impl Rule {
         Self::AbortEndsProducer,
         Self::MoveAtTheEnd,
         Self::NoteThePart,
+        Self::KeepOtherNotes,
         Self::CompareTheDigest,
         Self::CountTheRows,
         Self::RememberThePrepared,

@@ -1,12 +1,14 @@
-//! The binlog: source transactions in order, on one server and on a replica that has applied the
-//! rows of some of them in another order.
+//! The binlogs: source transactions in order, on one server and on a replica that has some of them
+//! in another order, some with their rows in another order, and some that only it has.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::broker::DATA_PARTITIONS;
 use crate::{
     commit::PositionRecord,
     model::{
         gtid::{Gtid, GtidSet, ServerUuid},
-        position::{FilePosition, PartialTransaction, Position},
+        position::{FilePosition, Position},
         xa::Xid,
     },
 };
@@ -14,9 +16,14 @@ use testkit::Random;
 
 pub(super) const FILE: &str = "binlog.000001";
 
+/// Rows of transactions that only the replica has are numbered from here on.
+const ERRANT: u32 = 1 << 16;
+
 /// A source transaction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
+    /// Its number, the same on each server that has it.
+    pub(super) id: usize,
     pub(super) gtid: Option<Gtid>,
     pub(super) begin: u64,
     pub(super) end: u64,
@@ -42,14 +49,21 @@ pub(super) enum Ends {
     RolledBack(Xid),
 }
 
+/// A server and its binlog.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) uuid: ServerUuid,
+    /// What its binlog will hold.
+    groups: Vec<Group>,
+    /// How many of these there are so far.
+    pub(super) written: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Source {
-    /// What each server's binlog will hold.
-    pub(super) servers: Vec<(ServerUuid, Vec<Group>)>,
+    pub(super) servers: [Server; 2],
     /// The server that the connector reaches.
     pub(super) current: usize,
-    /// How many source transactions there are so far.
-    pub(super) written: usize,
     /// Whether the row that cannot be delivered can be by now.
     pub(super) is_mended: bool,
 }
@@ -61,61 +75,29 @@ pub(super) fn partition_of(row: u32) -> usize {
 
 impl Source {
     pub(super) fn new(random: &mut Random) -> Self {
-        let uuid = |last: u8| ServerUuid([last; 16]);
         let has_gtids = !random.is_one_in(4);
-        let has_slow = random.is_one_in(8);
-        let has_xa = random.is_one_in(2);
-        let has_tails = random.is_one_in(8);
-        let has_bad = random.is_one_in(6);
-        let mut prepared = Vec::new();
-        let mut servers = vec![(uuid(1), Vec::new()), (uuid(2), Vec::new())];
-        let (mut row, mut offset) = (0, 4);
-        for number in 1..random.in_range(4..12) {
-            let gtid = has_gtids.then(|| format!("{}:{number}", uuid(1)).parse::<Gtid>().unwrap());
-            let ends = match random.in_range(0..6) {
-                0..=1 if has_xa => {
-                    let xid = Xid::new(1, &number.to_be_bytes(), b"").unwrap();
-                    prepared.push(xid.clone());
-                    Ends::Prepared(xid)
-                }
-                2..=3 if !prepared.is_empty() => {
-                    let xid = prepared.swap_remove(0);
-                    let commits = !random.is_one_in(4);
-                    if commits { Ends::Committed(xid) } else { Ends::RolledBack(xid) }
-                }
-                _ => Ends::Done,
-            };
-            let count = match ends {
-                Ends::Prepared(_) | Ends::RolledBack(_) => 0,
-                _ if random.is_one_in(3) => random.in_range(8..16),
-                _ => random.in_range(0..4),
-            };
-            let rows = (row..).take(usize::try_from(count).unwrap()).collect::<Vec<u32>>();
-            row += u32::try_from(count).unwrap();
-            let slow = has_slow && 8 <= count;
-            let tail_ms = if has_tails && random.is_one_in(3) { 4_000 } else { 0 };
-            let bad = (has_bad && 0 < count && random.is_one_in(3))
-                .then(|| usize::try_from(random.in_range(0..count)).unwrap());
-            let (begin, end) = (offset, offset + 100 + count);
-            offset = end;
-            let mut reordered = rows.clone();
+        let first = groups(random, has_gtids);
+        let mut second = first.clone();
+        for group in &mut second {
             if random.is_one_in(3) {
-                reordered.reverse();
-            }
-            for ((_, groups), rows) in servers.iter_mut().zip([rows, reordered]) {
-                let (gtid, ends) = (gtid.clone(), ends.clone());
-                groups.push(Group { gtid, begin, end, rows, slow, tail_ms, bad, ends });
+                group.rows.reverse();
             }
         }
-        Self { servers, current: 0, written: 1, is_mended: false }
+        if has_gtids && random.is_one_in(2) {
+            shuffle(random, &mut second);
+        }
+        if has_gtids && random.is_one_in(4) {
+            add_errant(random, &mut second);
+        }
+        let server = |number, groups| {
+            let uuid = ServerUuid([number; 16]);
+            Server { uuid, groups: placed(groups), written: 1 }
+        };
+        Self { servers: [server(1, first), server(2, second)], current: 0, is_mended: false }
     }
 
     pub(super) fn groups(&self, server: usize) -> &[Group] {
-        &self.servers[server].1
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.groups(0).len()
+        &self.servers[server].groups
     }
 
     pub(super) fn has_gtids(&self) -> bool {
@@ -123,36 +105,180 @@ impl Source {
     }
 
     pub(super) fn server_of(&self, uuid: ServerUuid) -> usize {
-        self.servers.iter().position(|(server, _)| *server == uuid).unwrap()
+        self.servers.iter().position(|server| server.uuid == uuid).unwrap()
+    }
+
+    /// The current server commits one more transaction.
+    pub(super) fn write(&mut self) {
+        let Server { groups, written, .. } = &mut self.servers[self.current];
+        *written = (*written + 1).min(groups.len());
+    }
+
+    /// Whether the connector can be sent to the other server: that one has, or gets, everything
+    /// that this one has.
+    pub(super) fn can_fail_over(&self) -> bool {
+        let has = |id| self.groups(1 - self.current).iter().any(|group| group.id == id);
+        self.has_gtids() && self.groups(self.current).iter().all(|group| has(group.id))
+    }
+
+    /// The other server takes over, once it has everything that this one has.
+    pub(super) fn fail_over(&mut self) {
+        let Server { groups, written, .. } = &self.servers[self.current];
+        let ids = groups[..*written].iter().map(|group| group.id).collect::<BTreeSet<_>>();
+        self.current = 1 - self.current;
+        let Server { groups, written, .. } = &mut self.servers[self.current];
+        let last = groups.iter().rposition(|group| ids.contains(&group.id)).unwrap();
+        *written = (*written).max(last + 1);
     }
 
     /// Before everything.
     pub(super) fn start(&self) -> Position {
         Position {
-            server_uuid: self.servers[self.current].0,
+            server_uuid: self.servers[self.current].uuid,
             gtid_set: self.has_gtids().then(GtidSet::default),
             file: FilePosition { file: FILE.to_owned(), offset: 4 },
             source_time_us: 0,
         }
     }
 
-    /// How many source transactions are before a position; `None` if these are not the first ones.
-    pub(super) fn done(&self, record: &PositionRecord) -> Option<usize> {
-        let is_done = |group: &Group| match (&record.position.gtid_set, &group.gtid, &group.ends) {
+    /// The source transactions that a position says are done.
+    pub(super) fn done(&self, record: &PositionRecord) -> BTreeSet<usize> {
+        let is_done = |group: &&Group| match (&record.position.gtid_set, &group.gtid, &group.ends) {
             (Some(_), _, Ends::Prepared(xid)) if record.prepared.contains_key(xid) => true,
             (Some(set), Some(gtid), _) => set.contains(gtid),
             _ => group.end <= record.position.file.offset,
         };
-        let done = self.groups(0).iter().take_while(|group| is_done(group)).count();
-        (!self.groups(0).iter().skip(done).any(is_done)).then_some(done)
+        // Without GTIDs there is one server only.
+        let servers = if self.has_gtids() { 2 } else { 1 };
+        let groups = self.servers[..servers].iter().flat_map(|server| &server.groups);
+        groups.filter(is_done).map(|group| group.id).collect()
     }
 
-    /// Whether a note is about this source transaction.
-    pub(super) fn is_about(&self, note: &PartialTransaction, group: usize) -> bool {
-        let group = &self.groups(0)[group];
-        match &group.gtid {
-            Some(_) => note.gtid == group.gtid,
-            None => note.begin.offset == group.begin,
+    /// How many rows a position says are delivered of others, by their number.
+    pub(super) fn noted(&self, record: &PositionRecord) -> Result<BTreeMap<usize, usize>, String> {
+        let mut noted = BTreeMap::new();
+        for note in &record.partials {
+            let server = self.server_of(note.server_uuid);
+            let is_meant = |group: &&Group| match &group.gtid {
+                Some(_) => note.gtid == group.gtid,
+                None => note.begin.offset == group.begin,
+            };
+            let group = self.groups(server).iter().find(is_meant).ok_or("a note about nothing")?;
+            if noted.insert(group.id, usize::try_from(note.rows_done).unwrap()).is_some() {
+                return Err("two notes about one transaction".to_owned());
+            }
+        }
+        Ok(noted)
+    }
+
+    /// Whether two servers have a transaction with other first rows.
+    pub(super) fn differ(&self, id: usize, rows: usize, (one, other): (usize, usize)) -> bool {
+        let first = |server: usize| {
+            let group = self.groups(server).iter().find(|group| group.id == id);
+            group.map(|group| &group.rows[..rows])
+        };
+        first(one) != first(other)
+    }
+}
+
+/// The transactions of the first server, in order.
+fn groups(random: &mut Random, has_gtids: bool) -> Vec<Group> {
+    let has_slow = random.is_one_in(8);
+    let has_xa = random.is_one_in(2);
+    let has_tails = random.is_one_in(8);
+    let has_bad = random.is_one_in(6);
+    let mut prepared = Vec::new();
+    let mut groups = Vec::new();
+    let mut row = 0;
+    for number in 1..random.in_range(4..12) {
+        let gtid = has_gtids.then(|| gtid(1, number));
+        let ends = match random.in_range(0..6) {
+            0..=1 if has_xa => {
+                let xid = Xid::new(1, &number.to_be_bytes(), b"").unwrap();
+                prepared.push(xid.clone());
+                Ends::Prepared(xid)
+            }
+            2..=3 if !prepared.is_empty() => {
+                let xid = prepared.swap_remove(0);
+                let commits = !random.is_one_in(4);
+                if commits { Ends::Committed(xid) } else { Ends::RolledBack(xid) }
+            }
+            _ => Ends::Done,
+        };
+        let count = match ends {
+            Ends::Prepared(_) | Ends::RolledBack(_) => 0,
+            _ if random.is_one_in(3) => random.in_range(8..16),
+            _ => random.in_range(0..4),
+        };
+        let slow = has_slow && 8 <= count;
+        let tail_ms = if has_tails && random.is_one_in(3) { 4_000 } else { 0 };
+        let bad = (has_bad && 0 < count && random.is_one_in(3))
+            .then(|| usize::try_from(random.in_range(0..count)).unwrap());
+        let rows = rows(row, count);
+        row += u32::try_from(count).unwrap();
+        let id = groups.len();
+        groups.push(Group { id, gtid, begin: 0, end: 0, rows, slow, tail_ms, bad, ends });
+    }
+    groups
+}
+
+fn gtid(server: u8, number: u64) -> Gtid {
+    format!("{}:{number}", ServerUuid([server; 16])).parse().unwrap()
+}
+
+fn rows(first: u32, count: u64) -> Vec<u32> {
+    (first..).take(usize::try_from(count).unwrap()).collect()
+}
+
+/// Changes places of neighbours, as appliers do that need not keep the order of commits.
+fn shuffle(random: &mut Random, groups: &mut [Group]) {
+    for second in 1..groups.len() {
+        let [one, other] = [&groups[second - 1].ends, &groups[second].ends];
+        // What an XA transaction ends with follows what prepares it.
+        if random.is_one_in(2) && (one.xid() != other.xid() || one.xid().is_none()) {
+            groups.swap(second - 1, second);
+        }
+    }
+}
+
+/// Adds transactions that the other server does not have.
+fn add_errant(random: &mut Random, groups: &mut Vec<Group>) {
+    let mut row = ERRANT;
+    for number in 1..random.in_range(2..4) {
+        let count = random.in_range(0..12);
+        let errant = Group {
+            id: usize::try_from(u64::from(ERRANT) + number).unwrap(),
+            gtid: Some(gtid(2, number)),
+            begin: 0,
+            end: 0,
+            rows: rows(row, count),
+            slow: false,
+            tail_ms: 0,
+            bad: None,
+            ends: Ends::Done,
+        };
+        row += u32::try_from(count).unwrap();
+        let places = u64::try_from(groups.len()).unwrap() + 1;
+        groups.insert(usize::try_from(random.in_range(0..places)).unwrap(), errant);
+    }
+}
+
+/// Says where in a binlog each one is.
+fn placed(mut groups: Vec<Group>) -> Vec<Group> {
+    let mut offset = 4;
+    for group in &mut groups {
+        group.begin = offset;
+        offset += 100 + u64::try_from(group.rows.len()).unwrap();
+        group.end = offset;
+    }
+    groups
+}
+
+impl Ends {
+    fn xid(&self) -> Option<&Xid> {
+        match self {
+            Self::Done => None,
+            Self::Prepared(xid) | Self::Committed(xid) | Self::RolledBack(xid) => Some(xid),
         }
     }
 }

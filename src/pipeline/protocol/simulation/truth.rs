@@ -1,11 +1,14 @@
 //! What must hold, checked at each Kafka transaction that is committed: its rows are exactly those
 //! of the source between the position before it and the position in it.
 
-use std::rc::Rc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use super::{
     broker::{Broker, Committed, DATA_PARTITIONS},
-    source::{Source, partition_of},
+    source::{Group, Source, partition_of},
 };
 use crate::commit::PositionRecord;
 
@@ -13,10 +16,18 @@ use crate::commit::PositionRecord;
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     /// Source transactions that are delivered whole.
-    pub(super) done: usize,
-    /// Rows of the next one that are delivered, and the server they were read from.
-    pub(super) partial: Option<(usize, usize)>,
+    done: BTreeSet<usize>,
+    /// Rows that are delivered of others, and the server they were read from.
+    partials: BTreeMap<usize, (usize, usize)>,
     last: Option<Rc<PositionRecord>>,
+}
+
+/// How much of a transaction a position says is delivered.
+#[derive(Clone, Copy, Debug)]
+enum To {
+    Nothing,
+    Row(usize),
+    End,
 }
 
 impl Truth {
@@ -56,6 +67,11 @@ impl Truth {
         Ok(())
     }
 
+    /// Whether everything is delivered that the source's current server has.
+    pub(super) fn is_whole(&self, source: &Source) -> bool {
+        source.groups(source.current).iter().all(|group| self.done.contains(&group.id))
+    }
+
     /// Moves to a committed position; returns the rows between the last one and this one.
     fn advance(
         &mut self,
@@ -64,39 +80,60 @@ impl Truth {
     ) -> Result<Vec<u32>, String> {
         self.check_numbers(record)?;
         let server = source.server_of(record.position.server_uuid);
-        let done = source.done(record).ok_or("the position has holes")?;
-        if done < self.done {
+        let done = source.done(record);
+        if !self.done.is_subset(&done) {
             return Err("the position went back".to_owned());
         }
-        let (passed, rows_of) = self.partial.unwrap_or((0, server));
-        let partial = match record.partials.last() {
-            Some(note) if source.is_about(note, done) => Some(usize::try_from(note.rows_done)),
-            Some(_) => return Err("the note is about another transaction".to_owned()),
-            None => None,
-        };
-        let partial = partial.transpose().map_err(|error| error.to_string())?;
-        let differs = self.partial.is_some() && {
-            let (one, other) = (source.groups(rows_of), source.groups(server));
-            one[self.done].rows[..passed] != other[self.done].rows[..passed]
-        };
-        if self.partial.is_some() && partial.is_none() && done == self.done {
-            self.partial = None;
-            return if differs { Ok(Vec::new()) } else { Err("repeated for nothing".to_owned()) };
+        let before = std::mem::replace(&mut self.done, done);
+        let noted = source.noted(record)?;
+        let mut rows = Vec::new();
+        let mut open = None;
+        for group in source.groups(server).iter().filter(|group| !before.contains(&group.id)) {
+            let is_done = self.done.contains(&group.id);
+            match open {
+                Some(_) if is_done => return Err("the position has holes".to_owned()),
+                Some(_) => {}
+                None if is_done => rows.extend(self.goes_on(source, server, group, To::End)?),
+                None => {
+                    open = Some(group.id);
+                    let to = noted.get(&group.id).map_or(To::Nothing, |rows| To::Row(*rows));
+                    rows.extend(self.goes_on(source, server, group, to)?);
+                }
+            }
         }
-        let unmoved = done == self.done && partial == Some(passed);
-        if differs && !unmoved {
-            return Err("went on behind other rows than were delivered".to_owned());
+        self.partials.retain(|id, _| !self.done.contains(id));
+        let kept = self.partials.iter().map(|(id, (rows, _))| (*id, *rows));
+        if !kept.eq(noted) {
+            return Err("other transactions are noted than were delivered in part".to_owned());
         }
-        let groups = source.groups(server);
-        let whole = groups[self.done..done].iter().flat_map(|group| &group.rows);
-        let begun = groups.get(done).into_iter().flat_map(|group| &group.rows);
-        let rows = whole.chain(begun.take(partial.unwrap_or_default())).skip(passed);
-        let rows = rows.copied().collect();
-        if !unmoved {
-            self.partial = partial.map(|rows| (rows, server));
-        }
-        self.done = done;
         Ok(rows)
+    }
+
+    /// The rows that are delivered of a transaction since the last position.
+    fn goes_on<'a>(
+        &mut self,
+        source: &Source,
+        server: usize,
+        group: &'a Group,
+        to: To,
+    ) -> Result<&'a [u32], String> {
+        let partial = self.partials.get(&group.id).copied();
+        let (passed, rows_of) = partial.unwrap_or((0, server));
+        let differs = source.differ(group.id, passed, (rows_of, server));
+        match to {
+            To::Nothing if partial.is_some() => {
+                self.partials.remove(&group.id);
+                if differs { Ok(&[]) } else { Err("repeated for nothing".to_owned()) }
+            }
+            To::Nothing => Ok(&[]),
+            To::Row(rows) if rows == passed => Ok(&[]),
+            _ if differs => Err("went on behind other rows than were delivered".to_owned()),
+            To::Row(rows) => {
+                self.partials.insert(group.id, (rows, server));
+                group.rows.get(passed..rows).ok_or_else(|| "a note went back".to_owned())
+            }
+            To::End => Ok(&group.rows[passed..]),
+        }
     }
 
     fn check_numbers(&mut self, record: &Rc<PositionRecord>) -> Result<(), String> {

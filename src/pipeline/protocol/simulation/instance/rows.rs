@@ -1,0 +1,204 @@
+//! Takes in what comes from the source, event by event, as `stream` and `delivery` do.
+
+use super::Instance;
+use crate::{
+    model::{change::Operation, table::TableVersionId},
+    pipeline::protocol::{
+        Action, End, Ending, Event, Name, Taken,
+        simulation::{
+            World,
+            broker::Entry,
+            rules::Rule,
+            source::{Ends, FILE, Group, partition_of},
+        },
+    },
+};
+
+/// The pause between two rows of a slow source transaction.
+const SLOW_MS: u64 = 600;
+
+/// What comes next from the source.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    Begun,
+    Rows(Vec<u32>),
+    /// The name of the source transaction is known: pass over what is delivered.
+    Pass(Vec<u32>),
+    Send(Vec<u32>),
+    /// The event's last row waits until another one comes.
+    Hold(u32),
+    /// The row that waits is the last one.
+    SendLast,
+    /// A row that cannot be delivered.
+    Bad,
+    /// The process ends.
+    Halt,
+    /// Rows that are not captured, from now on or until then.
+    Tail(Option<u64>),
+    Ended,
+}
+
+impl Instance {
+    /// Takes in what comes next from the source.
+    pub(super) fn take_next(&mut self, world: &mut World) {
+        let Some(next) = self.next.pop_front() else { return self.read(world) };
+        let groups = &world.source.groups(self.server);
+        let (gtid, begin, end, ends, tail_ms) = {
+            let group = &groups[self.group];
+            (group.gtid.clone(), group.begin, group.end, group.ends.clone(), group.tail_ms)
+        };
+        let ending = match &ends {
+            Ends::Done => Ending::Done,
+            Ends::Prepared(xid) => Ending::Prepared { xid, has_rows: true },
+            Ends::Committed(xid) | Ends::RolledBack(xid) => Ending::Decided(xid),
+        };
+        let slow = groups[self.group].slow && matches!(next, Next::Rows(_));
+        if slow && world.now_ms < self.rows_from_ms {
+            return self.next.push_front(next);
+        }
+        let uuid = world.source.servers[self.server].uuid;
+        let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
+        let end = End { file: FILE, offset: end, file_begun: None, commit_time_us: 1, ending };
+        match next {
+            Next::Begun => {
+                self.after(world, Event::Begun);
+                if world.lacks(Rule::MoveAtTheEnd) {
+                    self.after(world, Event::Ended(name(gtid.as_ref()), end));
+                }
+            }
+            Next::Rows(rows) => {
+                self.rows_from_ms = world.now_ms + SLOW_MS;
+                self.next.push_front(Next::Pass(rows));
+                self.after(world, Event::Rows(name(gtid.as_ref())));
+            }
+            Next::Pass(rows) => self.pass(world, rows),
+            Next::Send(rows) => self.send(world, &rows),
+            Next::Hold(row) => {
+                self.held = Some(row);
+                with_taken(world, &[row], 0, |taken| self.after(world, Event::Held(taken)));
+            }
+            Next::SendLast => self.release(world),
+            Next::Tail(None) => self.next.push_front(Next::Tail(Some(world.now_ms + tail_ms))),
+            Next::Tail(Some(until_ms)) if world.now_ms < until_ms => {
+                self.next.push_front(next);
+            }
+            Next::Tail(_) => {}
+            Next::Bad => self.meet_bad_row(world),
+            Next::Halt => self.halt(world),
+            Next::Ended if self.held.is_some() => {
+                self.next.push_front(Next::Ended);
+                self.next.push_front(Next::SendLast);
+                self.after(world, Event::Sending);
+            }
+            Next::Ended => {
+                self.group += 1;
+                if !world.lacks(Rule::MoveAtTheEnd) {
+                    self.after(world, Event::Ended(name(gtid.as_ref()), end));
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, world: &mut World, mut rows: Vec<u32>) {
+        while !rows.is_empty() && self.protocol.as_ref().is_some_and(|it| 0 < it.rows_to_pass()) {
+            let passed = [rows.remove(0)];
+            let more = u64::from(world.lacks(Rule::CountTheRows));
+            with_taken(world, &passed, more, |taken| self.after(world, Event::Passed(taken)));
+            if self.doing != Action::Wait {
+                return;
+            }
+        }
+        if !rows.is_empty() {
+            self.next.push_front(Next::Send(rows));
+            self.after(world, Event::Sending);
+        }
+    }
+
+    /// Sends the row that waits.
+    pub(super) fn release(&mut self, world: &World) {
+        if let Some(row) = self.held.take() {
+            self.rows_client().send(partition_of(row), Entry::Row(row));
+            self.after(world, Event::Released);
+        }
+    }
+
+    fn send(&mut self, world: &World, mut rows: &[u32]) {
+        if world.holds_back {
+            self.release(world);
+            if let Some((last, before)) = rows.split_last() {
+                self.next.push_front(Next::Hold(*last));
+                rows = before;
+            }
+        }
+        for row in rows {
+            self.rows_client().send(partition_of(*row), Entry::Row(*row));
+        }
+        let bytes = u64::try_from(rows.len()).unwrap();
+        with_taken(world, rows, 0, |taken| self.after(world, Event::Sent(taken, bytes)));
+    }
+
+    /// Reads the next source transaction, if there is one.
+    fn read(&mut self, world: &mut World) {
+        let groups = world.source.groups(self.server);
+        while groups.get(self.group).is_some_and(|group| self.left_out.contains(&group.id)) {
+            self.group += 1;
+        }
+        if world.source.servers[self.server].written <= self.group {
+            return self.after(world, Event::Idle { more_comes: false });
+        }
+        self.next.push_back(Next::Begun);
+        let group = &world.source.groups(self.server)[self.group];
+        let bad = group.bad.filter(|_| !world.source.is_mended);
+        let tail = 0 < group.tail_ms;
+        let mut left = bad.unwrap_or(usize::MAX);
+        for mut event in self.events(world) {
+            event.truncate(left);
+            left -= event.len();
+            if !event.is_empty() {
+                self.next.push_back(Next::Rows(event));
+            }
+        }
+        if tail {
+            self.next.push_back(Next::Tail(None));
+        }
+        self.next.push_back(if bad.is_some() { Next::Bad } else { Next::Ended });
+    }
+
+    /// The rows of the source transaction that is read, in events as servers make them.
+    fn events(&self, world: &mut World) -> Vec<Vec<u32>> {
+        let groups = world.source.groups(self.server);
+        let prepared = self.protocol.as_ref().map(|protocol| &protocol.record().prepared);
+        let is_known = |xid| prepared.is_some_and(|prepared| prepared.contains_key(xid));
+        let mut rows = match &groups[self.group].ends {
+            // Where they are is not known any more.
+            Ends::Committed(xid) if !is_known(xid) => Vec::new(),
+            Ends::Prepared(xid) if world.lacks(Rule::WaitForTheOutcome) => {
+                let commits =
+                    |group: &&Group| matches!(&group.ends, Ends::Committed(it) if it == xid);
+                groups.iter().find(commits).map(|group| group.rows.clone()).unwrap_or_default()
+            }
+            _ => groups[self.group].rows.clone(),
+        };
+        let mut events = Vec::new();
+        while !rows.is_empty() {
+            let count = usize::try_from(world.random.in_range(1..4)).unwrap().min(rows.len());
+            events.push(rows.drain(..count).collect());
+        }
+        events
+    }
+}
+
+/// What the protocol is told of rows that were taken in.
+fn with_taken(world: &World, rows: &[u32], more: u64, told: impl FnOnce(Taken<'_>)) {
+    let mut bytes = Vec::new();
+    if !world.lacks(Rule::CompareTheDigest) {
+        bytes.extend(rows.iter().flat_map(|row| row.to_be_bytes()));
+    }
+    told(Taken {
+        version: TableVersionId(0),
+        table: &world.table,
+        operation: Operation::Insert,
+        rows: u64::try_from(rows.len()).unwrap() + more,
+        bytes: &bytes,
+    });
+}

@@ -17,6 +17,7 @@
 
 mod client;
 mod error;
+mod extent;
 mod in_transaction;
 mod place;
 mod reader;
@@ -28,6 +29,7 @@ mod watch;
 
 pub use client::PARTITION;
 pub use error::{CommitError, RecordError};
+pub use extent::{is_decided, is_whole};
 pub use place::Place;
 #[cfg(feature = "json-schema")]
 pub use record::position_schema;

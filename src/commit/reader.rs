@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     client::{Client, PARTITION, is_definite},
     error::CommitError,
+    extent::{is_decided, is_whole},
 };
 use crate::{config::Config, shutdown::Shutdown};
 
@@ -61,7 +62,7 @@ impl<'a> Reader<'a> {
             // This client sees committed records only, so what it calls the high watermark is the
             // last stable offset.
             match self.client.fetch_watermarks(&self.topic, PARTITION, step) {
-                Ok((_, last_stable)) if end <= last_stable => return Ok(()),
+                Ok((_, last_stable)) if is_decided(end, last_stable) => return Ok(()),
                 Ok((_, last_stable)) => {
                     if !self.pause()? {
                         let (topic, high_watermark) = (self.topic.clone(), end);
@@ -101,10 +102,12 @@ impl<'a> Reader<'a> {
                 Some(Err(KafkaError::PartitionEOF(_))) => is_at_an_end = true,
                 Some(Err(problem)) if is_cut_off(&problem) => return Err(self.behind(end)),
                 Some(Err(problem)) => self.check(problem)?,
-                None if is_at_an_end && fetched.end < Some(end) => match self.check_patience() {
-                    Err(CommitError::Unreachable { .. }) => return Err(self.behind(end)),
-                    checked => checked?,
-                },
+                None if is_at_an_end && !is_whole(end, fetched.end) => {
+                    match self.check_patience() {
+                        Err(CommitError::Unreachable { .. }) => return Err(self.behind(end)),
+                        checked => checked?,
+                    }
+                }
                 // What was fetched up to the end is handed over when nothing is in the queue.
                 None if is_at_an_end && fetched == self.client.context().fetched() => {
                     return Ok(());

@@ -57,6 +57,19 @@ enum Kind {
     AtLeastOnce,
 }
 
+/// What a world does or not.
+#[derive(Clone, Copy, Debug)]
+struct Habits {
+    /// Whether brokers answer that are behind.
+    lags: bool,
+    /// Whether the state topic may lose its newest records. Only a process that has seen them can
+    /// notice, so it is the only one and does not end after that.
+    loses: bool,
+    /// Whether the newest row waits until it is known whether it is the last of its source
+    /// transaction.
+    holds_back: bool,
+}
+
 #[derive(Debug)]
 struct World {
     kind: Kind,
@@ -71,9 +84,9 @@ struct World {
     source: Source,
     truth: Truth,
     settings: Settings,
-    /// Whether the newest row waits until it is known whether it is the last of its source
-    /// transaction.
-    holds_back: bool,
+    habits: Habits,
+    /// Whether the state topic has lost its newest records.
+    has_lost: bool,
     table: TableName,
     numbers: usize,
     plain: u32,
@@ -95,11 +108,16 @@ impl World {
             batch_age_max: ms(250),
             open_max: ms(if late { 1_000_000 } else { third }),
         };
+        let loses = kind == Kind::ExactlyOnce && random.is_one_in(6);
+        let mut source = Source::new(&mut random);
+        // What halts it makes a process forget, as a kill does.
+        source.is_mended = loses;
         Self {
             kind,
             broken,
-            holds_back: random.is_one_in(4),
-            source: Source::new(&mut random),
+            habits: Habits { lags: random.is_one_in(4), loses, holds_back: random.is_one_in(4) },
+            has_lost: false,
+            source,
             slow: usize::try_from(random.in_range(0..8)).unwrap(),
             random,
             began: Instant::now(),
@@ -117,6 +135,12 @@ impl World {
 
     fn now(&self) -> Instant {
         self.began + Duration::from_millis(self.now_ms)
+    }
+
+    /// How many records the broker that answers is behind.
+    fn lag(&mut self) -> usize {
+        let is_behind = self.habits.lags && self.random.is_one_in(2);
+        if is_behind { usize::try_from(self.random.in_range(1..8)).unwrap() } else { 0 }
     }
 
     fn lacks(&self, rule: Rule) -> bool {
@@ -193,8 +217,9 @@ impl World {
         let count = u64::try_from(instances.len()).unwrap();
         let chosen = usize::try_from(self.random.in_range(0..count)).unwrap();
         let alone = self.kind == Kind::AtLeastOnce;
+        let may_join = instances.len() < 2 && !alone && !self.habits.loses;
         let instance = &mut instances[chosen];
-        match self.random.in_range(0..10) {
+        match self.random.in_range(0..11) {
             0..=2 => {
                 // Where it goes unnoticed, a request that ends a transaction does the most harm.
                 let ends = |packet: &&Packet| matches!(packet.request, Request::End { .. });
@@ -205,7 +230,7 @@ impl World {
                 };
                 instance.client.lose(connection, !self.is_lax());
             }
-            3 if instance.life == Life::Running => {
+            3 if instance.life == Life::Running && !self.has_lost => {
                 instance.life = Life::Killed;
                 let (client, random) = (instance.client.number, &mut self.random);
                 self.network.drop_some(client, || random.is_one_in(2));
@@ -217,13 +242,9 @@ impl World {
             3..=5 if instance.life == Life::Halted => {
                 // The next start meets the row again, or the row can be delivered by then.
                 self.source.is_mended |= self.random.is_one_in(2);
-                instance.life = Life::Running;
-                instance.restart(self);
+                instance.start_again(self);
             }
-            3..=5 if instance.life == Life::Killed => {
-                instance.life = Life::Running;
-                instance.restart(self);
-            }
+            3..=5 if instance.life == Life::Killed => instance.start_again(self),
             4..=6 if instance.life == Life::Paused => instance.life = Life::Running,
             7 => self.now_ms += self.random.in_range(300..4_500),
             8 if self.source.can_fail_over() && !alone => {
@@ -233,7 +254,7 @@ impl World {
                     instance.restart(self);
                 }
             }
-            9 if instances.len() < 2 && !alone => {
+            9 if may_join => {
                 let second = Instance::start(self);
                 instances.push(second);
             }
@@ -243,6 +264,11 @@ impl World {
                 }
                 _ => self.broker.end_foreign_transaction(),
             },
+            10 if self.habits.loses && self.broker.is_quiet() && instance.is_up_to_date(self) => {
+                let positions = usize::try_from(self.random.in_range(1..4)).unwrap();
+                self.broker.lose(positions, self.random.is_one_in(2));
+                self.has_lost = true;
+            }
             _ => {}
         }
     }
@@ -252,12 +278,14 @@ impl World {
         self.broker.end_foreign_transaction();
         self.source.is_mended = true;
         for instance in instances.iter_mut() {
-            // The connection to a server that was left is gone.
-            if instance.life != Life::Left {
-                instance.restart(self);
-            }
-            if instance.life != Life::Left {
-                instance.life = Life::Running;
+            match instance.life {
+                Life::Left | Life::Refused => {}
+                Life::Killed | Life::Halted => instance.start_again(self),
+                // The connection to a server that was left is gone.
+                Life::Running | Life::Paused => {
+                    instance.life = Life::Running;
+                    instance.restart(self);
+                }
             }
             instance.starts = 0;
         }
@@ -269,8 +297,7 @@ impl World {
             for instance in instances.iter_mut() {
                 if instance.life == Life::Halted {
                     // It had met the row before it could be delivered.
-                    instance.life = Life::Running;
-                    instance.restart(self);
+                    instance.start_again(self);
                 }
                 if instance.life != Life::Running {
                     continue;
@@ -285,7 +312,9 @@ impl World {
                 self.broker.write_marker();
                 self.check();
             }
-            if self.violation.is_some() || self.truth.is_whole(&self.source) {
+            let is_refused = instances.iter().any(|it| it.life == Life::Refused);
+            let is_over = is_refused || self.truth.is_whole(&self.source);
+            if self.violation.is_some() || is_over {
                 return;
             }
         }

@@ -302,11 +302,36 @@ impl Broker {
 
     /// The last position that a consumer of committed records finds.
     pub(super) fn last_position(&self) -> Option<Rc<PositionRecord>> {
-        let state = &self.partitions[STATE];
-        state.log[..state.last_stable_offset()].iter().rev().find_map(|(entry, fate)| match entry {
+        self.last_position_before(self.last_stable_offset())
+    }
+
+    /// The same where the broker that answers has no more than this.
+    pub(super) fn last_position_before(&self, end: usize) -> Option<Rc<PositionRecord>> {
+        let log = &self.partitions[STATE].log;
+        log[..end].iter().rev().find_map(|(entry, fate)| match entry {
             Entry::Position(record) if *fate == Fate::Committed => Some(Rc::clone(record)),
             _ => None,
         })
+    }
+
+    /// Whether everything in the state topic is decided, and no marker is being written.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_preparing = matches!(self.state, State::Preparing { .. });
+        !is_preparing && self.last_stable_offset() == self.high_watermark()
+    }
+
+    /// The state topic loses its newest records, down to so many positions before the last.
+    /// Where producers are forgotten too, those that go on are refused.
+    pub(super) fn lose(&mut self, positions: usize, producers: bool) {
+        let Partition { log, next, .. } = &mut self.partitions[STATE];
+        let is_position = |(entry, fate): &(Entry, Fate)| {
+            matches!(entry, Entry::Position(_)) && *fate == Fate::Committed
+        };
+        let kept = (0..log.len()).rev().filter(|&at| is_position(&log[at])).nth(positions);
+        log.truncate(kept.map_or(0, |last| last + 1));
+        if producers {
+            next.clear();
+        }
     }
 
     /// The rows in a partition that a consumer can see, whatever became of their transactions.

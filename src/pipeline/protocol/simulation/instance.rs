@@ -12,7 +12,7 @@ use super::{
     rules::Rule,
 };
 use crate::{
-    commit::PositionRecord,
+    commit::{Place, PositionRecord},
     pipeline::protocol::{Action, Event, Protocol},
     produce::Commit,
 };
@@ -35,6 +35,8 @@ pub(super) enum Life {
     Left,
     /// It ended because of a row that cannot be delivered.
     Halted,
+    /// It ended because the position is older than one that it had seen.
+    Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub(super) struct Instance {
     generation: u64,
     /// What this process remembers, which no rule lets it use.
     memory: Option<Rc<PositionRecord>>,
+    /// The newest position that it has loaded or committed.
+    seen: Option<Place>,
     /// Whether its last epoch ended in doubt before it had committed records.
     doubted: bool,
     /// How often it started.
@@ -97,6 +101,7 @@ impl Instance {
             rows_from_ms: 0,
             generation: 0,
             memory: None,
+            seen: None,
             doubted: false,
             starts: 0,
         };
@@ -122,6 +127,20 @@ impl Instance {
         }
     }
 
+    /// Starts again as a process that remembers nothing.
+    pub(super) fn start_again(&mut self, world: &mut World) {
+        self.life = Life::Running;
+        self.seen = None;
+        self.restart(world);
+    }
+
+    /// Whether it lives and knows of the last position that Kafka has.
+    pub(super) fn is_up_to_date(&self, world: &World) -> bool {
+        let last = world.broker.last_position();
+        let lives = matches!(self.life, Life::Running | Life::Paused);
+        lives && last.is_some() && self.seen == last.as_deref().map(PositionRecord::place)
+    }
+
     /// Does the next thing.
     pub(super) fn work(&mut self, world: &mut World) {
         self.clients().for_each(|client| client.work(&mut world.network));
@@ -133,16 +152,7 @@ impl Instance {
             }
             Phase::Loading(end) => self.load(world, end),
             Phase::Streaming => self.stream(world),
-            Phase::Looking(until_ms) => {
-                let newest = world.broker.last_position().map_or(0, |record| record.generation);
-                if self.generation < newest && !world.lacks(Rule::LeaveToTheNewer)
-                    || world.lacks(Rule::StayIfAlone)
-                {
-                    self.life = Life::Left;
-                } else if until_ms <= world.now_ms {
-                    self.restart(world);
-                }
-            }
+            Phase::Looking(until_ms) => self.look(world, until_ms),
             Phase::Aborting if self.client.is_answered() => {
                 self.client.trouble = None;
                 self.phase = Phase::Loading(world.broker.high_watermark());
@@ -224,8 +234,9 @@ impl Instance {
             Action::Commit if self.client.is_answered() => {
                 let doubtful = self.client.is_doubtful() && !world.lacks(Rule::DoubtEndsEpoch);
                 let commit = if doubtful { Commit::Doubtful } else { Commit::Clean };
-                self.memory =
-                    self.protocol.as_ref().map(|protocol| protocol.record().clone().into());
+                let record = self.protocol.as_ref().map(Protocol::record);
+                self.seen = self.seen.max(record.map(PositionRecord::place));
+                self.memory = record.cloned().map(Rc::new);
                 self.after(world, Event::Committed(commit));
             }
             Action::Commit => {}

@@ -7,6 +7,10 @@ pub(super) enum Rule {
     FenceBeforeLoad,
     /// The position is read up to the high watermark, not only to the last stable offset.
     LoadToHighWatermark,
+    /// The position is read on until that end is met, whatever the broker that answers has.
+    ReadToTheEnd,
+    /// A position with a lower number than one that was seen is refused.
+    CompareTheNumber,
     /// What follows comes after what Kafka has, not after what this process remembers.
     StartFromKafka,
     /// The first commit of an epoch says its generation.
@@ -46,9 +50,11 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
+        Self::ReadToTheEnd,
+        Self::CompareTheNumber,
         Self::StartFromKafka,
         Self::AnnounceGeneration,
         Self::FlushBeforePosition,

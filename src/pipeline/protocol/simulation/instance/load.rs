@@ -1,8 +1,8 @@
 //! Loads the position, as `commit` does, and begins an epoch with it.
 
-use super::{Instance, Phase};
+use super::{Instance, Life, Phase};
 use crate::{
-    commit::PositionRecord,
+    commit::{Place, PositionRecord, check_found, is_decided, is_whole},
     config::Guarantee,
     pipeline::protocol::{
         Action, Event, Protocol,
@@ -11,17 +11,56 @@ use crate::{
 };
 
 impl Instance {
+    /// Looks once more, until its patience ends.
+    fn load_again(&mut self, world: &mut World) {
+        if world.is_over(self.since_ms) {
+            self.restart(world);
+        }
+    }
+
+    /// A fenced instance looks for the newer one, whatever the broker that answers has.
+    pub(super) fn look(&mut self, world: &mut World, until_ms: u64) {
+        let met = world.broker.last_stable_offset().saturating_sub(world.lag());
+        let newest = world.broker.last_position_before(met).map_or(0, |record| record.generation);
+        if self.generation < newest && !world.lacks(Rule::LeaveToTheNewer)
+            || world.lacks(Rule::StayIfAlone)
+        {
+            self.life = Life::Left;
+        } else if until_ms <= world.now_ms {
+            self.restart(world);
+        }
+    }
+
     pub(super) fn load(&mut self, world: &mut World, end: usize) {
-        let is_stable = end <= world.broker.last_stable_offset();
-        if !is_stable && !world.lacks(Rule::LoadToHighWatermark) {
-            if world.is_over(self.since_ms) {
-                self.restart(world);
-            }
-            return;
+        let offset = |offset: usize| i64::try_from(offset).unwrap();
+        let stable = world.broker.last_stable_offset();
+        let is_decided = is_decided(offset(end), offset(stable));
+        if !is_decided && !world.lacks(Rule::LoadToHighWatermark) {
+            return self.load_again(world);
+        }
+        // The broker that answers may be behind the one that named the end.
+        let met = stable.saturating_sub(world.lag());
+        // Where an open transaction is not waited for, nor is what is behind it.
+        let end = end.min(stable);
+        if !is_whole(offset(end), Some(offset(met))) && !world.lacks(Rule::ReadToTheEnd) {
+            return self.load_again(world);
         }
         let remembered = world.lacks(Rule::FenceBeforeLoad)
             || world.lacks(Rule::StartFromKafka) && self.memory.is_some();
-        let saved = if remembered { self.memory.clone() } else { world.broker.last_position() };
+        let saved = world.broker.last_position_before(met);
+        let saved = if remembered { self.memory.clone() } else { saved };
+        let seen = match self.seen {
+            Some(seen) if world.lacks(Rule::CompareTheNumber) => Some(Place { seq: 0, ..seen }),
+            seen => seen,
+        };
+        if check_found("state", saved.as_deref(), seen, None).is_err() {
+            self.life = Life::Refused;
+            if !world.has_lost && !world.lacks(Rule::ReadToTheEnd) {
+                world.violated("a position is refused that is the last one");
+            }
+            return;
+        }
+        self.seen = self.seen.max(saved.as_deref().map(PositionRecord::place));
         self.server = world.source.current;
         let (generation, position) = match &saved {
             Some(saved) => {

@@ -123,7 +123,7 @@ impl Instance {
     }
 
     fn send(&mut self, world: &World, mut rows: &[u32]) {
-        if world.holds_back {
+        if world.habits.holds_back {
             self.release(world);
             if let Some((last, before)) = rows.split_last() {
                 self.next.push_front(Next::Hold(*last));

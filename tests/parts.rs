@@ -20,12 +20,18 @@ const LARGE: &str = "CREATE TABLE large (id INT NOT NULL PRIMARY KEY, text TEXT)
 /// A connector that has begun, whose Kafka transactions hold about 100 rows, and one source
 /// transaction of [`ROWS`] rows in two tables.
 fn setup(name: &str) -> Result<Setup> {
+    setup_with(name, "OFF")
+}
+
+/// The same, in a binlog that compresses transactions or does not.
+fn setup_with(name: &str, compression: &str) -> Result<Setup> {
     let small = "CREATE TABLE small (id INT NOT NULL PRIMARY KEY)";
     let mut setup = Setup::with_tables(name, &[LARGE, small])?;
     setup.settings.set("delivery.batch_bytes_max", 30_000);
     setup.catch_up()?;
     setup.database.execute_all(&[
         "SET cte_max_recursion_depth = 10000",
+        &format!("SET binlog_transaction_compression = {compression}"),
         "BEGIN",
         "INSERT INTO small VALUES (1)",
         &format!(
@@ -110,7 +116,17 @@ fn a_large_transaction_is_cut_and_each_row_comes_once() -> Result<()> {
 
 #[test]
 fn deaths_between_its_parts_lose_and_double_nothing() -> Result<()> {
-    let mut setup = setup("parts_deaths")?;
+    check_deaths(setup("parts_deaths")?)
+}
+
+/// A start inside of it expands it again from its first event on.
+#[test]
+fn deaths_inside_a_compressed_transaction_lose_and_double_nothing() -> Result<()> {
+    check_deaths(setup_with("parts_compressed", "ON")?)
+}
+
+#[track_caller]
+fn check_deaths(mut setup: Setup) -> Result<()> {
     // WHEN the connector dies at each point of a part, further inside each time
     for point in ["committed:3", "sent:9", "flushed:5", "positioned:4", "begun:7", "committed:2"] {
         setup.settings.set_environment("TAILWATER_FAILPOINT", point);

@@ -60,6 +60,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("clap", &["cli"]),
     ("prometheus_client", &["metrics"]),
+    ("zstd", &["mysql"]),
 ];
 
 /// Words that may stand in the code of a few places only.

@@ -11,6 +11,7 @@ use std::{
 const TABLE_MAP: u8 = 19;
 const ROWS: std::ops::RangeInclusive<u8> = 30..=32;
 const PARTIAL_UPDATE_ROWS: u8 = 39;
+const TRANSACTION_PAYLOAD: u8 = 40;
 const XID: u8 = 16;
 const ROTATE: u8 = 4;
 const JSON: u8 = 245;
@@ -61,6 +62,10 @@ fn seed(file: &[u8]) {
             stream.push(event_type);
             stream.extend(length);
             stream.extend(&body[..body.len().min(usize::from(u16::MAX))]);
+        }
+        if event_type == TRANSACTION_PAYLOAD {
+            write_numbered("payload", &[&[0], body].concat());
+            write_numbered("payload", &[&[1], &file[4..file.len().min(SEED_BYTES_MAX)]].concat());
         }
         if event_type == XID {
             write_numbered("events", &stream);

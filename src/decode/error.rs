@@ -260,7 +260,7 @@ impl Problem {
                  start over at the source's current position, delete the state topic."
             }
             Self::Payload => {
-                "Turn `binlog_transaction_compression` off, or keep compressed transactions small."
+                "Turn `binlog_transaction_compression` off for the transactions to come."
             }
             Self::MetadataNotFull(_) => {
                 "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source. What was written \

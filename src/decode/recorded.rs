@@ -57,7 +57,7 @@ pub(super) fn decoder(skipped: &'static [&'static str]) -> Decoder {
     Decoder::new(Box::new(captures), "binlog.000001".into()).json_text(JsonText::Mysql)
 }
 
-/// A file's events as `mysql_async`'s stream yields them, the inside of payloads among them.
+/// A file's events as the reader yields them, the inside of payloads among them.
 pub(super) fn events(file: &[u8]) -> Vec<Event> {
     let mut format = FormatDescriptionEvent::new(BinlogVersion::Version4);
     let mut events = Vec::new();

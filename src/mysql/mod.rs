@@ -16,6 +16,7 @@ mod creation;
 mod error;
 mod fatal_dump;
 mod inquiry;
+mod payload;
 mod queue;
 mod server;
 mod server_error;
@@ -23,6 +24,9 @@ mod session;
 mod silence;
 mod stream;
 mod unreadable;
+
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 pub use beside::read_beside;
 pub use binlog_events::EventAt;

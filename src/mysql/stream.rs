@@ -5,9 +5,9 @@
 //! stream after three missed heartbeats. Back-pressure stops reading from the socket, and the
 //! source gives up writing after its `net_write_timeout`; the session has a long one.
 //!
-//! What the library cannot make an event of ends the stream with the place behind which it came.
+//! What no event can be made of ends the stream with the place behind which it came.
 
-use std::{fmt::Write as _, panic::AssertUnwindSafe, task::Poll, time::Duration};
+use std::{fmt::Write as _, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use mysql_async::{
@@ -16,7 +16,7 @@ use mysql_async::{
 };
 
 use super::{
-    RawEvent, error::MysqlError, inquiry::within_limit, queue::EventSender,
+    RawEvent, error::MysqlError, inquiry::within_limit, payload::Payload, queue::EventSender,
     silence::next_or_silence, unreadable::unreadable,
 };
 use crate::{
@@ -47,6 +47,8 @@ const DUMP_OFFSET_MAX: u64 = 0xffff_ffff;
 /// An open dump.
 pub struct Dump {
     stream: BinlogStream,
+    /// The compressed transaction whose inside comes next.
+    payload: Option<Payload>,
     /// The end of the last event, as its header tells it.
     place: FilePosition,
 }
@@ -77,7 +79,7 @@ impl Dump {
         let failed = |error| MysqlError::while_doing("open the binlog of", &config.mysql, error);
         within_limit(config, connection.query_drop(session)).await?.map_err(failed)?;
         let stream = within_limit(config, connection.get_binlog_stream(request)).await?;
-        Ok(Self { stream: stream.map_err(failed)?, place: position.file.clone() })
+        Ok(Self { stream: stream.map_err(failed)?, payload: None, place: position.file.clone() })
     }
 
     /// Feeds the queue until the stream breaks or nobody receives any more. The reason goes to
@@ -86,7 +88,7 @@ impl Dump {
         loop {
             // The library asserts what it expects of an event's bytes.
             let gathered = AssertUnwindSafe(self.gather(&config)).catch_unwind().await;
-            let Ok((events, bytes, broken)) = gathered else {
+            let Ok(Gathered { events, bytes, broken }) = gathered else {
                 return queue.end(self.unreadable("the library that reads it panicked".to_owned()));
             };
             if !events.is_empty() && !queue.send(events, bytes).await {
@@ -99,36 +101,59 @@ impl Dump {
     }
 
     /// Waits for an event and takes what else is there, up to the limit.
-    async fn gather(&mut self, config: &Mysql) -> (Vec<RawEvent>, usize, Option<MysqlError>) {
-        let mut events = Vec::new();
-        let mut bytes = 0_usize;
-        let watchdog = HEARTBEAT * HEARTBEATS_MISSED_MAX;
-        let Some(first) = next_or_silence(&mut self.stream, watchdog).await else {
-            return (events, bytes, Some(MysqlError::Silent(watchdog.as_secs())));
-        };
-        let mut next = Poll::Ready(first);
-        while let Poll::Ready(item) = next {
-            match item {
-                Some(Ok(event)) => {
-                    self.follow(&event);
-                    bytes = bytes.saturating_add(event.data().len());
-                    events.push(event);
+    async fn gather(&mut self, config: &Mysql) -> Gathered {
+        let mut gathered = Gathered::default();
+        while gathered.bytes < GATHER_BYTES_MAX {
+            match self.next(gathered.events.is_empty(), config).await {
+                Ok(Some(event)) => {
+                    gathered.bytes = gathered.bytes.saturating_add(event.data().len());
+                    gathered.events.push(event);
                 }
-                Some(Err(error)) => {
-                    let error = match unreadable(&error) {
-                        Some(problem) => self.unreadable(problem),
-                        None => MysqlError::while_doing("read the binlog of", config, error),
-                    };
-                    return (events, bytes, Some(error));
+                Ok(None) => break,
+                Err(error) => {
+                    gathered.broken = Some(error);
+                    break;
                 }
-                None => return (events, bytes, Some(MysqlError::StreamEnded)),
             }
-            if bytes >= GATHER_BYTES_MAX {
-                break;
-            }
-            next = self.stream.next().now_or_never().map_or(Poll::Pending, Poll::Ready);
         }
-        (events, bytes, None)
+        gathered
+    }
+
+    /// The next event; `None` if none is there and the caller does not wait.
+    async fn next(&mut self, waits: bool, config: &Mysql) -> Result<Option<RawEvent>, MysqlError> {
+        if let Some(payload) = &mut self.payload {
+            match payload.next() {
+                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(None) => {
+                    self.place.offset = payload.end();
+                    self.payload = None;
+                }
+                Err(problem) => return Err(self.unreadable(problem)),
+            }
+        }
+        let watchdog = HEARTBEAT * HEARTBEATS_MISSED_MAX;
+        let item = if waits {
+            let item = next_or_silence(&mut self.stream, watchdog).await;
+            item.ok_or(MysqlError::Silent(watchdog.as_secs()))?
+        } else {
+            let Some(item) = self.stream.next().now_or_never() else { return Ok(None) };
+            item
+        };
+        let event = match item.ok_or(MysqlError::StreamEnded)? {
+            Ok(event) => event,
+            Err(error) => {
+                return Err(match unreadable(&error) {
+                    Some(problem) => self.unreadable(problem),
+                    None => MysqlError::while_doing("read the binlog of", config, error),
+                });
+            }
+        };
+        match Payload::open(&event) {
+            Some(Ok(payload)) => self.payload = Some(payload),
+            Some(Err(problem)) => return Err(self.unreadable(problem)),
+            None => self.follow(&event),
+        }
+        Ok(Some(event))
     }
 
     /// Remembers where an event ends, for the message about the next one. An event that the
@@ -148,6 +173,14 @@ impl Dump {
     fn unreadable(&self, problem: String) -> MysqlError {
         MysqlError::Unreadable { after: self.place.to_string(), problem }
     }
+}
+
+/// Events that were there at one time, and why there are no more if there will be none.
+#[derive(Default)]
+struct Gathered {
+    events: Vec<RawEvent>,
+    bytes: usize,
+    broken: Option<MysqlError>,
 }
 
 /// What is asked for: all that follows the position, by GTIDs if it has them.

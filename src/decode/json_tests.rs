@@ -160,7 +160,7 @@ fn bytes_that_are_no_document_are_refused() {
     assert_eq!(problem(b"\x02\xff\xff\x07\0\0\0\0"), json("more elements than bytes"));
     assert_eq!(problem(b"\x02\x01\0\x08\0\x04\0\0"), ValueProblem::CutShort);
     assert_eq!(problem(&array(&[(12, 200)], b"\x01x")), ValueProblem::CutShort);
-    assert_eq!(problem(b"\x0f\xf6\x02\x42\0"), json("a DECIMAL of an unknown size"));
+    assert_eq!(problem(b"\x0f\xf6\x02\x52\0"), json("a DECIMAL of an unknown size"));
     // A year of 10000, the hour 24, a minute of 60, a million microseconds, a negative date.
     let hour_24 = 24_i64 << 36;
     for (kind, packed) in [

@@ -148,10 +148,9 @@ impl Writer<'_> {
             DECIMAL => {
                 let mut wire = Wire(bytes);
                 let [precision, scale] = wire.array()?;
-                let shape = Shape::new(precision, scale);
+                let shape = Shape::in_document(precision, scale);
                 let shape = shape.ok_or(ValueProblem::Json("a DECIMAL of an unknown size"))?;
-                shape.read(&mut wire)?.write_text(scale, self.out);
-                Ok(())
+                shape.write_text(scale, &mut wire, self.out)
             }
             DATE | TIME | DATETIME | TIMESTAMP => {
                 let packed = Wire(bytes).u64()?.cast_signed();

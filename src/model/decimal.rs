@@ -143,11 +143,6 @@ impl Decimal {
     pub fn to_text(self, scale: u8) -> String {
         self.text_in(scale, &mut [0; TEXT_BYTES_MAX]).to_owned()
     }
-
-    /// Appends what [`Decimal::to_text`] gives, without a buffer on the heap.
-    pub fn write_text(self, scale: u8, out: &mut String) {
-        out.push_str(self.text_in(scale, &mut [0; TEXT_BYTES_MAX]));
-    }
 }
 
 impl From<u64> for Decimal {

@@ -65,6 +65,20 @@ pub(super) const TEXTS: &[&str] = &[
     "100000000000000000000",
 ];
 
+/// Documents of one value at the limits of numbers.
+pub(super) fn limits() -> Vec<String> {
+    let texts = TEXTS.iter().map(|text| format!("CAST('{text}' AS JSON)"));
+    let decimals = [
+        "9".repeat(65),
+        "9".repeat(81),
+        format!("0.{}", "9".repeat(72)),
+        format!("-0.{}12", "0".repeat(70)),
+        format!("-{}.{}", "9".repeat(50), "9".repeat(27)),
+        format!("1.{}", "0".repeat(72)),
+    ];
+    texts.chain(decimals.map(|decimal| format!("CAST({decimal} AS JSON)"))).collect()
+}
+
 /// Arrays and objects in each other, up to the 100 that MySQL takes.
 fn nested(random: &mut Random) -> String {
     let depth = *random.one_of(&[1, 2, 50, 98]);
@@ -116,7 +130,7 @@ fn opaque(random: &mut Random) -> String {
     let number = random.in_range(0..1_000_000);
     let (hour, day) = (number % 24, number % 28 + 1);
     let fraction = random.in_range(0..7);
-    match random.in_range(0..7) {
+    match random.in_range(0..8) {
         0 => format!("CAST(-{number}.25 AS DECIMAL(20,{}))", random.in_range(0..10)),
         1 => format!("CAST('{number}{number}.{number}' AS DECIMAL(65,30))"),
         2 => format!("CAST('2024-02-{day:02}' AS DATE)"),
@@ -125,8 +139,21 @@ fn opaque(random: &mut Random) -> String {
         }
         4 => format!("CAST('-{}:02:03.{number:06}' AS TIME({fraction}))", number % 839),
         5 => format!("x'{:x}'", random.in_range(1 << 60..1 << 63)),
+        6 => long_decimal(random),
         _ => format!("CAST(b'{number:b}' AS UNSIGNED)"),
     }
+}
+
+/// A number of more digits than a column takes: as many as nine groups of nine hold, where no
+/// group has digits of both sides of the point.
+fn long_decimal(random: &mut Random) -> String {
+    let whole = random.in_range(1..82);
+    let fraction = random.in_range(0..9 * (9 - whole.div_ceil(9)) + 1);
+    let mut digits =
+        |count| -> String { (0..count).map(|_| *random.one_of(&['0', '0', '1', '9'])).collect() };
+    let (whole, fraction) = (digits(whole), digits(fraction));
+    let sign = random.one_of(&["", "-"]);
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 /// The types of columns that hold geometries.

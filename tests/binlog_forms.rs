@@ -192,6 +192,33 @@ fn a_change_that_was_logged_as_a_statement_stops_it_even_if_only_a_trigger_made_
 }
 
 #[test]
+fn a_statement_about_another_database_stops_nothing_whatever_session_it_comes_from() -> Result<()> {
+    // GIVEN a connector that captures all tables of a database
+    let items = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, n INT)";
+    let mut setup = Setup::with_tables("elsewhere", &[items])?;
+    let other = format!("{}_other", setup.database.name());
+    setup.database.execute_all(&[
+        &format!("CREATE DATABASE {other}"),
+        &format!("CREATE TABLE {other}.notes (id INT NOT NULL PRIMARY KEY, n INT)"),
+    ])?;
+    let mut connector = setup.start()?;
+    // WHEN a session in that database logs statements about tables of another one
+    setup.database.execute_all(&[
+        "SET SESSION binlog_format = STATEMENT",
+        &format!("REPLACE INTO {other}.notes VALUES (1, 1)"),
+        &format!("INSERT INTO {other}.notes SELECT id + 1, n FROM {other}.notes"),
+        &format!("UPDATE {other}.notes SET n = n + id WHERE id < 9"),
+        &format!("DELETE FROM {other}.notes WHERE n = 1 AND id = 2"),
+        "SET SESSION binlog_format = ROW",
+        "INSERT INTO items VALUES (1, 1)",
+    ])?;
+    // THEN the connector goes on behind them
+    setup.consumer("items")?.take(1)?;
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
 fn a_table_that_was_logged_as_a_query_stops_it_and_one_that_nobody_captures_does_not() -> Result<()>
 {
     for (format, statement) in [

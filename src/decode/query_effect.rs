@@ -133,14 +133,12 @@ impl Decoder {
             },
             Parsed::Rows(names) => match names.as_slice() {
                 // The first one is what the statement changes, the others are words of it that
-                // could be names.
+                // could be names, each in the session's database.
                 [first, ..] if self.may_be_captured(first) => {
                     Err(Problem::StatementFormat(first.clone()))
                 }
-                [_, others @ ..] if others.iter().any(|name| self.may_be_captured(name)) => {
-                    Err(Problem::StatementTarget)
-                }
-                // A trigger may have changed a table that the statement does not name.
+                // The server lists the databases of all tables that it uses, of an update of many
+                // and of triggers too.
                 _ if query.changed.may_be(|name| self.tables.captures_any_in(name)) => {
                     Err(Problem::StatementTarget)
                 }

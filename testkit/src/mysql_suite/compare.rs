@@ -12,8 +12,8 @@ use super::run::{MARKS, OF_SYSTEM};
 use super::script::Script;
 use crate::{Consumer, Database, Record, ServerAddress, topics};
 
-/// What scripts do that want changes to be in no binlog.
-const UNLOGGED: [&str; 2] = ["sql_log_bin", "innodb_read_only"];
+/// What scripts do that want changes to be in no binlog; the last one writes a table's file.
+const UNLOGGED: [&str; 3] = ["sql_log_bin", "innodb_read_only", "write_file $mysqld_datadir"];
 
 /// The records that hold the rows of a table.
 struct Origin {

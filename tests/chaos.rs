@@ -14,7 +14,7 @@ fn faults_at_every_place_and_phase_lose_and_double_nothing() -> Result<()> {
     let cache = Cache::at(&StackAddress::from_environment()?.cache_folder)?;
     let mut campaign = Campaign::start(program().to_owned(), &cache, "grid", 1)?;
     // WHEN connections are cut, processes are killed and everything stalls, in every phase
-    campaign.round(seed, &plan::grid(seed), |violation| eprintln!("{violation}"))?;
+    campaign.round(seed, &plan::grid(seed), || false, |violation| eprintln!("{violation}"))?;
     // THEN the topics hold exactly what the binlog says, and every exit was the right one
     let report = campaign.report();
     eprintln!("{report}");

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use xtask::stack::{Cache, Mysql, MysqlOptions, ROOT_PASSWORD, ROOT_USER, Registry, StackAddress};
+use xtask::stack::{Cache, ROOT_PASSWORD, ROOT_USER, Registry, StackAddress};
 
 use super::brokers::Brokers;
 use super::proxies::Proxies;
-use super::workload::TABLES;
+use super::source::Source;
+use super::workload::{SHAPES, SIDE_TABLES, TABLES};
 use crate::fault_proxy::{FaultProxy, Protocol};
-use crate::{Database, ServerAddress, Settings};
+use crate::{Database, ServerAddress, Settings, put};
 
 /// A transaction that makes no progress is given up after a third of it, 2 s.
 const TRANSACTION_TIMEOUT_MS: &str = "6000";
@@ -37,8 +38,8 @@ const CHUNK_ROWS_MAX: u32 = 300;
 pub struct Arena {
     /// The program under test.
     pub program: PathBuf,
-    /// The source.
-    pub mysql: Mysql,
+    /// The source and its replica.
+    pub mysql: Source,
     /// The target.
     pub kafka: Brokers,
     /// On the way to the source.
@@ -67,7 +68,7 @@ impl Arena {
             (0..brokers).map(|_| bind(Protocol::Kafka)).collect::<Result<_>>()?;
         let (mysql_proxy, registry_proxy) = (bind(Protocol::Bytes)?, bind(Protocol::Bytes)?);
         let (mysql, kafka, registry) = std::thread::scope(|scope| {
-            let mysql = scope.spawn(|| Mysql::start(cache, &MysqlOptions::default()));
+            let mysql = scope.spawn(|| Source::start(cache));
             let kafka = scope.spawn(|| Brokers::start(cache, &kafka_proxies));
             (mysql.join(), kafka.join(), Registry::start(cache))
         });
@@ -81,13 +82,15 @@ impl Arena {
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let registry_url = registry.url();
         let (authority, path) = split_url(&registry_url)?;
-        mysql_proxy.forward_to(local(mysql.port()));
+        mysql_proxy.forward_to(local(mysql.active().port()));
         registry_proxy.forward_to(authority.parse()?);
+        // Columns are dropped, renamed and become smaller.
+        put(&format!("{registry_url}/config"), &json!({ "compatibility": "NONE" }))?;
 
-        let database = Database::create(ServerAddress::from(&mysql), name)?;
+        let database = Database::create(ServerAddress::from(mysql.active()), name)?;
         let address = StackAddress {
-            mysql_host: mysql.host().to_owned(),
-            mysql_port: mysql.port(),
+            mysql_host: mysql.active().host().to_owned(),
+            mysql_port: mysql.active().port(),
             mysql_root_user: ROOT_USER.to_owned(),
             mysql_root_password: ROOT_PASSWORD.to_owned(),
             kafka_bootstrap: kafka.bootstrap(),
@@ -101,12 +104,13 @@ impl Arena {
             .set("kafka.properties", json!({ "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS }))
             .set("kafka.topic", json!({ "partitions": PARTITIONS }))
             .set("schema_registry.url", format!("http://{}{path}", registry_proxy.addresses()))
-            .set("snapshot.mode", "never")
+            .set("capture.truncate", "event")
+            .set("snapshot.mode", "initial")
             .set("snapshot.chunk_rows_max", CHUNK_ROWS_MAX)
             .set("delivery.drain_timeout_ms", DRAIN_TIMEOUT_MS)
             .set("delivery.batch_bytes_max", BATCH_BYTES_MAX);
-        if brokers > 1 {
-            for (table, _, _, partitions) in TABLES {
+        for (table, _, _, partitions) in TABLES.into_iter().chain(SIDE_TABLES) {
+            if brokers > 1 || table == SHAPES {
                 kafka.create_topic(&settings.topic(database.name(), table), partitions)?;
             }
         }

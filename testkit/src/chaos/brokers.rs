@@ -1,6 +1,8 @@
 //! The brokers of a campaign, each behind a proxy of its own, and what can be done to them.
 
+use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -18,7 +20,11 @@ const PROTOCOLS: &str = "PLAINTEXT:PLAINTEXT,FAULTY:PLAINTEXT,CONTROLLER:PLAINTE
 /// One broker, or several with a controller of their own.
 #[derive(Debug)]
 pub struct Brokers {
-    cluster: KafkaCluster,
+    /// Absent while dead ones start.
+    cluster: Option<KafkaCluster>,
+    revival: Option<JoinHandle<Result<KafkaCluster>>>,
+    bootstrap: String,
+    count: usize,
 }
 
 impl Brokers {
@@ -40,17 +46,18 @@ impl Brokers {
         for (broker, proxy) in cluster.brokers().iter().zip(proxies) {
             proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, broker.further_port())));
         }
-        Ok(Self { cluster })
+        let (bootstrap, count) = (cluster.bootstrap(), cluster.brokers().len());
+        Ok(Self { cluster: Some(cluster), revival: None, bootstrap, count })
     }
 
     /// `bootstrap.servers`, around the proxies.
     pub fn bootstrap(&self) -> String {
-        self.cluster.bootstrap()
+        self.bootstrap.clone()
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.cluster.brokers().len()
+        self.count
     }
 
     /// Creates a topic.
@@ -78,20 +85,22 @@ impl Brokers {
     /// # Errors
     /// When there is none.
     pub fn with_id(&mut self, id: i32) -> Result<&mut Kafka> {
-        let mut brokers = self.cluster.brokers_mut().iter_mut();
+        let mut brokers = self.cluster()?.brokers_mut().iter_mut();
         brokers.find(|broker| i32::from(broker.id()) == id).context("no such broker")
     }
 
     /// The id of one of them.
     pub fn any(&self, random: &mut Random) -> i32 {
-        let ids: Vec<_> =
-            self.cluster.brokers().iter().map(|broker| i32::from(broker.id())).collect();
-        *random.one_of(&ids)
+        let count = u64::try_from(self.count).unwrap_or(1);
+        i32::try_from(random.in_range(1..count + 1)).unwrap_or(1)
     }
 
     /// The controller, if there is one beside the brokers.
-    pub fn controller(&mut self) -> Option<&mut Kafka> {
-        self.cluster.controller_mut()
+    ///
+    /// # Errors
+    /// When those that died before do not start.
+    pub fn controller(&mut self) -> Result<Option<&mut Kafka>> {
+        Ok(self.cluster()?.controller_mut())
     }
 
     /// `kill -9` of one.
@@ -117,25 +126,56 @@ impl Brokers {
     /// # Errors
     /// When one does not run.
     pub fn resume_all(&mut self) -> Result<()> {
-        self.cluster.brokers_mut().iter_mut().try_for_each(Kafka::resume)?;
-        self.await_whole()
+        self.cluster()?.brokers_mut().iter_mut().try_for_each(Kafka::resume)?;
+        self.start_dead()
     }
 
-    /// Starts those that were killed, and waits until each replica has everything again: else the
-    /// next death could cost the only copy of a record.
+    /// Starts those that were killed. In a cluster other things go on meanwhile; the next call
+    /// that disturbs brokers waits until each replica has everything again, else the next death
+    /// could cost the only copy of a record.
     ///
     /// # Errors
     /// When that does not happen.
     pub fn start_dead(&mut self) -> Result<()> {
-        if let Some(controller) = self.cluster.controller_mut().filter(|it| !it.is_running()) {
-            controller.start_again()?;
-        }
-        for broker in self.cluster.brokers_mut() {
-            if !broker.is_running() {
-                broker.start_again()?;
+        let mut cluster = self.take()?;
+        let (is_cluster, bootstrap) = (self.count > 1, self.bootstrap());
+        self.revival = Some(thread::spawn(move || {
+            if let Some(controller) = cluster.controller_mut().filter(|it| !it.is_running()) {
+                controller.start_again()?;
             }
+            let dead = cluster.brokers_mut().iter_mut().filter(|broker| !broker.is_running());
+            thread::scope(|scope| {
+                let starts: Vec<_> =
+                    dead.map(|broker| scope.spawn(|| broker.start_again())).collect();
+                starts.into_iter().try_for_each(|start| start.join().map_err(panicked)?)
+            })?;
+            if is_cluster {
+                leaders::await_all_in_sync(&bootstrap)?;
+            }
+            Ok(cluster)
+        }));
+        if is_cluster { Ok(()) } else { self.settle() }
+    }
+
+    /// Waits until those that were killed are back and each replica has everything.
+    ///
+    /// # Errors
+    /// When that does not happen.
+    pub fn settle(&mut self) -> Result<()> {
+        self.cluster().map(drop)
+    }
+
+    /// All nodes, as soon as the dead ones are back.
+    fn cluster(&mut self) -> Result<&mut KafkaCluster> {
+        let cluster = self.take()?;
+        Ok(self.cluster.insert(cluster))
+    }
+
+    fn take(&mut self) -> Result<KafkaCluster> {
+        match self.revival.take() {
+            Some(revival) => revival.join().map_err(panicked)?,
+            None => self.cluster.take().context("the brokers did not start again"),
         }
-        self.await_whole()
     }
 
     /// Waits until each replica has everything.
@@ -143,8 +183,12 @@ impl Brokers {
     /// # Errors
     /// When that does not happen.
     pub fn await_whole(&self) -> Result<()> {
-        if self.count() == 1 { Ok(()) } else { leaders::await_all_in_sync(&self.bootstrap()) }
+        if self.count == 1 { Ok(()) } else { leaders::await_all_in_sync(&self.bootstrap) }
     }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> anyhow::Error {
+    anyhow::anyhow!("a thread that started a broker panicked")
 }
 
 fn properties(proxy: SocketAddr, is_cluster: bool) -> Vec<String> {

@@ -161,7 +161,11 @@ fn assign(consumer: &BaseConsumer, topic: &str, partitions: &[i32], offset: Offs
 fn observed(prefix: &str, record: &Record) -> Result<Observed> {
     let place = || format!("{}:{}:{}", record.topic, record.partition, record.offset);
     let table = record.topic.strip_prefix(prefix).with_context(place)?.to_owned();
-    let key = record.key.as_ref().and_then(row).with_context(|| format!("{} key", place()))?;
+    let key = match &record.key {
+        // A TRUNCATE is of no row.
+        None if record.operation() == "t" => Row::new(),
+        key => key.as_ref().and_then(row).with_context(|| format!("{} key", place()))?,
+    };
     let content = match &record.value {
         None => Content::Tombstone,
         Some(_) => Content::Event {
@@ -202,6 +206,7 @@ fn saved(json: &[u8]) -> Result<Saved> {
         generation: number("generation")?,
         seq: number("seq")?,
         gtids: GtidSet::parse(gtids)?,
+        server: text(record.get("server_uuid")).context("a position without server")?,
         place: (text(record.get("file")).context("a position without file")?, number("pos")?),
         part: part.transpose()?,
     })

@@ -70,6 +70,14 @@ pub enum Act {
     SecondInstance,
     /// All tables are to be read again, beside the stream.
     ReadAgain,
+    /// The source fails over to its replica.
+    FailOver,
+    /// A standby takes over.
+    TakeOver,
+    /// The next run leaves a table out, or captures it again.
+    ChangeCapture,
+    /// A second connector, which delivers at least once, dies.
+    KillRepeater,
     /// Brokers of a cluster.
     Brokers(Upheaval),
 }
@@ -96,6 +104,10 @@ const FAULTS_A_ROUND: usize = 12;
 const SERVER_KILLS_A_ROUND: usize = 1;
 const READS_A_ROUND: usize = 6;
 
+/// Steps of each round beside these.
+const EVENTS_A_ROUND: [(Act, usize); 4] =
+    [(Act::FailOver, 2), (Act::TakeOver, 1), (Act::ChangeCapture, 3), (Act::KillRepeater, 3)];
+
 /// Steps of a round with a cluster: fewer deaths of the connector for each that a broker dies or a
 /// leader moves, more faults on the way to the servers.
 const CLUSTER_FAULTS_A_ROUND: usize = 28;
@@ -108,7 +120,17 @@ const UPHEAVALS_A_ROUND: [(Upheaval, usize); 6] = [
     (Upheaval::KillController, 1),
 ];
 
-/// Every cell of the grid once, and a second instance, in an order of the seed. A server that
+/// What the grid has beside its cells.
+const ONCE_A_GRID: [Act; 6] = [
+    Act::SecondInstance,
+    Act::ReadAgain,
+    Act::FailOver,
+    Act::TakeOver,
+    Act::ChangeCapture,
+    Act::KillRepeater,
+];
+
+/// Every cell of the grid once, and what is no cell, in an order of the seed. A server that
 /// starts takes seconds, so each server dies in two of the four phases; the seed says in which.
 pub fn grid(seed: u64) -> Vec<Step> {
     let cells = WHATS.iter().flat_map(|what| {
@@ -123,11 +145,7 @@ pub fn grid(seed: u64) -> Vec<Step> {
     };
     let cells =
         cells.filter(takes_part).map(|(what, target, phase)| Act::Cell(what, target, phase));
-    shuffled(
-        cells.chain([Act::SecondInstance, Act::ReadAgain]).collect(),
-        true,
-        &mut Random::new(seed),
-    )
+    shuffled(cells.chain(ONCE_A_GRID).collect(), true, &mut Random::new(seed))
 }
 
 /// The steps of one round of a long run with so many brokers.
@@ -152,6 +170,9 @@ pub fn round(seed: u64, brokers: u16) -> Vec<Step> {
         cells.push(Act::SecondInstance);
     }
     cells.extend(std::iter::repeat_n(Act::ReadAgain, READS_A_ROUND));
+    for (act, times) in EVENTS_A_ROUND {
+        cells.extend(std::iter::repeat_n(act, times));
+    }
     if brokers > 1 {
         for (upheaval, times) in UPHEAVALS_A_ROUND {
             cells.extend(std::iter::repeat_n(Act::Brokers(upheaval), times));
@@ -235,15 +256,38 @@ fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
+impl Act {
+    /// A word for what it is, for counts.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Cell(What::Cut, ..) => "cut",
+            Self::Cell(What::Stall, ..) => "stall",
+            Self::Cell(What::Kill, Target::Tailwater, _) => "kill of the connector",
+            Self::Cell(What::Kill, ..) => "kill of a server",
+            Self::SecondInstance => "second instance",
+            Self::ReadAgain => "read again",
+            Self::FailOver => "fail-over",
+            Self::TakeOver => "takeover",
+            Self::ChangeCapture => "change of the capture list",
+            Self::KillRepeater => "kill at least once",
+            Self::Brokers(Upheaval::MoveLeaders) => "leaders moved",
+            Self::Brokers(Upheaval::KillBroker) => "broker killed",
+            Self::Brokers(Upheaval::RollingRestart) => "rolling restart",
+            Self::Brokers(Upheaval::TooFew) => "too few brokers",
+            Self::Brokers(Upheaval::EmptyDisk) => "empty disk",
+            Self::Brokers(Upheaval::KillController) => "controller killed",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.act {
             Act::Cell(what, target, phase) => {
                 write!(formatter, "{what:?} {target:?} at {phase:?} (details {})", self.seed)
             }
-            Act::SecondInstance => write!(formatter, "second instance (details {})", self.seed),
-            Act::ReadAgain => write!(formatter, "read again (details {})", self.seed),
             Act::Brokers(what) => write!(formatter, "{what:?} (details {})", self.seed),
+            act => write!(formatter, "{} (details {})", act.kind(), self.seed),
         }
     }
 }
@@ -252,13 +296,16 @@ impl fmt::Display for Step {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Act, PHASES, Step, TARGETS, UPHEAVALS_A_ROUND, WHATS, fault, grid, round};
+    use super::{
+        Act, EVENTS_A_ROUND, ONCE_A_GRID, PHASES, Step, TARGETS, UPHEAVALS_A_ROUND, WHATS, fault,
+        grid, round,
+    };
     use crate::Random;
 
     #[test]
     fn the_grid_has_every_cell_once_within_two_seeds() {
         let cells: BTreeSet<_> = [5, 6].iter().flat_map(|seed| grid(*seed)).map(act).collect();
-        assert_eq!(cells.len(), WHATS.len() * TARGETS.len() * PHASES.len() + 2);
+        assert_eq!(cells.len(), WHATS.len() * TARGETS.len() * PHASES.len() + ONCE_A_GRID.len());
         let once: BTreeSet<_> = grid(5).into_iter().map(act).collect();
         assert_eq!(once.len(), grid(5).len());
         assert_eq!(once.len(), cells.len() - 4);
@@ -276,6 +323,16 @@ mod tests {
         };
         assert_eq!(upheavals(1), 0);
         assert_eq!(upheavals(3), UPHEAVALS_A_ROUND.iter().map(|(_, times)| times).sum::<usize>());
+    }
+
+    #[test]
+    fn each_round_has_each_kind_of_event() {
+        for (act, times) in EVENTS_A_ROUND {
+            for brokers in [1, 3] {
+                let steps = round(5, brokers).into_iter();
+                assert_eq!(steps.filter(|step| step.act == act).count(), times, "{act:?}");
+            }
+        }
     }
 
     #[test]

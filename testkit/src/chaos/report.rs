@@ -35,6 +35,14 @@ pub struct Report {
     /// The longest time without a record at a consumer of committed ones, in milliseconds, for each
     /// broker that was restarted in order.
     pub restart_stalls_ms: Vec<u64>,
+    /// What else happened to the connector and its source, how often.
+    pub events: BTreeMap<&'static str, u64>,
+    /// What the writers did beside changes of rows, how often.
+    pub statements: BTreeMap<&'static str, u64>,
+    /// Records that came again where that is allowed.
+    pub repeated: u64,
+    /// How many steps of a kind there were, and how long they took together.
+    pub took: BTreeMap<&'static str, (u32, Duration)>,
     /// Faults of a proxy: how often set, and how often they touched something.
     pub faults: BTreeMap<(Target, &'static str), (u64, u64)>,
     /// From each start to the first new record that a consumer saw, in milliseconds, where nothing
@@ -70,7 +78,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Compared { changes, transactions, records, reads, positions, generation } =
+        let Compared { changes, transactions, records, reads, loose, positions, generation } =
             self.compared;
         writeln!(
             formatter,
@@ -91,9 +99,19 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "compared    {changes} row changes, {records} records ({reads} of rows read again), \
-             {transactions} source transactions, {positions} positions, generation {generation}, in {} rounds",
-            self.rounds
+             {transactions} source transactions, {positions} positions, generation {generation}, in {} rounds; \
+             {loose} records of tables that are left out or change their columns; {} records came \
+             again at least once",
+            self.rounds, self.repeated
         )?;
+        for (title, counts) in [("events", &self.events), ("statements", &self.statements)] {
+            let counts: Vec<_> =
+                counts.iter().map(|(what, count)| format!("{what}: {count}")).collect();
+            writeln!(formatter, "{title:<11} {}", counts.join(", "))?;
+        }
+        let took =
+            self.took.iter().map(|(kind, (times, took))| format!("{kind}: {times} in {took:.1?}"));
+        writeln!(formatter, "time        {}", took.collect::<Vec<_>>().join(", "))?;
         let [half, most, all] =
             [50, 99, 100].map(|percent| Self::percentile(&self.first_record_ms, percent));
         writeln!(

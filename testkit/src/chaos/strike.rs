@@ -41,6 +41,10 @@ impl Campaign {
         match step.act {
             Act::SecondInstance => self.second_instance(&mut random)?,
             Act::ReadAgain => self.read_again()?,
+            Act::FailOver => self.fail_over(&mut random)?,
+            Act::TakeOver => self.take_over(&mut random)?,
+            Act::ChangeCapture => self.change_capture(&mut random)?,
+            Act::KillRepeater => self.kill_repeater(&mut random)?,
             Act::Brokers(upheaval) => self.upheaval(upheaval, &mut random)?,
             Act::Cell(what, target, Phase::Start) => self.at_start(what, target, &mut random)?,
             Act::Cell(what, target, Phase::Streaming) => {
@@ -110,7 +114,7 @@ impl Campaign {
     }
 
     /// Waits for the end of a process, which must be one of these.
-    fn judge_exit(&mut self, connector: &mut Connector, allowed: &[i32]) -> Result<()> {
+    pub(super) fn judge_exit(&mut self, connector: &mut Connector, allowed: &[i32]) -> Result<()> {
         match connector.wait_for_exit() {
             Ok(Exit { code: Some(code), .. }) if allowed.contains(&code) => {
                 *self.report.exit_codes.entry(code).or_default() += 1;
@@ -131,6 +135,10 @@ impl Campaign {
     /// Another instance of the same name takes over; the first, perhaps frozen meanwhile, ends
     /// with 75.
     fn second_instance(&mut self, random: &mut Random) -> Result<()> {
+        // One that was started as a standby would stand by again instead of ending.
+        if self.stands_by {
+            self.kill_connector()?;
+        }
         self.ensure_streaming()?;
         let Some(mut first) = self.connector.take() else { return Ok(()) };
         let is_frozen = random.in_range(0..2) == 0;
@@ -192,7 +200,7 @@ impl Campaign {
             (What::Kill, Target::Mysql | Target::Kafka) => {
                 *self.report.server_kills.entry(target).or_default() += 1;
                 match target {
-                    Target::Mysql => self.arena.mysql.kill()?,
+                    Target::Mysql => self.arena.mysql.active_mut().kill()?,
                     _ => self.arena.kafka.kill_one(random)?,
                 }
                 Ok(Trouble::Dead(target))
@@ -200,7 +208,7 @@ impl Campaign {
             (What::Stall, Target::Mysql | Target::Kafka) if itself && phase != Phase::Commit => {
                 *self.report.server_freezes.entry(target).or_default() += 1;
                 match target {
-                    Target::Mysql => self.arena.mysql.pause()?,
+                    Target::Mysql => self.arena.mysql.active_mut().pause()?,
                     _ => self.arena.kafka.pause_one(random)?,
                 }
                 Ok(Trouble::Frozen(target))
@@ -254,14 +262,14 @@ impl Campaign {
                     self.proxy(target).heal();
                 }
             }
-            Trouble::Frozen(Target::Mysql) => self.arena.mysql.resume()?,
+            Trouble::Frozen(Target::Mysql) => self.arena.mysql.active_mut().resume()?,
             Trouble::Frozen(Target::Kafka) => self.arena.kafka.resume_all()?,
             Trouble::Frozen(_) => {
                 if let Some(connector) = &self.connector {
                     connector.resume()?;
                 }
             }
-            Trouble::Dead(Target::Mysql) => self.arena.mysql.start_again()?,
+            Trouble::Dead(Target::Mysql) => self.arena.mysql.active_mut().start_again()?,
             Trouble::Dead(Target::Kafka) => self.arena.kafka.start_dead()?,
             Trouble::Dead(_) => {}
         }
@@ -346,7 +354,7 @@ fn pause(milliseconds: u64) -> Result<()> {
 
 /// The clock that producers stamp records with.
 #[expect(clippy::disallowed_methods, reason = "compared with the timestamps of records")]
-fn wall_clock_ms() -> i64 {
+pub(super) fn wall_clock_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or_default()
 }

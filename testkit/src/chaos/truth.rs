@@ -51,6 +51,16 @@ impl Truth {
         Ok(Self { database: database.to_owned(), file, offset, prepared: Prepared::new() })
     }
 
+    /// Goes on at the present end of another server's binlog, which has everything that was read
+    /// so far and nothing else.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn go_to(&mut self, mysql: &Mysql) -> Result<()> {
+        (self.file, self.offset) = end_of_binlog(mysql)?;
+        Ok(())
+    }
+
     /// All changes committed since the last reading, in commit order.
     ///
     /// # Errors
@@ -138,6 +148,8 @@ pub(super) fn parse(text: &str, database: &str, prepared: &mut Prepared) -> Resu
         match line {
             "WHERE" => image = Image::Before,
             "SET" => image = Image::After,
+            // The partition of a partitioned table.
+            _ if line.starts_with("Extra row info") => {}
             _ => {
                 let row = match image {
                     Image::Before => change.before.get_or_insert_default(),
@@ -197,6 +209,7 @@ BEGIN
 ###   @1=1
 ###   @2=-5 (18446744073709551611)
 ###   @3='a = b'
+### Extra row info for partitioning: partition: 0
 ### INSERT INTO `d`.`t`
 ### SET
 ###   @1=2

@@ -26,6 +26,7 @@ const DEATHS: u32 = 3;
 impl Campaign {
     /// Does it while records flow, and waits until each replica has everything again.
     pub(super) fn upheaval(&mut self, upheaval: Upheaval, random: &mut Random) -> Result<()> {
+        self.arena.kafka.settle()?;
         self.ensure_streaming()?;
         *self.report.upheavals.entry(upheaval).or_default() += 1;
         match upheaval {
@@ -55,13 +56,16 @@ impl Campaign {
                 }
             }
             Upheaval::KillController => {
-                self.arena.kafka.controller().context("no controller")?.kill()?;
+                self.arena.kafka.controller()?.context("no controller")?.kill()?;
                 let id = self.leader_of_something(random)?;
                 self.kill_broker(id)?;
                 interrupt::pause(plan::duration(self.is_brisk, random))?;
             }
         }
-        self.arena.kafka.start_dead()
+        self.arena.kafka.start_dead()?;
+        // Without these nothing flows.
+        let is_stopped = matches!(upheaval, Upheaval::TooFew | Upheaval::KillController);
+        if is_stopped { self.arena.kafka.settle() } else { Ok(()) }
     }
 
     fn kill_broker(&mut self, id: i32) -> Result<()> {

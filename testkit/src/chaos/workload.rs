@@ -4,8 +4,9 @@
 //! of them a dying server still commits. So nothing is remembered of what was written: the binlog
 //! tells. Every text that is written holds [`MARKER`], which must not show in any output.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use anyhow::Result;
 
 use crate::database::DatabaseAddress;
 use crate::{Database, Random};
+
+mod shapes;
 
 /// A part of every text in every row, keys included.
 pub const MARKER: &str = "VALUE-b7e1";
@@ -41,9 +44,38 @@ pub const TABLES: [(&str, &[usize], &str, i32); 4] = [
     (LEDGER, &[0], "(writer INT NOT NULL PRIMARY KEY, count BIGINT NOT NULL)", 1),
 ];
 
+/// Further tables, given in the same way: one that comes and goes, one that some runs do not
+/// capture, and one whose definition changes in every way. Of the last two only what their topics
+/// add up to is known.
+pub const SIDE_TABLES: [(&str, &[usize], &str, i32); 3] = [
+    (STAGING, &[0], "(id INT NOT NULL PRIMARY KEY AUTO_INCREMENT, note VARCHAR(60))", 2),
+    (VISITS, &[0], "(id INT NOT NULL PRIMARY KEY, hits INT NOT NULL, note VARCHAR(60))", 6),
+    // A TRUNCATE has no key, so its place among the rows is known in one partition only.
+    (
+        SHAPES,
+        &[0],
+        "(id INT NOT NULL PRIMARY KEY, hits INT NOT NULL, note VARCHAR(60),
+            label VARCHAR(20) DEFAULT 'a')",
+        1,
+    ),
+];
+
+/// The table that comes and goes.
+pub const STAGING: &str = "staging";
+
+/// The table that some runs leave out.
+pub const VISITS: &str = "visits";
+
+/// The table whose definition changes in every way.
+pub const SHAPES: &str = "shapes";
+
+/// The table that no run captures.
+pub const IGNORED: &str = "ignored";
+
 /// The table that every transaction changes, so that its topic shows progress.
 pub const LEDGER: &str = "ledger";
 
+/// Writers of the tables that are compared change by change; one more writes to the others.
 const WRITERS: u64 = 2;
 const ACCOUNTS: u64 = 100;
 
@@ -68,9 +100,14 @@ pub struct Workload {
 /// # Errors
 /// When the server refuses.
 pub fn create_tables(database: &mut Database) -> Result<()> {
-    for (table, _, columns, _) in TABLES {
+    for (table, _, columns, _) in TABLES.into_iter().chain(SIDE_TABLES) {
         database.execute(&format!("CREATE TABLE {table} {columns}"))?;
     }
+    let other = format!("`{}_other`", database.name());
+    let notes = "(id INT NOT NULL PRIMARY KEY, note VARCHAR(255))";
+    database.execute(&format!("CREATE TABLE {IGNORED} {notes}"))?;
+    database.execute(&format!("CREATE DATABASE {other}"))?;
+    database.execute(&format!("CREATE TABLE {other}.notes {notes}"))?;
     for writer in 0..WRITERS {
         database.execute(&format!("INSERT INTO {LEDGER} VALUES ({writer}, 0)"))?;
     }
@@ -80,23 +117,85 @@ pub fn create_tables(database: &mut Database) -> Result<()> {
     }
     // A topic is made with the first row.
     database.execute(&format!("INSERT INTO orders (account, text) VALUES (0, '{MARKER}')"))?;
+    database.execute(&format!("INSERT INTO {STAGING} (note) VALUES ('{MARKER}')"))?;
+    database.execute(&format!("INSERT INTO {VISITS} VALUES (0, 0, '{MARKER}')"))?;
+    database.execute(&format!("INSERT INTO {SHAPES} VALUES (0, 0, '{MARKER}', 'b')"))?;
     database.execute(&format!("INSERT INTO tags VALUES (0, 'tag 0 {MARKER}', 0)"))
+}
+
+/// The statement that makes the table that comes and goes.
+fn create_staging(create: &str) -> String {
+    let columns = SIDE_TABLES.iter().find(|(table, ..)| *table == STAGING).map(|table| table.2);
+    format!("{create} {STAGING} {}", columns.unwrap_or_default())
+}
+
+/// Changes every row of the table whose definition changes, so that each has a record with its
+/// present columns; the table has its name back.
+///
+/// # Errors
+/// When the server refuses.
+pub fn touch_shapes(database: &mut Database) -> Result<()> {
+    // It fails if a server did not die between two renames.
+    drop(database.execute(&format!("RENAME TABLE {SHAPES}_away TO {SHAPES}")));
+    database.execute(&format!("UPDATE {SHAPES} SET hits = hits + 1"))
+}
+
+/// Where writers write: nowhere while the source fails over.
+#[derive(Debug, Clone)]
+pub struct Route(Arc<Mutex<Option<DatabaseAddress>>>);
+
+impl Route {
+    /// A route to this database.
+    pub fn to(address: DatabaseAddress) -> Self {
+        Self(Arc::new(Mutex::new(Some(address))))
+    }
+
+    /// From now on it leads nowhere; connections stay.
+    pub fn close(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// From now on it leads there.
+    pub fn lead_to(&self, address: DatabaseAddress) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+
+    fn address(&self) -> Option<DatabaseAddress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How often writers did what.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Counts {
+    /// One more of these.
+    pub fn add(&self, what: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+    }
+
+    /// All so far.
+    pub fn all(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Workload {
     /// Starts the writers.
-    pub fn start(database: &Database, seed: u64) -> Self {
+    pub fn start(route: &Route, counts: &Counts, seed: u64) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let writer = |number| {
             let mut writer = Writer {
                 number,
                 random: Random::new(seed.wrapping_add(number.wrapping_mul(1_000_003))),
-                template: database.address(),
+                route: route.clone(),
+                counts: counts.clone(),
                 is_over: Arc::clone(&is_over),
             };
             thread::spawn(move || writer.run())
         };
-        Self { threads: (0..WRITERS).map(writer).collect(), is_over }
+        Self { threads: (0..=WRITERS).map(writer).collect(), is_over }
     }
 
     /// Ends the writers after their present statements.
@@ -117,7 +216,8 @@ impl Drop for Workload {
 struct Writer {
     number: u64,
     random: Random,
-    template: DatabaseAddress,
+    route: Route,
+    counts: Counts,
     is_over: Arc<AtomicBool>,
 }
 
@@ -126,7 +226,8 @@ impl Writer {
     /// gone, a deadlock; what was committed is in the binlog.
     fn run(&mut self) {
         while !self.is_over() {
-            if let Ok(mut connection) = self.template.connect() {
+            let connection = self.route.address().map(|address| address.connect());
+            if let Some(Ok(mut connection)) = connection {
                 self.decide_prepared(&mut connection);
                 while !self.is_over() && self.transaction(&mut connection).is_ok() {
                     thread::sleep(PAUSE);
@@ -141,6 +242,9 @@ impl Writer {
     }
 
     fn transaction(&mut self, connection: &mut Database) -> Result<()> {
+        if self.number == WRITERS {
+            return self.shape(connection);
+        }
         match self.random.in_range(0..1000) {
             0..8 => connection.execute("FLUSH BINARY LOGS"),
             8..16 => self.change_tables(connection),
@@ -254,7 +358,9 @@ impl Writer {
         connection.execute(&format!("XA PREPARE '{id}'"))?;
         connection.execute(&self.order())?;
         let decision = if self.random.in_range(0..5) == 0 { "ROLLBACK" } else { "COMMIT" };
-        connection.execute(&format!("XA {decision} '{id}'"))
+        connection.execute(&format!("XA {decision} '{id}'"))?;
+        self.counts.add("XA transaction");
+        Ok(())
     }
 
     /// Commits what a server that died left prepared; its locks would hold this writer up for ever.

@@ -44,7 +44,8 @@ fn run() -> Result<bool> {
         let seed = seed.wrapping_add(number);
         let steps = plan::round(seed, brokers);
         let mut told = 0;
-        outcome = campaign.round(seed, &steps, |violation| {
+        let is_over = || Duration::from_secs(60 * minutes) <= stopwatch.elapsed();
+        outcome = campaign.round(seed, &steps, is_over, |violation| {
             told += 1;
             if told <= TOLD_MAX {
                 say(format!("VIOLATION {violation}"));
@@ -72,7 +73,7 @@ fn run() -> Result<bool> {
             report.faults_struck(),
             report.compared.changes
         ));
-        if Duration::from_secs(60 * minutes) <= stopwatch.elapsed() {
+        if is_over() {
             break;
         }
     }

@@ -1,5 +1,6 @@
 //! Each oracle on a planted fault, and none of them without one.
 
+use super::repeats::Repeats;
 use super::{Checker, Content, Kind, Observed, Saved};
 use crate::chaos::gtid::GtidSet;
 use crate::chaos::truth::{Change, Row};
@@ -56,7 +57,8 @@ fn event(operation: &str, gtid: &str, before: Option<Row>, after: Option<Row>) -
 
 fn saved(generation: u64, seq: u64, gtids: &str, offset: u64) -> Saved {
     let gtids = GtidSet::parse(gtids).unwrap();
-    Saved { generation, seq, gtids, place: ("binlog.000001".to_owned(), offset), part: None }
+    let (server, place) = ("one".to_owned(), ("binlog.000001".to_owned(), offset));
+    Saved { generation, seq, gtids, server, place, part: None }
 }
 
 fn checker() -> Checker {
@@ -264,4 +266,113 @@ fn a_row_that_was_read_is_the_row_of_its_key_at_that_place() {
     for (place, read) in [(2, ["1", "y"]), (3, ["1", "x"]), (8, ["1", "y"]), (0, ["1", "x"])] {
         assert_eq!(read_again(place, &read), [Kind::Misread], "{place} {read:?}");
     }
+}
+
+#[test]
+fn another_server_counts_its_binlog_in_its_own_way() {
+    let elsewhere = |gtids: &'static str| {
+        kinds(move |_, positions| {
+            positions[2].server = "two".to_owned();
+            positions[2].place.1 = 5;
+            positions[2].gtids = GtidSet::parse(gtids).unwrap();
+        })
+    };
+    assert_eq!(elsewhere("a:1-3"), []);
+    // What was delivered must be in its GTIDs all the same.
+    assert!(elsewhere("a:2-3").contains(&Kind::Position));
+}
+
+/// The same history, of a table that a run left out: its records are as doctored.
+fn loose(doctor: impl Fn(&mut Vec<Observed>, &mut Vec<Saved>), table: &[&[&str]]) -> Vec<Kind> {
+    let (mut records, mut positions) = (records(), positions());
+    doctor(&mut records, &mut positions);
+    let mut checker = checker().with_loose(&["t"]);
+    let mut violations = checker.check(changes(), records, &positions);
+    let rows: Vec<_> = table.iter().map(|values| row(values).unwrap()).collect();
+    violations.extend(checker.check_table("t", &rows));
+    violations.into_iter().map(|violation| violation.kind).collect()
+}
+
+#[test]
+fn of_a_loose_table_only_the_fold_counts() {
+    assert_eq!(loose(|_, _| {}, &[&["3", "x"]]), []);
+    assert_eq!(loose(|_, _| {}, &[]), [Kind::Diverged]);
+    // Records may be missing and rows read in their place.
+    let read = |key: &str, values: &[&str], offset| Observed {
+        table: "t".to_owned(),
+        partition: 0,
+        offset,
+        key: vec![Some(key.to_owned())],
+        content: event("r", "", None, row(values)),
+    };
+    let left_out = |records: &mut Vec<Observed>| {
+        records.truncate(1);
+        records.push(read("1", &["1", "z"], 9));
+    };
+    assert_eq!(loose(|records, _| left_out(records), &[&["1", "z"]]), []);
+    assert_eq!(loose(|records, _| left_out(records), &[&["1", "y"]]), [Kind::Diverged]);
+    let truncated = |records: &mut Vec<Observed>| {
+        let mut last = read("", &[], 9);
+        (last.key, last.content) = (Row::new(), event("t", "a:4", None, None));
+        records.push(last);
+    };
+    assert_eq!(loose(|records, _| truncated(records), &[]), []);
+    assert_eq!(loose(|records, _| truncated(records), &[&["3", "x"]]), [Kind::Diverged]);
+    // A part of one of its transactions counts rows that are not compared.
+    let part = |positions: &mut Vec<Saved>| {
+        positions.truncate(1);
+        positions[0].part = Some(("a:2".to_owned(), 1));
+    };
+    assert_eq!(loose(|_, positions| part(positions), &[&["3", "x"]]), []);
+}
+
+#[test]
+fn a_table_that_is_not_watched_is_not_missed() {
+    let mut changes = changes();
+    changes.push(Change { table: "other".to_owned(), ..changes[0].clone() });
+    assert!(checker().check(changes, records(), &positions()).is_empty());
+}
+
+/// What at-least-once delivery of the same changes is found to be, by the numbers of the records
+/// in the order in which they came.
+fn repeats(numbers: &[usize]) -> Vec<Kind> {
+    let records = records();
+    let seen = (0..).zip(numbers).map(|(offset, number)| {
+        let mut record = records[*number].clone();
+        record.offset = offset;
+        record
+    });
+    let mut checker = Repeats::new([("t".to_owned(), vec![0])]);
+    checker.expect(&changes());
+    let violations = checker.check(seen.collect());
+    violations.into_iter().map(|violation| violation.kind).collect()
+}
+
+#[test]
+fn at_least_once_records_may_come_again_in_order() {
+    for numbers in [
+        vec![0, 1, 2, 3, 4, 5, 6, 7],
+        vec![0, 1, 2, 0, 1, 2, 3, 4, 5, 6, 7],
+        vec![0, 1, 2, 3, 1, 2, 1, 2, 3, 4, 5, 6, 7, 7],
+    ] {
+        assert_eq!(repeats(&numbers), [], "{numbers:?}");
+    }
+}
+
+#[test]
+fn at_least_once_nothing_is_missing_and_nothing_old_comes_last() {
+    for lost in 0..8 {
+        let numbers: Vec<_> = (0..8).filter(|number| *number != lost).collect();
+        assert_eq!(repeats(&numbers), [Kind::Lost], "{lost}");
+    }
+    for lost in 1..8 {
+        // What comes again comes with all that follows it.
+        let again: Vec<_> = (0..8).chain((0..8).filter(|number| *number != lost)).collect();
+        assert_eq!(repeats(&again), [Kind::Lost], "{lost}");
+    }
+    assert_eq!(repeats(&[0, 1, 2, 3, 4, 5, 6, 7, 0]), [Kind::Lost]);
+    assert!(repeats(&[]).contains(&Kind::Lost));
+    let mut checker = Repeats::new([("t".to_owned(), vec![0])]);
+    let kinds: Vec<_> = checker.check(records()).into_iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [Kind::Unexplained]);
 }

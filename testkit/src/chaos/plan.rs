@@ -108,9 +108,12 @@ const READS_A_ROUND: usize = 6;
 const EVENTS_A_ROUND: [(Act, usize); 4] =
     [(Act::FailOver, 2), (Act::TakeOver, 1), (Act::ChangeCapture, 3), (Act::KillRepeater, 3)];
 
-/// Steps of a round with a cluster: fewer deaths of the connector for each that a broker dies or a
-/// leader moves, more faults on the way to the servers.
-const CLUSTER_FAULTS_A_ROUND: usize = 28;
+/// Steps of a round with a cluster. What happens to brokers takes long, so a round has more of the
+/// rest; more of its deaths are at a commit that a proxy holds.
+const CLUSTER_KILLS_A_ROUND: usize = 96;
+const CLUSTER_FAULTS_A_ROUND: usize = 36;
+const CLUSTER_PHASES: [Phase; 6] =
+    [Phase::Start, Phase::Streaming, Phase::Commit, Phase::Commit, Phase::Commit, Phase::Shutdown];
 const UPHEAVALS_A_ROUND: [(Upheaval, usize); 6] = [
     (Upheaval::MoveLeaders, 6),
     (Upheaval::KillBroker, 3),
@@ -152,10 +155,14 @@ pub fn grid(seed: u64) -> Vec<Step> {
 pub fn round(seed: u64, brokers: u16) -> Vec<Step> {
     let mut random = Random::new(seed);
     let mut cells = Vec::new();
-    for _ in 0..KILLS_A_ROUND {
-        cells.push(Act::Cell(What::Kill, Target::Tailwater, pick(&mut random, &PHASES)));
+    let (kills, faults, phases) = if brokers > 1 {
+        (CLUSTER_KILLS_A_ROUND, CLUSTER_FAULTS_A_ROUND, CLUSTER_PHASES.as_slice())
+    } else {
+        (KILLS_A_ROUND, FAULTS_A_ROUND, PHASES.as_slice())
+    };
+    for _ in 0..kills {
+        cells.push(Act::Cell(What::Kill, Target::Tailwater, pick(&mut random, phases)));
     }
-    let faults = if brokers > 1 { CLUSTER_FAULTS_A_ROUND } else { FAULTS_A_ROUND };
     for _ in 0..faults {
         let what = pick(&mut random, &[What::Cut, What::Stall]);
         // Kafka twice: that is where the guarantee is made.

@@ -151,7 +151,7 @@ impl Campaign {
         self.ensure_streaming()?;
         if is_frozen {
             pause(random.in_range(0..500))?;
-            first.resume()?;
+            return self.wake_up(first);
         }
         self.report.fenced += 1;
         self.judge_exit(&mut first, &[75])

@@ -359,8 +359,13 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     drop(progress.registry.take_lost());
     let fencing = {
         let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
-        let seen = progress.seen;
-        blocking_named("fencing", move || fence(&config, &shutdown, seen))
+        let (seen, generation) = (progress.seen, progress.generation);
+        blocking_named("fencing", move || {
+            if 0 < generation {
+                fencing::check_not_replaced(&config, generation, &shutdown)?;
+            }
+            fence(&config, &shutdown, seen)
+        })
     };
     let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
     let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;

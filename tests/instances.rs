@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
 use testkit::{Result, Settings};
 
 use crate::setup::{Setup, launch, operations};
@@ -33,6 +34,36 @@ fn two_connectors_side_by_side_do_not_touch_each_other() -> Result<()> {
     second.stop()?;
     assert_eq!(consumer.rest()?.len(), 0);
     assert_eq!(consumer_of_other.rest()?.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn an_instance_that_was_in_trouble_does_not_throw_out_the_one_that_replaced_it() -> Result<()> {
+    // GIVEN an instance that waits for the registry, which it alone does not reach any more
+    let mut setup = Setup::with_tables("replaced", &[ITEMS])?;
+    let url = setup.address.registry_url.clone();
+    let rest = url.strip_prefix("http://").unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let proxy = FaultProxy::bind(Protocol::Bytes)?;
+    proxy.forward_to(authority.parse()?);
+    let mut settings = setup.settings.clone();
+    settings.set("schema_registry.url", format!("http://{}{path}", proxy.address()));
+    let mut first = launch(&settings)?;
+    first.wait_until_ready()?;
+    proxy.set(Fault::Refuse);
+    setup.database.execute("INSERT INTO items (note) VALUES ('has a new schema')")?;
+    first.wait_for_line("trying again")?;
+    // WHEN another replaces it, and the first reaches the registry again
+    let mut second = setup.start()?;
+    let mut consumer = setup.consumer("items")?;
+    consumer.take(1)?;
+    proxy.heal();
+    // THEN the first ends with the exit code for that, and the second goes on
+    let exit = first.wait_for_exit()?;
+    assert_eq!(exit.code, Some(75), "{}", exit.stderr);
+    setup.database.execute("INSERT INTO items (note) VALUES ('by the second')")?;
+    consumer.take(1)?;
+    second.stop()?;
     Ok(())
 }
 

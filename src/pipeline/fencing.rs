@@ -5,9 +5,14 @@ use std::{sync::Arc, time::Duration};
 use super::Run;
 use crate::{
     commit,
+    config::Config,
     error::{Failure, Verdict},
     runtime::blocking_named,
+    shutdown::Shutdown,
 };
+
+/// How long a look at the state topic may take.
+const PEEK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a fenced instance looks for the newer one before it blames the broker.
 const FENCE_PATIENCE: Duration = Duration::from_secs(5);
@@ -20,16 +25,31 @@ pub(super) async fn explain_fencing(run: &Run, generation: u64, failure: Failure
         commit::await_newer_generation(&config, generation, FENCE_PATIENCE, &shutdown)
     });
     match newer.await {
-        Ok(Some(Ok(Some(newer)))) => Failure::new(
-            Verdict::Fenced,
-            "fenced",
-            format!(
-                "another instance of connector `{}` has taken over (generation {newer}, this one \
-                 is {generation})",
-                run.config.name
-            ),
-        )
-        .hint("Run one instance for each connector name."),
+        Ok(Some(Ok(Some(newer)))) => replaced(&run.config, newer, generation),
         _ => Failure { verdict: Verdict::Recycle, ..failure },
     }
+}
+
+/// Looks whether another instance has taken over while this one was in trouble of another kind: to
+/// begin again would fence it in turn.
+pub(super) fn check_not_replaced(
+    config: &Config,
+    generation: u64,
+    shutdown: &Shutdown,
+) -> Result<(), Failure> {
+    let saved = commit::peek(config, PEEK_PATIENCE, shutdown)?;
+    match saved.map(|record| record.generation).filter(|newest| generation < *newest) {
+        Some(newer) => Err(replaced(config, newer, generation)),
+        None => Ok(()),
+    }
+}
+
+fn replaced(config: &Config, newer: u64, generation: u64) -> Failure {
+    let message = format!(
+        "another instance of connector `{}` has taken over (generation {newer}, this one is \
+         {generation})",
+        config.name
+    );
+    Failure::new(Verdict::Fenced, "fenced", message)
+        .hint("Run one instance for each connector name.")
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::campaign::Campaign;
 use super::check::Kind;
 use super::workload::{IGNORED, VISITS};
-use crate::{Connector, LIMIT, Random, wait_for};
+use crate::{Connector, Random};
 
 impl Campaign {
     /// An instance stands by; the one that streams dies, ends in order or freezes, and the other
@@ -60,39 +60,11 @@ impl Campaign {
         }
     }
 
-    /// Wakes up an instance that another one has replaced: it ends with 75. One whose request to
-    /// the registry timed out while it was frozen begins again before it knows that it was
-    /// replaced, and the other one gives way: that is counted, because each change still comes
-    /// once.
+    /// Wakes up an instance that another one has replaced: it ends with 75.
     pub(super) fn wake_up(&mut self, mut first: Connector) -> Result<()> {
         first.resume()?;
         self.report.fenced += 1;
-        let gives_way = wait_for("the end of one of two instances", LIMIT, || {
-            if first.has_ended()? {
-                return Ok(Some(false));
-            }
-            let Some(second) = &mut self.connector else { return Ok(Some(false)) };
-            if second.has_ended()? {
-                return Ok(Some(true));
-            }
-            let status = second.get("/status").and_then(|answer| answer.json()).ok();
-            let state = status.as_ref().and_then(|status| status.get("state"));
-            Ok(state.is_some_and(|state| state == "standby").then_some(true))
-        });
-        if !gives_way.unwrap_or_default() {
-            return self.judge_exit(&mut first, &[75]);
-        }
-        self.count("a frozen instance that went on");
-        first.kill()?;
-        self.bury(&first);
-        if let Some(mut second) = self.connector.take() {
-            if second.has_ended()? {
-                self.judge_exit(&mut second, &[75])?;
-            } else {
-                self.connector = Some(second);
-            }
-        }
-        Ok(())
+        self.judge_exit(&mut first, &[75])
     }
 
     /// The connector dies or ends in order, and the next run captures a table that this one left

@@ -360,8 +360,10 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let fencing = {
         let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
         let (seen, generation) = (progress.seen, progress.generation);
+        // One that stands by has looked before, and may be the successor of a newer one.
+        let may_be_replaced = !run.standby && 0 < generation;
         blocking_named("fencing", move || {
-            if 0 < generation {
+            if may_be_replaced {
                 fencing::check_not_replaced(&config, generation, &shutdown)?;
             }
             fence(&config, &shutdown, seen)

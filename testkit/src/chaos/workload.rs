@@ -228,8 +228,8 @@ impl Writer {
         while !self.is_over() {
             let connection = self.route.address().map(|address| address.connect());
             if let Some(Ok(mut connection)) = connection {
-                self.decide_prepared(&mut connection);
-                while !self.is_over() && self.transaction(&mut connection).is_ok() {
+                let is_free = self.decide_prepared(&mut connection).is_ok();
+                while is_free && !self.is_over() && self.transaction(&mut connection).is_ok() {
                     thread::sleep(PAUSE);
                 }
             }
@@ -363,17 +363,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits what a server that died left prepared; its locks would hold this writer up for ever.
-    fn decide_prepared(&self, connection: &mut Database) {
+    /// Commits what a server that died or was left behind has prepared; its locks would hold this
+    /// writer up for ever. No statement waits for long for such a lock of another writer.
+    fn decide_prepared(&self, connection: &mut Database) -> Result<()> {
+        connection.execute("SET innodb_lock_wait_timeout = 3")?;
         let own = format!("writer {} ", self.number);
-        for row in connection.texts("XA RECOVER").unwrap_or_default() {
+        for row in connection.texts("XA RECOVER")? {
             let id = row.into_iter().nth(3).flatten().unwrap_or_default();
             let id = String::from_utf8_lossy(&id).into_owned();
             if id.starts_with(&own) {
-                // A failure shows as a writer that waits for its lock.
-                drop(connection.execute(&format!("XA COMMIT '{id}'")));
+                connection.execute(&format!("XA COMMIT '{id}'"))?;
             }
         }
+        Ok(())
     }
 
     /// Counts a transaction in the ledger.

@@ -151,7 +151,8 @@ impl Statement {
         if self.starts_with(&["drop", "database"]) || self.starts_with(&["drop", "schema"]) {
             return if mentions(database) { Effect::Gone } else { Effect::None };
         }
-        if !self.mentions_table(table) {
+        let is_default = self.database.is_empty() || self.database == database;
+        if !self.mentions_table(table) || !(is_default || mentions(database)) {
             return Effect::None;
         }
         if self.starts_with(&["create", "table"]) {
@@ -159,7 +160,8 @@ impl Statement {
             let first = if unless_exists { 5 } else { 2 };
             let of_table = self.words.get(first).is_some_and(|word| word == database)
                 && self.words.get(first + 1).is_some_and(|word| word == table);
-            let is_it = of_table || self.words.get(first).is_some_and(|word| word == table);
+            let plain = is_default && self.words.get(first).is_some_and(|word| word == table);
+            let is_it = of_table || plain;
             return if is_it { Effect::Made { unless_exists } } else { Effect::None };
         }
         if self.starts_with(&["drop", "table"]) {
@@ -198,6 +200,14 @@ mod tests {
         assert_eq!(life(&["CREATE TABLE t1 (a INT)", "CREATE TABLE IF NOT EXISTS d.t1"]), made(0));
         assert_eq!(life(&["CREATE TABLE t1 (a INT)", "CREATE TABLE t2 LIKE t1"]), made(0));
         assert_eq!(life(&["CREATE TABLE d.t1 (a INT)", "DROP DATABASE d"]), made(1));
+        // Another database has a table of this name.
+        let other = "use `d_d`; CREATE TABLE t1 (a INT)";
+        assert_eq!(life(&["use `d`; CREATE TABLE t1 (a INT)", other]), made(0));
+        assert_eq!(
+            life(&["use `d`; CREATE TABLE t1 (a INT)", "use `d_d`; DROP TABLE t1"]),
+            made(0)
+        );
+        assert_eq!(life(&["use `d_d`; CREATE TABLE d.t1 (a INT)"]), made(0));
         // The second one makes a table of the database's name with a column of the table's.
         assert_eq!(life(&["CREATE TABLE t1 (a INT)", "use `d`; CREATE TABLE d(t1 INT)"]), made(0));
     }

@@ -68,6 +68,8 @@ struct Habits {
     /// Whether the newest row waits until it is known whether it is the last of its source
     /// transaction.
     holds_back: bool,
+    /// Chunks of rows that exist already; where there are some, requests come too.
+    chunks: u32,
 }
 
 #[derive(Debug)]
@@ -85,8 +87,8 @@ struct World {
     truth: Truth,
     settings: Settings,
     habits: Habits,
-    /// Whether the state topic has lost its newest records.
-    has_lost: bool,
+    /// Whether a request waits.
+    has_request: bool,
     table: TableName,
     numbers: usize,
     plain: u32,
@@ -115,8 +117,13 @@ impl World {
         Self {
             kind,
             broken,
-            habits: Habits { lags: random.is_one_in(4), loses, holds_back: random.is_one_in(4) },
-            has_lost: false,
+            habits: Habits {
+                lags: random.is_one_in(4),
+                loses,
+                holds_back: random.is_one_in(4),
+                chunks: if random.is_one_in(3) { 3 } else { 0 },
+            },
+            has_request: false,
             source,
             slow: usize::try_from(random.in_range(0..8)).unwrap(),
             random,
@@ -199,12 +206,9 @@ impl World {
     fn check(&mut self) {
         self.broker.time_out(self.now_ms);
         for committed in std::mem::take(&mut self.broker.committed) {
-            let positions = committed.positions.iter();
             let checked = match self.kind {
                 Kind::ExactlyOnce => self.truth.take(&self.source, &committed),
-                _ => positions.into_iter().try_for_each(|record| {
-                    self.truth.take_position(&self.source, &self.broker, record)
-                }),
+                _ => self.truth.take_position(&self.source, &self.broker, &committed),
             };
             if let Err(violation) = checked {
                 self.violated(&violation);
@@ -219,7 +223,7 @@ impl World {
         let alone = self.kind == Kind::AtLeastOnce;
         let may_join = instances.len() < 2 && !alone && !self.habits.loses;
         let instance = &mut instances[chosen];
-        match self.random.in_range(0..11) {
+        match self.random.in_range(0..13) {
             0..=2 => {
                 // Where it goes unnoticed, a request that ends a transaction does the most harm.
                 let ends = |packet: &&Packet| matches!(packet.request, Request::End { .. });
@@ -230,7 +234,7 @@ impl World {
                 };
                 instance.client.lose(connection, !self.is_lax());
             }
-            3 if instance.life == Life::Running && !self.has_lost => {
+            3 if instance.life == Life::Running && !self.truth.has_lost => {
                 instance.life = Life::Killed;
                 let (client, random) = (instance.client.number, &mut self.random);
                 self.network.drop_some(client, || random.is_one_in(2));
@@ -244,7 +248,9 @@ impl World {
                 self.source.is_mended |= self.random.is_one_in(2);
                 instance.start_again(self);
             }
-            3..=5 if instance.life == Life::Killed => instance.start_again(self),
+            3..=5 if matches!(instance.life, Life::Killed | Life::Ended) => {
+                instance.start_again(self);
+            }
             4..=6 if instance.life == Life::Paused => instance.life = Life::Running,
             7 => self.now_ms += self.random.in_range(300..4_500),
             8 if self.source.can_fail_over() && !alone => {
@@ -264,13 +270,30 @@ impl World {
                 }
                 _ => self.broker.end_foreign_transaction(),
             },
-            10 if self.habits.loses && self.broker.is_quiet() && instance.is_up_to_date(self) => {
+            11 if instance.life == Life::Running => instance.settles = !self.truth.has_lost,
+            12 => self.has_request = 0 < self.habits.chunks,
+            10 if self.habits.loses
+                && self.broker.is_quiet()
+                && instance.is_up_to_date(self)
+                && !instance.settles =>
+            {
                 let positions = usize::try_from(self.random.in_range(1..4)).unwrap();
                 self.broker.lose(positions, self.random.is_one_in(2));
-                self.has_lost = true;
+                self.truth.has_lost = true;
             }
             _ => {}
         }
+    }
+
+    /// Whether everything is delivered, and the position follows a source that changes nothing.
+    fn is_delivered(&mut self) -> bool {
+        let has_all = self.truth.has_all_chunks(self.habits.chunks);
+        if !self.truth.is_whole(&self.source) || !has_all {
+            return false;
+        }
+        self.source.rotate();
+        let last = self.broker.last_position();
+        last.is_some_and(|record| self.source.is_in_last_file(&record))
     }
 
     /// Time without faults, until everything is delivered.
@@ -280,10 +303,11 @@ impl World {
         for instance in instances.iter_mut() {
             match instance.life {
                 Life::Left | Life::Refused => {}
-                Life::Killed | Life::Halted => instance.start_again(self),
+                Life::Killed | Life::Halted | Life::Ended => instance.start_again(self),
                 // The connection to a server that was left is gone.
                 Life::Running | Life::Paused => {
                     instance.life = Life::Running;
+                    instance.settles = false;
                     instance.restart(self);
                 }
             }
@@ -313,7 +337,7 @@ impl World {
                 self.check();
             }
             let is_refused = instances.iter().any(|it| it.life == Life::Refused);
-            let is_over = is_refused || self.truth.is_whole(&self.source);
+            let is_over = is_refused || self.is_delivered();
             if self.violation.is_some() || is_over {
                 return;
             }

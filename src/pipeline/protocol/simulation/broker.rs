@@ -20,12 +20,24 @@ pub(super) const PLAIN: u32 = 1 << 20;
 /// Somebody else's transactional producer.
 pub(super) const FOREIGN: u32 = u32::MAX;
 
+/// What is saved beside the position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Besides {
+    /// Chunks that are delivered.
+    pub(super) chunks: u32,
+    /// Statements on tables that were taken in.
+    pub(super) statements: usize,
+    /// Requests that are done.
+    pub(super) requests: u32,
+}
+
 /// A record.
 #[derive(Clone, Debug)]
 pub(super) enum Entry {
     /// A row, by its number in the source.
     Row(u32),
     Position(Rc<PositionRecord>),
+    Beside(Besides),
     /// A sign of life.
     Sign,
 }
@@ -124,6 +136,7 @@ pub(super) struct Committed {
     /// The rows, by partition.
     pub(super) rows: [Vec<u32>; DATA_PARTITIONS],
     pub(super) positions: Vec<Rc<PositionRecord>>,
+    pub(super) beside: Option<Besides>,
 }
 
 /// The cluster.
@@ -254,6 +267,7 @@ impl Broker {
                 match entry {
                     Entry::Row(row) => self.committing.rows[partition].push(row),
                     Entry::Position(record) => self.committing.positions.push(record),
+                    Entry::Beside(beside) => self.committing.beside = Some(beside),
                     Entry::Sign => {}
                 }
             }
@@ -312,6 +326,16 @@ impl Broker {
             Entry::Position(record) if *fate == Fate::Committed => Some(Rc::clone(record)),
             _ => None,
         })
+    }
+
+    /// What is saved beside that position.
+    pub(super) fn beside_before(&self, end: usize) -> Besides {
+        let log = &self.partitions[STATE].log;
+        let beside = log[..end].iter().rev().find_map(|(entry, fate)| match entry {
+            Entry::Beside(beside) if *fate == Fate::Committed => Some(*beside),
+            _ => None,
+        });
+        beside.unwrap_or_default()
     }
 
     /// Whether everything in the state topic is decided, and no marker is being written.

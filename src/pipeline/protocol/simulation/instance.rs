@@ -17,11 +17,12 @@ use crate::{
     produce::Commit,
 };
 
+mod beside;
 mod halt;
 mod load;
 mod rows;
 
-use self::rows::Next;
+use self::{beside::Aside, rows::Next};
 
 /// How long a fenced instance looks for a newer one.
 const FENCE_PATIENCE_MS: u64 = 1_000;
@@ -35,6 +36,8 @@ pub(super) enum Life {
     Left,
     /// It ended because of a row that cannot be delivered.
     Halted,
+    /// It ended in order.
+    Ended,
     /// It ended because the position is older than one that it had seen.
     Refused,
 }
@@ -76,6 +79,9 @@ pub(super) struct Instance {
     memory: Option<Rc<PositionRecord>>,
     /// The newest position that it has loaded or committed.
     seen: Option<Place>,
+    aside: Aside,
+    /// Whether it is to end in order.
+    pub(super) settles: bool,
     /// Whether its last epoch ended in doubt before it had committed records.
     doubted: bool,
     /// How often it started.
@@ -102,6 +108,8 @@ impl Instance {
             generation: 0,
             memory: None,
             seen: None,
+            aside: Aside::default(),
+            settles: false,
             doubted: false,
             starts: 0,
         };
@@ -130,6 +138,7 @@ impl Instance {
     /// Starts again as a process that remembers nothing.
     pub(super) fn start_again(&mut self, world: &mut World) {
         self.life = Life::Running;
+        self.settles = false;
         self.seen = None;
         self.restart(world);
     }
@@ -192,6 +201,7 @@ impl Instance {
             return self.fail(world, trouble);
         }
         match self.doing {
+            Action::Wait if self.may_settle(world) => self.settle(world),
             Action::Wait if self.ticks(world) && world.random.is_one_in(4) => {
                 self.after(world, Event::Tick);
             }
@@ -219,6 +229,10 @@ impl Instance {
                 }
                 if world.lacks(Rule::RememberThePrepared) {
                     record.prepared.clear();
+                }
+                if self.aside.besides != self.aside.sent && !world.lacks(Rule::SaveBeside) {
+                    self.aside.sent = self.aside.besides;
+                    self.client.send(STATE, Entry::Beside(self.aside.besides));
                 }
                 self.client.send(STATE, Entry::Position(Rc::new(record)));
                 self.after(world, Event::PositionSent);
@@ -261,6 +275,11 @@ impl Instance {
                     | Next::SendLast
                     | Next::Bad
                     | Next::Halt
+                    | Next::Chunk
+                    | Next::ChunkEnded
+                    | Next::Due
+                    | Next::Answer
+                    | Next::Settled
             )
         )
     }

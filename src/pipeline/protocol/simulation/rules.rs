@@ -41,6 +41,18 @@ pub(super) enum Rule {
     CutInTime,
     /// A batch is cut by time alone too, when no captured row comes.
     CutWithoutRows,
+    /// What stands beside the position is in the Kafka transaction that makes it true.
+    SaveBeside,
+    /// A chunk counts as delivered when its rows are sent, not before.
+    CountSentChunks,
+    /// The protocol hears of what changes beside the position.
+    TellOfChanges,
+    /// A request is saved before it is answered.
+    SaveBeforeAnswer,
+    /// Everything is committed before an end in order, and that it ends.
+    SettleAtTheEnd,
+    /// The position moves into the next file although nothing changes.
+    FollowTheFiles,
     /// What precedes a halt is committed before it.
     CommitBeforeHalt,
     /// Whoever is fenced leaves if there is a newer instance.
@@ -50,7 +62,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::ReadToTheEnd,
@@ -70,6 +82,12 @@ impl Rule {
         Self::WaitForTheOutcome,
         Self::CutInTime,
         Self::CutWithoutRows,
+        Self::SaveBeside,
+        Self::CountSentChunks,
+        Self::TellOfChanges,
+        Self::SaveBeforeAnswer,
+        Self::SettleAtTheEnd,
+        Self::FollowTheFiles,
         Self::CommitBeforeHalt,
         Self::LeaveToTheNewer,
         Self::StayIfAlone,

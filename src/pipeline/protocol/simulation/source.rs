@@ -14,7 +14,11 @@ use crate::{
 };
 use testkit::Random;
 
-pub(super) const FILE: &str = "binlog.000001";
+/// Rows of the chunks of tables that exist already are numbered from here on.
+const CHUNK: u32 = 1 << 20;
+
+/// How many rows are in one.
+const CHUNK_ROWS: u32 = 3;
 
 /// Rows of transactions that only the replica has are numbered from here on.
 const ERRANT: u32 = 1 << 16;
@@ -26,7 +30,11 @@ pub(super) struct Group {
     pub(super) id: usize,
     pub(super) gtid: Option<Gtid>,
     pub(super) begin: u64,
-    pub(super) end: u64,
+    pub(super) end: FilePosition,
+    /// Whether it begins a file.
+    is_first: bool,
+    /// Whether it is a statement on a captured table.
+    pub(super) has_statement: bool,
     /// Its rows, by number.
     pub(super) rows: Vec<u32>,
     /// Whether its rows come with long pauses.
@@ -57,6 +65,8 @@ pub(super) struct Server {
     groups: Vec<Group>,
     /// How many of these there are so far.
     pub(super) written: usize,
+    /// Whether a file has begun that holds nothing.
+    rotated: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +101,7 @@ impl Source {
         }
         let server = |number, groups| {
             let uuid = ServerUuid([number; 16]);
-            Server { uuid, groups: placed(groups), written: 1 }
+            Server { uuid, groups: placed(groups), written: 1, rotated: false }
         };
         Self { servers: [server(1, first), server(2, second)], current: 0, is_mended: false }
     }
@@ -112,6 +122,35 @@ impl Source {
     pub(super) fn write(&mut self) {
         let Server { groups, written, .. } = &mut self.servers[self.current];
         *written = (*written + 1).min(groups.len());
+    }
+
+    /// The current server begins a file behind everything.
+    pub(super) fn rotate(&mut self) {
+        self.servers[self.current].rotated = true;
+    }
+
+    /// Where a server is that has sent everything up to this transaction and has no more so far.
+    pub(super) fn boundary(&self, server: usize, group: usize) -> FilePosition {
+        let Server { groups, rotated, .. } = &self.servers[server];
+        let mut boundary = groups[group.saturating_sub(1)].end.clone();
+        match groups.get(group) {
+            Some(next) if group == 0 || next.is_first => {
+                boundary.file.clone_from(&next.end.file);
+                boundary.offset = next.begin;
+            }
+            None if *rotated => {
+                boundary.file = file_name(boundary.file_number().unwrap_or_default() + 1);
+                boundary.offset = 4;
+            }
+            _ => {}
+        }
+        boundary
+    }
+
+    /// Whether a position is in the file that the current server writes to.
+    pub(super) fn is_in_last_file(&self, record: &PositionRecord) -> bool {
+        let groups = self.groups(self.current);
+        record.position.file.file == self.boundary(self.current, groups.len()).file
     }
 
     /// Whether the connector can be sent to the other server: that one has, or gets, everything
@@ -136,7 +175,7 @@ impl Source {
         Position {
             server_uuid: self.servers[self.current].uuid,
             gtid_set: self.has_gtids().then(GtidSet::default),
-            file: FilePosition { file: FILE.to_owned(), offset: 4 },
+            file: FilePosition { file: file_name(1), offset: 4 },
             source_time_us: 0,
         }
     }
@@ -146,7 +185,7 @@ impl Source {
         let is_done = |group: &&Group| match (&record.position.gtid_set, &group.gtid, &group.ends) {
             (Some(_), _, Ends::Prepared(xid)) if record.prepared.contains_key(xid) => true,
             (Some(set), Some(gtid), _) => set.contains(gtid),
-            _ => group.end <= record.position.file.offset,
+            _ => group.end <= record.position.file,
         };
         // Without GTIDs there is one server only.
         let servers = if self.has_gtids() { 2 } else { 1 };
@@ -161,7 +200,7 @@ impl Source {
             let server = self.server_of(note.server_uuid);
             let is_meant = |group: &&Group| match &group.gtid {
                 Some(_) => note.gtid == group.gtid,
-                None => note.begin.offset == group.begin,
+                None => note.begin.offset == group.begin && note.begin.file == group.end.file,
             };
             let group = self.groups(server).iter().find(is_meant).ok_or("a note about nothing")?;
             if noted.insert(group.id, usize::try_from(note.rows_done).unwrap()).is_some() {
@@ -169,6 +208,12 @@ impl Source {
             }
         }
         Ok(noted)
+    }
+
+    /// How many of these transactions are statements.
+    pub(super) fn statements(&self, done: &BTreeSet<usize>) -> usize {
+        let groups = self.groups(0).iter().filter(|group| group.has_statement);
+        groups.filter(|group| done.contains(&group.id)).count()
     }
 
     /// Whether two servers have a transaction with other first rows.
@@ -217,7 +262,20 @@ fn groups(random: &mut Random, has_gtids: bool) -> Vec<Group> {
         let rows = rows(row, count);
         row += u32::try_from(count).unwrap();
         let id = groups.len();
-        groups.push(Group { id, gtid, begin: 0, end: 0, rows, slow, tail_ms, bad, ends });
+        let has_statement = count == 0 && matches!(ends, Ends::Done);
+        groups.push(Group {
+            id,
+            gtid,
+            begin: 0,
+            end: FilePosition::default(),
+            is_first: random.is_one_in(4),
+            has_statement,
+            rows,
+            slow,
+            tail_ms,
+            bad,
+            ends,
+        });
     }
     groups
 }
@@ -250,7 +308,9 @@ fn add_errant(random: &mut Random, groups: &mut Vec<Group>) {
             id: usize::try_from(u64::from(ERRANT) + number).unwrap(),
             gtid: Some(gtid(2, number)),
             begin: 0,
-            end: 0,
+            end: FilePosition::default(),
+            is_first: false,
+            has_statement: false,
             rows: rows(row, count),
             slow: false,
             tail_ms: 0,
@@ -265,13 +325,31 @@ fn add_errant(random: &mut Random, groups: &mut Vec<Group>) {
 
 /// Says where in a binlog each one is.
 fn placed(mut groups: Vec<Group>) -> Vec<Group> {
-    let mut offset = 4;
+    let (mut file, mut offset) = (1, 4);
     for group in &mut groups {
+        if group.is_first {
+            (file, offset) = (file + 1, 4);
+        }
         group.begin = offset;
         offset += 100 + u64::try_from(group.rows.len()).unwrap();
-        group.end = offset;
+        group.end = FilePosition { file: file_name(file), offset };
     }
     groups
+}
+
+fn file_name(number: u64) -> String {
+    format!("binlog.{number:06}")
+}
+
+/// The rows of a chunk.
+pub(super) fn chunk(number: u32) -> Vec<u32> {
+    let first = CHUNK + number * CHUNK_ROWS;
+    (first..first + CHUNK_ROWS).collect()
+}
+
+/// Whether a row is of a chunk.
+pub(super) fn is_of_chunk(row: u32) -> bool {
+    CHUNK <= row
 }
 
 impl Ends {

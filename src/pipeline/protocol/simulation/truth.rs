@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    broker::{Broker, Committed, DATA_PARTITIONS},
-    source::{Group, Source, partition_of},
+    broker::{Besides, Broker, Committed, DATA_PARTITIONS},
+    source::{Group, Source, chunk, is_of_chunk, partition_of},
 };
 use crate::commit::PositionRecord;
 
@@ -20,6 +20,13 @@ pub(super) struct Truth {
     /// Rows that are delivered of others, and the server they were read from.
     partials: BTreeMap<usize, (usize, usize)>,
     last: Option<Rc<PositionRecord>>,
+    /// What was saved beside it.
+    beside: Besides,
+    /// Whether the state topic has lost records. A living process that commits the next position
+    /// hides that what was saved beside the last ones is gone, which is not judged then.
+    pub(super) has_lost: bool,
+    /// Requests that were answered.
+    pub(super) answered: u32,
 }
 
 /// How much of a transaction a position says is delivered.
@@ -43,11 +50,34 @@ impl Truth {
         let expected = self.advance(source, record)?;
         for (partition, rows) in committed.rows.iter().enumerate() {
             let expected = expected.iter().filter(|row| partition_of(**row) == partition);
-            if !expected.clone().eq(rows) {
+            let rows = rows.iter().filter(|row| !is_of_chunk(**row));
+            if !expected.clone().eq(rows.clone()) {
+                let rows = rows.collect::<Vec<_>>();
                 let expected = expected.collect::<Vec<_>>();
                 return Err(format!("partition {partition} was given {rows:?}, not {expected:?}"));
             }
         }
+        self.take_beside(source, committed)
+    }
+
+    /// Takes in what was committed beside a position.
+    fn take_beside(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
+        if self.has_lost {
+            return Ok(());
+        }
+        let beside = committed.beside.unwrap_or(self.beside);
+        let rows = committed.rows.iter().flatten().copied().filter(|row| is_of_chunk(*row));
+        let rows = rows.collect::<BTreeSet<_>>();
+        let expected = (self.beside.chunks..beside.chunks).flat_map(chunk);
+        if !expected.clone().eq(rows.iter().copied()) {
+            let expected = expected.collect::<Vec<_>>();
+            return Err(format!("the rows of chunks are {rows:?}, not {expected:?}"));
+        }
+        let statements = source.statements(&self.done);
+        if beside.statements != statements {
+            return Err(format!("{} statements are known of {statements}", beside.statements));
+        }
+        self.beside = beside;
         Ok(())
     }
 
@@ -57,14 +87,34 @@ impl Truth {
         &mut self,
         source: &Source,
         broker: &Broker,
-        record: &Rc<PositionRecord>,
+        committed: &Committed,
     ) -> Result<(), String> {
-        for row in self.advance(source, record)? {
+        let mut rows = Vec::new();
+        for record in &committed.positions {
+            rows.extend(self.advance(source, record)?);
+        }
+        let beside = committed.beside.unwrap_or(self.beside);
+        rows.extend((self.beside.chunks..beside.chunks).flat_map(chunk));
+        self.beside = beside;
+        for row in rows {
             if !broker.rows(partition_of(row)).any(|stored| stored == row) {
                 return Err(format!("row {row} is lost"));
             }
         }
         Ok(())
+    }
+
+    /// What was saved beside the position must be there for who loads it.
+    pub(super) fn check_loaded(&self, beside: Besides) -> Result<(), String> {
+        if beside.requests < self.answered && !self.has_lost {
+            return Err("a request was answered and is not saved".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether all chunks are delivered.
+    pub(super) fn has_all_chunks(&self, chunks: u32) -> bool {
+        self.has_lost || self.beside.chunks == chunks
     }
 
     /// Whether everything is delivered that the source's current server has.
@@ -153,7 +203,7 @@ impl Truth {
         let step = u32::try_from(DATA_PARTITIONS).unwrap();
         for partition in 0..DATA_PARTITIONS {
             let mut last = None;
-            for row in broker.rows(partition) {
+            for row in broker.rows(partition).filter(|row| !is_of_chunk(*row)) {
                 let next = last.map_or(u32::try_from(partition).unwrap(), |last| last + step);
                 if source.current == 0 && next < row {
                     return Err(format!("row {row} came before row {next}"));

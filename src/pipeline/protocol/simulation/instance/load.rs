@@ -55,7 +55,7 @@ impl Instance {
         };
         if check_found("state", saved.as_deref(), seen, None).is_err() {
             self.life = Life::Refused;
-            if !world.has_lost && !world.lacks(Rule::ReadToTheEnd) {
+            if !world.truth.has_lost && !world.lacks(Rule::ReadToTheEnd) {
                 world.violated("a position is refused that is the last one");
             }
             return;
@@ -73,6 +73,12 @@ impl Instance {
         self.group = 0;
         self.left_out = world.source.done(&record);
         self.generation = record.generation;
+        self.aside.besides = world.broker.beside_before(met);
+        self.aside.sent = self.aside.besides;
+        self.aside.is_counted = false;
+        if let Err(violation) = world.truth.check_loaded(self.aside.besides) {
+            world.violated(&violation);
+        }
         self.next.clear();
         self.held = None;
         self.plain = (world.settings.guarantee == Guarantee::AtLeastOnce)

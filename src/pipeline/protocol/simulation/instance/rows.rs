@@ -2,14 +2,14 @@
 
 use super::Instance;
 use crate::{
-    model::{change::Operation, table::TableVersionId},
+    model::{change::Operation, position::FilePosition, table::TableVersionId},
     pipeline::protocol::{
         Action, End, Ending, Event, Name, Taken,
         simulation::{
             World,
             broker::Entry,
             rules::Rule,
-            source::{Ends, FILE, Group, partition_of},
+            source::{Ends, Group, partition_of},
         },
     },
 };
@@ -35,30 +35,49 @@ pub(super) enum Next {
     Halt,
     /// Rows that are not captured, from now on or until then.
     Tail(Option<u64>),
+    /// The rows of a committed XA transaction are awaited.
+    Await,
     Ended,
+    Chunk,
+    ChunkEnded,
+    Due,
+    Answer,
+    Settled,
 }
 
 impl Instance {
     /// Takes in what comes next from the source.
     pub(super) fn take_next(&mut self, world: &mut World) {
         let Some(next) = self.next.pop_front() else { return self.read(world) };
-        let groups = &world.source.groups(self.server);
-        let (gtid, begin, end, ends, tail_ms) = {
-            let group = &groups[self.group];
-            (group.gtid.clone(), group.begin, group.end, group.ends.clone(), group.tail_ms)
-        };
+        match next {
+            Next::Chunk => self.send_chunk(world),
+            Next::ChunkEnded => self.after(world, Event::ChunkEnded),
+            Next::Due => self.save_request(world),
+            Next::Answer => {
+                world.truth.answered = world.truth.answered.max(self.aside.besides.requests);
+            }
+            Next::Settled => self.end_in_order(world),
+            next => self.take_event(world, next),
+        }
+    }
+
+    /// Takes in what comes next of a source transaction.
+    fn take_event(&mut self, world: &mut World, next: Next) {
+        let groups = world.source.groups(self.server);
+        let Group { gtid, begin, end, ends, tail_ms, has_statement, slow, .. } =
+            groups[self.group].clone();
         let ending = match &ends {
             Ends::Done => Ending::Done,
             Ends::Prepared(xid) => Ending::Prepared { xid, has_rows: true },
             Ends::Committed(xid) | Ends::RolledBack(xid) => Ending::Decided(xid),
         };
-        let slow = groups[self.group].slow && matches!(next, Next::Rows(_));
-        if slow && world.now_ms < self.rows_from_ms {
+        if slow && matches!(next, Next::Rows(_)) && world.now_ms < self.rows_from_ms {
             return self.next.push_front(next);
         }
         let uuid = world.source.servers[self.server].uuid;
-        let name = |gtid| Name { gtid, server_uuid: uuid, file: FILE, begin_offset: begin };
-        let end = End { file: FILE, offset: end, file_begun: None, commit_time_us: 1, ending };
+        let FilePosition { file, offset } = &end;
+        let name = |gtid| Name { gtid, server_uuid: uuid, file, begin_offset: begin };
+        let end = End { file, offset: *offset, file_begun: None, commit_time_us: 1, ending };
         match next {
             Next::Begun => {
                 self.after(world, Event::Begun);
@@ -82,7 +101,6 @@ impl Instance {
             Next::Tail(Some(until_ms)) if world.now_ms < until_ms => {
                 self.next.push_front(next);
             }
-            Next::Tail(_) => {}
             Next::Bad => self.meet_bad_row(world),
             Next::Halt => self.halt(world),
             Next::Ended if self.held.is_some() => {
@@ -90,12 +108,20 @@ impl Instance {
                 self.next.push_front(Next::SendLast);
                 self.after(world, Event::Sending);
             }
+            Next::Await if self.protocol.as_ref().is_some_and(|it| it.group().is_none()) => {
+                self.after(world, Event::ChunkEnded);
+            }
             Next::Ended => {
                 self.group += 1;
+                if has_statement {
+                    self.aside.besides.statements += 1;
+                    self.after(world, Event::Changed);
+                }
                 if !world.lacks(Rule::MoveAtTheEnd) {
                     self.after(world, Event::Ended(name(gtid.as_ref()), end));
                 }
             }
+            _ => {}
         }
     }
 
@@ -143,13 +169,27 @@ impl Instance {
         while groups.get(self.group).is_some_and(|group| self.left_out.contains(&group.id)) {
             self.group += 1;
         }
+        if self.turn_aside(world) {
+            return;
+        }
         if world.source.servers[self.server].written <= self.group {
-            return self.after(world, Event::Idle { more_comes: false });
+            let more_comes = self.has_chunk(world);
+            if world.random.is_one_in(2) {
+                return self.after(world, Event::Idle { more_comes });
+            }
+            let boundary = world.source.boundary(self.server, self.group);
+            if !world.lacks(Rule::FollowTheFiles) {
+                self.after(world, Event::Border(&boundary));
+            }
+            return;
         }
         self.next.push_back(Next::Begun);
         let group = &world.source.groups(self.server)[self.group];
         let bad = group.bad.filter(|_| !world.source.is_mended);
         let tail = 0 < group.tail_ms;
+        if matches!(group.ends, Ends::Committed(_)) {
+            self.next.push_back(Next::Await);
+        }
         let mut left = bad.unwrap_or(usize::MAX);
         for mut event in self.events(world) {
             event.truncate(left);

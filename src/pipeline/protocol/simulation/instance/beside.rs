@@ -1,0 +1,122 @@
+//! What an instance does between two source transactions that is not of the stream: chunks of rows
+//! that exist already, what people request, the end in order.
+
+use super::{Instance, Life, Next};
+use crate::pipeline::protocol::{
+    Action, Event, Protocol,
+    simulation::{
+        World,
+        broker::{Besides, Entry},
+        rules::Rule,
+        source::{chunk, partition_of},
+    },
+};
+
+/// What is to be saved beside the position.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    pub(super) besides: Besides,
+    /// What was sent of it last.
+    pub(super) sent: Besides,
+    /// Whether a chunk is counted that is not sent.
+    pub(super) is_counted: bool,
+}
+
+impl Instance {
+    /// Begins one of these things, if there is one to do; true if it did.
+    pub(super) fn turn_aside(&mut self, world: &mut World) -> bool {
+        if self.has_chunk(world) && world.random.is_one_in(4) {
+            self.next.push_back(Next::Chunk);
+            // Where a plan is missing, what is open is committed first.
+            if world.random.is_one_in(4) {
+                self.count_chunk_early(world);
+                self.after(world, Event::Due);
+            }
+            return true;
+        }
+        if world.has_request {
+            world.has_request = false;
+            self.aside.besides.requests += 1;
+            if !world.lacks(Rule::TellOfChanges) {
+                self.after(world, Event::Changed);
+            }
+            self.next.push_back(Next::Due);
+            return true;
+        }
+        false
+    }
+
+    /// Whether a chunk is on its way.
+    pub(super) fn has_chunk(&self, world: &World) -> bool {
+        self.aside.besides.chunks < world.habits.chunks
+    }
+
+    /// A request is done: it is saved before it is answered.
+    pub(super) fn save_request(&mut self, world: &World) {
+        self.next.push_front(Next::Answer);
+        if !world.lacks(Rule::SaveBeforeAnswer) {
+            self.after(world, Event::Due);
+        }
+    }
+
+    /// Sends a chunk.
+    pub(super) fn send_chunk(&mut self, world: &mut World) {
+        let is_open = self.protocol.as_ref().is_some_and(|it| it.batch().opened.is_some());
+        if !is_open {
+            self.next.push_front(Next::Chunk);
+            return self.after(world, Event::Sending);
+        }
+        let number = self.aside.besides.chunks - u32::from(self.aside.is_counted);
+        let rows = chunk(number);
+        let count = u64::try_from(rows.len()).unwrap();
+        for row in rows {
+            self.rows_client().send(partition_of(row), Entry::Row(row));
+        }
+        self.after(world, Event::SentBeside { rows: count, bytes: count });
+        // Only now: a commit in between must not say that the rows are delivered.
+        self.aside.besides.chunks = number + 1;
+        self.aside.is_counted = false;
+        self.next.push_front(Next::ChunkEnded);
+    }
+
+    /// Counts a chunk whose rows are not sent, against the rule.
+    fn count_chunk_early(&mut self, world: &World) {
+        if world.lacks(Rule::CountSentChunks) {
+            self.aside.besides.chunks += 1;
+            self.aside.is_counted = true;
+        }
+    }
+
+    /// The process is to end in order, and this may be the place: a source transaction that is
+    /// open is awaited, but not for ever.
+    pub(super) fn may_settle(&self, world: &mut World) -> bool {
+        let is_inside = self.protocol.as_ref().is_some_and(Protocol::is_inside);
+        let is_between = self.next.is_empty() || self.is_between_events();
+        self.settles
+            && self.doing == Action::Wait
+            && is_between
+            && (!is_inside || world.random.is_one_in(8))
+    }
+
+    /// Commits what was taken in so far, and ends.
+    pub(super) fn settle(&mut self, world: &World) {
+        self.next.clear();
+        self.next.push_back(Next::Settled);
+        if !world.lacks(Rule::SettleAtTheEnd) {
+            self.after(world, Event::Settling);
+        }
+    }
+
+    /// The process ends in order; everything so far must be committed, and that it ends.
+    pub(super) fn end_in_order(&mut self, world: &mut World) {
+        let Some(protocol) = &self.protocol else { return };
+        if protocol.batch().opened.is_some() || protocol.moved {
+            world.violated("an end in order throws away what was taken in");
+        }
+        if !protocol.record().released {
+            world.violated("an end in order is not announced");
+        }
+        self.life = Life::Ended;
+        self.next.clear();
+    }
+}

@@ -299,3 +299,26 @@ fn a_column_of_no_use_is_no_trouble() -> Result<()> {
     assert_eq!(rows, expected.iter().collect::<Vec<_>>());
     Ok(())
 }
+
+#[test]
+fn a_document_of_no_bytes_is_the_null_that_select_prints() -> Result<()> {
+    // GIVEN rows that a statement which ignores errors left without a document
+    let definition = "CREATE TABLE items (id INT PRIMARY KEY, j JSON NOT NULL)";
+    let mut setup = Setup::with_tables("no_document", &[definition])?;
+    setup.settings.set("snapshot.mode", "initial");
+    setup.database.execute("SET SESSION sql_mode = ''")?;
+    setup.database.execute("INSERT IGNORE INTO items (id) VALUES (1)")?;
+    setup.catch_up()?;
+    setup.database.execute_all(&[
+        "INSERT IGNORE INTO items (id) VALUES (2)",
+        "UPDATE items SET j = '[]' WHERE id = 1",
+    ])?;
+    setup.catch_up()?;
+    // THEN the stream has them as the one that was read
+    let records = setup.records("items")?;
+    assert_eq!(operations(&records), ["r", "c", "u"]);
+    assert_eq!(records[0].after(), &json!({ "id": 1, "j": "null" }));
+    assert_eq!(records[1].after(), &json!({ "id": 2, "j": "null" }));
+    assert_eq!(records[2].before(), records[0].after());
+    Ok(())
+}

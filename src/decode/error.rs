@@ -141,9 +141,6 @@ pub enum ValueProblem {
     /// A number outside what the type can hold.
     #[error("a value that the type {0} does not have")]
     Range(&'static str),
-    /// A JSON column that may not be NULL and has no bytes: `INSERT IGNORE` leaves that behind.
-    #[error("a document of no bytes, where NULL is not allowed")]
-    NoDocument,
     /// Bytes that are no JSON document as MySQL stores it.
     #[error("bytes that are no JSON document ({0})")]
     Json(&'static str),

@@ -103,17 +103,15 @@ fn documents_of_more_than_64_kib_are_read() {
 }
 
 #[test]
-fn a_document_without_bytes_is_null_where_null_may_be_and_refused_elsewhere() {
+fn a_document_without_bytes_is_the_json_null() {
     let mut decoder = decoder(&["large"]);
-    let mut problems = Vec::new();
+    let mut rows_seen = Vec::new();
     for event in events(recording("json_large")) {
         if let Decoded::Rows(mut rows) = decoder.decode(&event).unwrap() {
-            problems.push(lines(&mut rows).unwrap_err().to_string());
+            rows_seen.push(lines(&mut rows).unwrap().concat());
         }
     }
-    assert_eq!(problems.len(), 1);
-    let expected = "column j of table shop.no_document, row 0 of the event: a document of no bytes";
-    assert!(problems[0].starts_with(expected), "{problems:?}");
+    assert_eq!(rows_seen, [["1\tnull"]]);
 }
 
 /// A small array of values of this type at these places, with bytes behind its entries.

@@ -162,8 +162,8 @@ impl Cell {
                 let members = little_endian(wire, bytes)?;
                 Ok(Value::Set(within(members, labels, "SET")?))
             }
-            Self::Json(Document { length_bytes, form, nullable }) => {
-                Ok(json(run(wire, length_bytes)?, form, nullable, scratch)?)
+            Self::Json(Document { length_bytes, form }) => {
+                Ok(json(run(wire, length_bytes)?, form, scratch)?)
             }
             Self::Geometry { length_bytes } => Ok(geometry(run(wire, length_bytes)?)?),
             Self::Vector { length_bytes } => Ok(vector(run(wire, length_bytes)?)?),
@@ -204,7 +204,7 @@ impl Cell {
 
     /// How a column with this meaning stands in a row.
     pub(super) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
-        let Storage { length_bytes, charset, unread, json: (form, nullable) } = storage;
+        let Storage { length_bytes, charset, unread, json: form } = storage;
         Some(match *kind {
             ColumnKind::Int { bits, unsigned } => match (bits, unsigned) {
                 (8, false) => Self::Int8,
@@ -247,7 +247,7 @@ impl Cell {
             ColumnKind::Set(ref labels) => {
                 Self::Set { bytes: length_bytes, labels: u8::try_from(labels.len()).ok()? }
             }
-            ColumnKind::Json => Self::Json(Document { length_bytes, form, nullable }),
+            ColumnKind::Json => Self::Json(Document { length_bytes, form }),
             ColumnKind::Geometry { .. } => Self::Geometry { length_bytes },
             ColumnKind::Vector => Self::Vector { length_bytes },
             ColumnKind::Unsupported(_) => match unread {
@@ -268,8 +268,8 @@ pub(super) struct Storage {
     pub(super) charset: Charset,
     /// How a value stands in a row whose type is not read.
     pub(super) unread: Unread,
-    /// How a document is written, and whether it may be NULL.
-    pub(super) json: (JsonText, bool),
+    /// How a document is written.
+    pub(super) json: JsonText,
 }
 
 /// How a value that is not read stands in a row.
@@ -286,16 +286,15 @@ pub(super) enum Unread {
 /// A document as text.
 ///
 /// A statement that ignores errors (`INSERT IGNORE`) can leave no bytes where a document should
-/// be. The server shows that as the JSON null, which is taken over where the column may be NULL.
+/// be. The server shows that as the JSON null (MySQL source, `sql/field.cc`, `Field_json::val_json`).
 #[inline(never)]
 pub(super) fn json<'v>(
     bytes: &[u8],
     form: JsonText,
-    nullable: bool,
     scratch: &'v mut String,
 ) -> Result<Value<'v>, ValueProblem> {
     if bytes.is_empty() {
-        return if nullable { Ok(Value::Json("null")) } else { Err(ValueProblem::NoDocument) };
+        return Ok(Value::Json("null"));
     }
     scratch.clear();
     write_document(bytes, form, scratch)?;

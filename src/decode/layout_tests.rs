@@ -4,7 +4,7 @@ use super::*;
 
 /// What a column of this kind makes of these bytes.
 fn read(kind: &ColumnKind, length_bytes: u8, bytes: &[u8]) -> Result<String, ValueProblem> {
-    let json = (JsonText::Mysql, true);
+    let json = JsonText::Mysql;
     let storage = Storage { length_bytes, charset: Charset::Utf8, unread: Unread::Unknown, json };
     let cell = Cell::new(kind, storage).unwrap();
     let mut scratch = String::new();

@@ -35,7 +35,6 @@ pub(super) struct Partial<'a> {
 pub(super) struct Document {
     pub(super) length_bytes: u8,
     pub(super) form: JsonText,
-    pub(super) nullable: bool,
 }
 
 impl<'a> Partial<'a> {
@@ -64,7 +63,7 @@ impl<'a> Partial<'a> {
     /// Reads the current image's next document, which may be NULL.
     pub(super) fn read<'v>(
         &mut self,
-        Document { length_bytes, form, nullable }: Document,
+        Document { length_bytes, form }: Document,
         is_null: bool,
         wire: &mut Wire<'a>,
         scratch: &'v mut String,
@@ -76,12 +75,12 @@ impl<'a> Partial<'a> {
         let is_partial =
             self.bits.get(column / 8).is_some_and(|byte| byte >> (column % 8) & 1 == 1);
         if !is_partial {
-            return layout::json(bytes, form, nullable, scratch);
+            return layout::json(bytes, form, scratch);
         }
         let before = self.before.get(column).copied().flatten();
         let before = before.ok_or(ValueProblem::Json("changes of a document that was NULL"))?;
         if bytes.is_empty() {
-            return layout::json(before, form, nullable, scratch);
+            return layout::json(before, form, scratch);
         }
         scratch.clear();
         write_changed(before, bytes, form, scratch)?;

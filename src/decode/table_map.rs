@@ -118,8 +118,7 @@ impl<'a> TableMap<'a> {
                 return Err(Problem::MetadataNotFull(name));
             };
             let nullable = nullable.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1);
-            let json = (json_text, nullable);
-            let (kind, cell) = raw.column(&name, json, &mut metadata)?;
+            let (kind, cell) = raw.column(&name, json_text, &mut metadata)?;
             columns.push(Column { name: column_name, kind, nullable });
             cells.push(cell);
         }
@@ -175,7 +174,7 @@ impl Raw {
     fn column(
         self,
         table: &TableName,
-        json: (JsonText, bool),
+        json: JsonText,
         metadata: &mut Metadata<'_>,
     ) -> Result<(ColumnKind, Cell), Problem> {
         let mut storage =

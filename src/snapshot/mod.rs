@@ -42,6 +42,7 @@ mod cursor;
 mod error;
 mod fence;
 mod json_text;
+mod labels;
 mod pace;
 mod plan;
 mod progress;

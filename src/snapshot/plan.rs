@@ -2,7 +2,7 @@
 
 use super::{
     cursor::{Bound, Cursor},
-    json_text,
+    json_text, labels,
 };
 use crate::{
     catalog::Description,
@@ -72,6 +72,14 @@ impl ReadPlan {
             && known.iter().zip(columns).all(is_same)
     }
 
+    /// Some row shows labels of a column that are no text: the catalog has them cut, the binlog has
+    /// them as they are, and there the column is one that cannot be delivered.
+    pub(super) fn has_unreadable_labels(&mut self, at: usize) {
+        if let Some(column) = self.version.columns.get_mut(at) {
+            column.kind = ColumnKind::UNREADABLE_LABELS;
+        }
+    }
+
     /// Whether rows have a key, and so an order and an identity.
     pub fn has_key(&self) -> bool {
         self.key_index.is_some()
@@ -89,8 +97,8 @@ impl ReadPlan {
     }
 
     /// The statement for the rows after the cursor and up to a value of the key's first column, at
-    /// most so many, in the order of the index; without a key all rows as they come. Behind the columns stands what is asked of each JSON
-    /// column besides.
+    /// most so many, in the order of the index; without a key all rows as they come. Behind the
+    /// columns come two answers for each JSON column, then the labels of each ENUM and SET.
     ///
     /// A composite key is compared column by column: MySQL finds no range for `(a, b) > (1, 2)`.
     pub(super) fn statement(
@@ -103,6 +111,7 @@ impl ReadPlan {
         for column in self.version.columns.iter().filter(|column| column.kind == ColumnKind::Json) {
             columns.extend(json_text::strings_that_look_special(&reference(column)));
         }
+        columns.extend(labels::columns(&self.version).map(|(_, column)| reference(column)));
         let table = self.table();
         let index =
             self.key_index.as_ref().map(|index| format!(" FORCE INDEX ({})", quoted(index)));
@@ -228,7 +237,7 @@ mod tests {
     #[test]
     fn a_statement_reads_on_behind_the_cursor() {
         let plan = ReadPlan::new(description(), Some("a > 0 -- all".to_owned()));
-        let start = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED) FROM `d`.`t``x` AS t FORCE INDEX \
+        let start = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED), t.`e` FROM `d`.`t``x` AS t FORCE INDEX \
                      (`PRIMARY`) WHERE ";
         let end = "(\na > 0 -- all\n) ORDER BY t.`b` DESC, t.`a` LIMIT 5";
         assert_eq!(plan.statement(None, None, 5), format!("{start}{end}"));
@@ -270,7 +279,7 @@ mod tests {
         description.version.primary_key.clear();
         description.key_index = None;
         let plan = ReadPlan::new(description, None);
-        let text = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED) FROM `d`.`t``x` AS t";
+        let text = "SELECT t.`a`, t.`b`, CAST(t.`e` AS UNSIGNED), t.`e` FROM `d`.`t``x` AS t";
         assert_eq!(plan.statement(None, None, 5), text);
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     ChunkRows, DecodeText, ReadPlan, SnapshotError,
     cursor::{Bound, Cursor},
-    fence, json_text,
+    fence, json_text, labels,
     pace::Pace,
     refusal, sight,
     unfinished::{self, Unfinished},
@@ -240,7 +240,7 @@ async fn read(
         None => catalog::describe(connection, &job.table).await?,
     };
     let made = described.map(|it| Arc::new(ReadPlan::new(it, job.filter.clone())));
-    let Some(plan) = known.or(made) else {
+    let Some(mut plan) = known.or(made) else {
         let hidden = sight::is_hidden(connection, &job.table).await;
         let is_hidden = hidden.map_err(|error| wrapped(error, shared))?;
         return Ok(Outcome::Gone { is_hidden });
@@ -251,7 +251,7 @@ async fn read(
     };
     shared.pace.wait().await;
     let started = Instant::now();
-    let selected = select(shared, connection, &job, cursor.as_ref(), &plan).await;
+    let selected = select(shared, connection, &job, cursor.as_ref(), &mut plan).await;
     let (rows, cursor, is_last) = match selected {
         Ok(selected) => selected,
         Err(Trouble::Error(error)) => return Err(error),
@@ -293,14 +293,16 @@ enum Trouble {
 
 type Selected = (ChunkRows, Option<Cursor>, bool);
 
-/// The chunk's rows, the key of the last one, and whether no row follows.
+/// The chunk's rows, the key of the last one, and whether no row follows. `shown` is the plan, and
+/// becomes the one that the rows show.
 async fn select(
     shared: &Shared,
     connection: &mut Conn,
     job: &Job,
     cursor: Option<&Cursor>,
-    plan: &Arc<ReadPlan>,
+    shown: &mut Arc<ReadPlan>,
 ) -> Result<Selected, Trouble> {
+    let plan = Arc::clone(shown);
     let unfinished = Unfinished::of(connection, &shared.config);
     let failed = |error| {
         if matches!(error, mysql_async::Error::Server(_)) {
@@ -319,8 +321,9 @@ async fn select(
     while let Some(row) = result.next().await.map_err(failed)? {
         let values = row.unwrap_raw();
         let filled = rows.filled();
-        push_row(shared, plan, &collations, &values, &mut rows, &mut scratch)
+        push_row(shared, &plan, &collations, &values, &mut rows, &mut scratch)
             .map_err(Trouble::Error)?;
+        labels::check(shared.decode_text, (&plan, shown), (&collations, &values), &mut scratch);
         row_bytes = rows.filled() - filled;
         last = Some(values);
         if job.bytes_max <= rows.filled() {
@@ -329,7 +332,7 @@ async fn select(
                 break;
             }
             let part = std::mem::take(&mut rows);
-            hand_over(shared, job.window, plan, part).await?;
+            hand_over(shared, job.window, shown, part).await?;
         }
     }
     // As large as the last one, by which the chunk was full.

@@ -327,6 +327,10 @@ impl Table {
             self.plan_high = chunk.high.clone();
             self.plan = Some(Arc::clone(&chunk.plan));
         }
+        // It knows more of labels, if anything.
+        if self.plan.as_ref().is_some_and(|plan| plan.is_of(&chunk.plan.version)) {
+            self.plan = Some(Arc::clone(&chunk.plan));
+        }
         let size = (u64::from(chunk.rows.len()), chunk.rows.filled(), chunk.elapsed);
         let Some(range) = self.ranges.iter_mut().find(|range| range.has_window(id)) else { return };
         if range.window(id).is_some_and(|window| window.is_spoiled) {

@@ -170,3 +170,33 @@ fn labels_that_are_no_text_stop_the_reading_of_a_table_as_they_stop_its_rows() -
     assert_eq!(afters(&setup.records("raw")?), [&json!({ "id": 1 })]);
     Ok(())
 }
+
+#[test]
+fn labels_that_the_catalog_shows_cut_stop_the_reading_of_a_table_as_they_stop_its_rows()
+-> Result<()> {
+    // GIVEN rows of an ENUM and a SET whose labels stayed in another character set
+    let definitions = [
+        "CREATE TABLE converted (id INT PRIMARY KEY, size ENUM('n\u{e9}', 'b'), \
+         colours SET('n\u{e9}', 'b')) CHARACTER SET latin1",
+        "INSERT INTO converted VALUES (1, 'b', 'b'), (2, 'n\u{e9}', 'b'), (3, 'b', 'n\u{e9},b')",
+        "ALTER TABLE converted CONVERT TO CHARACTER SET utf8mb4",
+    ];
+    let mut setup = Setup::with_tables("cut_labels", &definitions)?;
+    let name = setup.database.name().to_owned();
+    setup.settings.set("snapshot.mode", "initial_only");
+    let mut excluded: Vec<String> = Vec::new();
+    for column in ["size", "colours"] {
+        // WHEN the table is read, THEN the column is named
+        let exit = setup.launch()?.wait_for_exit()?;
+        assert_eq!(exit.code, Some(1), "{}", exit.stderr);
+        assert!(exit.stderr.contains("reason: column_type_unsupported"), "{}", exit.stderr);
+        assert!(exit.stderr.contains(column), "{}", exit.stderr);
+        // AND it can be left out
+        excluded.push(format!("{name}.converted.{column}"));
+        setup.settings.set("capture.exclude_columns", json!(excluded));
+    }
+    setup.launch()?.wait_for_success()?;
+    let records = setup.records("converted")?;
+    assert_eq!(afters(&records), [1, 2, 3].map(|id| json!({ "id": id })).each_ref());
+    Ok(())
+}

@@ -93,8 +93,12 @@ impl Server {
         for (variable, allowed) in settings {
             server.expect(variable, allowed).await?;
         }
-        if server.variable("server_id").await? == config.server_id().to_string() {
-            return Err(server.wrong("server_id", config.server_id().to_string(), "another id"));
+        let id = server.variable("server_id").await?;
+        if id == "0" {
+            return Err(server.wrong("server_id", id, "1"));
+        }
+        if id == config.server_id().to_string() {
+            return Err(server.wrong("server_id", id, "another id"));
         }
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;

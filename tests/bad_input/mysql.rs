@@ -86,6 +86,7 @@ fn a_server_variable_that_cannot_work_is_given_with_the_statement_that_sets_it()
         ("binlog_format", "MIXED", "ROW"),
         ("binlog_row_metadata", "MINIMAL", "FULL"),
         ("binlog_row_image", "MINIMAL", "FULL"),
+        ("server_id", "0", "1"),
     ] {
         let mut setup = Setup::on(StackAddress::from_environment()?, &mysql, "variable")?;
         setup.database.execute("CREATE TABLE items (id INT NOT NULL PRIMARY KEY)")?;

@@ -40,9 +40,13 @@ pub(super) fn compare(
     outcome.records = u64::try_from(records.len())?;
     let mut database = Database::connect_on(ServerAddress::from(address), MARKS)?;
     let history = History::read(&mut database, first_file)?;
-    let is_unlogged = script.mentions(&UNLOGGED)?;
+    let is_unlogged = script.mentions_anywhere(&UNLOGGED)?;
     for (schema, table) in tables(&mut database)? {
         let Some(origin) = Origin::of(&schema, &table, &history) else { continue };
+        // Not captured: a table that a script keeps in the server's own databases.
+        if OF_SYSTEM.contains(&format!("'{}'", origin.schema)) {
+            continue;
+        }
         let records: Vec<_> = records.iter().filter(|record| origin.has(record)).collect();
         let compared = rows::selected(&mut database, &schema, &table)
             .and_then(|rows| Ok(rows::differences(&rows, &rows::folded(&records)?)));

@@ -118,16 +118,9 @@ enum Effect {
 
 impl Statement {
     fn of(text: &str) -> Self {
-        let is_name = |character: char| character.is_alphanumeric() || "_$".contains(character);
         // The server adds the number of its own transaction.
         let text = text.split("/* xid=").next().unwrap_or_default();
-        // A parenthesis is a word too: a column behind one is no table of a database before it.
-        let text = text.replace("\\n", " ").replace('(', " ( ").to_lowercase();
-        let mut words: Vec<String> = text
-            .split(|character| !is_name(character) && character != '(')
-            .filter(|word| !word.is_empty())
-            .map(ToOwned::to_owned)
-            .collect();
+        let mut words = words(&text.replace("\\n", " ").to_lowercase());
         // `use db;` before the statement is its default database.
         let mut database = String::new();
         if words.first().is_some_and(|word| word == "use") {
@@ -180,6 +173,23 @@ impl Statement {
     }
 }
 
+/// Names and keywords, a quoted name as one, and each `(`: a column behind one is no table of a
+/// database before it.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in text.split('`').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+            continue;
+        }
+        let is_name = |character: char| character.is_alphanumeric() || "_$".contains(character);
+        let part = part.replace('(', " ( ");
+        let plain = part.split(|character| !is_name(character) && character != '(');
+        words.extend(plain.filter(|word| !word.is_empty()).map(ToOwned::to_owned));
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::{History, Life};
@@ -217,8 +227,11 @@ mod tests {
         let mut history = History::default();
         let place = ("binlog.000001".to_owned(), 7);
         history.add(place.clone(), "use `d`; RENAME TABLE `t1` TO `kept`.`t3` /* xid=7 */");
-        let origin = ("d".to_owned(), "t1".to_owned(), place);
+        let origin = ("d".to_owned(), "t1".to_owned(), place.clone());
         assert_eq!(history.origin("kept", "t3"), Some(origin));
+        history.add(place.clone(), "use `d`; RENAME TABLE `a.b` TO `kept`.`t5`");
+        let origin = ("d".to_owned(), "a.b".to_owned(), place);
+        assert_eq!(history.origin("kept", "t5"), Some(origin));
         assert_eq!(history.origin("kept", "t4"), None);
     }
 

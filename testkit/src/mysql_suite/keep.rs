@@ -20,7 +20,7 @@ const DEPTH_MAX: u32 = 4;
 /// the character set that they test.
 pub(super) fn keeping(folder: &Path, script: &Path) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
-    collect(folder, script, 0, &mut lines)?;
+    collect_if(folder, script, &mut lines, 0, drops_tables)?;
     let mut kept = 0;
     let mut text = Vec::new();
     let mut before = Before::Whole;
@@ -72,16 +72,29 @@ impl Before {
     }
 }
 
-/// The lines of a script, with those of its includes that drop tables in their place.
-fn collect(folder: &Path, file: &Path, depth: u32, lines: &mut Vec<Vec<u8>>) -> Result<()> {
+/// The lines of a script, with those of its includes that are wanted in their place.
+fn collect_if(
+    folder: &Path,
+    file: &Path,
+    lines: &mut Vec<Vec<u8>>,
+    depth: u32,
+    is_wanted: fn(&Path) -> bool,
+) -> Result<()> {
     for line in fs::read(file)?.split(|byte| *byte == b'\n') {
-        let included = included(line).map(|name| folder.join(name));
-        match included.filter(|file| depth < DEPTH_MAX && drops_tables(file)) {
-            Some(file) => collect(folder, &file, depth + 1, lines)?,
+        let included = included(line).map(|name| folder.join(name)).filter(|file| file.exists());
+        match included.filter(|file| depth < DEPTH_MAX && is_wanted(file)) {
+            Some(file) => collect_if(folder, &file, lines, depth + 1, is_wanted)?,
             None => lines.push(line.to_vec()),
         }
     }
     Ok(())
+}
+
+/// The text of a script and of what it includes.
+pub(super) fn whole(folder: &Path, script: &Path) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    collect_if(folder, script, &mut lines, 0, |_| true)?;
+    Ok(lines.join(&b'\n'))
 }
 
 fn drops_tables(file: &Path) -> bool {

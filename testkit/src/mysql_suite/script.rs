@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xtask::stack::WITHOUT_GTIDS;
 
+use super::keep::whole;
+
 /// The suites, in the order in which they are run.
 const SUITES: [&str; 5] = ["json", "gis", "main", "parts", "innodb"];
 
@@ -52,6 +54,8 @@ pub struct Script {
     pub arguments: Vec<String>,
     /// Why it cannot be run here.
     pub unfit: Option<String>,
+    /// Where it includes files from.
+    folder: PathBuf,
 }
 
 /// All scripts whose name fits one of these patterns, separated by commas, in which `*` stands for
@@ -96,7 +100,8 @@ impl Script {
         let options = path.with_extension("").display().to_string() + "-master.opt";
         let text = fs::read_to_string(options).unwrap_or_default();
         let places = [("$MYSQL_TEST_DIR", folder.display().to_string())];
-        let mut script = Self { name, path, arguments: Vec::new(), unfit: None };
+        let folder = folder.to_owned();
+        let mut script = Self { name, path, arguments: Vec::new(), unfit: None, folder };
         if script.path.with_extension("cnf").exists() {
             script.unfit = Some("needs a configuration with several servers".to_owned());
         }
@@ -128,6 +133,16 @@ impl Script {
     /// When it cannot be read.
     pub fn mentions(&self, words: &[&str]) -> Result<bool> {
         let text = String::from_utf8_lossy(&fs::read(&self.path)?).to_lowercase();
+        Ok(words.iter().any(|word| text.contains(word)))
+    }
+
+    /// Whether the script or a file that it includes contains one of these words.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn mentions_anywhere(&self, words: &[&str]) -> Result<bool> {
+        let text = whole(&self.folder, &self.path)?;
+        let text = String::from_utf8_lossy(&text).to_lowercase();
         Ok(words.iter().any(|word| text.contains(word)))
     }
 }

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rdkafka::{
@@ -12,6 +13,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::MetadataTopic,
 };
 use serde::Deserialize;
 
@@ -71,6 +73,18 @@ impl Client {
     /// Sees what librdkafka does.
     pub(super) fn context(&self) -> &Context {
         self.deref().context()
+    }
+
+    /// Whether a broker knows the topic.
+    pub(super) fn has_topic(&self, topic: &str, patience: Duration) -> Result<bool, KafkaError> {
+        use RDKafkaErrorCode::{UnknownTopic, UnknownTopicOrPartition};
+        let metadata = self.fetch_metadata(Some(topic), patience)?;
+        let found = metadata.topics().first();
+        match found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
+            None => Ok(found.is_some()),
+            Some(UnknownTopic | UnknownTopicOrPartition) => Ok(false),
+            Some(code) => Err(KafkaError::MetadataFetch(code)),
+        }
     }
 
     /// That no broker answered in time, with what librdkafka saw last.

@@ -32,6 +32,9 @@ const END_STEP: Duration = Duration::from_millis(1);
 /// How often a wait looks around.
 const STEP: Duration = Duration::from_millis(100);
 
+/// How long a broker may take to say which topics it has.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The pause before an undecided transaction or a missing record is looked for again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -53,6 +56,16 @@ impl<'a> Reader<'a> {
         let client = Client::new(config, SETTINGS)?;
         let topic = config.state_topic();
         Ok(Self { client, topic, until: Instant::now() + patience, shutdown })
+    }
+
+    /// Whether there is a state topic.
+    pub(super) fn has_topic(&self) -> Result<bool, CommitError> {
+        loop {
+            match self.client.has_topic(&self.topic, ANSWER_PATIENCE) {
+                Ok(has_topic) => return Ok(has_topic),
+                Err(problem) => self.check(problem)?,
+            }
+        }
     }
 
     /// Waits until every transaction with a record before `end` is committed or aborted.

@@ -220,7 +220,11 @@ pub fn peek(
     patience: Duration,
     shutdown: &Shutdown,
 ) -> Result<Option<PositionRecord>, CommitError> {
-    Ok(read(&Reader::new(config, patience, shutdown)?, config, 0)?.position)
+    let reader = Reader::new(config, patience, shutdown)?;
+    if !reader.has_topic()? {
+        return Ok(None);
+    }
+    Ok(read(&reader, config, 0)?.position)
 }
 
 /// What is in the state topic.

@@ -14,7 +14,6 @@ use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::Consumer as _,
     error::{KafkaError, RDKafkaErrorCode},
-    metadata::MetadataTopic,
 };
 use tokio::time::Instant;
 
@@ -165,25 +164,13 @@ impl Watch {
 
     /// Notes the partition's end, and says where it starts.
     fn ask_for_the_end(&mut self) -> Result<i64, KafkaError> {
-        if !self.is_reading && !self.exists()? {
+        if !self.is_reading && !self.client.has_topic(&self.topic, ANSWER_PATIENCE)? {
             self.seen.end = 0;
             return Ok(0);
         }
         let (start, end) = self.client.fetch_watermarks(&self.topic, PARTITION, ANSWER_PATIENCE)?;
         self.seen.end = end;
         Ok(start)
-    }
-
-    fn exists(&self) -> Result<bool, KafkaError> {
-        use RDKafkaErrorCode::{UnknownTopic, UnknownTopicOrPartition};
-        let metadata = self.client.fetch_metadata(Some(&self.topic), ANSWER_PATIENCE)?;
-        let topic = metadata.topics().first();
-        let error = topic.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
-        match error {
-            None => Ok(topic.is_some()),
-            Some(UnknownTopic | UnknownTopicOrPartition) => Ok(false),
-            Some(code) => Err(KafkaError::MetadataFetch(code)),
-        }
     }
 
     /// What a problem means: a refused login shows behind requests that got no answer.

@@ -46,9 +46,10 @@ fn to_one_with_everything_and_more(setup: &mut Setup, a: &Mysql, b: &Mysql) -> R
     let database = setup.database.name().to_owned();
     for _ in 0..3 {
         await_progress(setup, &mut consumer)?;
+        // The lock waits for the end of the load's transaction: its ids come before this one's.
         let tagged = format!(
-            "SET gtid_next = 'AUTOMATIC:blue'; INSERT INTO `{database}`.rows_written (text)
-             VALUES ('tagged')"
+            "SET gtid_next = 'AUTOMATIC:blue'; LOCK TABLES `{database}`.rows_written WRITE;
+             INSERT INTO `{database}`.rows_written (text) VALUES ('tagged'); UNLOCK TABLES"
         );
         a.sql(&tagged)?;
     }

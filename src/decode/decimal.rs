@@ -69,9 +69,7 @@ impl Shape {
     /// Reads one value.
     #[inline]
     pub(super) fn read(self, wire: &mut Wire<'_>) -> Result<Decimal, ValueProblem> {
-        let bytes = wire.take(usize::from(self.bytes))?;
-        let negative = bytes.first().is_some_and(|first| first & 0x80 == 0);
-        let mut digits = Digits { wire: Wire(bytes), invert: negative, is_first: true };
+        let (negative, mut digits) = self.digits(wire)?;
         // Most columns never need the wide integer.
         if self.is_narrow {
             let mut magnitude = u64::from(digits.group(self.leading)?);
@@ -94,6 +92,20 @@ impl Shape {
         decimal.push_digits(last, u32::from(self.trailing)).ok_or(OUT_OF_RANGE)
     }
 
+    /// A value's sign, and its digits.
+    #[inline]
+    fn digits<'a>(self, wire: &mut Wire<'a>) -> Result<(bool, Digits<'a>), ValueProblem> {
+        let bytes = wire.take(usize::from(self.bytes))?;
+        let negative = bytes.first().is_some_and(|first| first & 0x80 == 0);
+        Ok((negative, Digits { wire: Wire(bytes), invert: negative, is_first: true }))
+    }
+
+    /// How many digits each group has, in order.
+    fn counts(self) -> impl Iterator<Item = u8> {
+        let full = std::iter::repeat_n(DIGITS_PER_GROUP, usize::from(self.groups));
+        std::iter::once(self.leading).chain(full).chain([self.trailing])
+    }
+
     /// Reads one value and appends it as MySQL prints it, digit by digit: those of a document can
     /// be more than [`Decimal`] holds.
     pub(super) fn write_text(
@@ -102,12 +114,9 @@ impl Shape {
         wire: &mut Wire<'_>,
         out: &mut String,
     ) -> Result<(), ValueProblem> {
-        let bytes = wire.take(usize::from(self.bytes))?;
-        let negative = bytes.first().is_some_and(|first| first & 0x80 == 0);
-        let mut digits = Digits { wire: Wire(bytes), invert: negative, is_first: true };
+        let (negative, mut digits) = self.digits(wire)?;
         let start = out.len();
-        let full = std::iter::repeat_n(DIGITS_PER_GROUP, usize::from(self.groups));
-        for count in [self.leading].into_iter().chain(full).chain([self.trailing]) {
+        for count in self.counts() {
             let (number, width) = (digits.group(count)?, usize::from(count));
             if count > 0 {
                 write!(out, "{number:0width$}").expect("writing to a String cannot fail");
@@ -173,9 +182,8 @@ mod tests {
 
     /// A number of this shape, as the server would store it.
     fn stored(shape: Shape, negative: bool, mut digits: impl Iterator<Item = u32>) -> Vec<u8> {
-        let full = std::iter::repeat_n(DIGITS_PER_GROUP, usize::from(shape.groups));
         let mut bytes: Vec<u8> = Vec::new();
-        for count in [shape.leading].into_iter().chain(full).chain([shape.trailing]) {
+        for count in shape.counts() {
             let group = digits.by_ref().take(usize::from(count));
             let number = group.fold(0_u32, |number, digit| number * 10 + digit).to_be_bytes();
             bytes.extend(&number[4 - usize::from(digit_bytes(count))..]);

@@ -49,17 +49,20 @@ pub struct VersionText<'a>(pub &'a TableVersion);
 
 impl Display for VersionText<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_char('[')?;
-        for (at, Column { name, kind, nullable }) in self.0.columns.iter().enumerate() {
-            let (comma, name, kind) =
-                (if at == 0 { "" } else { ", " }, Quoted(name), KindText(kind));
-            write!(f, "{comma}Column {{ name: {name}, kind: {kind}, nullable: {nullable} }}")?;
-        }
-        f.write_str("] [")?;
-        for (at, index) in self.0.primary_key.iter().enumerate() {
-            write!(f, "{}{index}", if at == 0 { "" } else { ", " })?;
-        }
-        f.write_char(']')
+        let TableVersion { columns, primary_key, .. } = self.0;
+        list(f, columns.iter().map(ColumnText))?;
+        f.write_char(' ')?;
+        list(f, primary_key.iter())
+    }
+}
+
+struct ColumnText<'a>(&'a Column);
+
+impl Display for ColumnText<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Column { name, kind, nullable } = self.0;
+        let (name, kind) = (Quoted(name), KindText(kind));
+        write!(f, "Column {{ name: {name}, kind: {kind}, nullable: {nullable} }}")
     }
 }
 
@@ -67,12 +70,17 @@ struct Labels<'a>(&'a [String]);
 
 impl Display for Labels<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_char('[')?;
-        for (at, label) in self.0.iter().enumerate() {
-            write!(f, "{}{}", if at == 0 { "" } else { ", " }, Quoted(label))?;
-        }
-        f.write_char(']')
+        list(f, self.0.iter().map(|label| Quoted(label)))
     }
+}
+
+/// Parts in brackets, with commas between them.
+fn list(f: &mut Formatter<'_>, parts: impl Iterator<Item: Display>) -> Result {
+    f.write_char('[')?;
+    for (at, part) in parts.enumerate() {
+        write!(f, "{}{part}", if at == 0 { "" } else { ", " })?;
+    }
+    f.write_char(']')
 }
 
 /// Text in quotation marks. Only what would make two texts one is escaped.

@@ -142,6 +142,10 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     if let Some(text) = config::failpoint() {
         crate::failpoints::arm(&text).expect("TAILWATER_FAILPOINT names a failpoint");
     }
+    #[cfg(all(feature = "failpoints", debug_assertions))]
+    if let Some(text) = config::rule_to_take_out() {
+        crate::failpoints::take_out(&text).expect("TAILWATER_WITHOUT_RULE names a rule");
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),

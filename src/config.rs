@@ -21,6 +21,8 @@ pub use format::{
 };
 #[cfg(feature = "failpoints")]
 pub use load::failpoint;
+#[cfg(all(feature = "failpoints", debug_assertions))]
+pub use load::rule_to_take_out;
 pub use load::{ConfigError, is_plain_terminal, load};
 pub use secret::{Secret, SecretError};
 

@@ -6,6 +6,10 @@
 //! file `passes` in the folder says how often the point is passed; whoever comes then writes the
 //! file `held` and waits until `passes` says more or is gone. The thread waits, and with it all
 //! tasks of the runtime where one of them has reached the point.
+//!
+//! `TAILWATER_WITHOUT_RULE=flush_before_position` takes a rule out of the code that keeps it, for
+//! the tests that show that it is needed (`tests/rules.rs`). That takes a build with debug
+//! assertions too: no release has them, with the feature or without.
 
 /// The places, in the order in which a batch and then a chunk passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,51 @@ pub enum Point {
 #[inline]
 pub fn reach(_point: Point) {}
 
+/// A rule of delivery that code outside of the model keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Everything is stored before the position after it is sent.
+    FlushBeforePosition,
+    /// A commit that may take effect again ends the epoch.
+    DoubtEndsEpoch,
+}
+
+/// Whether a test took the rule out.
+#[cfg(not(all(feature = "failpoints", debug_assertions)))]
+#[inline]
+pub const fn lacks(_rule: Rule) -> bool {
+    false
+}
+
 #[cfg(feature = "failpoints")]
 pub use armed::{arm, reach};
+
+#[cfg(all(feature = "failpoints", debug_assertions))]
+pub use broken::{lacks, take_out};
+
+#[cfg(all(feature = "failpoints", debug_assertions))]
+mod broken {
+    use std::sync::OnceLock;
+
+    use super::Rule;
+
+    static TAKEN_OUT: OnceLock<Rule> = OnceLock::new();
+
+    /// Takes a rule out for the rest of the process. `None` if the text names none.
+    pub fn take_out(text: &str) -> Option<()> {
+        let rule = match text {
+            "flush_before_position" => Rule::FlushBeforePosition,
+            "doubt_ends_epoch" => Rule::DoubtEndsEpoch,
+            _ => return None,
+        };
+        TAKEN_OUT.set(rule).ok()
+    }
+
+    /// Whether a test took the rule out.
+    pub fn lacks(rule: Rule) -> bool {
+        TAKEN_OUT.get() == Some(&rule)
+    }
+}
 
 #[cfg(feature = "failpoints")]
 mod armed {

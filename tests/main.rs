@@ -36,6 +36,7 @@ mod progress;
 mod reference;
 mod registry;
 mod restart;
+mod rules;
 mod runs_that_differ;
 mod schemas;
 mod sessions;

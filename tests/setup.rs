@@ -1,9 +1,11 @@
 //! What most tests begin with: a database, the settings of a connector, the connector running.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::Stdio;
 
+use testkit::fault_proxy::{FaultProxy, Protocol};
 use testkit::xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, StackAddress};
 use testkit::{
     Connector, Consumer, Database, Exit, LIMIT, Record, Result, ServerAddress, Settings, wait_for,
@@ -160,6 +162,23 @@ pub(crate) fn private_mysql_with(options: &MysqlOptions) -> Result<Mysql> {
 pub(crate) fn private_kafka(properties: &[&str]) -> Result<Kafka> {
     let extra_properties = properties.iter().map(ToString::to_string).collect();
     Kafka::start(&cache()?, &KafkaOptions { extra_properties })
+}
+
+/// A broker of one test with a proxy before it. Its own address leads around the proxy.
+pub(crate) fn private_kafka_behind_proxy() -> Result<(Kafka, FaultProxy)> {
+    let proxy = FaultProxy::bind(Protocol::Kafka)?;
+    let kafka = private_kafka(&[
+        "listeners=PLAINTEXT://127.0.0.1:{port},FAULTY://127.0.0.1:{further_port},\
+         CONTROLLER://127.0.0.1:{controller_port}",
+        &format!(
+            "advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},FAULTY://{}",
+            proxy.address()
+        ),
+        "listener.security.protocol.map=\
+         PLAINTEXT:PLAINTEXT,FAULTY:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ])?;
+    proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, kafka.further_port())));
+    Ok((kafka, proxy))
 }
 
 fn cache() -> Result<Cache> {

@@ -9,7 +9,7 @@ use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
 use testkit::xtask::stack::StackAddress;
 use testkit::{Result, ServerAddress};
 
-use crate::setup::{Running, Setup, private_kafka};
+use crate::setup::{Running, Setup, private_kafka_behind_proxy};
 
 /// The broker ends a Kafka transaction that is open for longer.
 const TRANSACTION_TIMEOUT_MS: &str = "6000";
@@ -67,18 +67,7 @@ fn a_long_tail_of_rows_that_are_not_captured_keeps_no_kafka_transaction_open() -
 #[test]
 fn a_broker_that_answers_late_is_no_doubt() -> Result<()> {
     // GIVEN a broker behind a proxy
-    let proxy = FaultProxy::bind(Protocol::Kafka)?;
-    let kafka = private_kafka(&[
-        "listeners=PLAINTEXT://127.0.0.1:{port},FAULTY://127.0.0.1:{further_port},\
-         CONTROLLER://127.0.0.1:{controller_port}",
-        &format!(
-            "advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},FAULTY://{}",
-            proxy.address()
-        ),
-        "listener.security.protocol.map=\
-         PLAINTEXT:PLAINTEXT,FAULTY:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    ])?;
-    proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, kafka.further_port())));
+    let (kafka, proxy) = private_kafka_behind_proxy()?;
     let mut address = StackAddress::from_environment()?;
     let server = ServerAddress::from(&address);
     address.kafka_bootstrap = kafka.bootstrap();

@@ -49,6 +49,12 @@ pub fn failpoint() -> Option<String> {
     std::env::var_os("TAILWATER_FAILPOINT")?.into_string().ok()
 }
 
+/// The rule that a test takes out, if it does.
+#[cfg(all(feature = "failpoints", debug_assertions))]
+pub fn rule_to_take_out() -> Option<String> {
+    std::env::var_os("TAILWATER_WITHOUT_RULE")?.into_string().ok()
+}
+
 /// Reads and checks a configuration given as text, with these environment variables.
 pub(super) fn parse(
     text: &str,

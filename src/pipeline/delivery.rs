@@ -31,7 +31,7 @@ use crate::{
     decode::Finished,
     encode::{Encoder, Message},
     error::{Failure, Verdict},
-    failpoints::{self, Point},
+    failpoints::{self, Point, Rule},
     metrics::Metrics,
     model::{
         change::{RowsOrigin, Transaction},
@@ -154,7 +154,9 @@ impl Delivery {
                     Event::Opened
                 }
                 Action::Flush => {
-                    self.producers.rows().flush()?;
+                    if !failpoints::lacks(Rule::FlushBeforePosition) {
+                        self.producers.rows().flush()?;
+                    }
                     failpoints::reach(Point::Flushed);
                     Event::Flushed
                 }
@@ -325,7 +327,7 @@ impl Delivery {
                 "a source transaction does not fit one Kafka transaction and is delivered in parts"
             );
         }
-        Ok(commit)
+        Ok(if failpoints::lacks(Rule::DoubtEndsEpoch) { Commit::Clean } else { commit })
     }
 
     /// Counts a batch that is committed.

@@ -47,6 +47,8 @@ pub enum Protocol {
 pub enum Request {
     /// Records.
     Produce = 0,
+    /// The same without a transaction.
+    ProduceAlone,
     /// A producer asks for its id and epoch, which fences the one before.
     InitProducerId = 22,
     /// A partition joins the open transaction.
@@ -87,7 +89,8 @@ pub enum Fault {
     /// The next such request arrives, and its connection ends before the answer.
     LoseAnswer(Request),
     /// The connection of the next such request ends before it arrives, so that the client sends it
-    /// again elsewhere; the first copy arrives when the fault ends.
+    /// again elsewhere; the first copy arrives when the fault ends. That it has arrived counts as
+    /// another strike.
     Late(Request),
 }
 
@@ -191,7 +194,15 @@ impl FaultProxy {
     /// # Errors
     /// When it does not for too long.
     pub fn await_strike(&self) -> Result<()> {
-        wait_for("the fault to strike", LIMIT, || Ok((0 < self.strikes()).then_some(())))
+        self.await_strikes(1)
+    }
+
+    /// Waits until the fault that was set last has touched so much.
+    ///
+    /// # Errors
+    /// When it does not for too long.
+    pub fn await_strikes(&self, count: u64) -> Result<()> {
+        wait_for("the fault to strike", LIMIT, || Ok((count <= self.strikes()).then_some(())))
     }
 }
 
@@ -291,12 +302,26 @@ impl fmt::Display for Fault {
 impl Request {
     fn key(self) -> i16 {
         match self {
-            Self::Produce => 0,
+            Self::Produce | Self::ProduceAlone => 0,
             Self::InitProducerId => 22,
             Self::AddPartitionsToTxn => 24,
             Self::EndTxn => 26,
         }
     }
+
+    /// Whether the frame of a request is of this kind.
+    fn is(self, frame: &[u8]) -> bool {
+        let is_key = frame.get(4..6) == Some(&self.key().to_be_bytes());
+        is_key && (self != Self::ProduceAlone || has_no_transaction(frame))
+    }
+}
+
+/// Whether the transactional id of a Produce request is null (Kafka protocol guide, "Request Header
+/// v2" and "Produce Request (Version: 9)"): it follows the client's name and a byte for no tags.
+fn has_no_transaction(frame: &[u8]) -> bool {
+    let name = frame.get(12..14).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
+    let id = name.map(|length| 14 + usize::from(length) + 1);
+    id.and_then(|id| frame.get(id)) == Some(&0)
 }
 
 /// The largest frame taken: more than any client here sends or fetches at once.

@@ -89,6 +89,7 @@ async fn forward(mut client: TcpStream, shared: &Shared) -> Result<()> {
             server.write_all(&frame).await?;
             // The server has it when it answers; nobody is there to read what.
             drop(tokio::time::timeout(LATE_ANSWER_LIMIT, server.readable()).await);
+            shared.strike();
         }
     }
     Ok(())
@@ -193,14 +194,14 @@ impl Pump<'_> {
         let (key, correlation) = request_header(frame)?;
         locked(&self.conversation.requests).insert(correlation, key);
         let rule = self.shared.rule();
-        let is_it = |request: Request| request.key() == key && self.shared.claim();
+        let is_it = |request: Request| request.is(frame) && self.shared.claim();
         match rule.fault? {
             Fault::HoldRequest(request) if is_it(request) => self.shared.await_end(rule).await,
             Fault::Late(request) if is_it(request) => {
                 return Some(Ended::Late(frame.to_vec(), rule));
             }
             Fault::HoldAnswer(request) | Fault::LoseAnswer(request)
-                if request.key() == key && self.shared.left.swap(0, Ordering::SeqCst) == 1 =>
+                if request.is(frame) && self.shared.left.swap(0, Ordering::SeqCst) == 1 =>
             {
                 *locked(&self.conversation.marked) = Some(correlation);
             }

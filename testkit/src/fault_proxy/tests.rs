@@ -204,6 +204,22 @@ fn the_one_request_of_its_kind_is_held() {
 }
 
 #[test]
+fn records_in_no_transaction_are_told_from_others() {
+    let produce = |id: u8| {
+        // Key, version, correlation id, the client's name, no tags, the transactional id.
+        let body = [&[0, 0, 0, 9, 0, 0, 0, 7, 0, 2, b'c', b'c', 0, id], &b"abc"[..]].concat();
+        [&u32::try_from(body.len()).unwrap().to_be_bytes(), &body[..]].concat()
+    };
+    let (proxy, _received) = proxy(Protocol::Kafka);
+    let mut connection = connect(&proxy);
+    proxy.set(Fault::HoldRequest(Request::ProduceAlone));
+    exchange(&mut connection, &produce(4));
+    connection.write_all(&produce(0)).unwrap();
+    proxy.await_strike().unwrap();
+    assert!(is_silent(&mut connection));
+}
+
+#[test]
 fn an_answer_is_held_or_lost_after_the_request_arrived() {
     for fault in [Fault::HoldAnswer(Request::Produce), Fault::LoseAnswer(Request::Produce)] {
         let (proxy, received) = proxy(Protocol::Kafka);

@@ -10,6 +10,7 @@ mod awkward;
 mod choices;
 mod created;
 mod demand;
+mod documents;
 mod keys;
 mod races;
 mod renamed;

@@ -98,7 +98,7 @@ impl ReadPlan {
 
     /// The statement for the rows after the cursor and up to a value of the key's first column, at
     /// most so many, in the order of the index; without a key all rows as they come. Behind the
-    /// columns come two answers for each JSON column, then the labels of each ENUM and SET.
+    /// columns comes one answer for each JSON column, then the labels of each ENUM and SET.
     ///
     /// A composite key is compared column by column: MySQL finds no range for `(a, b) > (1, 2)`.
     pub(super) fn statement(
@@ -109,7 +109,7 @@ impl ReadPlan {
     ) -> String {
         let mut columns: Vec<String> = self.version.columns.iter().map(expression).collect();
         for column in self.version.columns.iter().filter(|column| column.kind == ColumnKind::Json) {
-            columns.extend(json_text::strings_that_look_special(&reference(column)));
+            columns.push(json_text::strings_that_look_special(&reference(column)));
         }
         columns.extend(labels::columns(&self.version).map(|(_, column)| reference(column)));
         let table = self.table();

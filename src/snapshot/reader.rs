@@ -371,7 +371,7 @@ fn push_row(
     scratch: &mut String,
 ) -> Result<(), SnapshotError> {
     let columns = &plan.version.columns;
-    let mut answers = values.get(columns.len()..).unwrap_or_default().chunks(2);
+    let mut answers = values.get(columns.len()..).unwrap_or_default().iter();
     for ((column, value), collation) in columns.iter().zip(values).zip(collations) {
         let refused = |problem| {
             let (table, column) = (plan.version.name.clone(), column.name.clone());
@@ -379,13 +379,11 @@ fn push_row(
         };
         let value = value.as_ref().unwrap_or(&mysql_async::Value::NULL);
         let mut json_strings = BTreeSet::new();
-        if matches!(column.kind, ColumnKind::Json) {
-            for answer in answers.next().unwrap_or_default().iter().flatten() {
-                if let mysql_async::Value::Bytes(answer) = answer {
-                    let paths = json_text::paths(answer);
-                    json_strings.extend(paths.ok_or_else(|| refused("has unreadable paths"))?);
-                }
-            }
+        if matches!(column.kind, ColumnKind::Json)
+            && let Some(Some(mysql_async::Value::Bytes(answer))) = answers.next()
+        {
+            let places = json_text::places(answer);
+            json_strings = places.ok_or_else(|| refused("has unreadable places"))?;
         }
         let how = value::How {
             decode_text: shared.decode_text,

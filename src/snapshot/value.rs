@@ -30,8 +30,8 @@ const DIGITS_AT_ONCE: usize = 9;
 pub(super) struct How<'a> {
     pub(super) decode_text: DecodeText,
     pub(super) json: JsonText,
-    /// Paths of strings in a document that look like other values.
-    pub(super) json_strings: &'a BTreeSet<String>,
+    /// Places of strings in a document that look like other values.
+    pub(super) json_strings: &'a BTreeSet<i64>,
 }
 
 /// Appends one column's value to a row; an error says what is wrong with it.

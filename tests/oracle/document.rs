@@ -130,7 +130,7 @@ fn opaque(random: &mut Random) -> String {
     let number = random.in_range(0..1_000_000);
     let (hour, day) = (number % 24, number % 28 + 1);
     let fraction = random.in_range(0..7);
-    match random.in_range(0..8) {
+    match random.in_range(0..10) {
         0 => format!("CAST(-{number}.25 AS DECIMAL(20,{}))", random.in_range(0..10)),
         1 => format!("CAST('{number}{number}.{number}' AS DECIMAL(65,30))"),
         2 => format!("CAST('2024-02-{day:02}' AS DATE)"),
@@ -140,6 +140,9 @@ fn opaque(random: &mut Random) -> String {
         4 => format!("CAST('-{}:02:03.{number:06}' AS TIME({fraction}))", number % 839),
         5 => format!("x'{:x}'", random.in_range(1 << 60..1 << 63)),
         6 => long_decimal(random),
+        // Strings that SELECT prints like the others.
+        7 => format!("'2024-02-{day:02} {hour:02}:59:59.{number:06}'"),
+        8 => "'base64:type252:AAEC'".to_owned(),
         _ => format!("CAST(b'{number:b}' AS UNSIGNED)"),
     }
 }

@@ -30,7 +30,7 @@ fn strings_that_look_like_times_are_read_as_they_came_however_many() -> Result<(
     let deep = (0..60).fold(deep.to_owned(), |inner, depth| match depth % 3 {
         0 => format!("JSON_OBJECT('12:34:56.500000', JSON_ARRAY({inner})), '1:01:01.000000'"),
         1 => format!("JSON_ARRAY({inner}), TIME'1:01:01', 'base64:type252:AAEC', x'000102'"),
-        _ => format!("'1:01:01.000000', JSON_ARRAY({inner}), NULL, JSON_ARRAY(), 'x'"),
+        _ => format!("JSON_OBJECT(), JSON_ARRAY(), '1:01:01.000000', JSON_ARRAY({inner}), NULL"),
     });
     setup.database.execute_all(&[
         &format!("SET cte_max_recursion_depth = {VALUES}"),

@@ -39,7 +39,7 @@ use crate::{
     model::{position::Position, table::TableName},
     mysql::{self, Continuity, Dump, Server},
     orders::Orders,
-    produce::{self, Producer, TopicId},
+    produce::{self, Producer},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
     snapshot::{self, Listed, ProgressRecord, Sight, Snapshot},
@@ -63,6 +63,7 @@ mod registry_watch;
 mod schemas;
 mod skip;
 mod standby;
+mod state_topic;
 mod stream;
 mod trouble;
 
@@ -74,6 +75,7 @@ use self::{
     plans::Plans,
     prepared::{Beside, Kept},
     standby::Standby,
+    state_topic::StateTopic,
     stream::{Ended, Past, Stream},
     trouble::{PAUSE_MAX, Told, pauses},
 };
@@ -296,10 +298,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
             run,
             Producers::new(fenced.producer, &run.config, &run.shutdown)?,
             fenced.state_topic,
-            PositionRecord {
-                state_topic: fenced.state_topic_id,
-                ..PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position)
-            },
+            PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position),
             Plans::new(
                 Arc::clone(&run.config),
                 Arc::clone(&progress.registry),
@@ -341,8 +340,7 @@ struct Prepared {
 /// A producer that no older one can disturb, and what the last one left.
 struct Fenced {
     producer: Producer,
-    state_topic: TopicId,
-    state_topic_id: Option<String>,
+    state_topic: StateTopic,
     saved: Option<PositionRecord>,
     /// How far each table's snapshot is, by the table's name.
     snapshots: BTreeMap<String, ProgressRecord>,
@@ -440,12 +438,13 @@ fn fence(config: &Config, shutdown: &Shutdown, seen: Option<Place>) -> Result<Fe
     }
     producer.init_transactions()?;
     let written = producer.watermarks(&name, 0)?;
+    let end = written.end;
     let Loaded { position: saved, snapshots, tables } =
         commit::load(config, written, LOAD_PATIENCE, shutdown)?;
     let log = producer.topic_logs(&[&name])?.remove(&name);
-    let state_topic_id = log.and_then(|log| log.id);
-    match commit::check_found(&name, saved.as_ref(), seen, state_topic_id.as_deref()) {
-        Err(error @ CommitError::Recreated { .. })
+    let state_topic = StateTopic::loaded(state_topic, log.and_then(|log| log.id), end);
+    match commit::check_found(&name, saved.as_ref(), seen, state_topic.id.as_deref()) {
+        Err(error @ (CommitError::Recreated { .. } | CommitError::LostTail { .. }))
             if config.kafka.topic_change == TopicChangePolicy::Accept =>
         {
             tracing::warn!("as kafka.topic_change allows: {error}");
@@ -457,7 +456,8 @@ fn fence(config: &Config, shutdown: &Shutdown, seen: Option<Place>) -> Result<Fe
         Ok::<_, Failure>((table, record))
     };
     let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(Fenced { producer, state_topic, state_topic_id, saved, snapshots, tables })
+    let saved = saved.map(|saved| saved.record);
+    Ok(Fenced { producer, state_topic, saved, snapshots, tables })
 }
 
 fn thread_failed(error: &std::io::Error) -> Failure {

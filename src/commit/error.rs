@@ -60,6 +60,19 @@ pub enum CommitError {
         /// The place of the newest one that this process has loaded or committed.
         seen: Place,
     },
+    /// A position before the least offset that it can have.
+    #[error(
+        "the state topic {topic} has lost records: its position is at offset {offset}, and without \
+         a loss it is at {least} or behind that"
+    )]
+    LostTail {
+        /// The state topic.
+        topic: String,
+        /// The position's offset.
+        offset: i64,
+        /// The least offset that it can have.
+        least: i64,
+    },
     /// A transaction of somebody else is open on the state topic.
     #[error(
         "another transaction is open on the state topic {topic}: offsets up to {high_watermark} \
@@ -147,6 +160,7 @@ impl CommitError {
             | Self::PositionMissing { .. }
             | Self::Deleted { .. }
             | Self::Recreated { .. }
+            | Self::LostTail { .. }
             | Self::WentBack { .. } => Verdict::Halt,
             Self::Kafka { problem, .. } => match problem.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Verdict::Halt,
@@ -172,7 +186,7 @@ impl CommitError {
             Self::PositionMissing { .. } => "position_missing",
             Self::Deleted { .. } => "state_topic_missing",
             Self::Recreated { .. } => "state_topic_recreated",
-            Self::WentBack { .. } => "position_went_back",
+            Self::WentBack { .. } | Self::LostTail { .. } => "position_went_back",
             Self::OpenTransaction { .. } => "state_topic_transaction_open",
             Self::Behind { .. } => "state_topic_behind",
             Self::Secret { .. } => "kafka_properties_invalid",
@@ -203,6 +217,14 @@ impl CommitError {
                  snapshot.mode says so."
                     .to_owned()
             }
+            Self::LostTail { topic, .. } => format!(
+                "Kafka lost the newest records of {topic} under a running connector (a disk, an \
+                 unclean leader election, an older copy), which went on. Its position is right; \
+                 how far each table was read and how its records looked may be lost. Restore \
+                 {topic} as it was; or make consumers ready for rows that are read again, set \
+                 kafka.topic_change = \"accept\", start, and take it out again. Keys are then not \
+                 compared with those of tables whose record is lost."
+            ),
             Self::WentBack { topic, .. } => format!(
                 "Kafka lost the newest records of {topic}: a broker lost them (a disk, an unclean \
                  leader election) or an older copy was restored. Restore {topic} as it was. \

@@ -13,12 +13,14 @@
 //! a foreign transaction left open on the topic must not hide the newest position. The read that
 //! follows may be answered by a broker that is behind the one that named the watermark: a leader
 //! that was elected in between. So it ends when the consumer has met an end of the partition that
-//! is not before the watermark, and no other end counts.
+//! is not before the watermark, and no other end counts. Whether the topic still has all that was
+//! written before the position, the position itself shows (`least_offset`).
 
 mod client;
 mod error;
 mod extent;
 mod in_transaction;
+mod least_offset;
 mod place;
 mod reader;
 mod record;
@@ -30,14 +32,15 @@ mod watch;
 pub use client::PARTITION;
 pub use error::{CommitError, RecordError};
 pub use extent::{is_decided, is_whole};
+pub use least_offset::LeastOffset;
 pub use place::Place;
 #[cfg(feature = "json-schema")]
 pub use record::position_schema;
 pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
 pub use skip_event::SKIPS_MAX;
 pub use state_topic::{
-    Loaded, SNAPSHOT_KEY_START, await_newer_generation, check_found, check_topic, load, peek,
-    topic_settings, warn_of_loss,
+    Loaded, SNAPSHOT_KEY_START, SavedPosition, await_newer_generation, check_found, check_topic,
+    load, peek, topic_settings, warn_of_loss,
 };
 pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]

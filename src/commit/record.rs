@@ -54,6 +54,8 @@ pub struct PositionRecord {
     pub released: bool,
     /// The id of the state topic; `None` before Kafka 2.8.
     pub state_topic: Option<String>,
+    /// The least offset that it can have, see [`super::LeastOffset`]; `None` before it is sent.
+    pub least_offset: Option<i64>,
 }
 
 /// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
@@ -103,6 +105,9 @@ struct Fields {
     /// The id of the topic that this stands in; without it brokers give none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state_topic_id: Option<String>,
+    /// The least offset that this record can have: if it is before it, the topic lost records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    least_offset: Option<i64>,
     /// Whether the instance that wrote it ended with it; left out where it goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     released: bool,
@@ -157,6 +162,7 @@ impl PositionRecord {
             skips,
             released: false,
             state_topic,
+            least_offset: None,
         }
     }
 
@@ -192,6 +198,7 @@ impl PositionRecord {
             skip_events: self.skips.iter().map(SkipEvent::from).collect(),
             released: self.released,
             state_topic_id: self.state_topic.clone(),
+            least_offset: self.least_offset,
             source_ts_us: position.source_time_us,
             written_ts_us: now_us,
         };
@@ -235,7 +242,7 @@ impl PositionRecord {
         let prepared = prepared.collect::<Result<_, _>>()?;
         let skips = super::skip_event::read(fields.skip_events)?;
         let Fields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
-        let state_topic = fields.state_topic_id;
+        let (state_topic, least_offset) = (fields.state_topic_id, fields.least_offset);
         Ok(Self {
             generation,
             seq,
@@ -246,6 +253,7 @@ impl PositionRecord {
             skips,
             released,
             state_topic,
+            least_offset,
         })
     }
 }
@@ -310,7 +318,7 @@ mod tests {
         r#""server_uuid":"3e11fa47-71ca-11e1-9e33-c80aa9429562","#,
         r#""gtid_set":"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:8:blue:1-2","#,
         r#""file":"binlog.000002","pos":4294967300,"file_begun_s":1700000000,"#,
-        r#""state_topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","#,
+        r#""state_topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","least_offset":41,"#,
         r#""source_ts_us":1700000000000001,"#,
         r#""written_ts_us":1700000000000002}"#
     );
@@ -333,6 +341,7 @@ mod tests {
             skips: Vec::new(),
             released: false,
             state_topic: Some("AAAAAAAAAAAAAAAAAAAAAQ".to_owned()),
+            least_offset: Some(41),
         }
     }
 
@@ -349,6 +358,8 @@ mod tests {
         let json = record().to_json("inventory", 1_700_000_000_000_002).unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), GOLDEN);
         assert_eq!(read(GOLDEN).unwrap(), record());
+        let older = PositionRecord { least_offset: None, ..record() };
+        assert_eq!(read(&GOLDEN.replace(r#""least_offset":41,"#, "")).unwrap(), older);
     }
 
     #[test]
@@ -438,7 +449,7 @@ mod tests {
         assert_eq!(PositionRecord::from_json(&json, "inventory").unwrap(), record);
         let accounted = record.accounted_for();
         let resumed = PositionRecord::resumed(Some(&record), record.generation, accounted.clone());
-        assert_eq!(resumed, record);
+        assert_eq!(resumed, PositionRecord { least_offset: None, ..record });
         let accounted = accounted.gtid_set.unwrap().to_string();
         assert!(accounted.ends_with(":9000000001-9000000005:blue:1-2"), "{accounted}");
     }

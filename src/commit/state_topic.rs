@@ -127,35 +127,50 @@ pub fn check_topic(
 /// newest position that this process has loaded or committed, `None` before: a state topic without
 /// a position is a first start only as far as a new process can tell. A broker that lost its newest
 /// records has an older position of the same generation, and what follows that one would be
-/// delivered twice. `id` is the topic's, which the position knows too, since a topic that was created anew has lost what stood
-/// beside it.
+/// delivered twice. `id` is the topic's, which the position knows too, since a topic that was
+/// deleted and created again has lost its other records. Its offset shows whether the topic lost
+/// records under the process that wrote it (see `least_offset`).
 pub fn check_found(
     topic: &str,
-    found: Option<&PositionRecord>,
+    found: Option<&SavedPosition>,
     seen: Option<Place>,
     id: Option<&str>,
 ) -> Result<(), CommitError> {
     let topic = topic.to_owned();
-    match (found, seen) {
-        (None, Some(_)) => return Err(CommitError::PositionMissing { topic }),
-        (Some(record), Some(seen)) if record.place() < seen => {
-            return Err(CommitError::WentBack { topic, found: record.place(), seen });
-        }
-        _ => {}
+    let Some(&SavedPosition { offset, ref record }) = found else {
+        return match seen {
+            Some(_) => Err(CommitError::PositionMissing { topic }),
+            None => Ok(()),
+        };
+    };
+    if let Some(seen) = seen.filter(|&seen| record.place() < seen) {
+        return Err(CommitError::WentBack { topic, found: record.place(), seen });
     }
-    match found {
-        Some(PositionRecord { state_topic: Some(was), .. }) if id.is_some_and(|id| id != was) => {
-            Err(CommitError::Recreated { topic })
-        }
+    if let (Some(was), Some(id)) = (&record.state_topic, id)
+        && id != was
+    {
+        return Err(CommitError::Recreated { topic });
+    }
+    match record.least_offset {
+        Some(least) if offset < least => Err(CommitError::LostTail { topic, offset, least }),
         _ => Ok(()),
     }
+}
+
+/// A position that was saved, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedPosition {
+    /// Its offset in the state topic.
+    pub offset: i64,
+    /// What it says.
+    pub record: PositionRecord,
 }
 
 /// What was saved.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The position; `None` on a first start.
-    pub position: Option<PositionRecord>,
+    pub position: Option<SavedPosition>,
     /// How far each table's snapshot is, as JSON by the table's name.
     pub snapshots: BTreeMap<String, Vec<u8>>,
     /// How the records of each table looked at that position.
@@ -202,7 +217,7 @@ pub fn await_newer_generation(
     let mut until = None;
     // Whatever the broker that answers has: it is asked again.
     loop {
-        let newest = read(&reader, config, 0)?.position.map(|record| record.generation);
+        let newest = read(&reader, config, 0)?.position.map(|saved| saved.record.generation);
         if let Some(generation) = newest.filter(|&generation| ours < generation) {
             return Ok(Some(generation));
         }
@@ -224,13 +239,13 @@ pub fn peek(
     if !reader.has_topic()? {
         return Ok(None);
     }
-    Ok(read(&reader, config, 0)?.position)
+    Ok(read(&reader, config, 0)?.position.map(|saved| saved.record))
 }
 
 /// What is in the state topic.
 #[derive(Default)]
 struct Found {
-    position: Option<PositionRecord>,
+    position: Option<SavedPosition>,
     snapshots: BTreeMap<String, Vec<u8>>,
     tables: BTreeMap<Vec<u8>, TableRecord>,
     other_keys: bool,
@@ -239,7 +254,7 @@ struct Found {
 fn read(reader: &Reader<'_>, config: &Config, end: i64) -> Result<Found, CommitError> {
     let mut found = Found::default();
     reader.read(end, |offset, key, value| {
-        let added = found.add(key, value, &config.name);
+        let added = found.add(offset, key, value, &config.name);
         let topic = config.state_topic();
         added.map_err(|problem| CommitError::Record { topic, offset, problem })
     })?;
@@ -249,6 +264,7 @@ fn read(reader: &Reader<'_>, config: &Config, end: i64) -> Result<Found, CommitE
 impl Found {
     fn add(
         &mut self,
+        offset: i64,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         connector: &str,
@@ -264,10 +280,10 @@ impl Found {
             return Ok(());
         };
         let record = PositionRecord::from_json(value, connector)?;
-        if self.position.as_ref().is_some_and(|last| record.place() <= last.place()) {
+        if self.position.as_ref().is_some_and(|last| record.place() <= last.record.place()) {
             return Err(RecordError::OutOfOrder(record.generation, record.seq));
         }
-        self.position = Some(record);
+        self.position = Some(SavedPosition { offset, record });
         Ok(())
     }
 
@@ -299,7 +315,7 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Place, check_found, check_topic, danger, topic_settings};
+    use super::{Found, Place, SavedPosition, check_found, check_topic, danger, topic_settings};
     use crate::{
         commit::{PositionRecord, error::RecordError},
         config::Kafka,
@@ -318,12 +334,16 @@ mod tests {
         PositionRecord { seq, state_topic, ..PositionRecord::resumed(None, generation, position) }
     }
 
+    fn saved(record: PositionRecord) -> SavedPosition {
+        SavedPosition { offset: 7, record }
+    }
+
     fn json(generation: u64, seq: u64) -> Vec<u8> {
         record(generation, seq).to_json("inventory", 0).unwrap()
     }
 
     fn add(found: &mut Found, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {
-        found.add(Some(key), value, "inventory")
+        found.add(7, Some(key), value, "inventory")
     }
 
     #[test]
@@ -332,7 +352,7 @@ mod tests {
         add(&mut found, b"position", Some(&json(1, 1))).unwrap();
         add(&mut found, b"snapshot/shop.orders", Some(b"{}")).unwrap();
         add(&mut found, b"position", Some(&json(2, 2))).unwrap();
-        assert_eq!(found.position.as_ref().unwrap().generation, 2);
+        assert_eq!(found.position.as_ref().unwrap().record.generation, 2);
         assert!(found.other_keys);
         assert_eq!(found.snapshots["shop.orders"], b"{}");
         add(&mut found, b"snapshot/shop.orders", None).unwrap();
@@ -395,7 +415,7 @@ mod tests {
     #[test]
     fn a_position_that_was_seen_must_be_there_as_new_as_it_was() {
         let reason = |found: Option<(u64, u64)>, seen: Option<(u64, u64)>| {
-            let found = found.map(|(generation, seq)| record(generation, seq));
+            let found = found.map(|(generation, seq)| saved(record(generation, seq)));
             let seen = seen.map(|(generation, seq)| Place { generation, seq });
             let checked = check_found("t", found.as_ref(), seen, Some("id"));
             checked.err().map(|error| Failure::from(error).reason)
@@ -415,14 +435,31 @@ mod tests {
 
     #[test]
     fn a_position_must_stand_in_the_topic_that_it_knows() {
-        let mut found = record(3, 7);
-        let seen = Some(found.place());
+        let mut found = saved(record(3, 7));
+        let seen = Some(found.record.place());
         assert!(check_found("t", Some(&found), seen, Some("id")).is_ok());
         let refused = check_found("t", Some(&found), seen, Some("another")).unwrap_err();
         assert_eq!(Failure::from(refused).reason, "state_topic_recreated");
         // Brokers that give no ids, and positions from before they did.
         assert!(check_found("t", Some(&found), seen, None).is_ok());
-        found.state_topic = None;
+        found.record.state_topic = None;
         assert!(check_found("t", Some(&found), seen, Some("id")).is_ok());
+    }
+
+    #[test]
+    fn a_position_before_its_least_offset_shows_that_the_topic_lost_records() {
+        let reason = |least_offset, id| {
+            let found = saved(PositionRecord { least_offset, ..record(3, 7) });
+            let checked = check_found("t", Some(&found), None, Some(id));
+            checked.err().map(|error| Failure::from(error).reason)
+        };
+        assert_eq!(reason(Some(7), "id"), None);
+        assert_eq!(reason(Some(8), "id"), Some("position_went_back"));
+        // Records of others push it further back.
+        assert_eq!(reason(Some(6), "id"), None);
+        // Written before it was remembered.
+        assert_eq!(reason(None, "id"), None);
+        // In another topic offsets begin again: that is said first, and accepted with it.
+        assert_eq!(reason(Some(8), "another"), Some("state_topic_recreated"));
     }
 }

@@ -24,6 +24,7 @@ use super::{
     last::HeldBack,
     plans::Plans,
     protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings},
+    state_topic::StateTopic,
 };
 use crate::{
     commit::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
@@ -38,7 +39,7 @@ use crate::{
         gtid::ServerUuid,
         position::{FilePosition, PartialTransaction, Position},
     },
-    produce::{Commit, TopicId},
+    produce::{Commit, ProduceError},
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
     snapshot::Snapshot,
@@ -53,7 +54,7 @@ pub(super) struct Delivery {
     reporter: Reporter,
     protocol: Protocol,
     producers: Producers,
-    state_topic: TopicId,
+    state_topic: StateTopic,
     encoder: Encoder,
     plans: Plans,
     /// In the envelope whose records tell of the end of a source transaction.
@@ -94,8 +95,8 @@ impl Delivery {
     pub(super) fn new(
         run: &Run,
         producers: Producers,
-        state_topic: TopicId,
-        record: PositionRecord,
+        state_topic: StateTopic,
+        mut record: PositionRecord,
         plans: Plans,
         snapshot: Snapshot,
     ) -> Self {
@@ -108,6 +109,7 @@ impl Delivery {
             open_max: producers.fenced.stall_limit(),
         };
         let skips = skips::requested(&record.skips);
+        record.state_topic.clone_from(&state_topic.id);
         Self {
             config: Arc::clone(config),
             status: run.status.clone(),
@@ -165,7 +167,7 @@ impl Delivery {
                     Event::PositionSent
                 }
                 Action::SendSign => {
-                    self.producers.fenced.send(self.state_topic, Some(ALIVE_KEY), None, &[])?;
+                    self.send_state(ALIVE_KEY, None)?;
                     Event::SignSent
                 }
                 Action::Commit => Event::Committed(self.commit()?),
@@ -283,25 +285,30 @@ impl Delivery {
         let changed = self.plans.take_changed(has_rows, self.producers.rows())?;
         let producer = &mut self.producers.fenced;
         for table in changed {
-            let key = table.key();
             let json =
                 table.to_json(&self.config.name).map_err(|problem| not_writable(&problem))?;
-            producer.send(self.state_topic, Some(&key), Some(&json), &[])?;
+            self.state_topic.send(producer, &table.key(), Some(&json))?;
         }
         self.send_snapshot_records()?;
         let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
+        self.protocol.set_least_offset(self.state_topic.least_offset());
         let json = self.protocol.record().to_json(&self.config.name, now_us);
         let json = json.map_err(|problem| self.too_large(&problem))?;
-        self.producers.fenced.send(self.state_topic, Some(POSITION_KEY), Some(&json), &[])?;
+        self.send_state(POSITION_KEY, Some(&json))?;
         if self.protocol.batch().opened.is_some() {
             failpoints::reach(Point::Positioned);
         }
         Ok(())
     }
 
+    fn send_state(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), ProduceError> {
+        self.state_topic.send(&mut self.producers.fenced, key, value)
+    }
+
     /// Commits, and shows what is committed.
     fn commit(&mut self) -> Result<Commit, Failure> {
         let commit = self.producers.fenced.commit()?;
+        self.state_topic.committed();
         self.committed = Some(self.protocol.record().place());
         let batch = self.protocol.batch();
         if batch.opened.is_some() {

@@ -15,7 +15,7 @@
 //! 1. A position says no more than what was taken in when it is sent: it moves at the end of a
 //!    source transaction, and inside one it notes how many rows of it are delivered ([`Group`]).
 //! 2. Every record is known to be stored before the position after it is sent, and the position is
-//!    the last record of its Kafka transaction.
+//!    the last record of its Kafka transaction, with the least offset that it can have.
 //! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
 //!    sees that there is a newer one. It repeats the position that the epoch starts from, and is
 //!    left out after an epoch that such a commit ended: then it has records as soon as there are.

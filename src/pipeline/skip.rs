@@ -59,8 +59,7 @@ fn request(
     at: &EventAt,
     event: FilePosition,
 ) -> Result<(), Failure> {
-    let Fenced { mut producer, state_topic, state_topic_id, saved, .. } =
-        fence(config, shutdown, None)?;
+    let Fenced { mut producer, mut state_topic, saved, .. } = fence(config, shutdown, None)?;
     let saved = check(saved.as_ref(), at, &event)?;
     let (generation, position) = (saved.generation + 1, saved.accounted_for());
     let mut record = PositionRecord::resumed(Some(saved), generation, position);
@@ -68,7 +67,8 @@ fn request(
     record.seq += 1;
     // Nothing streams, so an instance that stands by need not wait.
     record.released = true;
-    record.state_topic = state_topic_id;
+    record.state_topic.clone_from(&state_topic.id);
+    record.least_offset = Some(state_topic.least_offset().get());
     let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
     let json = record.to_json(&config.name, now_us).map_err(|problem| {
         Failure::new(
@@ -78,7 +78,7 @@ fn request(
         )
     })?;
     producer.begin()?;
-    producer.send(state_topic, Some(POSITION_KEY), Some(&json), &[])?;
+    state_topic.send(&mut producer, POSITION_KEY, Some(&json))?;
     producer.flush()?;
     producer.commit()?;
     producer.abort();

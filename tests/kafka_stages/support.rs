@@ -108,7 +108,7 @@ impl Setup {
     ) -> Result<Option<PositionRecord>, CommitError> {
         let written = producer.watermarks(&self.config.state_topic(), 0).unwrap();
         let loaded = commit::load(&self.config, written, patience, &self.shutdown)?;
-        Ok(loaded.position)
+        Ok(loaded.position.map(|saved| saved.record))
     }
 
     /// The whole start, as the pipeline does it; once more while the broker is not ready.

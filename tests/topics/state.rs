@@ -3,10 +3,11 @@
 use std::fs::{self, OpenOptions};
 
 use testkit::xtask::stack::{Server as _, StackAddress};
-use testkit::{Result, ServerAddress, topics};
+use testkit::{LIMIT, Result, ServerAddress, raw_records, topics, wait_for};
 
 use super::{Admin, delivered, halts_until_accepted};
 use crate::setup::{Running, Setup, operations, private_kafka};
+use crate::snapshot::turnstile::Turnstile;
 
 fn assert_halts(connector: &mut Running, words: &[&str]) -> Result<()> {
     let exit = connector.wait_for_exit()?;
@@ -105,6 +106,46 @@ fn a_state_topic_that_lost_its_newest_records_halts_the_running_connector() -> R
     // THEN the connector does not deliver again what followed the older position
     assert_halts(&mut connector, &["reason: position_went_back", "a second time"])?;
     assert_eq!(operations(&setup.records("items")?), ["c", "c"]);
+    Ok(())
+}
+
+#[test]
+fn a_state_topic_that_lost_its_records_before_the_newest_position_halts_the_next_start()
+-> Result<()> {
+    // GIVEN a connector that has read a table, and is about to deliver a row
+    let mut kafka = private_kafka(&super::SOON)?;
+    let mut address = StackAddress::from_environment()?;
+    address.kafka_bootstrap = kafka.bootstrap();
+    let server = ServerAddress::from(&address);
+    let mut setup = Setup::on(address, server, "state_before")?;
+    setup.settings.set("snapshot.mode", "initial");
+    setup.database.execute(super::TABLE)?;
+    setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
+    let turnstile = Turnstile::new(&mut setup, "begun", 1)?;
+    let mut connector = setup.start()?;
+    let topic = setup.settings.state_topic();
+    wait_for("the table to be read", LIMIT, || {
+        let records = raw_records(&setup.address, &topic)?;
+        let key = format!("snapshot/{}.items", setup.database.name());
+        let is_read =
+            |(found, value): &(String, String)| *found == key && value.contains("\"done\":true");
+        Ok(records.iter().any(is_read).then_some(()))
+    })?;
+    setup.database.execute("INSERT INTO items VALUES (2, 'second')")?;
+    turnstile.wait_until_held(&mut connector)?;
+    // WHEN the broker loses all that is in the state topic, and the process goes on
+    let data = kafka.log_file().with_file_name("data");
+    let file = data.join(format!("{topic}-0")).join("00000000000000000000.log");
+    kafka.kill()?;
+    OpenOptions::new().write(true).open(&file)?.set_len(0)?;
+    kafka.start_again()?;
+    turnstile.open()?;
+    setup.consumer("items")?.take(2)?;
+    connector.stop()?;
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    // THEN the position that it committed shows that, and the table is not read again in silence
+    halts_until_accepted(&mut setup, "reason: position_went_back", "has lost records")?;
+    assert_eq!(operations(&setup.records("items")?), ["r", "c", "r", "r", "c"]);
     Ok(())
 }
 

@@ -75,7 +75,7 @@ impl Delivery {
         for (table, record) in self.snapshot.records() {
             let key = format!("{SNAPSHOT_KEY_START}{table}");
             let producer = &mut self.producers.fenced;
-            producer.send(self.state_topic, Some(key.as_bytes()), record.as_deref(), &[])?;
+            self.state_topic.send(producer, key.as_bytes(), record.as_deref())?;
         }
         Ok(())
     }

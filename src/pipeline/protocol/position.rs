@@ -1,10 +1,18 @@
-//! How the end of a source transaction moves the position.
+//! What changes the position: the end of a source transaction moves it, and before it is sent it
+//! is known which offset it can have at least.
 
-use super::{End, Ending, Name};
+use super::{End, Ending, Name, Protocol};
 use crate::{
-    commit::PositionRecord,
+    commit::{LeastOffset, PositionRecord},
     model::{position::FilePosition, xa::PreparedTransaction},
 };
+
+impl Protocol {
+    /// The position is about to be sent, and can have no offset before this one.
+    pub(in crate::pipeline) fn set_least_offset(&mut self, offset: LeastOffset) {
+        self.record.least_offset = Some(offset.get());
+    }
+}
 
 /// Moves the position over a source transaction that has ended. One that is prepared is not done:
 /// its GTID joins those that are when it is decided, with that of the decision.

@@ -13,7 +13,7 @@ use testkit::Random;
 use tokio::time::Instant;
 
 use self::{
-    broker::{Broker, Request},
+    broker::{Broker, Request, STATE},
     client::CONNECTIONS,
     instance::{Instance, Life},
     network::{Network, Packet},
@@ -62,8 +62,9 @@ enum Kind {
 struct Habits {
     /// Whether brokers answer that are behind.
     lags: bool,
-    /// Whether the state topic may lose its newest records. Only a process that has seen them can
-    /// notice, so it is the only one and does not end after that.
+    /// Whether the state topic may lose its newest records. Until a position is committed after
+    /// that, only a process that has seen them can notice: it is the only one and does not end
+    /// before.
     loses: bool,
     /// Whether the newest row waits until it is known whether it is the last of its source
     /// transaction.
@@ -234,7 +235,7 @@ impl World {
                 };
                 instance.client.lose(connection, !self.is_lax());
             }
-            3 if instance.life == Life::Running && !self.truth.has_lost => {
+            3 if instance.life == Life::Running && !self.broker.has_silent_loss() => {
                 instance.life = Life::Killed;
                 let (client, random) = (instance.client.number, &mut self.random);
                 self.network.drop_some(client, || random.is_one_in(2));
@@ -270,7 +271,9 @@ impl World {
                 }
                 _ => self.broker.end_foreign_transaction(),
             },
-            11 if instance.life == Life::Running => instance.settles = !self.truth.has_lost,
+            11 if instance.life == Life::Running => {
+                instance.settles = !self.broker.has_silent_loss();
+            }
             12 => self.has_request = 0 < self.habits.chunks,
             10 if self.habits.loses
                 && self.broker.is_quiet()
@@ -279,6 +282,9 @@ impl World {
             {
                 let positions = usize::try_from(self.random.in_range(1..4)).unwrap();
                 self.broker.lose(positions, self.random.is_one_in(2));
+                // What lost them has ended, or does not lead any more: nothing arrives late there.
+                self.network.packets.retain(|packet| packet.connection != STATE);
+                instance.client.lose(STATE, true);
                 self.truth.has_lost = true;
             }
             _ => {}

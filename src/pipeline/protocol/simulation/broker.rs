@@ -40,6 +40,8 @@ pub(super) enum Entry {
     Beside(Besides),
     /// A sign of life.
     Sign,
+    /// The end of a transaction, which has an offset like any record.
+    Marker,
 }
 
 /// What a client asks for.
@@ -57,6 +59,10 @@ pub(super) enum Request {
     End {
         commit: bool,
     },
+}
+
+fn is_position((entry, fate): &(Entry, Fate)) -> bool {
+    matches!(entry, Entry::Position(_)) && *fate == Fate::Committed
 }
 
 /// What the broker says.
@@ -108,6 +114,7 @@ impl Partition {
             *fate = if commit { Fate::Committed } else { Fate::Aborted };
             decided.push(entry.clone());
         }
+        self.log.push((Entry::Marker, Fate::Committed));
         if commit { decided } else { Vec::new() }
     }
 
@@ -155,6 +162,8 @@ pub(super) struct Broker {
     pub(super) committed: Vec<Committed>,
     /// When the broker ends a transaction by itself.
     timeout_ms: u64,
+    /// Where the state topic ended when it had lost records.
+    lost_at: Option<usize>,
 }
 
 impl Broker {
@@ -169,6 +178,7 @@ impl Broker {
             committing: Committed::default(),
             committed: Vec::new(),
             timeout_ms,
+            lost_at: None,
         }
     }
 
@@ -202,6 +212,11 @@ impl Broker {
                 _ => Answer::Refused,
             },
         }
+    }
+
+    /// Whether nothing has fenced this producer.
+    pub(super) fn is_current(&self, producer: u32) -> bool {
+        producer == self.epoch
     }
 
     fn init(&mut self) -> Answer {
@@ -268,7 +283,7 @@ impl Broker {
                     Entry::Row(row) => self.committing.rows[partition].push(row),
                     Entry::Position(record) => self.committing.positions.push(record),
                     Entry::Beside(beside) => self.committing.beside = Some(beside),
-                    Entry::Sign => {}
+                    Entry::Sign | Entry::Marker => {}
                 }
             }
         }
@@ -301,7 +316,10 @@ impl Broker {
 
     /// Ends the transaction of somebody else.
     pub(super) fn end_foreign_transaction(&mut self) {
-        self.partitions[STATE].decide(FOREIGN, false);
+        let state = &mut self.partitions[STATE];
+        if state.open.contains_key(&FOREIGN) {
+            state.decide(FOREIGN, false);
+        }
     }
 
     /// The end of the state topic, open transactions counted in.
@@ -321,9 +339,14 @@ impl Broker {
 
     /// The same where the broker that answers has no more than this.
     pub(super) fn last_position_before(&self, end: usize) -> Option<Rc<PositionRecord>> {
+        self.found_before(end).map(|(_, record)| record)
+    }
+
+    /// The same with its offset.
+    pub(super) fn found_before(&self, end: usize) -> Option<(usize, Rc<PositionRecord>)> {
         let log = &self.partitions[STATE].log;
-        log[..end].iter().rev().find_map(|(entry, fate)| match entry {
-            Entry::Position(record) if *fate == Fate::Committed => Some(Rc::clone(record)),
+        log[..end].iter().enumerate().rev().find_map(|(at, (entry, fate))| match entry {
+            Entry::Position(record) if *fate == Fate::Committed => Some((at, Rc::clone(record))),
             _ => None,
         })
     }
@@ -344,18 +367,25 @@ impl Broker {
         !is_preparing && self.last_stable_offset() == self.high_watermark()
     }
 
-    /// The state topic loses its newest records, down to so many positions before the last.
-    /// Where producers are forgotten too, those that go on are refused.
+    /// The state topic loses its newest records, down to so many positions before the last and
+    /// the marker behind that one. Where producers are forgotten too, those that go on are
+    /// refused.
     pub(super) fn lose(&mut self, positions: usize, producers: bool) {
         let Partition { log, next, .. } = &mut self.partitions[STATE];
-        let is_position = |(entry, fate): &(Entry, Fate)| {
-            matches!(entry, Entry::Position(_)) && *fate == Fate::Committed
-        };
         let kept = (0..log.len()).rev().filter(|&at| is_position(&log[at])).nth(positions);
-        log.truncate(kept.map_or(0, |last| last + 1));
+        let is_marker = |(entry, _): &(Entry, Fate)| matches!(entry, Entry::Marker);
+        let marker = kept.and_then(|last| Some(last + log[last..].iter().position(is_marker)?));
+        log.truncate(marker.map_or(0, |marker| marker + 1));
+        self.lost_at = Some(log.len());
         if producers {
             next.clear();
         }
+    }
+
+    /// Whether the state topic has lost records and no position has been committed since.
+    pub(super) fn has_silent_loss(&self) -> bool {
+        let log = &self.partitions[STATE].log;
+        self.lost_at.is_some_and(|end| !log[end..].iter().any(is_position))
     }
 
     /// The rows in a partition that a consumer can see, whatever became of their transactions.

@@ -36,7 +36,7 @@ enum Asked {
 pub(super) struct Client {
     pub(super) number: usize,
     /// Epoch or number of the producer; 0 before it has one.
-    producer: u32,
+    pub(super) producer: u32,
     transactional: bool,
     /// How often each connection was opened, and whether a request is on its way on it.
     connections: [(u32, bool); CONNECTIONS],

@@ -12,7 +12,7 @@ use super::{
     rules::Rule,
 };
 use crate::{
-    commit::{Place, PositionRecord},
+    commit::{LeastOffset, Place, PositionRecord},
     pipeline::protocol::{Action, Event, Protocol},
     produce::Commit,
 };
@@ -79,6 +79,8 @@ pub(super) struct Instance {
     memory: Option<Rc<PositionRecord>>,
     /// The newest position that it has loaded or committed.
     seen: Option<Place>,
+    /// The least offset that its next record in the state topic can have.
+    least_offset: LeastOffset,
     aside: Aside,
     /// Whether it is to end in order.
     pub(super) settles: bool,
@@ -108,6 +110,7 @@ impl Instance {
             generation: 0,
             memory: None,
             seen: None,
+            least_offset: LeastOffset::at_load(0),
             aside: Aside::default(),
             settles: false,
             doubted: false,
@@ -222,7 +225,12 @@ impl Instance {
                 }
             }
             Action::SendPosition => {
-                let Some(protocol) = &self.protocol else { return };
+                if self.aside.besides != self.aside.sent && !world.lacks(Rule::SaveBeside) {
+                    self.aside.sent = self.aside.besides;
+                    self.send_state(Entry::Beside(self.aside.besides));
+                }
+                let Some(protocol) = &mut self.protocol else { return };
+                protocol.set_least_offset(self.least_offset);
                 let mut record = protocol.record().clone();
                 if world.lacks(Rule::NoteThePart) {
                     record.partials.clear();
@@ -230,15 +238,11 @@ impl Instance {
                 if world.lacks(Rule::RememberThePrepared) {
                     record.prepared.clear();
                 }
-                if self.aside.besides != self.aside.sent && !world.lacks(Rule::SaveBeside) {
-                    self.aside.sent = self.aside.besides;
-                    self.client.send(STATE, Entry::Beside(self.aside.besides));
-                }
-                self.client.send(STATE, Entry::Position(Rc::new(record)));
+                self.send_state(Entry::Position(Rc::new(record)));
                 self.after(world, Event::PositionSent);
             }
             Action::SendSign => {
-                self.client.send(STATE, Entry::Sign);
+                self.send_state(Entry::Sign);
                 self.after(world, Event::SignSent);
             }
             Action::Commit if !self.asked => {
@@ -250,12 +254,18 @@ impl Instance {
                 let commit = if doubtful { Commit::Doubtful } else { Commit::Clean };
                 let record = self.protocol.as_ref().map(Protocol::record);
                 self.seen = self.seen.max(record.map(PositionRecord::place));
+                self.least_offset.count();
                 self.memory = record.cloned().map(Rc::new);
                 self.after(world, Event::Committed(commit));
             }
             Action::Commit => {}
             Action::Recycle(_) => self.fail(world, None),
         }
+    }
+
+    fn send_state(&mut self, entry: Entry) {
+        self.client.send(STATE, entry);
+        self.least_offset.count();
     }
 
     /// Whether time may be told now.

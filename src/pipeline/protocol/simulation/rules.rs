@@ -11,6 +11,8 @@ pub(super) enum Rule {
     ReadToTheEnd,
     /// A position with a lower number than one that was seen is refused.
     CompareTheNumber,
+    /// A position before the least offset that it can have is refused.
+    CompareTheOffset,
     /// What follows comes after what Kafka has, not after what this process remembers.
     StartFromKafka,
     /// The first commit of an epoch says its generation.
@@ -62,11 +64,12 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 28] = [
+    pub(super) const ALL: [Self; 29] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::ReadToTheEnd,
         Self::CompareTheNumber,
+        Self::CompareTheOffset,
         Self::StartFromKafka,
         Self::AnnounceGeneration,
         Self::FlushBeforePosition,

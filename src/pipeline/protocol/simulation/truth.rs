@@ -22,8 +22,7 @@ pub(super) struct Truth {
     last: Option<Rc<PositionRecord>>,
     /// What was saved beside it.
     beside: Besides,
-    /// Whether the state topic has lost records. A living process that commits the next position
-    /// hides that what was saved beside the last ones is gone, which is not judged then.
+    /// Whether the state topic has lost records.
     pub(super) has_lost: bool,
     /// Requests that were answered.
     pub(super) answered: u32,
@@ -62,9 +61,6 @@ impl Truth {
 
     /// Takes in what was committed beside a position.
     fn take_beside(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
-        if self.has_lost {
-            return Ok(());
-        }
         let beside = committed.beside.unwrap_or(self.beside);
         let rows = committed.rows.iter().flatten().copied().filter(|row| is_of_chunk(*row));
         let rows = rows.collect::<BTreeSet<_>>();
@@ -106,7 +102,7 @@ impl Truth {
 
     /// What was saved beside the position must be there for who loads it.
     pub(super) fn check_loaded(&self, beside: Besides) -> Result<(), String> {
-        if beside.requests < self.answered && !self.has_lost {
+        if beside.requests < self.answered {
             return Err("a request was answered and is not saved".to_owned());
         }
         Ok(())
@@ -114,7 +110,7 @@ impl Truth {
 
     /// Whether all chunks are delivered.
     pub(super) fn has_all_chunks(&self, chunks: u32) -> bool {
-        self.has_lost || self.beside.chunks == chunks
+        self.beside.chunks == chunks
     }
 
     /// Whether everything is delivered that the source's current server has.

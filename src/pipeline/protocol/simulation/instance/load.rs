@@ -2,7 +2,9 @@
 
 use super::{Instance, Life, Phase};
 use crate::{
-    commit::{Place, PositionRecord, check_found, is_decided, is_whole},
+    commit::{
+        LeastOffset, Place, PositionRecord, SavedPosition, check_found, is_decided, is_whole,
+    },
     config::Guarantee,
     pipeline::protocol::{
         Action, Event, Protocol,
@@ -40,6 +42,7 @@ impl Instance {
         }
         // The broker that answers may be behind the one that named the end.
         let met = stable.saturating_sub(world.lag());
+        self.least_offset = LeastOffset::at_load(offset(end));
         // Where an open transaction is not waited for, nor is what is behind it.
         let end = end.min(stable);
         if !is_whole(offset(end), Some(offset(met))) && !world.lacks(Rule::ReadToTheEnd) {
@@ -47,13 +50,19 @@ impl Instance {
         }
         let remembered = world.lacks(Rule::FenceBeforeLoad)
             || world.lacks(Rule::StartFromKafka) && self.memory.is_some();
-        let saved = world.broker.last_position_before(met);
-        let saved = if remembered { self.memory.clone() } else { saved };
+        let found = world.broker.found_before(met);
+        let at = found.as_ref().map_or(0, |(at, _)| *at);
+        let saved = if remembered { self.memory.clone() } else { found.map(|(_, saved)| saved) };
         let seen = match self.seen {
             Some(seen) if world.lacks(Rule::CompareTheNumber) => Some(Place { seq: 0, ..seen }),
             seen => seen,
         };
-        if check_found("state", saved.as_deref(), seen, None).is_err() {
+        let found = saved.as_deref().map(|saved| {
+            let mut record = saved.clone();
+            record.least_offset.take_if(|_| remembered || world.lacks(Rule::CompareTheOffset));
+            SavedPosition { offset: offset(at), record }
+        });
+        if check_found("state", found.as_ref(), seen, None).is_err() {
             self.life = Life::Refused;
             if !world.truth.has_lost && !world.lacks(Rule::ReadToTheEnd) {
                 world.violated("a position is refused that is the last one");
@@ -76,7 +85,10 @@ impl Instance {
         self.aside.besides = world.broker.beside_before(met);
         self.aside.sent = self.aside.besides;
         self.aside.is_counted = false;
-        if let Err(violation) = world.truth.check_loaded(self.aside.besides) {
+        // One that was fenced since may load less, and commits nothing.
+        let is_fenced = !world.broker.is_current(self.client.producer);
+        let checked = world.truth.check_loaded(self.aside.besides);
+        if let Some(violation) = checked.err().filter(|_| !is_fenced) {
             world.violated(&violation);
         }
         self.next.clear();

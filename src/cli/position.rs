@@ -8,7 +8,7 @@ use super::ask::say;
 use crate::{
     config,
     error::{Failure, Verdict},
-    model::position::FilePosition,
+    model::position::RowsEvent,
     pipeline::{self, Found},
 };
 
@@ -27,9 +27,10 @@ enum Action {
 #[derive(Debug, Args)]
 struct Skip {
     /// Where the rows event begins, as the connector's last message names it:
-    /// binlog.000002:1234
-    #[arg(long, value_name = "FILE:POS", value_parser = place)]
-    event: FilePosition,
+    /// binlog.000002:1234; in a compressed or an XA transaction its number comes behind:
+    /// binlog.000002:1234:2
+    #[arg(long, value_name = "FILE:POS[:NUMBER]")]
+    event: RowsEvent,
 
     /// Requests it; without this nothing is changed. An instance that runs is fenced and ends with
     /// exit code 75.
@@ -41,25 +42,16 @@ struct Skip {
     config: PathBuf,
 }
 
-fn place(text: &str) -> Result<FilePosition, &'static str> {
-    let place = text.rsplit_once(':').and_then(|(file, offset)| {
-        let offset = offset.parse().ok()?;
-        let file = file.to_owned();
-        (!file.is_empty()).then_some(FilePosition { file, offset })
-    });
-    place.ok_or("a file and an offset are needed, such as binlog.000002:1234")
-}
-
 /// Does what the arguments say.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Action::Skip(Skip { event, execute, config }) = arguments.action;
     let config = config::load(&config)
         .map_err(|error| Failure::new(Verdict::Config, "config", error.to_string()))?;
-    let place = event.to_string();
+    let name = event.to_string();
     let found = pipeline::skip_event(&Arc::new(config), event, execute).await?;
     let Found { position, kind } = found;
     say(&format!("committed position: {position}"));
-    say(&format!("event: {place}, {kind}, behind the position, not requested before"));
+    say(&format!("event: {name}, {kind}, behind the position, not requested before"));
     if execute {
         say("requested: the next start skips the rows of this event that are not delivered");
     } else {

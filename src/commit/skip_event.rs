@@ -1,9 +1,11 @@
 //! A rows event that is to be skipped, as the position record has it.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 
 use super::{error::RecordError, record::parsed};
-use crate::model::position::{EventSkip, FilePosition};
+use crate::model::position::{EventSkip, FilePosition, RowsEvent};
 
 /// Most rows events that wait to be skipped, of about 110 bytes each.
 pub const SKIPS_MAX: usize = 16;
@@ -16,16 +18,20 @@ pub(super) struct SkipEvent {
     server_uuid: String,
     /// The binlog file it is in.
     file: String,
-    /// The offset at which it begins.
+    /// The offset at which it begins, or what it is in.
     pos: u64,
+    /// Which of the rows events there it is, from 1 on, if it has no place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<NonZeroU64>,
 }
 
 impl From<&EventSkip> for SkipEvent {
     fn from(skip: &EventSkip) -> Self {
         Self {
             server_uuid: skip.server_uuid.to_string(),
-            file: skip.place.file.clone(),
-            pos: skip.place.offset,
+            file: skip.event.place.file.clone(),
+            pos: skip.event.place.offset,
+            number: skip.event.number,
         }
     }
 }
@@ -37,14 +43,15 @@ pub(super) fn read(events: Vec<SkipEvent>) -> Result<Vec<EventSkip>, RecordError
     }
     let read = |event: SkipEvent| {
         let place = FilePosition { file: event.file, offset: event.pos };
-        Ok(EventSkip { server_uuid: parsed(&event.server_uuid)?, place })
+        let server_uuid = parsed(&event.server_uuid)?;
+        Ok(EventSkip { server_uuid, event: RowsEvent { place, number: event.number } })
     };
     events.into_iter().map(read).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EventSkip, SKIPS_MAX};
+    use super::{EventSkip, RowsEvent, SKIPS_MAX};
     use crate::{
         commit::PositionRecord,
         model::position::{FilePosition, Position},
@@ -58,8 +65,14 @@ mod tests {
         let server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap();
         let position =
             Position { server_uuid, gtid_set: None, file: place(157), source_time_us: 0 };
-        let skip = EventSkip { server_uuid, place: place(4_294_967_300) };
-        let skips = vec![skip; skips];
+        let skip = |number: usize| EventSkip {
+            server_uuid,
+            event: RowsEvent {
+                place: place(4_294_967_300),
+                number: u64::try_from(number).unwrap().try_into().ok(),
+            },
+        };
+        let skips = (0..skips).map(skip).collect();
         PositionRecord { skips, ..PositionRecord::resumed(None, 1, position) }
     }
 
@@ -91,10 +104,12 @@ mod tests {
         let skip = record.skips.remove(0);
         let here = skip.server_uuid;
         let other = "4e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap();
-        assert!(skip.is_at(here, "binlog.000002", 4_294_967_300));
-        assert!(!skip.is_at(here, "binlog.000002", 4_294_967_301));
-        assert!(!skip.is_at(here, "binlog.000003", 4_294_967_300));
-        assert!(!skip.is_at(other, "binlog.000002", 4_294_967_300));
+        let number = "7".parse().ok();
+        assert!(skip.is_at(here, ("binlog.000002", 4_294_967_300), None));
+        assert!(!skip.is_at(here, ("binlog.000002", 4_294_967_300), number));
+        assert!(!skip.is_at(here, ("binlog.000002", 4_294_967_301), None));
+        assert!(!skip.is_at(here, ("binlog.000003", 4_294_967_300), None));
+        assert!(!skip.is_at(other, ("binlog.000002", 4_294_967_300), None));
         assert!(!skip.is_passed(&record.position));
         record.position.file = FilePosition { file: "binlog.000003".into(), offset: 4 };
         assert!(skip.is_passed(&record.position));

@@ -126,6 +126,7 @@ impl Decoder {
         let mut wire = Wire(frame.data);
         let table_id = wire.u48()?;
         self.group.expect_begun()?;
+        self.group.count_rows_event();
         let Some(id) = self.tables.version_of(table_id)? else { return Ok(Step::Nothing) };
         if !self.group.capture() {
             return Ok(Step::Nothing);

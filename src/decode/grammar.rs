@@ -53,6 +53,8 @@ pub(super) struct Group {
     /// The last GTID's source, and its text with the colon before the number: writing a UUID for
     /// every transaction would take longer than reading it.
     source: Option<(GtidSource, String)>,
+    /// Rows events in this group, whatever their tables.
+    rows_events: u64,
     /// Rows events of captured tables in this group.
     captured: u64,
     /// Savepoints of this group with the value of `captured` when they were set.
@@ -68,6 +70,7 @@ impl Group {
             is_named: false,
             transaction: Transaction::default(),
             source: None,
+            rows_events: 0,
             captured: 0,
             savepoints: Vec::new(),
             is_decided: false,
@@ -186,6 +189,16 @@ impl Group {
         if self.is_begun() { Ok(()) } else { Err(Problem::Group("rows outside a transaction")) }
     }
 
+    /// A rows event of any table.
+    pub(super) fn count_rows_event(&mut self) {
+        self.rows_events = self.rows_events.saturating_add(1);
+    }
+
+    /// How many rows events of the group have come.
+    pub(super) fn rows_events(&self) -> u64 {
+        self.rows_events
+    }
+
     /// Rows of a captured table. Returns whether they are to be read now.
     pub(super) fn capture(&mut self) -> bool {
         self.captured = self.captured.saturating_add(1);
@@ -263,6 +276,7 @@ impl Group {
         *thread_id = None;
         *server_id = frame.server_id;
         *begin_offset = start;
+        self.rows_events = 0;
         self.captured = 0;
         self.savepoints.clear();
     }

@@ -121,6 +121,8 @@ pub struct Rows<'a> {
     pub first: u32,
     /// Whether the event has a place of its own: one inside a compressed transaction has none.
     pub has_own_place: bool,
+    /// The event's number among all rows events of its transaction, captured or not, from 1 on.
+    pub number: u64,
     /// The rows: one image each, for an update two.
     pub images: RowReader<'a>,
 }
@@ -313,6 +315,7 @@ impl Decoder {
                     origin,
                     first: 0,
                     has_own_place,
+                    number: self.group.rows_events(),
                     images,
                 })
             }

@@ -1,6 +1,6 @@
 //! Where in the source something is: file and offset, GTIDs, and the position that is saved.
 
-use std::{cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt, num::NonZeroU64, str::FromStr};
 
 use super::gtid::{Gtid, GtidSet, ServerUuid};
 
@@ -57,22 +57,67 @@ pub struct PartialTransaction {
 /// A place counts on one server only: another one has another event there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSkip {
-    /// The server that `place` belongs to.
+    /// The server that the event's place belongs to.
     pub server_uuid: ServerUuid,
-    /// Where the rows event begins.
+    /// Which event it is.
+    pub event: RowsEvent,
+}
+
+/// Which rows event of a server's binlog, as people write it: `binlog.000002:1234`, or
+/// `binlog.000002:1234:2` for one that has no place of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowsEvent {
+    /// Where it begins; without a place of its own, where the compressed transaction begins that
+    /// it is in, or the XA COMMIT by which its rows are delivered.
     pub place: FilePosition,
+    /// Its number among the rows events of its transaction, from 1 on, if it has no place of its
+    /// own.
+    pub number: Option<NonZeroU64>,
 }
 
 impl EventSkip {
     /// Whether a rows event of this server at this place is the one.
-    pub fn is_at(&self, server_uuid: ServerUuid, file: &str, offset: u64) -> bool {
-        let Self { server_uuid: server, place } = self;
-        *server == server_uuid && place.offset == offset && place.file == file
+    pub fn is_at(
+        &self,
+        server_uuid: ServerUuid,
+        (file, offset): (&str, u64),
+        number: Option<NonZeroU64>,
+    ) -> bool {
+        let Self { server_uuid: server, event: RowsEvent { place, number: own } } = self;
+        *server == server_uuid && *own == number && place.offset == offset && place.file == file
     }
 
     /// Whether the event cannot come any more: it is before the position, or on another server.
     pub fn is_passed(&self, position: &Position) -> bool {
-        self.server_uuid != position.server_uuid || self.place < position.file
+        self.server_uuid != position.server_uuid || self.event.place < position.file
+    }
+}
+
+impl fmt::Display for RowsEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.place)?;
+        self.number.map_or(Ok(()), |number| write!(f, ":{number}"))
+    }
+}
+
+impl FromStr for RowsEvent {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const NEEDED: &str = "a file and an offset are needed, such as binlog.000002:1234, and of \
+            an event without a place of its own its number besides: binlog.000002:1234:2";
+        fn number<T: FromStr>(text: &str) -> Option<(&str, T)> {
+            let (before, number) = text.rsplit_once(':')?;
+            Some((before, number.parse().ok()?))
+        }
+        // A file's name ends in a number behind a point, so there is one way to read it.
+        let (before, last) = number::<u64>(text).ok_or(NEEDED)?;
+        let (file, offset, number) = match number(before) {
+            None => (before, last, None),
+            Some((file, offset)) => (file, offset, Some(last.try_into().map_err(|_| NEEDED)?)),
+        };
+        let place = FilePosition { file: file.to_owned(), offset };
+        if file.is_empty() { Err(NEEDED) } else { Ok(Self { place, number }) }
     }
 }
 
@@ -141,12 +186,23 @@ impl fmt::Display for Position {
 
 #[cfg(test)]
 mod tests {
-    use super::FilePosition;
+    use super::{FilePosition, RowsEvent};
 
     #[test]
     fn files_are_ordered_by_their_number() {
         let at = |file: &str, offset| FilePosition { file: file.into(), offset };
         assert!(at("binlog.999999", 500) < at("binlog.1000000", 4));
         assert!(at("binlog.000002", 4) < at("binlog.000002", 5));
+    }
+
+    #[test]
+    fn a_rows_event_is_read_as_it_is_written() {
+        for text in ["binlog.000002:4", "a:b.000001:18446744073709551615", "binlog.000002:4:1"] {
+            let event: RowsEvent = text.parse().unwrap();
+            assert_eq!(event.to_string(), text);
+        }
+        for text in ["binlog", ":4", ":4:5", "binlog.000002:x", "binlog.000002:4:0", "", "b:-1"] {
+            assert!(text.parse::<RowsEvent>().is_err(), "{text}");
+        }
     }
 }

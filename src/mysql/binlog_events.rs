@@ -24,6 +24,9 @@ const CANNOT_READ: u16 = 1220;
 /// What is asked.
 const WHAT: &str = "SHOW BINLOG EVENTS";
 
+/// Types of events that name the transaction behind them.
+const GTIDS: [&str; 3] = ["Gtid", "Gtid_tagged_log_event", "Anonymous_Gtid"];
+
 /// Types of events that a file has between two transactions; the first three begin one. What is inside a compressed
 /// transaction is listed too, with the place where that ends.
 const BETWEEN: [&str; 7] = [
@@ -49,6 +52,8 @@ pub struct EventAt {
     pub server_uuid: ServerUuid,
     /// The event's type, as the source calls it; `None` where no event begins.
     pub kind: Option<String>,
+    /// Whether a transaction begins there that is an XA COMMIT.
+    pub is_xa_commit: bool,
 }
 
 impl EventAt {
@@ -62,14 +67,23 @@ impl EventAt {
         let server_uuid = inquiry.variable("server_uuid").await?;
         let server_uuid = server_uuid.parse();
         let server_uuid = server_uuid.map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
-        let events = inquiry.events(place, 1).await?.unwrap_or_default();
-        let first = events.into_iter().next().filter(|event| event.start == place.offset);
-        Ok(Self { server_uuid, kind: first.map(|event| event.kind) })
+        let events = inquiry.events(place, 2).await?.unwrap_or_default();
+        let first = events.first().filter(|event| event.start == place.offset);
+        let is_named = first.is_some_and(|event| GTIDS.contains(&event.kind.as_str()));
+        let statement = if is_named { events.get(1) } else { first };
+        let is_xa_commit = statement
+            .is_some_and(|event| event.kind == "Query" && event.info.contains("XA COMMIT "));
+        Ok(Self { server_uuid, kind: first.map(|event| event.kind.clone()), is_xa_commit })
     }
 
     /// Whether it is an event with rows.
     pub fn has_rows(&self) -> bool {
         self.kind.as_ref().is_some_and(|kind| ROWS.contains(&kind.as_str()))
+    }
+
+    /// Whether it stands for rows events that have no place of their own.
+    pub fn has_rows_inside(&self) -> bool {
+        self.is_xa_commit || self.kind.as_deref() == Some("Transaction_payload")
     }
 }
 

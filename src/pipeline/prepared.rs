@@ -263,7 +263,7 @@ impl Stream {
 
 /// Rows of a prepared transaction come from its commit: that is when they became visible, and the
 /// order in which they are delivered. They are numbered through the transaction, since the
-/// events that they stood in have places elsewhere.
+/// events that they stood in have places elsewhere, and these events have their numbers only.
 fn as_committed<'a>(rows: Rows<'a>, wanted: &Wanted<'_>, end: &'a End, taken_in: u64) -> Rows<'a> {
     if wanted.xid.is_none() {
         return rows;

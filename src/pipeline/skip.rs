@@ -11,7 +11,7 @@ use crate::{
     commit::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
     config::Config,
     error::{Failure, Verdict},
-    model::position::{EventSkip, FilePosition, Position},
+    model::position::{EventSkip, Position, RowsEvent},
     mysql::{self, EventAt},
     runtime::{blocking_named, since_epoch},
     shutdown::Shutdown,
@@ -29,11 +29,11 @@ pub struct Found {
 /// otherwise.
 pub async fn skip_event(
     config: &Arc<Config>,
-    event: FilePosition,
+    event: RowsEvent,
     execute: bool,
 ) -> Result<Found, Failure> {
     let mut connection = mysql::connect(&config.mysql).await?;
-    let at = EventAt::find(&mut connection, config, &event).await?;
+    let at = EventAt::find(&mut connection, config, &event.place).await?;
     drop(connection);
     let work = {
         let (config, at) = (Arc::clone(config), at.clone());
@@ -49,7 +49,8 @@ pub async fn skip_event(
     };
     let done = blocking_named("position", work).await.map_err(|error| thread_failed(&error))?;
     let position = done.unwrap_or_else(|| Err(panicked("position")))?;
-    Ok(Found { position, kind: at.kind.unwrap_or_default() })
+    let kind = if at.is_xa_commit { "XA COMMIT".to_owned() } else { at.kind.unwrap_or_default() };
+    Ok(Found { position, kind })
 }
 
 /// Fences every instance, checks again what is saved now, and commits it with the request.
@@ -57,13 +58,13 @@ fn request(
     config: &Config,
     shutdown: &Shutdown,
     at: &EventAt,
-    event: FilePosition,
+    event: RowsEvent,
 ) -> Result<(), Failure> {
     let Fenced { mut producer, mut state_topic, saved, .. } = fence(config, shutdown, None)?;
     let saved = check(saved.as_ref(), at, &event)?;
     let (generation, position) = (saved.generation + 1, saved.accounted_for());
     let mut record = PositionRecord::resumed(Some(saved), generation, position);
-    record.skips.push(EventSkip { server_uuid: at.server_uuid, place: event });
+    record.skips.push(EventSkip { server_uuid: at.server_uuid, event });
     record.seq += 1;
     // Nothing streams, so an instance that stands by need not wait.
     record.released = true;
@@ -89,7 +90,7 @@ fn request(
 fn check<'a>(
     saved: Option<&'a PositionRecord>,
     at: &EventAt,
-    event: &FilePosition,
+    event: &RowsEvent,
 ) -> Result<&'a PositionRecord, Failure> {
     let refused = |message: String| Failure::new(Verdict::Halt, "skip_refused", message).hint(HINT);
     let Some(saved) = saved else {
@@ -103,13 +104,14 @@ fn check<'a>(
             position.server_uuid, at.server_uuid
         )));
     }
-    if *event < position.file {
+    if event.place < position.file {
         return Err(refused(format!(
             "{event} is before the committed position {position}: what is there is delivered \
              already"
         )));
     }
-    if saved.skips.iter().any(|skip| skip.is_at(at.server_uuid, &event.file, event.offset)) {
+    let same = EventSkip { server_uuid: at.server_uuid, event: event.clone() };
+    if saved.skips.contains(&same) {
         return Err(Failure::new(
             Verdict::Halt,
             "skip_requested",
@@ -117,12 +119,19 @@ fn check<'a>(
         )
         .hint("Start the connector."));
     }
-    match &at.kind {
-        _ if at.has_rows() => {}
-        Some(kind) => {
-            return Err(refused(format!("the source has no rows event at {event}, but {kind}")));
+    let place = &event.place;
+    match (&at.kind, event.number) {
+        (Some(_), None) if at.has_rows() => {}
+        (Some(_), Some(_)) if at.has_rows_inside() => {}
+        (Some(kind), Some(_)) => {
+            return Err(refused(format!(
+                "the source has neither a compressed transaction nor XA COMMIT at {place}, but {kind}"
+            )));
         }
-        None => return Err(refused(format!("the source has no event at {event}"))),
+        (Some(kind), None) => {
+            return Err(refused(format!("the source has no rows event at {place}, but {kind}")));
+        }
+        (None, _) => return Err(refused(format!("the source has no event at {place}"))),
     }
     if SKIPS_MAX <= saved.skips.len() {
         return Err(refused(format!("{SKIPS_MAX} rows events wait to be skipped already")));
@@ -131,41 +140,56 @@ fn check<'a>(
 }
 
 /// What helps where a request is refused.
-const HINT: &str = "Start the connector: its last message names the place of the row that stops it \
-    now. Events inside compressed transactions have no place of their own and cannot be skipped.";
+const HINT: &str = "Start the connector: its last message has the command with the event of the row \
+    that stops it now.";
 
 #[cfg(test)]
 mod tests {
-    use super::{EventAt, EventSkip, FilePosition, Position, PositionRecord, SKIPS_MAX, check};
+    use super::{EventAt, EventSkip, Position, PositionRecord, RowsEvent, SKIPS_MAX, check};
 
     const HERE: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
-    fn place(offset: u64) -> FilePosition {
-        FilePosition { file: "binlog.000002".into(), offset }
+    fn event(offset: u64) -> RowsEvent {
+        format!("binlog.000002:{offset}").parse().unwrap()
     }
 
     fn saved(skips: &[u64]) -> PositionRecord {
         let server_uuid = HERE.parse().unwrap();
         let position =
-            Position { server_uuid, gtid_set: None, file: place(500), source_time_us: 0 };
-        let skip = |&offset: &u64| EventSkip { server_uuid, place: place(offset) };
+            Position { server_uuid, gtid_set: None, file: event(500).place, source_time_us: 0 };
+        let skip = |&offset: &u64| EventSkip { server_uuid, event: event(offset) };
         let skips = skips.iter().map(skip).collect();
         PositionRecord { skips, ..PositionRecord::resumed(None, 1, position) }
     }
 
     fn at(server_uuid: &str, kind: Option<&str>) -> EventAt {
         let kind = kind.map(str::to_owned);
-        EventAt { server_uuid: server_uuid.parse().unwrap(), kind }
+        EventAt { server_uuid: server_uuid.parse().unwrap(), kind, is_xa_commit: false }
     }
 
     fn refusal(saved: Option<&PositionRecord>, at: &EventAt, offset: u64) -> String {
-        check(saved, at, &place(offset)).unwrap_err().message
+        check(saved, at, &event(offset)).unwrap_err().message
     }
 
     #[test]
     fn a_rows_event_behind_the_position_can_be_skipped() {
         for kind in ["Write_rows", "Update_rows", "Delete_rows", "Update_rows_partial"] {
-            assert!(check(Some(&saved(&[600])), &at(HERE, Some(kind)), &place(700)).is_ok());
+            assert!(check(Some(&saved(&[600])), &at(HERE, Some(kind)), &event(700)).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_place_of_its_own_is_named_by_its_number() {
+        let compressed = at(HERE, Some("Transaction_payload"));
+        let decided = EventAt { is_xa_commit: true, ..at(HERE, Some("Gtid")) };
+        let rows = at(HERE, Some("Write_rows"));
+        let second: RowsEvent = "binlog.000002:700:2".parse().unwrap();
+        for there in [&compressed, &decided] {
+            assert!(check(Some(&saved(&[700])), there, &second).is_ok());
+            assert!(check(Some(&saved(&[600])), there, &event(700)).is_err());
+        }
+        for there in [&rows, &at(HERE, Some("Gtid")), &at(HERE, None)] {
+            assert!(check(Some(&saved(&[700])), there, &second).is_err());
         }
     }
 

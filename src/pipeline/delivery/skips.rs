@@ -4,11 +4,16 @@
 //! delivered is right with and without the skip. Rows of the event that are delivered already stay
 //! so: the position counts them.
 
+use std::num::NonZeroU64;
+
 use super::Delivery;
 use crate::{
     decode::Rows,
     error::{Failure, Verdict},
-    model::position::EventSkip,
+    model::{
+        change::RowsOrigin,
+        position::{EventSkip, FilePosition, RowsEvent},
+    },
 };
 
 /// An event to skip, and whether it came.
@@ -25,13 +30,14 @@ pub(super) fn requested(skips: &[EventSkip]) -> Vec<Requested> {
 impl Delivery {
     /// Reads over what is left of a rows event that is to be skipped; false for any other event.
     pub(super) fn skip(&mut self, rows: &mut Rows<'_>) -> Result<bool, Failure> {
-        if self.skips.is_empty() || !rows.has_own_place {
+        if self.skips.is_empty() {
             return Ok(false);
         }
         let server_uuid = self.position().server_uuid;
-        let (file, offset) = (rows.origin.file, rows.origin.offset);
+        let (file, offset, number) = (rows.origin.file, rows.origin.offset, number(rows));
         let mut skips = self.skips.iter_mut();
-        let Some(found) = skips.find(|one| one.skip.is_at(server_uuid, file, offset)) else {
+        let found = skips.find(|one| one.skip.is_at(server_uuid, (file, offset), number));
+        let Some(found) = found else {
             return Ok(false);
         };
         found.has_come = true;
@@ -48,6 +54,7 @@ impl Delivery {
                 operation = rows.operation.name(),
                 file,
                 offset,
+                event = number,
                 rows = skipped,
                 gtid = rows.origin.transaction.gtid_text,
                 "rows are skipped as requested, and consumers do not get them"
@@ -66,8 +73,9 @@ impl Delivery {
             let is_left = left.contains(skip);
             if !is_left && !has_come {
                 tracing::warn!(
-                    file = skip.place.file,
-                    offset = skip.place.offset,
+                    file = skip.event.place.file,
+                    offset = skip.event.place.offset,
+                    event = skip.event.number,
                     server_uuid = %skip.server_uuid,
                     "no rows event came that was to be skipped at this place; the request is \
                      dropped"
@@ -78,17 +86,24 @@ impl Delivery {
     }
 }
 
-/// Adds to a failure of a row how its event can be skipped, where that is possible.
+/// The number of an event that has no place of its own.
+fn number(rows: &Rows<'_>) -> Option<NonZeroU64> {
+    if rows.has_own_place { None } else { NonZeroU64::new(rows.number) }
+}
+
+/// Adds to a failure of a row how its event can be skipped.
 pub(super) fn hint_at_skip(failure: &mut Failure, rows: &Rows<'_>) {
-    if failure.verdict != Verdict::Halt || !rows.has_own_place {
+    if failure.verdict != Verdict::Halt {
         return;
     }
-    let (file, offset) = (rows.origin.file, rows.origin.offset);
+    let RowsOrigin { file, offset, .. } = rows.origin;
+    let place = FilePosition { file: file.to_owned(), offset };
+    let event = RowsEvent { place, number: number(rows) };
     if !failure.hint.is_empty() {
         failure.hint.push(' ');
     }
     failure.hint.push_str("To give up this row and those behind it in its event, run ");
-    let command = format!("`tailwater position skip --event {file}:{offset} --execute`");
+    let command = format!("`tailwater position skip --event {event} --execute`");
     failure.hint.push_str(&command);
     failure.hint.push_str(" and start the connector again; consumers never get these rows then.");
 }

@@ -67,6 +67,7 @@ pub use error::SnapshotError;
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
 pub use rows::{ChunkImages, ChunkRows, Identified};
+pub use runs::Found;
 pub use sight::Sight;
 pub use statements::Change;
 pub use tables::{Listed, list};

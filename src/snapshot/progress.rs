@@ -69,7 +69,7 @@ pub(super) struct AskedFor {
 
 impl ProgressRecord {
     /// A table of which nothing is delivered.
-    pub(super) fn beginning() -> Self {
+    pub(crate) fn beginning() -> Self {
         Self { v: VERSION, ..Self::default() }
     }
 
@@ -90,7 +90,7 @@ impl ProgressRecord {
     }
 
     /// A table that has been read.
-    pub(super) fn done(rows: u64) -> Self {
+    pub(crate) fn done(rows: u64) -> Self {
         Self { done: true, rows, ..Self::beginning() }
     }
 
@@ -103,6 +103,22 @@ impl ProgressRecord {
     /// there was none chooses no other rows.
     pub(super) fn left_out(&self, condition: Option<&String>) -> bool {
         self.r#where.is_some() && self.r#where.as_ref() != condition
+    }
+
+    /// A table of which the model has read rows up to this number.
+    #[cfg(test)]
+    pub(crate) fn read_up_to(row: u32) -> Self {
+        let after = Some(vec![Bound::Number(row.to_string())]);
+        Self::reading(1, String::new(), vec![Rest { after, until: None }])
+    }
+
+    /// Up to which row the model has read the table.
+    #[cfg(test)]
+    pub(crate) fn last_row_read(&self) -> Option<u32> {
+        match &self.rest[..] {
+            [Rest { after: Some(after), .. }] => after.first()?.integer()?.try_into().ok(),
+            _ => None,
+        }
     }
 
     pub(super) fn to_json(&self) -> Vec<u8> {

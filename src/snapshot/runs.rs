@@ -9,19 +9,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Listed, ProgressRecord, Snapshot};
 use crate::model::{position::FilePosition, table::TableName};
 
+/// What a run that captures a table finds of earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// None has read it, or begun to.
+    Nothing,
+    /// From this place on it was not captured. Whatever else the record says does not hold.
+    Left(&'a str),
+    /// Some of its rows are delivered.
+    Begun(&'a ProgressRecord),
+    /// All its rows are delivered.
+    Read(&'a ProgressRecord),
+}
+
+impl<'a> Found<'a> {
+    /// What a table's record says.
+    pub fn of(record: Option<&'a ProgressRecord>) -> Self {
+        match record {
+            None => Self::Nothing,
+            Some(ProgressRecord { left_at: Some(left_at), .. }) => Self::Left(left_at),
+            Some(record) if record.done => Self::Read(record),
+            Some(record) => Self::Begun(record),
+        }
+    }
+
+    /// The record of a table that is not captured from this place on; `None` if its record says
+    /// that it was not captured before.
+    pub fn left(self, at: &FilePosition) -> Option<ProgressRecord> {
+        (!matches!(self, Self::Left(_))).then(|| ProgressRecord::left(at))
+    }
+}
+
 impl Snapshot {
     /// Goes on with a table where earlier runs ended.
     pub(super) fn resume(&mut self, table: Listed, records: &BTreeMap<String, ProgressRecord>) {
         let name = table.name.clone();
-        let Some(record) = records.get(&name.to_string()) else {
-            if self.reads_all {
-                self.add(table, None);
-            }
-            return;
+        let record = match Found::of(records.get(&name.to_string())) {
+            Found::Nothing if self.reads_all => return self.add(table, None),
+            Found::Nothing => return,
+            Found::Left(left_at) => return self.come_back(table, left_at),
+            Found::Begun(record) | Found::Read(record) => record,
         };
-        if let Some(left_at) = &record.left_at {
-            return self.come_back(table, left_at);
-        }
         let left_out = record.asked.is_none() && record.left_out(self.condition(&name));
         if !record.done {
             if left_out {
@@ -77,16 +105,14 @@ impl Snapshot {
         at: &FilePosition,
     ) {
         for table in tables {
-            let record = records.get(&table.to_string());
-            if record.is_some_and(|record| record.left_at.is_some()) {
-                continue;
-            }
+            let found = Found::of(records.get(&table.to_string()));
+            let Some(record) = found.left(at) else { continue };
             tracing::warn!(
                 %table,
                 "the table is not captured any more: its changes are not delivered from here on; \
                  if it is captured again, it is read again"
             );
-            self.records.insert(table, Some(ProgressRecord::left(at).to_json()));
+            self.records.insert(table, Some(record.to_json()));
         }
     }
 }

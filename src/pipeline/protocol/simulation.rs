@@ -2,7 +2,7 @@
 //! was sent on them arrives later, processes are killed and stopped, the broker ends transactions
 //! that take too long, two instances run at once, the source fails over to a server with another
 //! order of transactions and some of its own, rows come that are not captured or cannot be
-//! delivered.
+//! delivered, a table is captured by some runs and not by others.
 //!
 //! A seed says what happens. After every step the world is compared with the truth. At the end the
 //! faults stop, and everything must be delivered soon.
@@ -18,7 +18,7 @@ use self::{
     instance::{Instance, Life},
     network::{Network, Packet},
     rules::Rule,
-    source::Source,
+    source::{Captures, Source},
     truth::Truth,
 };
 use super::Settings;
@@ -88,6 +88,10 @@ struct World {
     truth: Truth,
     settings: Settings,
     habits: Habits,
+    /// Whether some runs do not capture one of the two tables.
+    leaves: bool,
+    /// What the next run captures.
+    captures: Captures,
     /// Whether a request waits.
     has_request: bool,
     table: TableName,
@@ -112,9 +116,10 @@ impl World {
             open_max: ms(if late { 1_000_000 } else { third }),
         };
         let loses = kind == Kind::ExactlyOnce && random.is_one_in(6);
+        let leaves = kind == Kind::ExactlyOnce && !loses && random.is_one_in(4);
         let mut source = Source::new(&mut random);
-        // What halts it makes a process forget, as a kill does.
-        source.is_mended = loses;
+        // What halts it makes a process forget, as a kill does; and the row may not be captured.
+        source.is_mended = loses || leaves;
         Self {
             kind,
             broken,
@@ -124,6 +129,8 @@ impl World {
                 holds_back: random.is_one_in(4),
                 chunks: if random.is_one_in(3) { 3 } else { 0 },
             },
+            leaves,
+            captures: if leaves && random.is_one_in(2) { Captures::One } else { Captures::Both },
             has_request: false,
             source,
             slow: usize::try_from(random.in_range(0..8)).unwrap(),
@@ -222,6 +229,9 @@ impl World {
         let count = u64::try_from(instances.len()).unwrap();
         let chosen = usize::try_from(self.random.in_range(0..count)).unwrap();
         let alone = self.kind == Kind::AtLeastOnce;
+        if self.leaves && self.random.is_one_in(4) {
+            self.captures = self.captures.other();
+        }
         let may_join = instances.len() < 2 && !alone && !self.habits.loses;
         let instance = &mut instances[chosen];
         match self.random.in_range(0..13) {
@@ -293,7 +303,8 @@ impl World {
 
     /// Whether everything is delivered, and the position follows a source that changes nothing.
     fn is_delivered(&mut self) -> bool {
-        let has_all = self.truth.has_all_chunks(self.habits.chunks);
+        let has_all = self.truth.has_all_chunks(self.habits.chunks)
+            && (!self.leaves || self.truth.has_read_optional());
         if !self.truth.is_whole(&self.source) || !has_all {
             return false;
         }
@@ -306,6 +317,7 @@ impl World {
     fn heal(&mut self, instances: &mut [Instance]) {
         self.broker.end_foreign_transaction();
         self.source.is_mended = true;
+        self.captures = Captures::Both;
         for instance in instances.iter_mut() {
             match instance.life {
                 Life::Left | Life::Refused => {}

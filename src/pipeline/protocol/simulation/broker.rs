@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use crate::commit::PositionRecord;
+use crate::{commit::PositionRecord, snapshot::ProgressRecord};
 
 /// Partitions of the data topics; the state topic's one partition follows them.
 pub(super) const DATA_PARTITIONS: usize = 2;
@@ -21,7 +21,7 @@ pub(super) const PLAIN: u32 = 1 << 20;
 pub(super) const FOREIGN: u32 = u32::MAX;
 
 /// What is saved beside the position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Besides {
     /// Chunks that are delivered.
     pub(super) chunks: u32,
@@ -29,6 +29,8 @@ pub(super) struct Besides {
     pub(super) statements: usize,
     /// Requests that are done.
     pub(super) requests: u32,
+    /// The record of the table that some runs do not capture.
+    pub(super) optional: Option<ProgressRecord>,
 }
 
 /// A record.
@@ -140,6 +142,8 @@ enum State {
 /// A Kafka transaction of which all markers are written.
 #[derive(Debug, Default)]
 pub(super) struct Committed {
+    /// Whose it was.
+    pub(super) producer: u32,
     /// The rows, by partition.
     pub(super) rows: [Vec<u32>; DATA_PARTITIONS],
     pub(super) positions: Vec<Rc<PositionRecord>>,
@@ -271,7 +275,7 @@ impl Broker {
     fn decide(&mut self, commit: bool) {
         self.state = State::Preparing { commit };
         self.deciding = self.epoch;
-        self.committing = Committed::default();
+        self.committing = Committed { producer: self.epoch, ..Committed::default() };
     }
 
     /// Writes one marker of a transaction that is decided; false if there is none to write.
@@ -355,7 +359,7 @@ impl Broker {
     pub(super) fn beside_before(&self, end: usize) -> Besides {
         let log = &self.partitions[STATE].log;
         let beside = log[..end].iter().rev().find_map(|(entry, fate)| match entry {
-            Entry::Beside(beside) if *fate == Fate::Committed => Some(*beside),
+            Entry::Beside(beside) if *fate == Fate::Committed => Some(beside.clone()),
             _ => None,
         });
         beside.unwrap_or_default()

@@ -10,6 +10,7 @@ use super::{
     broker::{Entry, STATE},
     client::{Client, Trouble},
     rules::Rule,
+    source::Captures,
 };
 use crate::{
     commit::{LeastOffset, Place, PositionRecord},
@@ -21,8 +22,9 @@ mod beside;
 mod halt;
 mod load;
 mod rows;
+mod tables;
 
-use self::{beside::Aside, rows::Next};
+use self::{beside::Aside, rows::Next, tables::Reads};
 
 /// How long a fenced instance looks for a newer one.
 const FENCE_PATIENCE_MS: u64 = 1_000;
@@ -82,6 +84,10 @@ pub(super) struct Instance {
     /// The least offset that its next record in the state topic can have.
     least_offset: LeastOffset,
     aside: Aside,
+    /// What its configuration captures.
+    captures: Captures,
+    /// What is to be read of the other one.
+    reads: Option<Reads>,
     /// Whether it is to end in order.
     pub(super) settles: bool,
     /// Whether its last epoch ended in doubt before it had committed records.
@@ -112,6 +118,8 @@ impl Instance {
             seen: None,
             least_offset: LeastOffset::at_load(0),
             aside: Aside::default(),
+            captures: world.captures,
+            reads: None,
             settles: false,
             doubted: false,
             starts: 0,
@@ -143,6 +151,7 @@ impl Instance {
         self.life = Life::Running;
         self.settles = false;
         self.seen = None;
+        self.captures = world.captures;
         self.restart(world);
     }
 
@@ -226,8 +235,8 @@ impl Instance {
             }
             Action::SendPosition => {
                 if self.aside.besides != self.aside.sent && !world.lacks(Rule::SaveBeside) {
-                    self.aside.sent = self.aside.besides;
-                    self.send_state(Entry::Beside(self.aside.besides));
+                    self.aside.sent = self.aside.besides.clone();
+                    self.send_state(Entry::Beside(self.aside.besides.clone()));
                 }
                 let Some(protocol) = &mut self.protocol else { return };
                 protocol.set_least_offset(self.least_offset);
@@ -286,6 +295,7 @@ impl Instance {
                     | Next::Bad
                     | Next::Halt
                     | Next::Chunk
+                    | Next::ReadTable
                     | Next::ChunkEnded
                     | Next::Due
                     | Next::Answer

@@ -51,6 +51,10 @@ pub(super) enum Rule {
     TellOfChanges,
     /// A request is saved before it is answered.
     SaveBeforeAnswer,
+    /// A table that is not captured any more is marked before its rows are left out.
+    MarkWhatLeaves,
+    /// A table with such a mark is read again when it is captured again.
+    ReadWhatReturns,
     /// Everything is committed before an end in order, and that it ends.
     SettleAtTheEnd,
     /// The position moves into the next file although nothing changes.
@@ -64,7 +68,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 29] = [
+    pub(super) const ALL: [Self; 31] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::ReadToTheEnd,
@@ -89,6 +93,8 @@ impl Rule {
         Self::CountSentChunks,
         Self::TellOfChanges,
         Self::SaveBeforeAnswer,
+        Self::MarkWhatLeaves,
+        Self::ReadWhatReturns,
         Self::SettleAtTheEnd,
         Self::FollowTheFiles,
         Self::CommitBeforeHalt,

@@ -20,6 +20,9 @@ const CHUNK: u32 = 1 << 20;
 /// How many rows are in one.
 const CHUNK_ROWS: u32 = 3;
 
+/// Rows of a table that is read are numbered from here on.
+const READ: u32 = 1 << 21;
+
 /// Rows of transactions that only the replica has are numbered from here on.
 const ERRANT: u32 = 1 << 16;
 
@@ -44,6 +47,21 @@ pub(super) struct Group {
     /// How many of its rows come before one that cannot be delivered, if there is one.
     pub(super) bad: Option<usize>,
     pub(super) ends: Ends,
+}
+
+/// What a configuration captures: two tables, or the one that all capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Captures {
+    #[default]
+    Both,
+    One,
+}
+
+/// What a run sees.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) server: usize,
+    pub(super) captures: Captures,
 }
 
 /// What the end of a source transaction decides.
@@ -81,6 +99,24 @@ pub(super) struct Source {
 /// The partition of a row's key.
 pub(super) fn partition_of(row: u32) -> usize {
     usize::try_from(row).unwrap() % DATA_PARTITIONS
+}
+
+impl Captures {
+    /// Whether a row is captured.
+    pub(super) fn has(self, row: u32) -> bool {
+        self == Self::Both || !is_optional(row)
+    }
+
+    pub(super) fn other(self) -> Self {
+        if self == Self::Both { Self::One } else { Self::Both }
+    }
+}
+
+impl Group {
+    /// Its rows that a run captures.
+    pub(super) fn captured(&self, captures: Captures) -> Vec<u32> {
+        self.rows.iter().copied().filter(|row| captures.has(*row)).collect()
+    }
 }
 
 impl Source {
@@ -216,11 +252,19 @@ impl Source {
         groups.filter(|group| done.contains(&group.id)).count()
     }
 
-    /// Whether two servers have a transaction with other first rows.
-    pub(super) fn differ(&self, id: usize, rows: usize, (one, other): (usize, usize)) -> bool {
-        let first = |server: usize| {
-            let group = self.groups(server).iter().find(|group| group.id == id);
-            group.map(|group| &group.rows[..rows])
+    /// The rows of the table that some runs do not capture, of these transactions.
+    pub(super) fn optional_rows(&self, server: usize, done: &BTreeSet<usize>) -> BTreeSet<u32> {
+        let groups = self.groups(server).iter().filter(|group| done.contains(&group.id));
+        groups.flat_map(|group| &group.rows).copied().filter(|row| is_optional(*row)).collect()
+    }
+
+    /// Whether two runs, each with its server, see a transaction with other first rows.
+    pub(super) fn differ(&self, id: usize, rows: usize, (one, other): (View, View)) -> bool {
+        let first = |view: View| {
+            let group = self.groups(view.server).iter().find(|group| group.id == id);
+            let mut seen = group.map_or_else(Vec::new, |group| group.captured(view.captures));
+            seen.truncate(rows);
+            seen
         };
         first(one) != first(other)
     }
@@ -349,7 +393,22 @@ pub(super) fn chunk(number: u32) -> Vec<u32> {
 
 /// Whether a row is of a chunk.
 pub(super) fn is_of_chunk(row: u32) -> bool {
-    CHUNK <= row
+    (CHUNK..READ).contains(&row)
+}
+
+/// Whether a row is of the table that some runs do not capture.
+pub(super) fn is_optional(row: u32) -> bool {
+    row < CHUNK && 2 <= row % 4
+}
+
+/// The number of a row that is read although the stream has it too.
+pub(super) fn read_again(row: u32) -> u32 {
+    READ + row
+}
+
+/// The row that has this number when it is read.
+pub(super) fn row_read(row: u32) -> Option<u32> {
+    row.checked_sub(READ)
 }
 
 impl Ends {

@@ -8,17 +8,25 @@ use std::{
 
 use super::{
     broker::{Besides, Broker, Committed, DATA_PARTITIONS},
-    source::{Group, Source, chunk, is_of_chunk, partition_of},
+    source::{
+        Captures, Group, Source, View, chunk, is_of_chunk, is_optional, partition_of, row_read,
+    },
 };
-use crate::commit::PositionRecord;
+use crate::{commit::PositionRecord, snapshot::Found};
 
 /// What consumers have been given so far.
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     /// Source transactions that are delivered whole.
     done: BTreeSet<usize>,
-    /// Rows that are delivered of others, and the server they were read from.
-    partials: BTreeMap<usize, (usize, usize)>,
+    /// How many rows are delivered of others, and what the run saw that did.
+    partials: BTreeMap<usize, (usize, View)>,
+    /// The producers of runs that capture one table only.
+    capture_one: BTreeSet<u32>,
+    /// What the run captures that committed last.
+    captures: Captures,
+    /// Rows of the other table that were delivered, by the stream or by reading it.
+    optional: BTreeSet<u32>,
     last: Option<Rc<PositionRecord>>,
     /// What was saved beside it.
     beside: Besides,
@@ -46,22 +54,57 @@ impl Truth {
         let [record] = committed.positions.as_slice() else {
             return Err(format!("{} positions in one transaction", committed.positions.len()));
         };
+        let captures_one = self.capture_one.contains(&committed.producer);
+        self.captures = if captures_one { Captures::One } else { Captures::Both };
         let expected = self.advance(source, record)?;
         for (partition, rows) in committed.rows.iter().enumerate() {
             let expected = expected.iter().filter(|row| partition_of(**row) == partition);
-            let rows = rows.iter().filter(|row| !is_of_chunk(**row));
+            let is_read = |row| is_of_chunk(row) || row_read(row).is_some();
+            let rows = rows.iter().filter(|row| !is_read(**row));
             if !expected.clone().eq(rows.clone()) {
                 let rows = rows.collect::<Vec<_>>();
                 let expected = expected.collect::<Vec<_>>();
                 return Err(format!("partition {partition} was given {rows:?}, not {expected:?}"));
             }
         }
-        self.take_beside(source, committed)
+        self.take_beside(source, committed)?;
+        self.check_optional(source, committed)
+    }
+
+    /// What the record of a table says is delivered must be, also while no run captures it.
+    fn check_optional(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
+        let rows = committed.rows.iter().flatten().copied();
+        let rows = rows.map(|row| row_read(row).unwrap_or(row)).filter(|row| is_optional(*row));
+        self.optional.extend(rows);
+        let last = match Found::of(self.beside.optional.as_ref()) {
+            Found::Nothing | Found::Left(_) => return Ok(()),
+            Found::Begun(record) => record.last_row_read(),
+            Found::Read(_) => Some(u32::MAX),
+        };
+        let Some(record) = &self.last else { return Ok(()) };
+        let server = source.server_of(record.position.server_uuid);
+        let expected = source.optional_rows(server, &self.done);
+        let mut expected = expected.iter().filter(|row| last.is_some_and(|last| **row <= last));
+        match expected.find(|row| !self.optional.contains(row)) {
+            Some(row) => Err(format!("row {row} is missing of a table that counts as read")),
+            None => Ok(()),
+        }
+    }
+
+    /// The run of this producer captures one table only.
+    pub(super) fn captures_one(&mut self, producer: u32) {
+        self.capture_one.insert(producer);
+    }
+
+    /// Whether the table that some runs do not capture is read, if the last one does.
+    pub(super) fn has_read_optional(&self) -> bool {
+        self.captures == Captures::One
+            || matches!(Found::of(self.beside.optional.as_ref()), Found::Read(_))
     }
 
     /// Takes in what was committed beside a position.
     fn take_beside(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
-        let beside = committed.beside.unwrap_or(self.beside);
+        let beside = committed.beside.clone().unwrap_or_else(|| self.beside.clone());
         let rows = committed.rows.iter().flatten().copied().filter(|row| is_of_chunk(*row));
         let rows = rows.collect::<BTreeSet<_>>();
         let expected = (self.beside.chunks..beside.chunks).flat_map(chunk);
@@ -89,7 +132,7 @@ impl Truth {
         for record in &committed.positions {
             rows.extend(self.advance(source, record)?);
         }
-        let beside = committed.beside.unwrap_or(self.beside);
+        let beside = committed.beside.clone().unwrap_or_else(|| self.beside.clone());
         rows.extend((self.beside.chunks..beside.chunks).flat_map(chunk));
         self.beside = beside;
         for row in rows {
@@ -101,7 +144,7 @@ impl Truth {
     }
 
     /// What was saved beside the position must be there for who loads it.
-    pub(super) fn check_loaded(&self, beside: Besides) -> Result<(), String> {
+    pub(super) fn check_loaded(&self, beside: &Besides) -> Result<(), String> {
         if beside.requests < self.answered {
             return Err("a request was answered and is not saved".to_owned());
         }
@@ -126,6 +169,7 @@ impl Truth {
     ) -> Result<Vec<u32>, String> {
         self.check_numbers(record)?;
         let server = source.server_of(record.position.server_uuid);
+        let view = View { server, captures: self.captures };
         let done = source.done(record);
         if !self.done.is_subset(&done) {
             return Err("the position went back".to_owned());
@@ -139,11 +183,11 @@ impl Truth {
             match open {
                 Some(_) if is_done => return Err("the position has holes".to_owned()),
                 Some(_) => {}
-                None if is_done => rows.extend(self.goes_on(source, server, group, To::End)?),
+                None if is_done => rows.extend(self.goes_on(source, view, group, To::End)?),
                 None => {
                     open = Some(group.id);
                     let to = noted.get(&group.id).map_or(To::Nothing, |rows| To::Row(*rows));
-                    rows.extend(self.goes_on(source, server, group, to)?);
+                    rows.extend(self.goes_on(source, view, group, to)?);
                 }
             }
         }
@@ -156,29 +200,31 @@ impl Truth {
     }
 
     /// The rows that are delivered of a transaction since the last position.
-    fn goes_on<'a>(
+    fn goes_on(
         &mut self,
         source: &Source,
-        server: usize,
-        group: &'a Group,
+        view: View,
+        group: &Group,
         to: To,
-    ) -> Result<&'a [u32], String> {
+    ) -> Result<Vec<u32>, String> {
         let partial = self.partials.get(&group.id).copied();
-        let (passed, rows_of) = partial.unwrap_or((0, server));
-        let differs = source.differ(group.id, passed, (rows_of, server));
+        let (passed, seen) = partial.unwrap_or((0, view));
+        let differs = source.differ(group.id, passed, (seen, view));
+        let all = group.captured(view.captures);
         match to {
             To::Nothing if partial.is_some() => {
                 self.partials.remove(&group.id);
-                if differs { Ok(&[]) } else { Err("repeated for nothing".to_owned()) }
+                if differs { Ok(Vec::new()) } else { Err("repeated for nothing".to_owned()) }
             }
-            To::Nothing => Ok(&[]),
-            To::Row(rows) if rows == passed => Ok(&[]),
+            To::Nothing => Ok(Vec::new()),
+            To::Row(rows) if rows == passed => Ok(Vec::new()),
             _ if differs => Err("went on behind other rows than were delivered".to_owned()),
             To::Row(rows) => {
-                self.partials.insert(group.id, (rows, server));
-                group.rows.get(passed..rows).ok_or_else(|| "a note went back".to_owned())
+                self.partials.insert(group.id, (rows, view));
+                let rows = all.get(passed..rows).map(<[u32]>::to_vec);
+                rows.ok_or_else(|| "a note went back".to_owned())
             }
-            To::End => Ok(&group.rows[passed..]),
+            To::End => Ok(all[passed..].to_vec()),
         }
     }
 

@@ -34,6 +34,10 @@ impl Instance {
             }
             return true;
         }
+        if self.reads.is_some() && world.random.is_one_in(4) {
+            self.next.push_back(Next::ReadTable);
+            return true;
+        }
         if world.has_request {
             world.has_request = false;
             self.aside.besides.requests += 1;
@@ -49,6 +53,11 @@ impl Instance {
     /// Whether a chunk is on its way.
     pub(super) fn has_chunk(&self, world: &World) -> bool {
         self.aside.besides.chunks < world.habits.chunks
+    }
+
+    /// Whether rows that exist already are on their way.
+    pub(super) fn is_reading(&self, world: &World) -> bool {
+        self.has_chunk(world) || self.reads.is_some()
     }
 
     /// A request is done: it is saved before it is answered.

@@ -83,14 +83,15 @@ impl Instance {
         self.left_out = world.source.done(&record);
         self.generation = record.generation;
         self.aside.besides = world.broker.beside_before(met);
-        self.aside.sent = self.aside.besides;
+        self.aside.sent = self.aside.besides.clone();
         self.aside.is_counted = false;
         // One that was fenced since may load less, and commits nothing.
         let is_fenced = !world.broker.is_current(self.client.producer);
-        let checked = world.truth.check_loaded(self.aside.besides);
+        let checked = world.truth.check_loaded(&self.aside.besides);
         if let Some(violation) = checked.err().filter(|_| !is_fenced) {
             world.violated(&violation);
         }
+        self.take_up_tables(world, &record.position.file);
         self.next.clear();
         self.held = None;
         self.plain = (world.settings.guarantee == Guarantee::AtLeastOnce)

@@ -39,6 +39,7 @@ pub(super) enum Next {
     Await,
     Ended,
     Chunk,
+    ReadTable,
     ChunkEnded,
     Due,
     Answer,
@@ -51,6 +52,7 @@ impl Instance {
         let Some(next) = self.next.pop_front() else { return self.read(world) };
         match next {
             Next::Chunk => self.send_chunk(world),
+            Next::ReadTable => self.read_table(world),
             Next::ChunkEnded => self.after(world, Event::ChunkEnded),
             Next::Due => self.save_request(world),
             Next::Answer => {
@@ -173,7 +175,7 @@ impl Instance {
             return;
         }
         if world.source.servers[self.server].written <= self.group {
-            let more_comes = self.has_chunk(world);
+            let more_comes = self.is_reading(world);
             if world.random.is_one_in(2) {
                 return self.after(world, Event::Idle { more_comes });
             }
@@ -219,6 +221,7 @@ impl Instance {
             }
             _ => groups[self.group].rows.clone(),
         };
+        rows.retain(|row| self.captures.has(*row));
         let mut events = Vec::new();
         while !rows.is_empty() {
             let count = usize::try_from(world.random.in_range(1..4)).unwrap().min(rows.len());

@@ -8,6 +8,7 @@ use crate::setup::Setup;
 
 mod columns;
 mod keys;
+mod names;
 mod online;
 mod refusal;
 mod registries;

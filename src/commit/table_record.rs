@@ -47,6 +47,9 @@ pub struct TableRecord {
     pub columns: Vec<String>,
     /// All columns that were left out of its records so far.
     pub excluded: Vec<String>,
+    /// Whether its schemas have the namespace that Avro allows where Debezium's is none. An older
+    /// Tailwater wrote Debezium's.
+    pub legal_namespace: bool,
 }
 
 // The fields stand in the order in which they are written.
@@ -87,6 +90,9 @@ struct Fields {
     /// All columns that were left out of its records so far.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     excluded: Vec<String>,
+    /// Whether its schemas have the namespace that Avro allows where Debezium's is none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    legal_namespace: bool,
 }
 
 /// A topic, and how far it reached.
@@ -180,6 +186,7 @@ impl TableRecord {
             decoration: self.decoration.as_ref().map(Catalog::from),
             columns: self.columns.clone(),
             excluded: self.excluded.clone(),
+            legal_namespace: self.legal_namespace,
         };
         serde_json::to_vec(&fields).map_err(|error| RecordError::Malformed(error.to_string()))
     }
@@ -213,6 +220,7 @@ impl TableRecord {
             decoration: fields.decoration.map(Decoration::from),
             columns: fields.columns,
             excluded: fields.excluded,
+            legal_namespace: fields.legal_namespace,
         })
     }
 }
@@ -282,7 +290,7 @@ mod tests {
         r#""key_schema_id":6,"value_schema_id":7,"loosened":{"x":"implicit_default","y":"nullable"},"#,
         r#""version":"000000000000abcd","decoration":{"columns":[{"default":"5"},"#,
         r#"{"default_is_now":true},{"float_as_double":true,"srid":4326}],"unique_key":[1,0]},"#,
-        r#""columns":["id","x"],"excluded":["x"]}"#
+        r#""columns":["id","x"],"excluded":["x"],"legal_namespace":true}"#
     );
 
     fn record() -> TableRecord {
@@ -310,6 +318,7 @@ mod tests {
             }),
             columns: vec!["id".into(), "x".into()],
             excluded: vec!["x".into()],
+            legal_namespace: true,
         }
     }
 
@@ -329,6 +338,10 @@ mod tests {
         let older = GOLDEN.replace(r#","columns":["id","x"],"excluded":["x"]"#, "");
         let older = TableRecord::from_json(older.as_bytes(), "inventory").unwrap();
         assert_eq!(older, TableRecord { columns: vec![], excluded: vec![], ..record() });
+        // Written when namespaces were Debezium's, legal or not.
+        let older = GOLDEN.replace(r#","legal_namespace":true"#, "");
+        let older = TableRecord::from_json(older.as_bytes(), "inventory").unwrap();
+        assert_eq!(older, TableRecord { legal_namespace: false, ..record() });
     }
 
     #[test]

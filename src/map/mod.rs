@@ -114,6 +114,19 @@ fn record_names(
     }
 }
 
+/// Gives the records the namespace that Debezium gives them, which Avro may forbid: that of tables
+/// which have such records already.
+pub fn keep_debezium_namespace(shape: &mut RecordShape) {
+    if shape.envelope == Envelope::Debezium {
+        shape.namespace = names::debezium_namespace(&shape.topic);
+    }
+}
+
+/// Whether the namespace that Debezium gives the records of a topic is one that Avro allows.
+pub fn allows_debezium_namespace(topic: &str) -> bool {
+    names::is_legal_namespace(&names::debezium_namespace(topic))
+}
+
 /// Whether a version's key is certain. The binlog shows the primary key, or what MySQL takes for
 /// one: the first unique index over whole NOT NULL columns. Only the catalog shows the others: an
 /// index over a part of a column or over a virtual column.

@@ -45,9 +45,14 @@ pub(super) fn flat_name(name: &str) -> String {
     if name.is_empty() { "_".to_owned() } else { field(name) }
 }
 
-/// The namespace of a topic's Avro records. Only the very first character is kept from being a
-/// digit, as Debezium does it: the text must be its text.
+/// The namespace of a topic's Avro records: Debezium's text, unless Avro forbids it. Every name in it
+/// is one that Avro allows.
 pub(super) fn namespace(topic: &str) -> String {
+    topic.split('.').map(flat_name).collect::<Vec<_>>().join(".")
+}
+
+/// The same as Debezium has it, which keeps only the very first character from being a digit.
+pub(super) fn debezium_namespace(topic: &str) -> String {
     legal(topic, |letter| letter == '.')
 }
 

@@ -1,7 +1,7 @@
 //! Keys, names, filters and what is refused. Types and schemas are held to the recorded ones in
 //! `tests/golden.rs`.
 
-use super::{Filter, Topics, map};
+use super::{Filter, Topics, allows_debezium_namespace, keep_debezium_namespace, map};
 use crate::{
     config::{Capture, Config, UnsignedBigint},
     error::{Failure, Verdict},
@@ -136,6 +136,23 @@ fn a_type_that_is_not_read_is_refused_unless_its_column_is_excluded() {
 }
 
 #[test]
+fn every_name_in_a_namespace_is_one_that_avro_allows() {
+    for (database, table, legal, debeziums) in [
+        ("1abc", "2items", "shop._1abc._2items", "shop.1abc.2items"),
+        ("a", "b.2.c", "shop.a.b._2.c", "shop.a.b.2.c"),
+        ("a.", ".b", "shop.a._._.b", "shop.a...b"),
+    ] {
+        let mut version = orders(&[0], None);
+        version.name = name(database, table);
+        let mut shape = map(&version, &config(ALL)).unwrap();
+        assert_eq!(shape.namespace, legal);
+        assert!(!allows_debezium_namespace(&shape.topic));
+        keep_debezium_namespace(&mut shape);
+        assert_eq!(shape.namespace, debeziums);
+    }
+}
+
+#[test]
 fn names_are_made_legal_and_refused_where_two_become_one() {
     let mut version = orders(&[0], None);
     version.name = name("shop", "größe 1-x.y");
@@ -143,6 +160,10 @@ fn names_are_made_legal_and_refused_where_two_become_one() {
     let shape = map(&version, &config(ALL)).unwrap();
     assert_eq!(shape.topic, "shop.shop.gr__e_1-x.y");
     assert_eq!(shape.namespace, "shop.shop.gr__e_1_x.y");
+    let mut kept = shape.clone();
+    keep_debezium_namespace(&mut kept);
+    assert_eq!(kept, shape);
+    assert!(allows_debezium_namespace(&shape.topic));
     assert_eq!(shape.columns[1].as_ref().unwrap().name, "_2nd___");
 
     version.columns[1].name = "a b".into();

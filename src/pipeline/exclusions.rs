@@ -126,6 +126,7 @@ mod tests {
             decoration: None,
             columns: names(columns),
             excluded: names(excluded),
+            legal_namespace: false,
         }
     }
 

@@ -294,6 +294,8 @@ impl Plans {
             decoration: version.decoration,
             columns: columns.all,
             excluded: columns.excluded,
+            legal_namespace: !map::allows_debezium_namespace(&agreed.shape.topic)
+                && known.is_none_or(|known| known.legal_namespace),
         };
         Ok(Resolved { agreed, record })
     }
@@ -335,7 +337,10 @@ impl Plans {
         let inventory = Inventory::new(&mut connection, &self.config.mysql);
         look_for_cascades(inventory, &self.config, &version.name, &mut self.unlogged_cascades)
             .await?;
-        let shape = map::map(&version, &self.config)?;
+        let mut shape = map::map(&version, &self.config)?;
+        if known.is_some_and(|known| !known.legal_namespace) {
+            map::keep_debezium_namespace(&mut shape);
+        }
         if !map::knows_key(&version, &self.config.capture) {
             self.known.keyless(&version.name)?;
         }

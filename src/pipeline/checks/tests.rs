@@ -56,6 +56,7 @@ fn known() -> BTreeMap<TableName, TableRecord> {
         decoration: None,
         columns: vec!["id".into(), "token".into()],
         excluded: vec!["token".into()],
+        legal_namespace: false,
     };
     [(users.name.clone(), users)].into()
 }

@@ -146,6 +146,10 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     if let Some(text) = config::rule_to_take_out() {
         crate::failpoints::take_out(&text).expect("TAILWATER_WITHOUT_RULE names a rule");
     }
+    #[cfg(feature = "failpoints")]
+    if let Some(bytes) = config::search_bytes() {
+        crate::failpoints::limit_search(bytes);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),

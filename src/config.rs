@@ -19,11 +19,11 @@ pub use format::{
     BinaryMode, DecimalMode, Envelope, Format, JsonText, SchemaNames, TimeMode, UnsignedBigint,
     ZeroDates,
 };
-#[cfg(feature = "failpoints")]
-pub use load::failpoint;
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub use load::rule_to_take_out;
 pub use load::{ConfigError, is_plain_terminal, load};
+#[cfg(feature = "failpoints")]
+pub use load::{failpoint, search_bytes};
 pub use secret::{Secret, SecretError};
 
 /// The whole file.

@@ -10,6 +10,9 @@
 //! `TAILWATER_WITHOUT_RULE=flush_before_position` takes a rule out of the code that keeps it, for
 //! the tests that show that it is needed (`tests/rules.rs`). That takes a build with debug
 //! assertions too: no release has them, with the feature or without.
+//!
+//! `TAILWATER_SEARCH_BYTES` limits what a search for keys that went keeps of them, so that a few
+//! keys make several slices.
 
 /// The places, in the order in which a batch and then a chunk passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub enum Point {
     ChunkBounded,
     /// A chunk's rows are sent.
     ChunkSent,
+    /// The ends of the topic are taken up to which it is searched for keys that went.
+    SearchBounded,
+    /// The delete of a key that went is sent.
+    GoneSent,
 }
 
 /// Ends the process or waits here if a test asked for it.
@@ -57,8 +64,15 @@ pub const fn lacks(_rule: Rule) -> bool {
     false
 }
 
+/// How many bytes of keys a search may keep: as many as usual, or as a test says.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn search_bytes_max(usual: usize) -> usize {
+    usual
+}
+
 #[cfg(feature = "failpoints")]
-pub use armed::{arm, reach};
+pub use armed::{arm, limit_search, reach, search_bytes_max};
 
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub use broken::{lacks, take_out};
@@ -105,6 +119,9 @@ mod armed {
     /// The armed point and what happens there.
     static ARMED: OnceLock<(Point, Armed)> = OnceLock::new();
 
+    /// How many bytes of keys a search may keep, if a test says so.
+    static SEARCH_BYTES: OnceLock<usize> = OnceLock::new();
+
     /// How often whoever is held looks whether it may go on.
     const PAUSE: Duration = Duration::from_millis(1);
 
@@ -115,7 +132,7 @@ mod armed {
         Turnstile(PathBuf, AtomicU32),
     }
 
-    const POINTS: [(&str, Point); 10] = [
+    const POINTS: [(&str, Point); 12] = [
         ("started", Point::Started),
         ("begun", Point::Begun),
         ("sent", Point::Sent),
@@ -126,6 +143,8 @@ mod armed {
         ("chunk_selected", Point::ChunkSelected),
         ("chunk_bounded", Point::ChunkBounded),
         ("chunk_sent", Point::ChunkSent),
+        ("search_bounded", Point::SearchBounded),
+        ("gone_sent", Point::GoneSent),
     ];
 
     /// Arms a point: `flushed` the first time it is reached, `flushed:3` the third, `flushed@/folder`
@@ -160,6 +179,16 @@ mod armed {
             }
             _ => {}
         }
+    }
+
+    /// Has searches keep so many bytes of keys at most.
+    pub fn limit_search(bytes: usize) {
+        SEARCH_BYTES.get_or_init(|| bytes);
+    }
+
+    /// How many bytes of keys a search may keep: as many as usual, or as a test says.
+    pub fn search_bytes_max(usual: usize) -> usize {
+        SEARCH_BYTES.get().copied().unwrap_or(usual)
     }
 
     fn may_not_pass(folder: &Path, time: u32) -> bool {

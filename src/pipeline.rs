@@ -46,6 +46,7 @@ use crate::{
     status::{State, Status},
 };
 
+mod candidates;
 mod captured;
 pub mod checks;
 mod delivery;
@@ -396,7 +397,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let resumed = fenced.saved.as_ref().map_or(position.clone(), PositionRecord::accounted_for);
     run.status.resumed(resumed, server.end(), wall_clock());
     // Listed after the position: a table that is missing here is created in the stream.
-    let asked_for = || fenced.snapshots.values().any(|record| !record.done);
+    let asked_for = || fenced.snapshots.values().any(|record| !record.is_finished());
     let (tables, sight) = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
         let filter = Filter::new(&config.capture);
         // Before the tables: a right that comes in between shows tables that were there.
@@ -404,7 +405,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         let sight = Sight::of(&mut connection, config, may_be_captured).await?;
         let captures = |table: &TableName| filter.captures(table);
         let asks_size = |table: &TableName| match fenced.snapshots.get(&table.to_string()) {
-            Some(record) => !record.done,
+            Some(record) => !record.is_finished(),
             None => config.snapshot.mode != SnapshotMode::Never,
         };
         (snapshot::list(&mut connection, config, captures, asks_size).await?, sight)

@@ -112,6 +112,8 @@ pub enum ReadState {
     Reading,
     /// Somebody asked to stop for now.
     Paused,
+    /// All rows are delivered; its topic is searched for keys that went.
+    Searching,
     /// All rows are delivered.
     Done,
     /// Somebody asked to read no more of it.
@@ -127,6 +129,7 @@ impl ReadState {
             Self::Waiting => "waiting",
             Self::Reading => "reading",
             Self::Paused => "paused",
+            Self::Searching => "searching",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
             Self::Refused => "refused",
@@ -138,7 +141,7 @@ impl TableProgress {
     /// How much is read, in percent; 100 only of what is done, since rows are estimated.
     pub fn percent(&self) -> u64 {
         match self.state {
-            ReadState::Done => 100,
+            ReadState::Searching | ReadState::Done => 100,
             _ => (self.rows.saturating_mul(100) / self.rows_estimate.max(1)).min(99),
         }
     }

@@ -40,12 +40,19 @@ fn run(setup: &Setup, arguments: &[&str]) -> Result<Exit> {
 
 /// Starts the connector, which halts; the command that its hint names, as arguments.
 pub(crate) fn halt(setup: &Setup) -> Result<Vec<String>> {
+    halt_logging(setup).map(|(command, _)| command)
+}
+
+/// The same and what the run logged.
+pub(crate) fn halt_logging(setup: &Setup) -> Result<(Vec<String>, String)> {
     let exit = setup.launch()?.wait_for_exit()?;
     assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     assert!(exit.stderr.contains(REASON), "{}", exit.stderr);
     let hint = exit.stderr.split("`tailwater position skip ").nth(1);
     let options = hint.and_then(|hint| hint.split('`').next()).context("no command in the hint")?;
-    Ok(["position", "skip"].into_iter().chain(options.split(' ')).map(str::to_owned).collect())
+    let options = options.split(' ');
+    let command = ["position", "skip"].into_iter().chain(options).map(str::to_owned).collect();
+    Ok((command, exit.stderr))
 }
 
 /// The arguments, borrowed.

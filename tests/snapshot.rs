@@ -11,6 +11,8 @@ mod choices;
 mod created;
 mod demand;
 mod documents;
+mod gone;
+mod kept;
 mod keys;
 mod races;
 mod renamed;

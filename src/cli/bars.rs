@@ -45,9 +45,14 @@ impl From<TableProgress> for Reading {
 }
 
 impl Reading {
-    /// Whether no more rows of it come.
+    /// Whether nothing more is done for it.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state.as_str(), "done" | "cancelled" | "refused")
+    }
+
+    /// Whether rows of it may come.
+    fn has_rows_left(&self) -> bool {
+        !self.is_over() && self.state != "searching"
     }
 
     fn is_read_now(&self) -> bool {
@@ -115,7 +120,7 @@ impl Bars {
 
     /// Shows how far the tables are now.
     pub(super) fn show(&mut self, tables: &[Reading]) {
-        let open = tables.iter().filter(|table| !table.is_over());
+        let open = tables.iter().filter(|table| table.has_rows_left());
         let shown = open.clone().filter(|table| table.is_read_now()).take(BARS_MAX);
         let shown: Vec<_> = shown.collect();
         let rest = open.count() - shown.len();

@@ -1,5 +1,5 @@
-//! A Kafka client for the state topic's one partition: it reads by assignment, joins no group and
-//! commits nothing.
+//! A Kafka client for one partition, that of the state topic or one of a table's: it reads by
+//! assignment, joins no group and commits nothing.
 
 use std::{
     collections::BTreeMap,
@@ -51,6 +51,15 @@ pub(super) struct Client {
 impl Client {
     /// Makes the client with `settings` beside those that all have; it starts to connect.
     pub(super) fn new(config: &Config, settings: &[(&str, &str)]) -> Result<Self, CommitError> {
+        Self::of_partition(config, settings, PARTITION)
+    }
+
+    /// The same for another partition.
+    pub(super) fn of_partition(
+        config: &Config,
+        settings: &[(&str, &str)],
+        partition: i32,
+    ) -> Result<Self, CommitError> {
         let mut client = ClientConfig::new();
         client.set("client.id", "tailwater");
         for (key, value) in &config.kafka.properties {
@@ -64,7 +73,7 @@ impl Client {
             client.set(*key, *value);
         }
         client.set("bootstrap.servers", &config.kafka.bootstrap_servers);
-        let consumer = client.create_with_context(Context::default());
+        let consumer = client.create_with_context(Context { partition, ..Context::default() });
         let topic = config.state_topic();
         let consumer = consumer.map_err(|problem| CommitError::Kafka { topic, problem })?;
         Ok(Self { consumer: Some(consumer) })
@@ -126,6 +135,7 @@ pub(super) fn is_definite(problem: &KafkaError) -> bool {
 pub(super) struct Context {
     last_error: Arc<Mutex<Option<String>>>,
     fetched: Arc<Mutex<Fetched>>,
+    partition: i32,
 }
 
 /// How far the partition was fetched. What was fetched may still be in the client's queue.
@@ -185,7 +195,7 @@ impl ClientContext for Context {
         let topics = serde_json::from_slice(statistics).map(|Statistics { topics }| topics);
         let topics = topics.unwrap_or_default().into_values();
         let end = topics
-            .filter_map(|mut topic| topic.partitions.remove(&PARTITION.to_string()))
+            .filter_map(|mut topic| topic.partitions.remove(&self.partition.to_string()))
             .map(|PartitionStatistics { eof_offset }| eof_offset)
             .find(|&end| 0 <= end);
         self.called(end);

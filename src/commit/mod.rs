@@ -27,6 +27,7 @@ mod record;
 mod skip_event;
 mod state_topic;
 mod table_record;
+mod topic_scan;
 mod watch;
 
 pub use client::PARTITION;
@@ -45,4 +46,5 @@ pub use state_topic::{
 pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
+pub use topic_scan::{Scan, Scanned};
 pub use watch::{ALIVE_KEY, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

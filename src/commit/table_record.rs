@@ -160,6 +160,11 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl TableRecord {
+    /// Whether a row's records have another key or another topic than those of this one.
+    pub fn has_other_keys(&self, other: &Self) -> bool {
+        self.topic != other.topic || self.key_schema != other.key_schema
+    }
+
     /// The key it stands under.
     pub fn key(&self) -> Vec<u8> {
         format!("{TABLE_KEY_START}{}", self.name).into_bytes()

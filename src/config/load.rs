@@ -55,6 +55,12 @@ pub fn rule_to_take_out() -> Option<String> {
     std::env::var_os("TAILWATER_WITHOUT_RULE")?.into_string().ok()
 }
 
+/// How many bytes of keys a search may keep, if a test says so.
+#[cfg(feature = "failpoints")]
+pub fn search_bytes() -> Option<usize> {
+    std::env::var_os("TAILWATER_SEARCH_BYTES")?.into_string().ok()?.parse().ok()
+}
+
 /// Reads and checks a configuration given as text, with these environment variables.
 pub(super) fn parse(
     text: &str,

@@ -63,9 +63,14 @@ impl FlatHeaders {
     }
 
     /// Writes what is the row's own.
-    fn row(&mut self, operation: u8) {
+    pub(super) fn row(&mut self, operation: u8) {
         set_row(&mut self.headers, operation, self.rows);
         self.rows += 1;
+    }
+
+    /// Those of the row at hand.
+    pub(super) fn headers(&self) -> &[Header] {
+        &self.headers
     }
 
     /// The same, and for its old key.

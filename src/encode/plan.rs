@@ -87,6 +87,11 @@ impl TablePlan {
         }
     }
 
+    /// Whether a value is the row alone.
+    pub fn is_without_envelope(&self) -> bool {
+        self.is_flat
+    }
+
     /// Says where a value's problem is.
     #[cold]
     pub(super) fn error<E>(&self, column: &ColumnPlan, problem: Problem) -> EncodeError<E> {

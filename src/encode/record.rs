@@ -290,7 +290,7 @@ impl Encoder {
 
     /// Appends what follows the images: source, transaction, operation and times.
     #[inline]
-    fn end_value(&mut self, row: u32, operation: u8) {
+    pub(super) fn end_value(&mut self, row: u32, operation: u8) {
         let value = &mut self.row.value;
         value.extend_from_slice(&self.source_start);
         avro::long(value, row.into());

@@ -54,6 +54,11 @@ pub fn value_schema(shape: &RecordShape) -> String {
     out
 }
 
+/// The envelope's fields after the rows, as JSON.
+pub(super) fn envelope_end() -> serde_json::Value {
+    serde_json::from_str(&format!("[{SOURCE}{TRANSACTION_TO_END}")).expect("the text is JSON")
+}
+
 /// What follows the fields of the row `before`.
 fn end_envelope(out: &mut String, namespace: &str) {
     json::append(out, format_args!(",\"connect.name\":\"{namespace}.Value\"}}"));

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 mod chunks;
+mod gone;
 mod halt;
 mod orders;
 mod parts;
@@ -61,6 +62,12 @@ pub(super) struct Delivery {
     held_back: Option<HeldBack>,
     /// The rows that exist already.
     snapshot: Snapshot,
+    /// The search for keys that went from a table.
+    search: Option<gone::Search>,
+    /// Since when tables wait for the ends of their topics, if they do.
+    ends_wanted: Option<Instant>,
+    /// When something was last done of it.
+    searched: Instant,
     /// What people request.
     requests: Requests,
     /// When `/status` was last told how far the tables are.
@@ -122,6 +129,9 @@ impl Delivery {
             plans,
             held_back: holds_back.then(HeldBack::default),
             snapshot,
+            search: None,
+            ends_wanted: None,
+            searched: Instant::now(),
             requests: Requests::new(run.orders.clone()),
             shown: Instant::now(),
             identity: Vec::new(),
@@ -137,6 +147,8 @@ impl Delivery {
     /// Commits the position the epoch starts from, then counts as streaming.
     pub(super) fn start(&mut self, is_after_doubt: bool) -> Result<(), Failure> {
         self.plans.check_topics(self.producers.rows())?;
+        self.give_up_searches();
+        self.note_ends()?;
         self.after(Event::Ready { is_after_doubt })?;
         failpoints::reach(Point::Started);
         self.metrics.streaming.set(1);
@@ -289,6 +301,7 @@ impl Delivery {
                 table.to_json(&self.config.name).map_err(|problem| not_writable(&problem))?;
             self.state_topic.send(producer, &table.key(), Some(&json))?;
         }
+        self.give_up_searches();
         self.send_snapshot_records()?;
         let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
         self.protocol.set_least_offset(self.state_topic.least_offset());

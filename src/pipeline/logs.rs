@@ -49,6 +49,8 @@ pub(super) struct Logs {
     stale: bool,
     /// Whether the next position is the last of the run.
     is_last: bool,
+    /// Tables whose topics are not known to have all that was sent, and why.
+    doubted: Vec<(TableName, &'static str)>,
 }
 
 /// What happened to a topic.
@@ -70,13 +72,24 @@ impl Logs {
             written: Instant::now(),
             stale: false,
             is_last: false,
+            doubted: Vec::new(),
         }
+    }
+
+    /// The topic of a table is not known to have all that was sent, under the keys of today.
+    pub(super) fn doubt(&mut self, table: &TableName, why: &'static str) {
+        self.doubted.push((table.clone(), why));
+    }
+
+    /// Those that were doubted since they were last asked for.
+    pub(super) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
+        std::mem::take(&mut self.doubted)
     }
 
     /// Before anything is delivered: compares the topics of all captured tables. One that does not
     /// exist is told only, since that of a dropped table may be deleted; its next record halts.
     pub(super) fn check(
-        &self,
+        &mut self,
         known: &mut Known,
         filter: &Filter,
         producer: &Producer,
@@ -148,6 +161,7 @@ impl Logs {
         self.stale |= has_rows;
         let is_time = self.is_last || WRITTEN_APART <= self.written.elapsed();
         let tables = if self.stale && is_time { &self.used } else { &self.fresh };
+        let is_all = tables.len() == self.used.len();
         let records = tables.iter().filter_map(|table| known.get(table).cloned());
         let records: Vec<_> = records.collect();
         let topics: Vec<_> = records.iter().map(|record| record.topic.as_str()).collect();
@@ -157,7 +171,7 @@ impl Logs {
             self.judge(known, &record, log)?;
             known.remember(TableRecord { log: log.cloned(), ..record });
         }
-        if tables.len() == self.used.len() {
+        if is_all {
             self.written = Instant::now();
             self.stale = false;
         }
@@ -173,8 +187,8 @@ impl Logs {
     }
 
     /// Halts if a topic is not what it was, or takes it as it is if that is accepted.
-    fn judge(
-        &self,
+    pub(super) fn judge(
+        &mut self,
         known: &mut Known,
         record: &TableRecord,
         log: Option<&TopicLog>,
@@ -191,6 +205,7 @@ impl Logs {
             failure.message
         );
         known.remember(TableRecord { log: log.cloned(), ..record.clone() });
+        self.doubt(&record.name, "its topic changed, as kafka.topic_change allows");
         Ok(())
     }
 }

@@ -20,13 +20,13 @@ use super::{
 use crate::{
     catalog::{self, Cascade, Catalog, Inventory},
     commit::TableRecord,
-    config::Config,
+    config::{self, Config},
     encode::{Registry, SchemaId, SchemaIds, TablePlan, key_form},
     error::{Failure, Verdict},
     map::{self, Filter, Topics},
     metrics::{Metrics, TableMetrics},
     model::{
-        record::RecordShape,
+        record::{self, RecordShape, TopicLog},
         table::{TableName, TableVersion, TableVersionId},
     },
     mysql::{self, MysqlError},
@@ -198,6 +198,56 @@ impl Plans {
         Ok(Some((TablePlan::compile(&shape, ids), topic)))
     }
 
+    /// The topic that a table's records went to, and the id of their keys' schema; `None` if there
+    /// are no records, and why if nothing can be said of their keys.
+    pub(super) fn keyed_topic(
+        &self,
+        table: &TableName,
+    ) -> Result<Option<(String, u32)>, &'static str> {
+        let Some(record) = self.known.get(table) else { return Ok(None) };
+        match (&record.key, record.key_schema) {
+            (None, _) => Err("its records have no keys"),
+            (Some(_), None) => Err("an earlier version did not note which schema its keys have"),
+            (Some(_), Some(id)) => Ok(Some((record.topic.clone(), id))),
+        }
+    }
+
+    /// The tables of which records may be missing, or under other keys, since they were last asked
+    /// for, and why.
+    pub(super) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
+        self.logs.take_doubted()
+    }
+
+    /// Compares the topic of a table with what it was, as a start does.
+    pub(super) fn check_topic(&mut self, table: &TableName, log: &TopicLog) -> Result<(), Failure> {
+        let Some(record) = self.known.get(table).cloned() else { return Ok(()) };
+        self.logs.judge(&mut self.known, &record, Some(log))
+    }
+
+    /// A plan and the topic for deletes of a table that are made of older records: their keys and
+    /// frames are those of these.
+    pub(super) fn for_gone(
+        &mut self,
+        table: &TableName,
+        producer: &mut Producer,
+    ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
+        let Some(shape) = self.known.rowless(table) else { return Ok(None) };
+        let envelope = match self.config.format.envelope {
+            config::Envelope::Debezium => record::Envelope::Debezium,
+            config::Envelope::Flat => record::Envelope::Flat { name: String::new() },
+        };
+        let shape = RecordShape { envelope, tombstones: self.config.format.tombstones, ..shape };
+        let ids = SchemaIds { key: None, value: SchemaId(0) };
+        self.logs.begin(&mut self.known, (table, &shape.topic), producer)?;
+        let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
+        Ok(Some((TablePlan::compile(&shape, ids), topic)))
+    }
+
+    /// The schema behind an id; `None` if the registry has none.
+    pub(super) fn schema(&self, id: SchemaId) -> Result<Option<String>, Failure> {
+        Ok(self.block_on(self.registry.schema(id))?)
+    }
+
     /// The schema of a record that shows no row: the one of the table's last values, if the registry
     /// has it under that id still; else the newest one that it has for them.
     fn rowless_schema(&mut self, shape: &RecordShape) -> Result<SchemaId, Failure> {
@@ -254,6 +304,9 @@ impl Plans {
         let topic = topic.map_err(|error| topic_failure(error, &version.name))?;
         let known = self.known.get(&version.name).filter(|known| known.topic == record.topic);
         record.log = known.and_then(|known| known.log.clone());
+        if self.known.get(&version.name).is_some_and(|known| known.has_other_keys(&record)) {
+            self.logs.doubt(&version.name, "its keys or its topic changed");
+        }
         self.known.tell(&agreed, &record);
         tracing::info!(
             table = %version.name,

@@ -188,11 +188,12 @@ impl Stream {
     }
 
     /// Rows are committed that nobody can read any more.
-    fn lost(&self, failure: Failure) -> Result<bool, Failure> {
+    fn lost(&mut self, failure: Failure) -> Result<bool, Failure> {
         match self.beside.config.capture.lost_xa {
             LostXaPolicy::Halt => Err(failure),
             LostXaPolicy::Ignore => {
                 tracing::warn!(reason = failure.reason, "{}; ignored", failure.message);
+                self.delivery.lose_rows();
                 Ok(true)
             }
         }

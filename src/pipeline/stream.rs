@@ -83,6 +83,7 @@ impl Stream {
                 if let Some(border) = self.decoder.border() {
                     self.delivery.reach(border)?;
                     self.delivery.border(border)?;
+                    self.delivery.search_idle()?;
                 }
                 self.delivery.idle()?;
                 if let Some(outcome) = self.outcome()? {

@@ -3,7 +3,7 @@
 //! Whatever is done is a record to be committed before the answer is given.
 
 use super::{
-    Listed, ProgressRecord, Snapshot, progress::AskedFor, table::Table, windows::unpaused,
+    Ends, Listed, ProgressRecord, Snapshot, progress::AskedFor, table::Table, windows::unpaused,
 };
 use crate::{
     model::table::TableName,
@@ -21,8 +21,11 @@ impl Snapshot {
     pub fn read_again(&mut self, table: Listed, filter: Option<String>) {
         let name = table.name.clone();
         let Listed { rows_estimate, bytes_estimate, .. } = table;
+        // All rows show which keys went meanwhile.
+        let is_whole = filter.is_none();
+        let ends = self.leave_search(&name).or_else(|| is_whole.then(Ends::default));
         let asked = Some(AskedFor { r#where: filter, was_read: self.done.remove(&name) });
-        let record = ProgressRecord::beginning().with(asked, false);
+        let record = ProgressRecord::beginning().with(asked, false).with_ends(ends);
         self.teller.begin(self.tables.is_empty());
         self.add(table, Some(&record));
         self.records.insert(name.clone(), Some(record.to_json()));

@@ -41,6 +41,7 @@ mod cells;
 mod cursor;
 mod error;
 mod fence;
+mod gone;
 mod json_text;
 mod labels;
 mod pace;
@@ -64,6 +65,7 @@ mod value;
 mod windows;
 
 pub use error::SnapshotError;
+pub use gone::Ends;
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
 pub use rows::{ChunkImages, ChunkRows, Identified};

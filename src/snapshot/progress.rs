@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SnapshotError,
+    Ends, SnapshotError,
     cursor::{Bound, Cursor},
 };
 use crate::model::position::FilePosition;
@@ -43,6 +43,10 @@ pub struct ProgressRecord {
     /// it is read again as soon as it is captured again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left_at: Option<String>,
+    /// Where the table's topic ended when it began to be read again: keys with no record since are
+    /// looked for when it is read, and get their deletes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ends: Option<Ends>,
 }
 
 /// A range of keys, in the order of the key.
@@ -82,6 +86,21 @@ impl ProgressRecord {
     /// The same with what somebody asked for.
     pub(super) fn with(self, asked: Option<AskedFor>, paused: bool) -> Self {
         Self { asked, paused, ..self }
+    }
+
+    /// The same with where its topic ended.
+    pub(super) fn with_ends(self, ends: Option<Ends>) -> Self {
+        Self { ends, ..self }
+    }
+
+    /// A table that is read again because rows may have gone without row events.
+    pub(super) fn again() -> Self {
+        Self::beginning().with_ends(Some(Ends::default()))
+    }
+
+    /// Whether nothing is left to be done for the table.
+    pub fn is_finished(&self) -> bool {
+        self.done && self.ends.is_none()
     }
 
     /// The same with the condition that chose its rows.

@@ -58,10 +58,15 @@ impl Snapshot {
                     "snapshot.where of the table is another one than when reading it began: it is \
                      read again from its first row"
                 );
-                self.records.insert(name, Some(ProgressRecord::beginning().to_json()));
-                return self.add(table, None);
+                let beginning = ProgressRecord::beginning().with_ends(record.ends.clone());
+                self.records.insert(name, Some(beginning.to_json()));
+                return self.add(table, Some(&beginning));
             }
             return self.add(table, Some(record));
+        }
+        if let Some(ends) = &record.ends {
+            self.done.insert(name.clone());
+            return self.search(name, record.rows, ends.clone());
         }
         if left_out {
             tracing::warn!(
@@ -89,11 +94,17 @@ impl Snapshot {
         }
         tracing::warn!(
             table = %name,
-            "the table was not captured from {left_at} on: it is read again from its first row; \
-             consumers keep the rows that were deleted meanwhile"
+            "the table was not captured from {left_at} on: it is read again from its first row, and \
+             keys that went meanwhile get their deletes"
         );
-        self.records.insert(name, Some(ProgressRecord::beginning().to_json()));
-        self.add(table, None);
+        self.read_from_start(table);
+    }
+
+    /// Reads a table again of which rows may have gone without row events.
+    pub(super) fn read_from_start(&mut self, table: Listed) {
+        let record = ProgressRecord::again();
+        self.records.insert(table.name.clone(), Some(record.to_json()));
+        self.add(table, Some(&record));
     }
 
     /// Marks the tables that earlier runs captured and this one does not; `at` is the position

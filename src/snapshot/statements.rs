@@ -1,7 +1,10 @@
 //! What statements of the stream do to the tables that are read, or are to be read.
 
-use super::{Listed, ProgressRecord, Snapshot};
+use super::{Ends, Listed, Snapshot};
 use crate::model::table::TableName;
+
+/// Why the topic of a table is not searched whose name another one has taken.
+const OTHER_ROWS: &str = "another table has taken the name, and its rows are not read";
 
 /// What a statement did to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,9 @@ impl Snapshot {
                     }
                     _ => {
                         table.start_over();
+                        if matches!(change, Change::Renamed | Change::Dropped) {
+                            table.ends = Some(Ends::default());
+                        }
                         // The cursor of an earlier commit is of other rows.
                         self.records.insert(name.clone(), Some(table.record().to_json()));
                     }
@@ -41,13 +47,17 @@ impl Snapshot {
             match change {
                 _ if !self.reads_all && !is_done => {}
                 // All its rows come by the stream.
-                Change::Created if !is_done => self.finish(name.clone(), 0, None),
+                Change::Created => self.made_again(name.clone()),
                 Change::MaybeCreated if !is_done => self.maybe_created(name),
                 // It may have had another name, under which its rows were not captured.
-                Change::Renamed if !is_done => self.add(Listed::unknown(name.clone()), None),
+                Change::Renamed if !is_done => self.read_from_start(Listed::unknown(name.clone())),
                 Change::Dropped if is_done => {
                     self.done.remove(name);
+                    self.leave_search(name);
                     self.records.insert(name.clone(), None);
+                }
+                Change::Rows if is_done => {
+                    self.give_up_search(name, "a statement changed its rows without row events");
                 }
                 _ => {}
             }
@@ -64,19 +74,26 @@ impl Snapshot {
                 "another table has taken the name, and snapshot.mode = \"never\" reads nothing: the \
                  rows that it has are missing"
             );
+            // One that is being read is read from its first row.
+            if !self.is_read(name) {
+                self.give_up_search(name, OTHER_ROWS);
+            }
         } else if self.done.remove(name) {
             tracing::warn!(
                 table = %name,
-                "another table has taken the name: it is read from its first row; consumers keep \
-                 the rows of the table before"
+                "another table has taken the name: it is read from its first row, and keys of the \
+                 table before that it has not get their deletes"
             );
-            self.records.insert(name.clone(), Some(ProgressRecord::beginning().to_json()));
-            self.add(Listed::unknown(name.clone()), None);
+            self.leave_search(name);
+            self.read_from_start(Listed::unknown(name.clone()));
         }
     }
 
     /// The same, and by decision nothing is read of it that is not being read.
     pub fn not_taken(&mut self, name: &TableName) {
+        if !self.is_read(name) {
+            self.give_up_search(name, OTHER_ROWS);
+        }
         if self.reads_all && !self.is_read(name) && !self.done.contains(name) {
             self.finish(name.clone(), 0, None);
         }
@@ -87,13 +104,13 @@ impl Snapshot {
     /// may have rows that are not in the stream.
     fn maybe_created(&mut self, name: &TableName) {
         if self.sight.sees_all_of(&name.database) {
-            return self.finish(name.clone(), 0, None);
+            return self.made_again(name.clone());
         }
         tracing::info!(
             table = %name,
             "CREATE TABLE IF NOT EXISTS does not say whether the table was there, and the account \
              sees only some tables of its database: the table is read"
         );
-        self.add(Listed::unknown(name.clone()), None);
+        self.read_from_start(Listed::unknown(name.clone()));
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::{
-    Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
+    Ends, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
     cursor::{Bound, Cursor},
     progress::{AskedFor, Rest},
     range::Range,
@@ -53,6 +53,8 @@ pub(super) struct Table {
     pub(super) rows: u64,
     /// If somebody asked for it, and with which condition.
     pub(super) asked: Option<AskedFor>,
+    /// Where its topic ended when it began to be read again, if it may hold keys that went.
+    pub(super) ends: Option<Ends>,
     /// Whether somebody asked to stop for now.
     pub(super) paused: bool,
     filter: Option<String>,
@@ -96,6 +98,7 @@ impl Table {
             rest.map(|Rest { after, until }| Range::new(after, until)).collect()
         });
         let asked = record.and_then(|record| record.asked.clone());
+        let ends = record.and_then(|record| record.ends.clone());
         Self {
             name,
             rows_estimate,
@@ -105,6 +108,7 @@ impl Table {
             filter: asked.as_ref().map_or_else(|| configured.clone(), |it| it.r#where.clone()),
             configured,
             asked,
+            ends,
             plan: None,
             agreed: None,
             disagreements: 0,
@@ -156,13 +160,19 @@ impl Table {
             }
             _ => ProgressRecord::beginning(),
         };
-        record.with(self.asked.clone(), self.paused).chosen_by(self.chosen_by())
+        let record = record.with(self.asked.clone(), self.paused).chosen_by(self.chosen_by());
+        record.with_ends(self.ends.clone())
     }
 
     /// The condition by which the rows that are delivered at the end were chosen.
     pub(super) fn chosen_by(&self) -> Option<String> {
         let chooses = self.asked.as_ref().is_none_or(|asked| asked.r#where.is_some());
         self.configured.clone().filter(|_| chooses)
+    }
+
+    /// Whether rows may be left out.
+    pub(super) fn has_condition(&self) -> bool {
+        self.filter.is_some()
     }
 
     /// Whether nothing of it is delivered.
@@ -193,7 +203,8 @@ impl Table {
 
     /// Whether another chunk can be read.
     pub(super) fn wants_window(&self) -> bool {
-        self.waits_for.is_none() && self.next_range().is_some()
+        let waits_for_ends = self.ends.as_ref().is_some_and(Ends::is_wanted);
+        !waits_for_ends && self.waits_for.is_none() && self.next_range().is_some()
     }
 
     /// The stream is at this border of source transactions.

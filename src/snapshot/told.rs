@@ -37,6 +37,15 @@ pub(super) fn begins(tables: &[TableProgress]) {
     );
 }
 
+/// A table is read again, and rows that went from it get no deletes.
+pub(super) fn keeps_keys(table: &TableName, why: &str) {
+    tracing::warn!(
+        %table,
+        "rows that went from the table without row events are not looked for: {why}; consumers \
+         keep them"
+    );
+}
+
 /// The catalog does not show a table that was to be read; to the account, if it is hidden from it.
 pub(super) fn gone(table: &TableName, hidden_from: Option<&String>) {
     let Some(user) = hidden_from else {

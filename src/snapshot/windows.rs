@@ -19,6 +19,7 @@ use tokio::{
 use super::{
     ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, Sight, SnapshotError, Touched,
     cursor::Cursor,
+    gone::Searches,
     pace::Pace,
     reader::{self, Answer, Chunk, Job, Outcome, Shared},
     table::Table,
@@ -98,6 +99,8 @@ pub struct Snapshot {
     pub(super) records: BTreeMap<TableName, Option<Vec<u8>>>,
     /// The last tables of which nothing is read any more, for people.
     ended: VecDeque<TableProgress>,
+    /// Tables that were read again and whose topics are to be searched for keys that went.
+    pub(super) searches: Searches,
     jobs: jobs::UnboundedSender<Job>,
     answers: mpsc::Receiver<Answer>,
     shared: Arc<Shared>,
@@ -151,6 +154,7 @@ impl Snapshot {
             done: BTreeSet::new(),
             records: BTreeMap::new(),
             ended: VecDeque::new(),
+            searches: Searches::new(),
             reads_all,
             sight,
             jobs,
@@ -172,7 +176,7 @@ impl Snapshot {
 
     /// Whether some table is still to be read.
     pub fn is_reading(&self) -> bool {
-        !self.tables.is_empty()
+        !self.tables.is_empty() || !self.searches.is_empty()
     }
 
     /// The stream has rows of a table: `Some` if their identities must be noted.
@@ -248,7 +252,9 @@ impl Snapshot {
     pub(super) fn end(&mut self, at: usize, progress: TableProgress) {
         let table = self.tables.remove(at);
         let condition = table.chosen_by();
-        let Table { name, rows, asked, .. } = table;
+        let has_condition = table.has_condition();
+        let is_whole = progress.state == ReadState::Done && !has_condition;
+        let Table { name, rows, asked, ends, .. } = table;
         self.metrics.snapshot_rows_left(&name, None);
         let counts_as_read = match progress.state {
             ReadState::Done => true,
@@ -256,9 +262,17 @@ impl Snapshot {
             _ => asked.is_none_or(|asked| asked.was_read),
         };
         if counts_as_read {
-            self.finish(name, rows, condition);
+            self.finish(name.clone(), rows, condition);
         } else {
-            self.records.insert(name, None);
+            self.records.insert(name.clone(), None);
+        }
+        match ends {
+            Some(ends) if is_whole => self.search(name, rows, ends),
+            Some(_) if has_condition => {
+                told::keeps_keys(&name, "a condition left out rows of the table");
+            }
+            Some(_) => told::keeps_keys(&name, "not all rows of the table were read"),
+            None => {}
         }
         self.show_tables();
         self.ended.truncate(ENDED_MAX - 1);
@@ -360,7 +374,9 @@ impl Snapshot {
 
     /// How far each table is that is to be read, and the last that were.
     pub fn progress(&self) -> Vec<TableProgress> {
-        self.tables.iter().map(Table::progress).chain(self.ended.iter().cloned()).collect()
+        let ended = self.ended.iter().filter(|ended| !self.is_searched(&ended.table)).cloned();
+        let read = self.tables.iter().map(Table::progress).chain(self.searching());
+        read.chain(ended).collect()
     }
 }
 

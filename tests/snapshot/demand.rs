@@ -34,7 +34,7 @@ fn streaming(name: &str, definitions: &[&str]) -> Result<(Setup, Running)> {
 }
 
 /// Asks the connector; the status of the answer, and what it says.
-fn ask(connector: &mut Running, path: &str, body: &Value) -> Result<(u16, Value)> {
+pub(super) fn ask(connector: &mut Running, path: &str, body: &Value) -> Result<(u16, Value)> {
     let url = format!("http://{}{path}", connector.admin_address()?);
     let answer = post(&url, body)?;
     Ok((answer.status, answer.json()?))

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use tokio::time::{Duration, Instant};
 
-use super::{Delivery, message_bytes, rows::Images};
+use super::{Delivery, gone, message_bytes, rows::Images};
 use crate::{
     commit::SNAPSHOT_KEY_START,
     decode::{Statement, StatementKind},
@@ -40,8 +40,9 @@ impl Delivery {
         if SHOW_EVERY <= self.shown.elapsed() {
             self.show_tables();
         }
+        self.note_ends()?;
         self.snapshot.open(&self.protocol.record().position);
-        Ok(())
+        self.search_busy()
     }
 
     /// Shows people how far each table is.
@@ -124,6 +125,7 @@ impl Delivery {
             self.is_spoilt = true;
             for message in messages {
                 bytes += message_bytes(&message);
+                gone::note(&mut self.search, plan.topic, message.key);
                 producer.send(plan.topic, message.key, message.value, message.headers)?;
             }
         }

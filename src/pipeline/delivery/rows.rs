@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Delivery, message_bytes, name_of, skips};
+use super::{Delivery, gone, message_bytes, name_of, skips};
 use crate::{
     decode::{RowReader, Rows},
     encode::{EncodeError, Encoder, Message},
@@ -49,6 +49,8 @@ struct Sent {
 struct Sink<'a> {
     producer: &'a mut Producer,
     held_back: Option<&'a mut HeldBack>,
+    /// The search of a topic that must know what is sent.
+    search: &'a mut Option<gone::Search>,
 }
 
 impl Delivery {
@@ -82,7 +84,7 @@ impl Delivery {
             self.encoder.set_part(group.note().parts + 1);
         }
         let held_back = self.held_back.as_mut();
-        let mut sink = Sink { producer, held_back };
+        let mut sink = Sink { producer, held_back, search: &mut self.search };
         let target = (plan, &mut self.encoder, &mut sink);
         let (operation, first) = (rows.operation, rows.first.saturating_add(passed));
         let mut sent = match self.snapshot.touching(rows.version, rows.table)? {
@@ -187,6 +189,7 @@ impl Sink<'_> {
 
     #[inline]
     fn send(&mut self, topic: TopicId, message: &Message<'_>) -> Result<(), Failure> {
+        gone::note(self.search, topic, message.key);
         match &mut self.held_back {
             None => self.producer.send(topic, message.key, message.value, message.headers)?,
             Some(held_back) => held_back.hold(self.producer, topic, message)?,

@@ -48,6 +48,7 @@ impl Delivery {
         }
         if 0 < skipped {
             let table = &rows.table.name;
+            self.snapshot.give_up_search(table, "a rows event of the table was skipped on request");
             self.metrics.event_skipped(table);
             tracing::warn!(
                 %table,

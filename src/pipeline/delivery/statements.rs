@@ -22,6 +22,7 @@ impl Delivery {
     ) -> Result<(), Failure> {
         self.rename(statement)?;
         self.tell_snapshot(statement)?;
+        self.note_ends()?;
         self.plans.forget(&statement.tables);
         self.metrics.statement(statement.kind.name());
         let tables =

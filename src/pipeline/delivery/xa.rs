@@ -75,6 +75,11 @@ impl Delivery {
         self.protocol.group().map_or(0, Group::rows)
     }
 
+    /// Rows of an XA transaction are lost, and nothing says of which tables.
+    pub(in crate::pipeline) fn lose_rows(&mut self) {
+        self.snapshot.give_up_searches("rows of an XA transaction are lost");
+    }
+
     /// Rows of a prepared transaction are awaited, and none has come: what is before it does not
     /// wait with it.
     pub(in crate::pipeline) fn await_rows(&mut self) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use super::repeater::{self, Repeater};
 use super::report::Report;
 use super::truth::{Change, Truth};
 use super::workload::{
-    self, Counts, LEDGER, MARKER, Route, SHAPES, SIDE_TABLES, STAGING, TABLES, VISITS, Workload,
+    self, Counts, LEDGER, MARKER, Route, SHAPES, SIDE_TABLES, TABLES, VISITS, Workload,
 };
 use crate::fault_proxy::Fault;
 use crate::{Connector, Settings};
@@ -141,7 +141,7 @@ impl Campaign {
         self.note("checked among open transactions");
         // A server that died took the old connection with it.
         self.arena.database = self.arena.database.connect_again()?;
-        workload::touch_shapes(&mut self.arena.database)?;
+        workload::touch_side_tables(&mut self.arena.database)?;
         self.set_capture(false);
         self.catch_up()?;
         self.check()?;
@@ -193,9 +193,7 @@ impl Campaign {
         if !self.checker.is_complete() {
             self.violate(Kind::Lost, "changes are pending after everything was delivered".into());
         }
-        let all = TABLES.into_iter().chain(SIDE_TABLES);
-        // Rows that a table had when it was dropped stay in its topic.
-        for (table, ..) in all.filter(|(table, ..)| *table != STAGING) {
+        for (table, ..) in TABLES.into_iter().chain(SIDE_TABLES) {
             let (_, rows) = self.arena.database.query(&format!("SELECT * FROM {table}"))?;
             let rows: Vec<_> = rows.into_iter().map(workload::row_as_text).collect();
             self.add(self.checker.check_table(table, &rows));

@@ -12,6 +12,7 @@
 //!   is delivered in part: of it exactly that part is there.
 //! - Positions form one chain: `seq` and `generation` without gaps, GTID sets that grow.
 //! - A row that was read again, while the connector streams, is the row that its key has there.
+//! - So is a row that the connector found to be gone with a table that was dropped.
 //! - The fold of each topic is the table, once everything is delivered.
 //!
 //! Of a table that some runs do not capture, or whose columns change in every way, only the last
@@ -23,7 +24,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use self::compare::compare;
+use self::{compare::compare, fold::Fold};
 use super::gtid::GtidSet;
 use super::truth::{Change, Row};
 
@@ -126,6 +127,8 @@ pub struct Compared {
     pub records: u64,
     /// Rows among them that were read again.
     pub reads: u64,
+    /// Rows among them that were found to be gone.
+    pub gone: u64,
     /// Records of tables of which only the fold is compared.
     pub loose: u64,
     /// Position records.
@@ -148,8 +151,7 @@ pub struct Checker {
     loose_gtids: BTreeSet<String>,
     /// Changes that the last position did not hold yet.
     pending: VecDeque<Change>,
-    /// The last row of each key that the topics tell of.
-    fold: BTreeMap<String, BTreeMap<Row, Row>>,
+    fold: Fold,
     partitions: BTreeMap<Key, i32>,
     saved: Option<Saved>,
     /// The transaction at the head of `pending` of which this many rows are gone already.
@@ -195,19 +197,20 @@ impl Checker {
         let (records, loose): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|record| is_exact(&record.table));
         self.loose_gtids.extend(others.into_iter().map(|change| change.gtid));
-        self.add_to_fold(&loose);
+        for record in &loose {
+            self.fold.add(record);
+        }
         self.compared.loose += count(loose.len());
         self.pending.extend(changes);
         let expected = self.take_delivered(&mut violations);
         self.compared.changes += count(expected.len());
         self.compared.records += count(records.len());
         self.check_partitions(&records, &mut violations);
-        let records = self.take_reads(records, &mut violations);
+        let records = self.take_sights(records, &mut violations);
         let keys = &self.keys;
         let expected = expected.into_iter().flat_map(|change| records_of(keys, change));
         let expected: Vec<_> = expected.collect();
         violations.extend(torn(&expected, &records));
-        self.add_to_fold(&records);
         let gtids: BTreeSet<_> =
             records.iter().filter_map(|record| gtid_of(&record.content)).collect();
         self.compared.transactions += count(gtids.len());
@@ -225,12 +228,7 @@ impl Checker {
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
         let keyed = rows.iter().map(|row| (self.key_of(table, row), row.clone()));
         let in_mysql: BTreeMap<Row, Row> = keyed.collect();
-        let in_kafka = self.fold.get(table).into_iter().flatten().map(|(key, row)| {
-            let mut row = row.clone();
-            row.resize(columns.max(row.len()), None);
-            (key.clone(), row)
-        });
-        let in_kafka: BTreeMap<Row, Row> = in_kafka.collect();
+        let in_kafka = self.fold.rows(table, columns);
         let keys: BTreeSet<_> = in_mysql.keys().chain(in_kafka.keys()).collect();
         let differs = |key: &&Row| in_mysql.get(*key) != in_kafka.get(*key);
         let differing: Vec<_> = keys.into_iter().filter(differs).collect();
@@ -330,49 +328,45 @@ impl Checker {
         }
     }
 
-    /// Takes out rows that were read: each must be the row that its key has at that place.
-    fn take_reads(
+    /// Adds records to the fold and takes out rows that were read, or found to be gone without a
+    /// change in the binlog: each must be the row that its key has at that place.
+    fn take_sights(
         &mut self,
         records: Vec<Observed>,
         violations: &mut Vec<Violation>,
     ) -> Vec<Observed> {
-        let mut present: BTreeMap<Key, Option<Row>> = BTreeMap::new();
         let mut changes = Vec::new();
+        let mut gone = BTreeSet::new();
         for record in records {
             let key = (record.table.clone(), record.key.clone());
-            let folded = || self.fold.get(&record.table).and_then(|rows| rows.get(&record.key));
-            let row = present.entry(key).or_insert_with(|| folded().cloned());
-            match &record.content {
+            let row = self.fold.row(&record);
+            let seen = match &record.content {
                 Content::Event { operation, after: Some(read), .. } if operation == "r" => {
                     self.compared.reads += 1;
-                    if !is_same_row(row.as_ref(), read) {
-                        let (table, key) = (&record.table, &record.key);
-                        let what = format!("{table} {key:?} was read as {read:?} and is {row:?}");
-                        violations.push(violation(Kind::Misread, what));
-                    }
-                    continue;
+                    Some((read, is_same_row(row, read)))
                 }
-                Content::Event { after, .. } => row.clone_from(after),
-                Content::Tombstone => *row = None,
+                Content::Event { operation, gtid, before: Some(before), .. }
+                    if operation == "d" && gtid.is_empty() =>
+                {
+                    self.compared.gone += 1;
+                    gone.insert(key);
+                    Some((before, row == Some(before)))
+                }
+                Content::Tombstone if gone.remove(&key) => continue,
+                _ => None,
+            };
+            if let Some((seen, false)) = seen {
+                let (table, key) = (&record.table, &record.key);
+                let what = format!("{table} {key:?} was seen as {seen:?} and is {row:?}");
+                violations.push(violation(Kind::Misread, what));
             }
-            changes.push(record);
+            let is_change = seen.is_none();
+            self.fold.add(&record);
+            if is_change {
+                changes.push(record);
+            }
         }
         changes
-    }
-
-    fn add_to_fold(&mut self, records: &[Observed]) {
-        for record in records {
-            let rows = self.fold.entry(record.table.clone()).or_default();
-            match &record.content {
-                Content::Event { operation, .. } if operation == "t" => rows.clear(),
-                Content::Event { after: Some(row), .. } => {
-                    rows.insert(record.key.clone(), row.clone());
-                }
-                _ => {
-                    rows.remove(&record.key);
-                }
-            }
-        }
     }
 }
 
@@ -489,6 +483,7 @@ impl fmt::Display for Violation {
 }
 
 mod compare;
+mod fold;
 pub mod repeats;
 #[cfg(test)]
 mod tests;

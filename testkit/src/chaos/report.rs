@@ -78,7 +78,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Compared { changes, transactions, records, reads, loose, positions, generation } =
+        let Compared { changes, transactions, records, reads, gone, loose, positions, generation } =
             self.compared;
         writeln!(
             formatter,
@@ -98,8 +98,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             formatter,
-            "compared    {changes} row changes, {records} records ({reads} of rows read again), \
-             {transactions} source transactions, {positions} positions, generation {generation}, in {} rounds; \
+            "compared    {changes} row changes, {records} records ({reads} of rows read again, {gone} of \
+             rows found to be gone), {transactions} source transactions, {positions} positions, generation {generation}, in {} rounds; \
              {loose} records of tables that are left out or change their columns; {} records came \
              again at least once",
             self.rounds, self.repeated

@@ -130,11 +130,12 @@ fn create_staging(create: &str) -> String {
 }
 
 /// Changes every row of the table whose definition changes, so that each has a record with its
-/// present columns; the table has its name back.
+/// present columns. That table has its name back, and the one that comes and goes is there.
 ///
 /// # Errors
 /// When the server refuses.
-pub fn touch_shapes(database: &mut Database) -> Result<()> {
+pub fn touch_side_tables(database: &mut Database) -> Result<()> {
+    database.execute(&create_staging("CREATE TABLE IF NOT EXISTS"))?;
     // It fails if a server did not die between two renames.
     drop(database.execute(&format!("RENAME TABLE {SHAPES}_away TO {SHAPES}")));
     database.execute(&format!("UPDATE {SHAPES} SET hits = hits + 1"))

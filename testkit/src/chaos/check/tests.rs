@@ -268,6 +268,28 @@ fn a_row_that_was_read_is_the_row_of_its_key_at_that_place() {
     }
 }
 
+/// Key 1 as it was found to be gone, after the insert, after the update, or after the delete.
+fn gone(place: usize, before: &[&str]) -> Vec<Kind> {
+    kinds(|records, _| {
+        let mut delete = records[0].clone();
+        delete.content = event("d", "", row(before), None);
+        let tombstone = Observed { content: Content::Tombstone, ..delete.clone() };
+        records.splice(place..place, [delete, tombstone]);
+        for (offset, record) in (0..).zip(records) {
+            record.offset = offset;
+        }
+    })
+}
+
+#[test]
+fn a_row_that_is_gone_is_the_row_of_its_key_at_that_place() {
+    assert_eq!(gone(2, &["1", "x"]), []);
+    assert_eq!(gone(3, &["1", "y"]), []);
+    for (place, before) in [(2, ["1", "y"]), (3, ["1", "x"]), (8, ["1", "y"]), (0, ["1", "x"])] {
+        assert_eq!(gone(place, &before), [Kind::Misread], "{place} {before:?}");
+    }
+}
+
 #[test]
 fn another_server_counts_its_binlog_in_its_own_way() {
     let elsewhere = |gtids: &'static str| {

@@ -77,7 +77,8 @@ impl Writer {
     /// Rows of the table that is left out of some runs.
     fn visit(&mut self, connection: &mut Database) -> Result<()> {
         let id = self.random.in_range(0..ROWS);
-        connection.execute(&match self.random.in_range(0..4) {
+        connection.execute(&match self.random.in_range(0..5) {
+            1 => format!("DELETE FROM {VISITS} WHERE id % 13 = {}", id % 13),
             0 => format!("UPDATE {VISITS} SET hits = hits + 1 WHERE id % 17 = {}", id % 17),
             _ => format!(
                 "INSERT INTO {VISITS} VALUES ({id}, 1, 'visit {id} {MARKER}')

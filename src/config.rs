@@ -149,6 +149,9 @@ pub enum CascadePolicy {
     Warn,
     /// Stops, so that somebody decides.
     Halt,
+    /// After each change of a parent that may have cascaded, reads its children again from their
+    /// first row, and deletes keys that went. The parents must be captured too.
+    Read,
 }
 
 /// What a change of a captured table's record key does: rows get other keys and partitions, and

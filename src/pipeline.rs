@@ -48,6 +48,7 @@ use crate::{
 
 mod candidates;
 mod captured;
+mod cascades;
 pub mod checks;
 mod delivery;
 mod exclusions;

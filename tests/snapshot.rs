@@ -7,6 +7,7 @@ use crate::setup::{Setup, operations};
 
 pub(crate) mod anew;
 mod awkward;
+mod cascaded;
 mod choices;
 mod created;
 mod demand;

@@ -37,12 +37,17 @@ pub struct Cascade {
     pub constraint: String,
     /// The table that it refers to.
     pub parent: TableName,
-    /// What it does: `ON DELETE CASCADE`.
-    pub rules: String,
+    /// Whether it refers to the parent's primary key; otherwise to another unique key.
+    pub refers_to_primary: bool,
+    /// What it does ON DELETE, if anything.
+    pub on_delete: Option<String>,
+    /// What it does ON UPDATE, if anything.
+    pub on_update: Option<String>,
 }
 
-/// A child, a foreign key's name, its parent, what it does ON DELETE and ON UPDATE.
-type CascadeRow = (String, String, String, String, String, String, String);
+/// A child, a foreign key's name, its parent and the key there, what it does ON DELETE and ON
+/// UPDATE.
+type CascadeRow = (String, String, String, String, String, Option<String>, String, String);
 
 /// A connection that looks around.
 pub struct Inventory<'a> {
@@ -156,7 +161,7 @@ impl<'a> Inventory<'a> {
         };
         let query = format!(
             "SELECT constraint_schema, table_name, constraint_name, unique_constraint_schema, \
-                    referenced_table_name, delete_rule, update_rule \
+                    referenced_table_name, unique_constraint_name, delete_rule, update_rule \
              FROM information_schema.referential_constraints \
              WHERE (delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
                     OR update_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')) {only} \
@@ -165,19 +170,16 @@ impl<'a> Inventory<'a> {
         let rows: Vec<CascadeRow> =
             self.connection.exec(query, values).await.map_err(self.failed())?;
         let cascades = rows.into_iter().map(
-            |(database, table, constraint, parent_database, parent, on_delete, on_update)| {
+            |(database, table, constraint, parent_database, parent, key, on_delete, on_update)| {
                 let acts =
                     |rule: &String| matches!(rule.as_str(), "CASCADE" | "SET NULL" | "SET DEFAULT");
-                let rules = [("DELETE", on_delete), ("UPDATE", on_update)];
-                let rules = rules.iter().filter(|(_, rule)| acts(rule));
                 Cascade {
                     child: TableName { database, table },
                     constraint,
                     parent: TableName { database: parent_database, table: parent },
-                    rules: rules
-                        .map(|(when, rule)| format!("ON {when} {rule}"))
-                        .collect::<Vec<_>>()
-                        .join(" "),
+                    refers_to_primary: key.is_some_and(|key| key == "PRIMARY"),
+                    on_delete: Some(on_delete).filter(acts),
+                    on_update: Some(on_update).filter(acts),
                 }
             },
         );
@@ -192,7 +194,13 @@ impl<'a> Inventory<'a> {
 
 impl std::fmt::Display for Cascade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { child, constraint, parent, rules } = self;
-        write!(f, "{child} ({constraint}: {rules} of {parent})")
+        let Self { child, constraint, parent, on_delete, on_update, .. } = self;
+        write!(f, "{child} ({constraint}: ")?;
+        for (when, rule) in [("DELETE", on_delete), ("UPDATE", on_update)] {
+            if let Some(rule) = rule {
+                write!(f, "ON {when} {rule} ")?;
+            }
+        }
+        write!(f, "of {parent})")
     }
 }

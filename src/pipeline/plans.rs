@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use super::{
+    cascades::Cascades,
     checks, exclusions,
     known::{Known, fingerprint},
     logs::{Logs, Own},
@@ -61,9 +62,7 @@ pub(super) struct Plans {
     for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
     known: Known,
     logs: Logs,
-    /// The foreign keys whose cascades are in no binlog, as far as they are known; `None` where
-    /// all cascades are.
-    unlogged_cascades: Option<Vec<Cascade>>,
+    cascades: Cascades,
     /// A version whose plan took too long while a transaction was open.
     unfinished: Option<TableVersion>,
 }
@@ -90,7 +89,7 @@ impl Plans {
         unlogged_cascades: Option<Vec<Cascade>>,
     ) -> Self {
         Self {
-            unlogged_cascades,
+            cascades: Cascades::new(Arc::clone(&config), unlogged_cascades),
             known: Known::new(tables, config.capture.key_change, Arc::clone(&metrics)),
             logs: Logs::new(config.kafka.topic_change, own),
             config,
@@ -196,6 +195,11 @@ impl Plans {
         self.logs.begin(&mut self.known, (table, &shape.topic), producer)?;
         let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
         Ok(Some((TablePlan::compile(&shape, ids), topic)))
+    }
+
+    /// The tables to be read again because rows of another one changed.
+    pub(super) fn cascades(&self) -> &Cascades {
+        &self.cascades
     }
 
     /// The topic that a table's records went to, and the id of their keys' schema; `None` if there
@@ -388,8 +392,7 @@ impl Plans {
         let known = self.known.get(&version.name);
         let columns = exclusions::check(&self.config.capture, &version, known, &columns_now)?;
         let inventory = Inventory::new(&mut connection, &self.config.mysql);
-        look_for_cascades(inventory, &self.config, &version.name, &mut self.unlogged_cascades)
-            .await?;
+        self.cascades.look_for(inventory, &version.name).await?;
         let mut shape = map::map(&version, &self.config)?;
         if known.is_some_and(|known| !known.legal_namespace) {
             map::keep_debezium_namespace(&mut shape);
@@ -412,21 +415,6 @@ fn unknown_schema(table: &TableName, subject: &str, SchemaId(last): SchemaId) ->
          its schemas; or set capture.truncate = \"ignore\", start, and take it out again: this \
          TRUNCATE is not delivered then.",
     )
-}
-
-/// A statement may have given the table a foreign key since the start.
-async fn look_for_cascades(
-    mut inventory: Inventory<'_>,
-    config: &Config,
-    table: &TableName,
-    known: &mut Option<Vec<Cascade>>,
-) -> Result<(), Failure> {
-    let Some(known) = known else { return Ok(()) };
-    let mut cascades = inventory.cascades(Some(table)).await?;
-    cascades.retain(|cascade| !known.contains(cascade));
-    let finding = checks::unlogged_cascades(config.capture.cascades, &cascades);
-    known.extend(cascades);
-    finding.map_or(Ok(()), checks::Finding::report)
 }
 
 /// What a topic is refused with. Of two tables on topics that Kafka takes for one, the one that

@@ -47,6 +47,9 @@ pub struct ProgressRecord {
     /// looked for when it is read, and get their deletes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ends: Option<Ends>,
+    /// Whether the table is to be read once more: rows changed without row events since it began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) again: bool,
 }
 
 /// A range of keys, in the order of the key.
@@ -91,6 +94,11 @@ impl ProgressRecord {
     /// The same with where its topic ended.
     pub(super) fn with_ends(self, ends: Option<Ends>) -> Self {
         Self { ends, ..self }
+    }
+
+    /// The same with whether it is to be read once more.
+    pub(super) fn once_more(self, again: bool) -> Self {
+        Self { again, ..self }
     }
 
     /// A table that is read again because rows may have gone without row events.

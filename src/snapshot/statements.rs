@@ -89,6 +89,25 @@ impl Snapshot {
         }
     }
 
+    /// Rows of a table may have changed without row events, because those of its parent did: it is
+    /// read, and once more if that has begun.
+    pub fn changed_unseen(&mut self, name: &TableName, parent: &TableName) {
+        if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+            if table.may_lack_changes() {
+                self.records.insert(name.clone(), Some(table.record().to_json()));
+            }
+            return;
+        }
+        tracing::info!(
+            table = %name,
+            %parent,
+            "a change of its parent may have cascaded: the table is read again"
+        );
+        self.done.remove(name);
+        self.leave_search(name);
+        self.read_from_start(Listed::unknown(name.clone()));
+    }
+
     /// The same, and by decision nothing is read of it that is not being read.
     pub fn not_taken(&mut self, name: &TableName) {
         if !self.is_read(name) {

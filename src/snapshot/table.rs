@@ -55,6 +55,8 @@ pub(super) struct Table {
     pub(super) asked: Option<AskedFor>,
     /// Where its topic ended when it began to be read again, if it may hold keys that went.
     pub(super) ends: Option<Ends>,
+    /// Whether it is to be read once more: rows changed without row events since it began.
+    pub(super) again: bool,
     /// Whether somebody asked to stop for now.
     pub(super) paused: bool,
     filter: Option<String>,
@@ -109,6 +111,7 @@ impl Table {
             configured,
             asked,
             ends,
+            again: record.is_some_and(|record| record.again),
             plan: None,
             agreed: None,
             disagreements: 0,
@@ -161,7 +164,14 @@ impl Table {
             _ => ProgressRecord::beginning(),
         };
         let record = record.with(self.asked.clone(), self.paused).chosen_by(self.chosen_by());
-        record.with_ends(self.ends.clone())
+        record.with_ends(self.ends.clone()).once_more(self.again)
+    }
+
+    /// Rows may have changed without row events. Whether it is to be read once more for them, and
+    /// was not before.
+    pub(super) fn may_lack_changes(&mut self) -> bool {
+        let has_begun = !self.is_untouched() || 0 < self.windows();
+        has_begun && !std::mem::replace(&mut self.again, true)
     }
 
     /// The condition by which the rows that are delivered at the end were chosen.
@@ -434,6 +444,7 @@ impl Table {
         self.plan = None;
         self.expected_key = None;
         self.rows = 0;
+        self.again = false;
         self.reopen();
         self.ranges = vec![Range::default()];
     }

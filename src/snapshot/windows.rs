@@ -254,7 +254,7 @@ impl Snapshot {
         let condition = table.chosen_by();
         let has_condition = table.has_condition();
         let is_whole = progress.state == ReadState::Done && !has_condition;
-        let Table { name, rows, asked, ends, .. } = table;
+        let Table { name, rows, asked, ends, again, .. } = table;
         self.metrics.snapshot_rows_left(&name, None);
         let counts_as_read = match progress.state {
             ReadState::Done => true,
@@ -267,6 +267,10 @@ impl Snapshot {
             self.records.insert(name.clone(), None);
         }
         match ends {
+            _ if again && progress.state == ReadState::Done => {
+                self.done.remove(&name);
+                self.read_from_start(Listed::unknown(name));
+            }
             Some(ends) if is_whole => self.search(name, rows, ends),
             Some(_) if has_condition => {
                 told::keeps_keys(&name, "a condition left out rows of the table");

@@ -77,6 +77,11 @@ fn cascades_below_the_binlog_are_warned_of_or_refused() -> Result<()> {
     setup.settings.set("capture.cascades", "halt");
     let exit = refusal(&setup, 1, "cascades_not_logged")?;
     assert_says(&exit, &[&line, "capture.cascades = \"warn\""]);
+    // AND to read children again it must see their parents change
+    setup.settings.set("capture.cascades", "read");
+    setup.settings.set("capture.tables", json!([format!("{database}.child")]));
+    let exit = refusal(&setup, 1, "cascades_not_logged")?;
+    assert_says(&exit, &[&line, &format!("Add \"{database}.parent\" to capture.tables")]);
     // AND nothing is said of tables that are not captured
     setup.settings.set("capture.tables", json!([format!("{database}.parent")]));
     setup.catch_up()

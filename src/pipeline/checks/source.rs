@@ -132,11 +132,15 @@ pub(super) fn grant_hint(what: &str, account: &str) -> String {
 
 /// Foreign keys of captured tables whose cascades are in no binlog.
 pub(super) fn cascades(config: &Config, facts: &Facts) -> Option<Finding> {
-    unlogged_cascades(config.capture.cascades, &facts.cascades)
+    unlogged_cascades(config, &facts.cascades)
 }
 
 /// What is said of foreign keys whose cascades are in no binlog.
-pub fn unlogged_cascades(policy: CascadePolicy, cascades: &[Cascade]) -> Option<Finding> {
+pub fn unlogged_cascades(config: &Config, cascades: &[Cascade]) -> Option<Finding> {
+    let policy = config.capture.cascades;
+    if policy == CascadePolicy::Read {
+        return unseen_parents(config, cascades);
+    }
     if cascades.is_empty() {
         return None;
     }
@@ -147,19 +151,35 @@ pub fn unlogged_cascades(policy: CascadePolicy, cascades: &[Cascade]) -> Option<
     let way_out = "Before 9.6, and with innodb_native_foreign_keys=ON, InnoDB changes these rows \
                    below the binlog. Start 9.6 or later with innodb_native_foreign_keys=OFF, or \
                    delete and change the rows of the child tables by statements";
-    Some(match policy {
-        CascadePolicy::Warn => Finding::warning(
-            CASCADES_NOT_LOGGED,
-            message,
-            format!("{way_out}; capture.cascades = \"halt\" refuses to start."),
-        ),
-        CascadePolicy::Halt => Finding::error(
-            Verdict::Halt,
-            CASCADES_NOT_LOGGED,
-            message,
-            format!("{way_out}; capture.cascades = \"warn\" starts all the same."),
-        ),
+    let way_out = format!("{way_out}; capture.cascades = \"read\" reads child tables again");
+    Some(if policy == CascadePolicy::Halt {
+        let hint = format!("{way_out}, capture.cascades = \"warn\" starts all the same.");
+        Finding::error(Verdict::Halt, CASCADES_NOT_LOGGED, message, hint)
+    } else {
+        let hint = format!("{way_out}, capture.cascades = \"halt\" refuses to start.");
+        Finding::warning(CASCADES_NOT_LOGGED, message, hint)
     })
+}
+
+/// Children are read again after changes of their parents, so these must be captured.
+fn unseen_parents(config: &Config, cascades: &[Cascade]) -> Option<Finding> {
+    let filter = Filter::new(&config.capture);
+    let is_unseen = |cascade: &&Cascade| !filter.captures(&cascade.parent);
+    let unseen: Vec<_> = cascades.iter().filter(is_unseen).collect();
+    let first = &unseen.first()?.parent;
+    Some(Finding::error(
+        Verdict::Halt,
+        CASCADES_NOT_LOGGED,
+        format!(
+            "capture.cascades = \"read\" reads child tables again after changes of their parents, \
+             which are not captured: {}",
+            some_of(&unseen, CASCADES_NAMED_MAX)
+        ),
+        format!(
+            "Add \"{first}\" to capture.tables; or take the child tables out, or set \
+             capture.cascades = \"warn\"."
+        ),
+    ))
 }
 
 fn pattern(text: &str, config: &Config) -> TablePattern {

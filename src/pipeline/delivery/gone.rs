@@ -40,7 +40,7 @@ use crate::{
     error::Failure,
     failpoints::{self, Point},
     model::{
-        change::{RowsOrigin, Transaction},
+        change::{Operation, RowsOrigin, Transaction},
         table::TableName,
     },
     pipeline::{
@@ -144,6 +144,13 @@ impl Delivery {
             self.snapshot.set_ends(&table, ends);
         }
         self.after(Event::Changed)
+    }
+
+    /// Rows of a table changed: those of its children may have changed without row events.
+    pub(super) fn read_cascaded(&mut self, table: &TableName, operation: Operation, moved: bool) {
+        for child in self.plans.cascades().to_read(table, operation, moved) {
+            self.snapshot.changed_unseen(&child, table);
+        }
     }
 
     /// At a boundary of source transactions while more waits: a little of the search.

@@ -37,6 +37,8 @@ struct Sent {
     zero_dates: u64,
     /// How many bytes were not read when the last row was begun.
     unread: usize,
+    /// Whether a row got another key.
+    moved: bool,
     /// Why that row could not be delivered.
     failure: Option<Failure>,
     /// Whether the row itself is why: it can be read, and no record can hold it.
@@ -112,6 +114,7 @@ impl Delivery {
             }
             failure
         });
+        self.read_cascaded(&rows.table.name, operation, sent.moved);
         self.count(rows, &sent, bytes, failure.is_some())?;
         failure.map_or(Ok(()), Err)
     }
@@ -237,6 +240,7 @@ where
         }
         sent.zero_dates += u64::from(messages.zero_dates());
         for (before, message) in messages.enumerate() {
+            sent.moved |= operation == Operation::Update && 0 < before;
             if let Err(failure) = sink.send(plan.topic, &message) {
                 let is_torn = sink.give_up(before);
                 let is_row_refused = failure.reason == RECORD_TOO_LARGE;

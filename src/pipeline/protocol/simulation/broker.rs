@@ -39,7 +39,7 @@ pub(super) enum Entry {
     /// A row, by its number in the source.
     Row(u32),
     Position(Rc<PositionRecord>),
-    Beside(Besides),
+    Beside(Rc<Besides>),
     /// A sign of life.
     Sign,
     /// The end of a transaction, which has an offset like any record.
@@ -286,7 +286,7 @@ impl Broker {
                 match entry {
                     Entry::Row(row) => self.committing.rows[partition].push(row),
                     Entry::Position(record) => self.committing.positions.push(record),
-                    Entry::Beside(beside) => self.committing.beside = Some(beside),
+                    Entry::Beside(beside) => self.committing.beside = Some((*beside).clone()),
                     Entry::Sign | Entry::Marker => {}
                 }
             }
@@ -359,7 +359,7 @@ impl Broker {
     pub(super) fn beside_before(&self, end: usize) -> Besides {
         let log = &self.partitions[STATE].log;
         let beside = log[..end].iter().rev().find_map(|(entry, fate)| match entry {
-            Entry::Beside(beside) if *fate == Fate::Committed => Some(beside.clone()),
+            Entry::Beside(beside) if *fate == Fate::Committed => Some((**beside).clone()),
             _ => None,
         });
         beside.unwrap_or_default()

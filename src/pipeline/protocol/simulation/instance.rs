@@ -236,7 +236,7 @@ impl Instance {
             Action::SendPosition => {
                 if self.aside.besides != self.aside.sent && !world.lacks(Rule::SaveBeside) {
                     self.aside.sent = self.aside.besides.clone();
-                    self.send_state(Entry::Beside(self.aside.besides.clone()));
+                    self.send_state(Entry::Beside(Rc::new(self.aside.besides.clone())));
                 }
                 let Some(protocol) = &mut self.protocol else { return };
                 protocol.set_least_offset(self.least_offset);

@@ -16,6 +16,7 @@ pub mod model;
 pub mod error;
 pub mod config;
 pub mod shutdown;
+pub mod patience;
 pub mod runtime;
 pub mod logging;
 pub mod failpoints;

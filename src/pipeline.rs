@@ -39,6 +39,7 @@ use crate::{
     model::{position::Position, table::TableName},
     mysql::{self, Continuity, Dump, Server},
     orders::Orders,
+    patience::Patience,
     produce::{self, Producer},
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
@@ -90,7 +91,7 @@ pub use self::{
 /// costs memory and gains nothing.
 const QUEUE_BYTES_MAX: u32 = 2 << 20;
 
-/// How long a start may take to read the saved position.
+/// How long a start may take to read the saved position, where answers are fast.
 const LOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// `--until-caught-up` gives up when nothing has been delivered for this long.
@@ -131,6 +132,8 @@ struct Progress {
     target: Option<Position>,
     /// The generation of the last epoch that loaded a position.
     generation: u64,
+    /// How slow Kafka is.
+    patience: Patience,
     /// The newest position that was loaded or committed; `None` before.
     seen: Option<Place>,
     pauses: ExponentialBackoff,
@@ -173,12 +176,12 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
                 return Ok(Outcome::Drained);
             }
             Err(failure) if failure.verdict == Verdict::Fenced && !run.standby => {
-                explain_fencing(&run, progress.generation, failure).await
+                explain_fencing(&run, &progress, failure).await
             }
             // A newer instance throws out the older one's dump before it has committed anything.
             // Starting anew would fence it in turn, so what is saved is looked at first.
             Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => {
-                match explain_fencing(&run, progress.generation, failure).await {
+                match explain_fencing(&run, &progress, failure).await {
                     fenced if fenced.verdict == Verdict::Fenced => fenced,
                     failure => progress.forgiven.once(failure),
                 }
@@ -232,6 +235,7 @@ impl Progress {
             registry: Arc::new(Registry::new(&run.config.schema_registry)?),
             target: None,
             generation: 0,
+            patience: Patience::default(),
             seen: None,
             pauses: pauses(),
             delivered: Instant::now(),
@@ -298,7 +302,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         beside: Beside { runtime: Handle::current(), config: Arc::clone(&run.config) },
         delivery: Delivery::new(
             run,
-            Producers::new(fenced.producer, &run.config, &run.shutdown)?,
+            Producers::new(fenced.producer, &run.config, (&progress.patience, &run.shutdown))?,
             fenced.state_topic,
             PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position),
             Plans::new(
@@ -359,14 +363,15 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     drop(progress.registry.take_lost());
     let fencing = {
         let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
+        let patience = progress.patience.clone();
         let (seen, generation) = (progress.seen, progress.generation);
         // One that stands by has looked before, and may be the successor of a newer one.
         let may_be_replaced = !run.standby && 0 < generation;
         blocking_named("fencing", move || {
             if may_be_replaced {
-                fencing::check_not_replaced(&config, generation, &shutdown)?;
+                fencing::check_not_replaced(&config, generation, &patience, &shutdown)?;
             }
-            fence(&config, &shutdown, seen)
+            fence(&config, (&patience, &shutdown), seen)
         })
     };
     let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
@@ -418,9 +423,14 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
 }
 
 /// Makes the one producer that may commit, then reads the position: in this order.
-fn fence(config: &Config, shutdown: &Shutdown, seen: Option<Place>) -> Result<Fenced, Failure> {
+fn fence(
+    config: &Config,
+    (patience, shutdown): (&Patience, &Shutdown),
+    seen: Option<Place>,
+) -> Result<Fenced, Failure> {
     let transactional_id = config.transactional_id();
-    let mut producer = Producer::new(&config.kafka, &transactional_id, shutdown.clone())?;
+    let waits = (patience.clone(), shutdown.clone());
+    let mut producer = Producer::new(&config.kafka, &transactional_id, waits.0, waits.1)?;
     let name = config.state_topic();
     let state_topic = match producer.existing_topic(&name)? {
         Some(topic) => topic,
@@ -442,7 +452,7 @@ fn fence(config: &Config, shutdown: &Shutdown, seen: Option<Place>) -> Result<Fe
     let written = producer.watermarks(&name, 0)?;
     let end = written.end;
     let Loaded { position: saved, snapshots, tables } =
-        commit::load(config, written, LOAD_PATIENCE, shutdown)?;
+        commit::load(config, written, (LOAD_PATIENCE, patience), shutdown)?;
     let log = producer.topic_logs(&[&name])?.remove(&name);
     let state_topic = StateTopic::loaded(state_topic, log.and_then(|log| log.id), end);
     match commit::check_found(&name, saved.as_ref(), seen, state_topic.id.as_deref()) {

@@ -6,13 +6,20 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
-use testkit::xtask::stack::StackAddress;
-use testkit::{Result, ServerAddress};
+use testkit::xtask::stack::{Kafka, StackAddress};
+use testkit::{Result, ServerAddress, topics, wait_for};
 
 use crate::setup::{Running, Setup, private_kafka_behind_proxy};
 
 /// The broker ends a Kafka transaction that is open for longer.
 const TRANSACTION_TIMEOUT_MS: &str = "6000";
+
+/// How long a request or an answer is on its way to a broker that is far away.
+const FAR: Duration = Duration::from_millis(1100);
+
+/// How long a start may take that waits for some forty answers of a broker that is far away, one
+/// after the other.
+const FAR_LIMIT: Duration = Duration::from_mins(4);
 
 /// No epoch has ended.
 fn assert_undisturbed(connector: &mut Running) -> Result<()> {
@@ -64,16 +71,30 @@ fn a_long_tail_of_rows_that_are_not_captured_keeps_no_kafka_transaction_open() -
     Ok(())
 }
 
+/// A database that is captured into a broker of its own, through a proxy.
+struct Distant {
+    setup: Setup,
+    proxy: FaultProxy,
+    _kafka: Kafka,
+}
+
+impl Distant {
+    fn new(name: &str) -> Result<Self> {
+        let (kafka, proxy) = private_kafka_behind_proxy()?;
+        let mut address = StackAddress::from_environment()?;
+        let server = ServerAddress::from(&address);
+        address.kafka_bootstrap = kafka.bootstrap();
+        let mut setup = Setup::on(address, server, name)?;
+        setup.database.execute("CREATE TABLE items (id INT NOT NULL PRIMARY KEY)")?;
+        setup.settings.set("kafka.bootstrap_servers", proxy.address().to_string());
+        Ok(Self { setup, proxy, _kafka: kafka })
+    }
+}
+
 #[test]
 fn a_broker_that_answers_late_is_no_doubt() -> Result<()> {
     // GIVEN a broker behind a proxy
-    let (kafka, proxy) = private_kafka_behind_proxy()?;
-    let mut address = StackAddress::from_environment()?;
-    let server = ServerAddress::from(&address);
-    address.kafka_bootstrap = kafka.bootstrap();
-    let mut setup = Setup::on(address, server, "late_answers")?;
-    setup.database.execute("CREATE TABLE items (id INT NOT NULL PRIMARY KEY)")?;
-    setup.settings.set("kafka.bootstrap_servers", proxy.address().to_string());
+    let Distant { mut setup, proxy, _kafka } = Distant::new("late_answers")?;
     // WHEN each request and each answer is on its way for so long, from the start on, that every
     // commit takes longer than a second
     proxy.set(Fault::Delay(Duration::from_millis(400)));
@@ -86,5 +107,47 @@ fn a_broker_that_answers_late_is_no_doubt() -> Result<()> {
     assert_undisturbed(&mut connector)?;
     proxy.heal();
     connector.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_start_reaches_a_broker_whose_answers_take_more_than_two_seconds() -> Result<()> {
+    // GIVEN a connector that has committed a position
+    let Distant { mut setup, proxy, _kafka } = Distant::new("far_away")?;
+    setup.catch_up()?;
+    // WHEN each request and each answer is on its way for more than a second, from the start on
+    proxy.set(Fault::Delay(FAR));
+    setup.database.execute("INSERT INTO items VALUES (1)")?;
+    let mut connector = setup.launch()?;
+    // THEN the first epoch finds the position and delivers what follows
+    let topic = setup.topic("items");
+    wait_for("the table's topic", FAR_LIMIT, || {
+        Ok(topics(&setup.address)?.contains(&topic).then_some(()))
+    })?;
+    assert_eq!(setup.consumer("items")?.take(1)?.len(), 1);
+    assert_undisturbed(&mut connector)?;
+    proxy.heal();
+    connector.stop()?;
+    Ok(())
+}
+
+#[test]
+fn one_that_stands_by_hears_the_other_one_over_a_slow_link() -> Result<()> {
+    // GIVEN an instance that streams to a broker near it
+    let Distant { mut setup, proxy, _kafka } = Distant::new("far_standby")?;
+    let far = proxy.address().to_string();
+    let mut streaming = {
+        setup.settings.set("kafka.bootstrap_servers", setup.address.kafka_bootstrap.clone());
+        setup.start()?
+    };
+    // WHEN another one stands by from where each answer takes more than two seconds
+    proxy.set(Fault::Delay(FAR));
+    setup.settings.set("kafka.bootstrap_servers", far);
+    let mut waiting = setup.stand_by()?;
+    // THEN it hears it, and leaves it alone
+    waiting.wait_for_line("standing by: another instance streams")?;
+    assert_undisturbed(&mut streaming)?;
+    waiting.stop()?;
+    streaming.stop()?;
     Ok(())
 }

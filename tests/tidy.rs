@@ -13,7 +13,7 @@ struct Module(&'static str, &'static [&'static [&'static str]]);
 
 const GROUND: &[&str] = &["model", "error"];
 const SERVICES: &[&str] =
-    &["config", "metrics", "runtime", "shutdown", "status", "orders", "failpoints"];
+    &["config", "metrics", "runtime", "shutdown", "patience", "status", "orders", "failpoints"];
 const STAGES: &[&str] =
     &["mysql", "catalog", "decode", "map", "encode", "produce", "commit", "snapshot", "admin"];
 
@@ -22,6 +22,7 @@ const MODULES: &[Module] = &[
     Module("error", &[]),
     Module("config", &[GROUND]),
     Module("shutdown", &[GROUND]),
+    Module("patience", &[GROUND]),
     Module("runtime", &[GROUND]),
     Module("logging", &[GROUND, &["runtime"]]),
     Module("metrics", &[GROUND]),

@@ -47,4 +47,4 @@ pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
 pub use topic_scan::{Scan, Scanned};
-pub use watch::{ALIVE_KEY, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};
+pub use watch::{ALIVE_KEY, ANSWER_PATIENCE, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

@@ -14,7 +14,7 @@ use super::{
     error::CommitError,
     extent::{is_decided, is_whole},
 };
-use crate::{config::Config, shutdown::Shutdown};
+use crate::{config::Config, patience::Patience, shutdown::Shutdown};
 
 /// What the client is told beside what all are.
 const SETTINGS: &[(&str, &str)] = &[
@@ -32,9 +32,6 @@ const END_STEP: Duration = Duration::from_millis(1);
 /// How often a wait looks around.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How long a broker may take to say which topics it has.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
-
 /// The pause before an undecided transaction or a missing record is looked for again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -42,7 +39,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Reader<'a> {
     client: Client,
     topic: String,
-    until: Instant,
+    begun: Instant,
+    /// How long it may take where answers are fast.
+    least: Duration,
+    patience: &'a Patience,
     shutdown: &'a Shutdown,
 }
 
@@ -50,27 +50,29 @@ impl<'a> Reader<'a> {
     /// Makes the consumer; it starts to connect.
     pub(super) fn new(
         config: &Config,
-        patience: Duration,
+        (least, patience): (Duration, &'a Patience),
         shutdown: &'a Shutdown,
     ) -> Result<Self, CommitError> {
         let client = Client::new(config, SETTINGS)?;
         let topic = config.state_topic();
-        Ok(Self { client, topic, until: Instant::now() + patience, shutdown })
+        Ok(Self { client, topic, begun: Instant::now(), least, patience, shutdown })
     }
 
     /// Whether there is a state topic.
     pub(super) fn has_topic(&self) -> Result<bool, CommitError> {
+        let mut step = self.patience.attempt(STEP);
         loop {
-            match self.client.has_topic(&self.topic, ANSWER_PATIENCE) {
+            match self.client.has_topic(&self.topic, step) {
                 Ok(has_topic) => return Ok(has_topic),
                 Err(problem) => self.check(problem)?,
             }
+            step = Patience::longer(step);
         }
     }
 
     /// Waits until every transaction with a record before `end` is committed or aborted.
     pub(super) fn await_decided(&self, end: i64) -> Result<(), CommitError> {
-        let mut step = STEP;
+        let mut step = self.patience.attempt(STEP);
         loop {
             // This client sees committed records only, so what it calls the high watermark is the
             // last stable offset.
@@ -86,7 +88,7 @@ impl<'a> Reader<'a> {
                 }
                 Err(problem) => self.check(problem)?,
             }
-            step = (step * 2).min(Duration::from_secs(2));
+            step = Patience::longer(step);
         }
     }
 
@@ -142,7 +144,7 @@ impl<'a> Reader<'a> {
             return Err(CommitError::Stopped);
         }
         std::thread::sleep(PAUSE);
-        Ok(Instant::now() < self.until)
+        Ok(self.has_time())
     }
 
     /// Passes over what may heal while there is patience.
@@ -154,10 +156,11 @@ impl<'a> Reader<'a> {
         if self.shutdown.is_requested() {
             return Err(CommitError::Stopped);
         }
-        if Instant::now() < self.until {
-            return Ok(());
-        }
-        Err(self.client.unreachable(&self.topic))
+        if self.has_time() { Ok(()) } else { Err(self.client.unreachable(&self.topic)) }
+    }
+
+    fn has_time(&self) -> bool {
+        self.begun.elapsed() < self.patience.call(self.least)
     }
 
     fn failed(&self, problem: KafkaError) -> CommitError {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::{self, Config},
     model::table::TableName,
+    patience::Patience,
     shutdown::Shutdown,
 };
 
@@ -180,17 +181,17 @@ pub struct Loaded {
 /// Reads the saved position, how far the snapshot is and what is known of the tables.
 ///
 /// `written` are the state topic's watermarks, open transactions counted in, taken from a producer
-/// after it fenced all others: see the head of the stage. Waits for at most `patience`.
+/// after it fenced all others: see the head of the stage. Waits for at most as long as `wait` says.
 pub fn load(
     config: &Config,
     written: Range<i64>,
-    patience: Duration,
+    wait: (Duration, &Patience),
     shutdown: &Shutdown,
 ) -> Result<Loaded, CommitError> {
     if written.is_empty() {
         return Ok(Loaded::default());
     }
-    let reader = Reader::new(config, patience, shutdown)?;
+    let reader = Reader::new(config, wait, shutdown)?;
     let end = written.end;
     reader.await_decided(end)?;
     let found = read(&reader, config, end)?;
@@ -206,14 +207,15 @@ pub fn load(
 /// For a producer that was fenced, which has two causes: a newer instance, which commits its
 /// generation right after it fences, or the broker, which ended a transaction that took too long.
 /// Asks no producer, because that would fence the newer instance; `None` when none has come for
-/// `patience` after the first look.
+/// as long as `wait` says after the first look.
 pub fn await_newer_generation(
     config: &Config,
     ours: u64,
-    patience: Duration,
+    (least, patience): (Duration, &Patience),
     shutdown: &Shutdown,
 ) -> Result<Option<u64>, CommitError> {
-    let reader = Reader::new(config, READ_PATIENCE.saturating_add(patience), shutdown)?;
+    let wait = patience.call(least);
+    let reader = Reader::new(config, (READ_PATIENCE.saturating_add(wait), patience), shutdown)?;
     let mut until = None;
     // Whatever the broker that answers has: it is asked again.
     loop {
@@ -221,7 +223,7 @@ pub fn await_newer_generation(
         if let Some(generation) = newest.filter(|&generation| ours < generation) {
             return Ok(Some(generation));
         }
-        if *until.get_or_insert_with(|| Instant::now() + patience) <= Instant::now() {
+        if *until.get_or_insert_with(|| Instant::now() + wait) <= Instant::now() {
             return Ok(None);
         }
         reader.pause()?;
@@ -232,10 +234,10 @@ pub fn await_newer_generation(
 /// any time.
 pub fn peek(
     config: &Config,
-    patience: Duration,
+    wait: (Duration, &Patience),
     shutdown: &Shutdown,
 ) -> Result<Option<PositionRecord>, CommitError> {
-    let reader = Reader::new(config, patience, shutdown)?;
+    let reader = Reader::new(config, wait, shutdown)?;
     if !reader.has_topic()? {
         return Ok(None);
     }

@@ -22,7 +22,7 @@ use super::{
     error::CommitError,
     record::{POSITION_KEY, PositionRecord},
 };
-use crate::config::Config;
+use crate::{config::Config, patience::Patience};
 
 /// How often an instance that streams shows that it works.
 pub const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(1);
@@ -42,10 +42,10 @@ const SETTINGS: &[(&str, &str)] = &[
 /// How long a look waits for the next record.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How long a broker may take to answer.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a broker may take to answer at first, where answers are fast.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long the first look may take to read the last records.
+/// How long the first look may take to read the last records, where answers are fast.
 const READ_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many offsets before the end are read at first: enough for the last position and what may
@@ -59,6 +59,9 @@ pub struct Watch {
     connector: String,
     seen: Seen,
     is_reading: bool,
+    /// How long a broker may take to answer.
+    attempt: Duration,
+    patience: Patience,
 }
 
 /// What was seen of the state topic so far.
@@ -94,14 +97,21 @@ enum Came {
 }
 
 impl Watch {
-    /// Makes the client; it starts to connect.
-    pub fn new(config: &Config) -> Result<Self, CommitError> {
+    /// Makes the client, which starts to connect. `attempt` is how long a broker may take to
+    /// answer.
+    pub fn new(
+        config: &Config,
+        attempt: Duration,
+        patience: Patience,
+    ) -> Result<Self, CommitError> {
         Ok(Self {
             client: Client::new(config, SETTINGS)?,
             topic: config.state_topic(),
             connector: config.name.clone(),
             seen: Seen::default(),
             is_reading: false,
+            attempt,
+            patience,
         })
     }
 
@@ -127,7 +137,7 @@ impl Watch {
         partitions.add_partition_offset(&self.topic, PARTITION, from)?;
         self.client.assign(&partitions)?;
         self.is_reading = true;
-        let until = Instant::now() + READ_PATIENCE;
+        let until = Instant::now() + self.patience.call(READ_PATIENCE);
         // On a busy topic more comes before its end is told.
         let is_read = |seen: &Seen, end| seen.last_record.is_some_and(|last| end <= last + 1);
         let end = self.seen.end;
@@ -164,11 +174,13 @@ impl Watch {
 
     /// Notes the partition's end, and says where it starts.
     fn ask_for_the_end(&mut self) -> Result<i64, KafkaError> {
-        if !self.is_reading && !self.client.has_topic(&self.topic, ANSWER_PATIENCE)? {
+        if !self.is_reading && !self.client.has_topic(&self.topic, self.attempt)? {
             self.seen.end = 0;
             return Ok(0);
         }
-        let (start, end) = self.client.fetch_watermarks(&self.topic, PARTITION, ANSWER_PATIENCE)?;
+        let asked = Instant::now();
+        let (start, end) = self.client.fetch_watermarks(&self.topic, PARTITION, self.attempt)?;
+        self.patience.answered(asked.elapsed());
         self.seen.end = end;
         Ok(start)
     }

@@ -2,27 +2,30 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Run;
+use super::{Progress, Run};
 use crate::{
     commit,
     config::Config,
     error::{Failure, Verdict},
+    patience::Patience,
     runtime::blocking_named,
     shutdown::Shutdown,
 };
 
-/// How long a look at the state topic may take.
+/// How long a look at the state topic may take, where answers are fast.
 const PEEK_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a fenced instance looks for the newer one before it blames the broker.
+/// How long a fenced instance looks for the newer one before it blames the broker, where answers
+/// are fast.
 const FENCE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it
 /// commits, or the broker, which ended a transaction that took too long.
-pub(super) async fn explain_fencing(run: &Run, generation: u64, failure: Failure) -> Failure {
+pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Failure) -> Failure {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
+    let (patience, generation) = (progress.patience.clone(), progress.generation);
     let newer = blocking_named("fencing", move || {
-        commit::await_newer_generation(&config, generation, FENCE_PATIENCE, &shutdown)
+        commit::await_newer_generation(&config, generation, (FENCE_PATIENCE, &patience), &shutdown)
     });
     match newer.await {
         Ok(Some(Ok(Some(newer)))) => replaced(&run.config, newer, generation),
@@ -35,9 +38,10 @@ pub(super) async fn explain_fencing(run: &Run, generation: u64, failure: Failure
 pub(super) fn check_not_replaced(
     config: &Config,
     generation: u64,
+    patience: &Patience,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
-    let saved = commit::peek(config, PEEK_PATIENCE, shutdown)?;
+    let saved = commit::peek(config, (PEEK_PATIENCE, patience), shutdown)?;
     match saved.map(|record| record.generation).filter(|newest| generation < *newest) {
         Some(newer) => Err(replaced(config, newer, generation)),
         None => Ok(()),

@@ -13,6 +13,7 @@ use crate::{
     error::{Failure, Verdict},
     model::position::{EventSkip, Position, RowsEvent},
     mysql::{self, EventAt},
+    patience::Patience,
     runtime::{blocking_named, since_epoch},
     shutdown::Shutdown,
 };
@@ -38,11 +39,11 @@ pub async fn skip_event(
     let work = {
         let (config, at) = (Arc::clone(config), at.clone());
         move || {
-            let shutdown = Shutdown::default();
-            let saved = commit::peek(&config, LOAD_PATIENCE, &shutdown)?;
+            let (patience, shutdown) = (Patience::default(), Shutdown::default());
+            let saved = commit::peek(&config, (LOAD_PATIENCE, &patience), &shutdown)?;
             let position = check(saved.as_ref(), &at, &event)?.position.clone();
             if execute {
-                request(&config, &shutdown, &at, event)?;
+                request(&config, (&patience, &shutdown), &at, event)?;
             }
             Ok::<_, Failure>(position)
         }
@@ -56,11 +57,11 @@ pub async fn skip_event(
 /// Fences every instance, checks again what is saved now, and commits it with the request.
 fn request(
     config: &Config,
-    shutdown: &Shutdown,
+    waits: (&Patience, &Shutdown),
     at: &EventAt,
     event: RowsEvent,
 ) -> Result<(), Failure> {
-    let Fenced { mut producer, mut state_topic, saved, .. } = fence(config, shutdown, None)?;
+    let Fenced { mut producer, mut state_topic, saved, .. } = fence(config, waits, None)?;
     let saved = check(saved.as_ref(), at, &event)?;
     let (generation, position) = (saved.generation + 1, saved.accounted_for());
     let mut record = PositionRecord::resumed(Some(saved), generation, position);

@@ -28,11 +28,12 @@ use tokio::time::Instant;
 use super::{Progress, Run, Told, checks, panicked, thread_failed};
 use crate::{
     catalog::Inventory,
-    commit::{Seen, Watch},
+    commit::{self, Seen, Watch},
     config::Config,
     error::{Failure, Verdict},
     metrics::Metrics,
     mysql::{self, Server},
+    patience::Patience,
     runtime::{blocking_named, wall_clock},
     shutdown::Shutdown,
     status::{State, Status},
@@ -122,6 +123,8 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
         config: Arc::clone(&run.config),
         status: run.status.clone(),
         metrics: Arc::clone(&run.metrics),
+        attempt: progress.patience.attempt(commit::ANSWER_PATIENCE),
+        patience: progress.patience.clone(),
         shutdown: run.shutdown.clone(),
         told: Told::default(),
     };
@@ -156,6 +159,9 @@ struct Waiting {
     config: Arc<Config>,
     status: Status,
     metrics: Arc<Metrics>,
+    /// How long a broker may take to answer.
+    attempt: Duration,
+    patience: Patience,
     shutdown: Shutdown,
     told: Told,
 }
@@ -190,7 +196,7 @@ impl Waiting {
     fn look(&self, watch: &mut Option<Watch>) -> Result<Seen, Failure> {
         let watch = match watch {
             Some(watch) => watch,
-            None => watch.insert(Watch::new(&self.config)?),
+            None => watch.insert(Watch::new(&self.config, self.attempt, self.patience.clone())?),
         };
         Ok(watch.look()?)
     }
@@ -198,6 +204,7 @@ impl Waiting {
     /// Shows that it waits and for whom.
     fn stand_by(&mut self, seen: &Seen) {
         self.told = Told::default();
+        self.attempt = self.patience.attempt(commit::ANSWER_PATIENCE);
         if self.metrics.standby.set(1) == 0 {
             let generation = seen.position.map(|position| position.generation);
             tracing::info!(generation, "standing by: another instance streams");
@@ -215,6 +222,7 @@ impl Waiting {
         self.metrics.standby.set(0);
         self.status.fail(State::Waiting, &failure, wall_clock());
         self.told.tell(&failure);
+        self.attempt = Patience::longer(self.attempt);
         std::thread::sleep(PAUSE);
         Ok(())
     }

@@ -13,9 +13,9 @@ use rdkafka::{
 use tokio::time::Instant;
 
 use super::librdkafka::Answers;
+use crate::patience::Patience;
 
 /// Notes of one client's callbacks.
-#[derive(Default)]
 pub(super) struct Context {
     /// Written by librdkafka's threads, which know its address.
     answers: Arc<Answers>,
@@ -56,6 +56,11 @@ impl BrokerError {
 }
 
 impl Context {
+    /// Notes in which answers tell how long to wait for the next ones.
+    pub(super) fn new(patience: Patience) -> Self {
+        Self { answers: Arc::new(Answers::new(patience)), notes: Mutex::default() }
+    }
+
     /// What brokers answered, and what they did not.
     pub(super) fn answers(&self) -> &Arc<Answers> {
         &self.answers

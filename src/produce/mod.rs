@@ -16,18 +16,7 @@
 //!    [`Commit::Doubtful`], and the caller throws the producer away although the commit succeeded.
 //!    One that was answered cannot arrive any more, however long it took (`librdkafka/answers.rs`).
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    ffi::CString,
-    ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{collections::BTreeMap, ffi::CString, ops::Range, sync::Arc, thread, time::Duration};
 
 use rdkafka::error::RDKafkaErrorCode;
 use tokio::time::Instant;
@@ -36,15 +25,19 @@ use self::{
     codes::meaning,
     context::{Context, FailedDelivery},
     librdkafka::{Handle, NativeError},
+    poll::Poll,
     settings::Limits,
     topics::Topic,
 };
-use crate::{config, error::Verdict, model::record::Header, runtime, shutdown::Shutdown};
+use crate::{
+    config, error::Verdict, model::record::Header, patience::Patience, shutdown::Shutdown,
+};
 
 mod codes;
 mod context;
 mod error;
 mod librdkafka;
+mod poll;
 pub mod settings;
 mod topics;
 
@@ -76,20 +69,13 @@ pub struct Producer {
     shutdown: Shutdown,
     /// Whether this producer has fenced all others.
     has_fenced: bool,
-    /// Twice as long as the last attempt of a call took that got a result: how long the next one
-    /// waits at first, so that brokers that answer late are not asked again before they can.
-    step: Cell<Duration>,
+    patience: Patience,
     in_transaction: bool,
 }
 
-/// The thread that serves librdkafka's events as long as the producer lives.
-struct Poll {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// How long brokers may be silent before a call gives up and says why. The caller says it to the
-/// user and tries again with a new producer, so this is also how often the user reads it.
+/// How long a call may take before it gives up and says why, where answers are fast. The caller
+/// says it to the user and tries again with a new producer, so this is also how often the user
+/// reads it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The same where every broker refused the connection. Not at once: a name may have several
@@ -114,36 +100,36 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_micros(250);
 /// partitions that linger.
 const LINGERING: Duration = Duration::from_millis(10);
 
-/// The longest wait of the poll thread; it is woken when the producer is dropped.
-const POLL: Duration = Duration::from_secs(1);
-
 impl Producer {
     /// Makes the client, which starts to connect, and the thread that serves it. Fails on
     /// settings only.
     pub fn new(
         kafka: &config::Kafka,
         transactional_id: &str,
+        patience: Patience,
         shutdown: Shutdown,
     ) -> Result<Self, ProduceError> {
-        Self::with(kafka, Some(transactional_id), shutdown)
+        Self::with(kafka, Some(transactional_id), patience, shutdown)
     }
 
     /// Makes a client whose records are visible as soon as they are stored. It never opens a
     /// transaction, and nothing fences it.
     pub fn without_transactions(
         kafka: &config::Kafka,
+        patience: Patience,
         shutdown: Shutdown,
     ) -> Result<Self, ProduceError> {
-        Self::with(kafka, None, shutdown)
+        Self::with(kafka, None, patience, shutdown)
     }
 
     fn with(
         kafka: &config::Kafka,
         transactional_id: Option<&str>,
+        patience: Patience,
         shutdown: Shutdown,
     ) -> Result<Self, ProduceError> {
         let (config, limits) = settings::client_config(kafka, transactional_id)?;
-        let handle = Handle::new(&config, Context::default())
+        let handle = Handle::new(&config, Context::new(patience.clone()))
             .map_err(|error| ProduceError::Settings(error.to_string()))?;
         let handle = Arc::new(handle);
         Ok(Self {
@@ -155,7 +141,7 @@ impl Producer {
             servers: kafka.bootstrap_servers.clone(),
             shutdown,
             has_fenced: false,
-            step: Cell::new(STEP),
+            patience,
             in_transaction: false,
         })
     }
@@ -292,13 +278,11 @@ impl Producer {
             context.forget_broker_errors();
         }
         let started = Instant::now();
-        let mut step = self.step.get();
+        let mut step = self.patience.attempt(STEP);
         loop {
-            let asked = Instant::now();
             let said = match attempt(self, step) {
                 Attempt::Done(result) => {
                     context.forget_settled();
-                    self.step.set((2 * asked.elapsed()).clamp(STEP, PATIENCE / 2));
                     return Ok(result);
                 }
                 Attempt::Failed(error) => return Err(error),
@@ -310,12 +294,17 @@ impl Producer {
             let down = context.all_brokers_down_since();
             let down = down.is_some_and(|since| PATIENCE_ALL_DOWN <= since.elapsed());
             let error = self.unreachable(&said);
-            if error.is_definite() || down || PATIENCE <= started.elapsed() {
+            if error.is_definite() || down || self.call_patience() <= started.elapsed() {
                 return Err(error);
             }
-            step = (step * 2).min(PATIENCE / 2);
+            step = Patience::longer(step);
             thread::sleep(AGAIN_PAUSE);
         }
+    }
+
+    /// How long a call may take now.
+    fn call_patience(&self) -> Duration {
+        self.patience.call(PATIENCE)
     }
 
     fn wait_for_room(
@@ -436,29 +425,6 @@ impl Drop for Producer {
     fn drop(&mut self) {
         self.handle.purge();
         self.poll.stop(&self.handle);
-    }
-}
-
-impl Poll {
-    fn start(handle: Arc<Handle>) -> Result<Self, ProduceError> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = runtime::thread_named("kafka-poll", move || {
-            while !stopped.load(Ordering::Relaxed) {
-                handle.serve(POLL);
-            }
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-
-    fn stop(&mut self, handle: &Handle) {
-        self.stop.store(true, Ordering::Relaxed);
-        handle.wake();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that serves librdkafka panicked");
-        }
     }
 }
 

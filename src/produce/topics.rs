@@ -215,7 +215,7 @@ impl Producer {
             }
         })?;
         let name = c_string(&broker.to_string())?;
-        let request = self.handle.describe(Resource::Broker, &name, super::PATIENCE);
+        let request = self.handle.describe(Resource::Broker, &name, self.call_patience());
         let described = match request {
             Ok(request) => self.wait(|_, step| answer(request.described(step)))?,
             Err(error) => Err(error),
@@ -273,7 +273,7 @@ impl Producer {
             settings.partitions,
             settings.replication_factor,
             &config,
-            super::PATIENCE,
+            self.call_patience(),
         );
         let request = request.map_err(refused)?;
         let created = self.wait(|_, step| answer(request.created(step)))?;
@@ -315,7 +315,7 @@ impl Producer {
             ProduceError::Kafka { during: "reading a topic's configuration", code, detail }
         };
         let request =
-            self.handle.describe(Resource::Topic, &c_name, super::PATIENCE).map_err(failed)?;
+            self.handle.describe(Resource::Topic, &c_name, self.call_patience()).map_err(failed)?;
         let described = self.wait(|_, step| answer(request.described(step)))?;
         let config = match described {
             Ok(config) => config,

@@ -60,7 +60,7 @@ pub enum Request {
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Each piece of up to 16 KiB takes this much longer.
+    /// Everything arrives this much later, as over a long way: what follows is under way meanwhile.
     Delay(Duration),
     /// So many bytes pass in a second, in each direction of each connection.
     Throttle(u32),

@@ -4,6 +4,7 @@ use std::{net::TcpListener, process::Command, time::Duration};
 
 use tailwater::{
     error::{Failure, Verdict},
+    patience::Patience,
     produce::{ProduceError, Producer, settings},
 };
 use testkit::xtask::stack::Kafka;
@@ -160,7 +161,8 @@ fn settings_that_do_not_go_together_are_refused_before_anything_connects() {
         let setup =
             Setup::at("127.0.0.1:1", "together", &format!("properties = {{ {properties} }}"));
         let id = setup.config.transactional_id();
-        let made = Producer::new(&setup.config.kafka, &id, setup.shutdown.clone());
+        let (patience, shutdown) = (Patience::default(), setup.shutdown.clone());
+        let made = Producer::new(&setup.config.kafka, &id, patience, shutdown);
         let failure = Failure::from(made.err().unwrap());
         assert_eq!(failure.verdict, Verdict::Config, "{failure}");
         assert!(failure.to_string().contains(part), "{failure}");

@@ -15,6 +15,7 @@ use tailwater::{
     config::{Config, TopicSettings},
     error::Verdict,
     model::position::{FilePosition, Position},
+    patience::Patience,
     produce::{Commit, ProduceError, Producer, TopicId},
     shutdown::Shutdown,
 };
@@ -88,7 +89,7 @@ impl Setup {
     /// A producer that has not fenced anybody yet.
     pub(super) fn producer(&self) -> Producer {
         let id = self.config.transactional_id();
-        Producer::new(&self.config.kafka, &id, self.shutdown.clone()).unwrap()
+        Producer::new(&self.config.kafka, &id, Patience::default(), self.shutdown.clone()).unwrap()
     }
 
     /// A producer that has fenced all others, and the state topic.
@@ -107,8 +108,15 @@ impl Setup {
         patience: Duration,
     ) -> Result<Option<PositionRecord>, CommitError> {
         let written = producer.watermarks(&self.config.state_topic(), 0).unwrap();
-        let loaded = commit::load(&self.config, written, patience, &self.shutdown)?;
+        let loaded =
+            commit::load(&self.config, written, (patience, &Patience::default()), &self.shutdown)?;
         Ok(loaded.position.map(|saved| saved.record))
+    }
+
+    /// A generation newer than `ours`, if one comes.
+    pub(super) fn newer_generation(&self, ours: u64, patience: Duration) -> Option<u64> {
+        let wait = (patience, &Patience::default());
+        commit::await_newer_generation(&self.config, ours, wait, &self.shutdown).unwrap()
     }
 
     /// The whole start, as the pipeline does it; once more while the broker is not ready.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     config::{Config, Guarantee},
+    patience::Patience,
     produce::{ProduceError, Producer},
     shutdown::Shutdown,
 };
@@ -23,12 +24,13 @@ impl Producers {
     pub(in crate::pipeline) fn new(
         fenced: Producer,
         config: &Arc<Config>,
-        shutdown: &Shutdown,
+        (patience, shutdown): (&Patience, &Shutdown),
     ) -> Result<Self, ProduceError> {
         let plain = match config.delivery.guarantee {
             Guarantee::ExactlyOnce => None,
             Guarantee::AtLeastOnce => {
-                Some(Producer::without_transactions(&config.kafka, shutdown.clone())?)
+                let (patience, shutdown) = (patience.clone(), shutdown.clone());
+                Some(Producer::without_transactions(&config.kafka, patience, shutdown)?)
             }
         };
         Ok(Self { fenced, plain })

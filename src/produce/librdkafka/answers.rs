@@ -29,6 +29,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use rdkafka::{
@@ -38,6 +39,7 @@ use rdkafka::{
 };
 
 use super::succeeded;
+use crate::patience::Patience;
 
 /// Kafka's number for EndTxn, the request that commits or aborts.
 const END_TXN: i16 = 26;
@@ -50,6 +52,7 @@ const NAME: *const c_char = c"tailwater".as_ptr();
 pub(in crate::produce) struct Answers {
     unplaced: AtomicBool,
     ends: Mutex<Ends>,
+    patience: Patience,
 }
 
 /// Requests to commit or abort.
@@ -69,6 +72,11 @@ impl Ends {
 }
 
 impl Answers {
+    /// Nothing seen yet. How long answers take goes to `patience`.
+    pub(in crate::produce) fn new(patience: Patience) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     /// Whether a record counts as delivered and no broker said where it is stored.
     pub(in crate::produce) fn has_unplaced(&self) -> bool {
         self.unplaced.load(Ordering::Relaxed)
@@ -178,15 +186,21 @@ unsafe extern "C" fn on_answered(
     _api_version: i16,
     _correlation: i32,
     _bytes: usize,
-    _round_trip: i64,
+    round_trip_us: i64,
     error: sys::rd_kafka_resp_err_t,
     target: *mut c_void,
 ) -> sys::rd_kafka_resp_err_t {
     let is_answered = error == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
-    if api_key == END_TXN && is_answered {
+    if is_answered {
         // SAFETY: as in `on_acknowledgement`.
         let answers = unsafe { &*target.cast::<Answers>() };
-        answers.ends().answered();
+        // Below zero where it is not known.
+        if let Ok(round_trip_us) = u64::try_from(round_trip_us) {
+            answers.patience.answered(Duration::from_micros(round_trip_us));
+        }
+        if api_key == END_TXN {
+            answers.ends().answered();
+        }
     }
     sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }

@@ -9,11 +9,19 @@ use anyhow::{Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::Instant;
 
 use super::{Direction, Fault, Protocol, Request, Rule, Shared, frame_length};
 
 /// The largest piece that passes at once.
 const PIECE_BYTES: usize = 16 << 10;
+
+/// How many pieces or frames of one direction may be under way at a time.
+const UNDER_WAY_MAX: usize = 64;
+
+/// A piece or frame, and when it arrived at the proxy.
+type Arrived = (Instant, Vec<u8>);
 
 /// What the two directions of a connection tell each other: the API keys of requests without an
 /// answer, and the one whose answer is to be lost or held.
@@ -106,23 +114,43 @@ struct Pump<'a> {
 }
 
 impl Pump<'_> {
-    async fn run(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<Ended> {
-        let mut bytes = Vec::new();
+    /// Reads while it passes on: what follows on a slow link need not wait for what is under way.
+    async fn run(&self, from: ReadHalf<'_>, to: WriteHalf<'_>) -> Result<Ended> {
+        let (arrive, arrived) = channel(UNDER_WAY_MAX);
+        let read = async {
+            // What arrived before an error passes, as before the end of the connection.
+            drop(self.read(from, arrive).await);
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = self.pass(arrived, to) => ended,
+            never = read => never,
+        }
+    }
+
+    async fn read(&self, mut from: ReadHalf<'_>, arrive: Sender<Arrived>) -> Result<()> {
         loop {
+            let mut bytes = Vec::new();
             match self.shared.protocol {
                 Protocol::Bytes => read_piece(&mut from, &mut bytes).await?,
-                Protocol::Kafka => {
-                    read_frame(&mut from, &mut bytes).await?;
-                    if let Some(ended) = self.look_at_frame(&bytes).await {
-                        return Ok(ended);
-                    }
-                }
+                Protocol::Kafka => read_frame(&mut from, &mut bytes).await?,
             }
             if bytes.is_empty() {
-                return Ok(Ended::Closed);
+                return Ok(());
+            }
+            arrive.send((Instant::now(), bytes)).await?;
+        }
+    }
+
+    async fn pass(&self, mut arrived: Receiver<Arrived>, mut to: WriteHalf<'_>) -> Result<Ended> {
+        while let Some((at, bytes)) = arrived.recv().await {
+            if self.shared.protocol == Protocol::Kafka
+                && let Some(ended) = self.look_at_frame(&bytes).await
+            {
+                return Ok(ended);
             }
             for piece in bytes.chunks(PIECE_BYTES) {
-                let allowed = self.admit(piece.len()).await;
+                let allowed = self.admit(piece.len(), at).await;
                 let (now, never) = piece.split_at_checked(allowed).unwrap_or((piece, &[]));
                 to.write_all(now).await?;
                 if let (false, Some(Fault::Cut { reset, .. })) =
@@ -139,15 +167,16 @@ impl Pump<'_> {
                 }
             }
         }
+        Ok(Ended::Closed)
     }
 
-    /// Waits until a piece may pass; how many of its bytes may.
-    async fn admit(&self, length: usize) -> usize {
+    /// Waits until a piece that arrived then may pass; how many of its bytes may.
+    async fn admit(&self, length: usize, arrived: Instant) -> usize {
         let rule = self.shared.rule();
         match rule.fault {
             Some(Fault::Delay(pause)) => {
                 self.shared.strike();
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep_until(arrived + pause).await;
             }
             Some(Fault::Throttle(bytes_per_s)) => {
                 self.shared.strike();

@@ -251,6 +251,7 @@ impl Cell {
             ColumnKind::Geometry { .. } => Self::Geometry { length_bytes },
             ColumnKind::Vector => Self::Vector { length_bytes },
             ColumnKind::Unsupported(_) => match unread {
+                Unread::Number(bytes) => Self::Set { bytes, labels: 64 },
                 Unread::Fixed(bytes) => Self::UnreadFixed { bytes },
                 Unread::Run => Self::UnreadRun { length_bytes },
                 Unread::Unknown => Self::Unreadable,
@@ -275,6 +276,8 @@ pub(super) struct Storage {
 /// How a value that is not read stands in a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unread {
+    /// As a number of so many bytes, which is read, though nothing is known of what it stands for.
+    Number(u8),
     /// In so many bytes.
     Fixed(u8),
     /// Behind its length.

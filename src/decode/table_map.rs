@@ -206,7 +206,7 @@ impl Raw {
             }
             ENUM | SET => {
                 storage.length_bytes = self.member_bytes()?;
-                storage.unread = Unread::Fixed(storage.length_bytes);
+                storage.unread = Unread::Number(storage.length_bytes);
                 let charset = charset(metadata.label_collations.next()?, table)?;
                 let Some(labels) = metadata.next_labels(self.column_type == ENUM)? else {
                     return Err(Problem::MetadataNotFull(table.clone()));

@@ -34,7 +34,7 @@ pub(super) enum Bound {
     },
     /// ENUM: the label's number.
     Enum(u64),
-    /// SET: its bits.
+    /// SET, or an ENUM whose labels are no text: its number.
     Set(u64),
 }
 
@@ -43,7 +43,7 @@ impl Bound {
     pub(super) fn new(value: &Sql, kind: &ColumnKind, charset: Option<&str>) -> Option<Self> {
         Some(match (kind, value) {
             (ColumnKind::Enum(_), _) => Self::Enum(unsigned(value)?),
-            (ColumnKind::Set(_), _) => Self::Set(unsigned(value)?),
+            (ColumnKind::Set(_) | &ColumnKind::UNREADABLE_LABELS, _) => Self::Set(unsigned(value)?),
             (_, Sql::Int(number)) => Self::Number(number.to_string()),
             (_, Sql::UInt(number)) => Self::Number(number.to_string()),
             // A FLOAT compares as the double that it is exactly.
@@ -215,6 +215,7 @@ mod tests {
         check(&Sql::UInt(1), &labels, after);
         check(&Sql::UInt(3), &labels, "FALSE");
         check(&Sql::UInt(6), &ColumnKind::Set(Vec::new()), "CAST(k AS UNSIGNED) > 6");
+        check(&Sql::UInt(1), &ColumnKind::UNREADABLE_LABELS, "CAST(k AS UNSIGNED) > 1");
     }
 
     #[test]

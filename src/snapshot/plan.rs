@@ -193,7 +193,7 @@ fn reference(column: &Column) -> String {
 /// What is asked for a column: the number behind an ENUM's or SET's labels, as the binlog has it.
 fn expression(column: &Column) -> String {
     match column.kind {
-        ColumnKind::Enum(_) | ColumnKind::Set(_) => {
+        ColumnKind::Enum(_) | ColumnKind::Set(_) | ColumnKind::UNREADABLE_LABELS => {
             format!("CAST({} AS UNSIGNED)", reference(column))
         }
         _ => reference(column),

@@ -123,7 +123,13 @@ impl<R: RowImages, F: FnMut(&[u8])> RowImages for Identified<'_, R, F> {
         let next = self.images.next_value();
         if let Ok(value) = &next {
             if self.is_key.get(self.column).copied().unwrap_or(false) {
-                cells::write(self.identity, value);
+                match *value {
+                    // Where labels are no text, the type need not be known.
+                    Value::Enum(number) => {
+                        cells::write(self.identity, &Value::Set(number.into()));
+                    }
+                    _ => cells::write(self.identity, value),
+                }
             }
             self.column += 1;
             if self.column == self.is_key.len() {

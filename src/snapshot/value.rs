@@ -45,7 +45,9 @@ pub(super) fn push(
 ) -> Result<(), &'static str> {
     const UNEXPECTED: &str = "has another type in the answer than in the catalog";
     // No record shows a column of a type that is not read.
-    if matches!(value, Sql::NULL) || matches!(kind, ColumnKind::Unsupported(_)) {
+    let is_unread =
+        matches!(kind, ColumnKind::Unsupported(_)) && *kind != ColumnKind::UNREADABLE_LABELS;
+    if matches!(value, Sql::NULL) || is_unread {
         rows.push(&Value::Null);
         return Ok(());
     }
@@ -111,7 +113,8 @@ fn plain(value: &Sql, kind: &ColumnKind) -> Option<Value<'static>> {
             Value::Time(if negative { -us } else { us })
         }
         (ColumnKind::Enum(_), _) => Value::Enum(u16::try_from(unsigned(value)?).ok()?),
-        (ColumnKind::Set(_), _) => Value::Set(unsigned(value)?),
+        // Of labels that are no text there is a number too, for keys.
+        (ColumnKind::Set(_) | &ColumnKind::UNREADABLE_LABELS, _) => Value::Set(unsigned(value)?),
         _ => return None,
     })
 }

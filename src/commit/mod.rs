@@ -24,6 +24,8 @@ mod least_offset;
 mod place;
 mod reader;
 mod record;
+#[cfg(test)]
+mod recorded_tests;
 mod skip_event;
 mod state_topic;
 mod table_record;

@@ -15,3 +15,5 @@ pub mod decimal;
 pub mod change;
 pub mod xa;
 pub mod record;
+#[cfg(test)]
+pub(crate) mod recorded_tests;

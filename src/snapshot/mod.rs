@@ -49,6 +49,8 @@ mod plan;
 mod progress;
 mod range;
 mod reader;
+#[cfg(test)]
+mod recorded_tests;
 mod refusal;
 mod rows;
 mod runs;

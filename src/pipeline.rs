@@ -5,7 +5,7 @@
 //! committed in Kafka. What `kill -9` tests is the path every soft error takes.
 //!
 //! ```text
-//! START   connect MySQL, ask the registry            nothing is changed yet
+//! START   look at MySQL, the registry and Kafka       nothing is changed yet
 //!         fence:  init_transactions                  no older instance can commit from here on
 //!         load:   the saved position                 it is the last one, because of the fence
 //!         check:  the source still has what follows
@@ -28,7 +28,7 @@ use backon::ExponentialBackoff;
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
-    catalog::{Cascade, Inventory},
+    catalog::Cascade,
     commit::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     config::{Config, SnapshotMode, TopicChangePolicy},
     decode,
@@ -52,6 +52,7 @@ mod captured;
 mod cascades;
 pub mod checks;
 mod delivery;
+mod ends;
 mod exclusions;
 mod fencing;
 mod forgiven;
@@ -72,6 +73,7 @@ mod trouble;
 
 use self::{
     delivery::{Delivery, Producers},
+    ends::{Ends, Target},
     fencing::explain_fencing,
     forgiven::{Forgiven, LoggedIn},
     logs::Own,
@@ -355,14 +357,11 @@ struct Fenced {
 }
 
 async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
-    let config = &run.config;
-    let mut connection = mysql::connect(&config.mysql).await?;
-    progress.logged_in.at_source = true;
-    progress.registry.probe().await?;
+    let Ends { mut connection, mut server, target, cascades } = ends::look(run, progress).await?;
     // Said by an epoch that ended for another reason: all schemas are asked for again anyway.
     drop(progress.registry.take_lost());
     let fencing = {
-        let (config, shutdown) = (Arc::clone(config), run.shutdown.clone());
+        let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
         let patience = progress.patience.clone();
         let (seen, generation) = (progress.seen, progress.generation);
         // One that stands by has looked before, and may be the successor of a newer one.
@@ -371,7 +370,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
             if may_be_replaced {
                 fencing::check_not_replaced(&config, generation, &patience, &shutdown)?;
             }
-            fence(&config, (&patience, &shutdown), seen)
+            fence(&config, target, (&patience, &shutdown), seen)
         })
     };
     let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
@@ -379,12 +378,9 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let loaded = fenced.saved.as_ref().map(PositionRecord::place);
     progress.seen = progress.seen.max(loaded);
     progress.generation = loaded.unwrap_or_default().generation + 1;
-    // Asked after the position was loaded: a position cannot be ahead of what is asked later.
-    let server = Server::inspect(&mut connection, config).await?;
-    let config = &config.for_source(server.lower_case_table_names);
-    let inventory = Inventory::new(&mut connection, &config.mysql);
-    let (shown, known) = ((&**config, &run.status), Some(&fenced.tables));
-    let cascades = checks::run(inventory, shown, &server, known, &mut progress.found).await?;
+    // Asked again after the position was loaded: a position cannot be ahead of what is asked later.
+    server.look_again(&mut connection, &run.config).await?;
+    let config = &run.config.for_source(server.lower_case_table_names);
     if !run.standby {
         // Of a pair it would be the other one's, and that is as it should be.
         Server::warn_of_namesakes(&mut connection, config).await;
@@ -422,23 +418,23 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     Ok(Prepared { fenced, dump, server, position, tables, sight, cascades })
 }
 
-/// Makes the one producer that may commit, then reads the position: in this order.
+/// Makes this producer the only one that may commit, then reads the position: in this order.
 fn fence(
     config: &Config,
+    Target { mut producer, state_topic }: Target,
     (patience, shutdown): (&Patience, &Shutdown),
     seen: Option<Place>,
 ) -> Result<Fenced, Failure> {
-    let transactional_id = config.transactional_id();
-    let waits = (patience.clone(), shutdown.clone());
-    let mut producer = Producer::new(&config.kafka, &transactional_id, waits.0, waits.1)?;
     let name = config.state_topic();
-    let state_topic = match producer.existing_topic(&name)? {
+    let replicas = match state_topic {
+        Some(_) => None,
+        None => producer.default_replication_factor(&name)?,
+    };
+    // Before the state topic is created: what Kafka refuses a producer is refused here.
+    producer.init_transactions()?;
+    let state_topic = match state_topic {
         Some(topic) => topic,
-        None if seen.is_some() => return Err(CommitError::Deleted { topic: name }.into()),
-        None => {
-            let replicas = producer.default_replication_factor(&name)?;
-            producer.topic(&name, &commit::topic_settings(&config.kafka, replicas))?
-        }
+        None => producer.topic(&name, &commit::topic_settings(&config.kafka, replicas))?,
     };
     producer.pin(state_topic, commit::PARTITION);
     if let Some(facts) = producer.topic_facts(state_topic) {
@@ -448,7 +444,6 @@ fn fence(
             commit::warn_of_loss(&name, layout, facts.min_insync_replicas);
         }
     }
-    producer.init_transactions()?;
     let written = producer.watermarks(&name, 0)?;
     let end = written.end;
     let Loaded { position: saved, snapshots, tables } =

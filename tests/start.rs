@@ -5,6 +5,7 @@ use testkit::{Exit, Result};
 
 use crate::setup::Setup;
 
+mod ends;
 mod logged;
 mod names;
 mod renamed;

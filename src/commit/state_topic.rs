@@ -198,8 +198,7 @@ pub fn load(
     if found.position.is_none() && found.other_keys {
         return Err(CommitError::PositionMissing { topic: config.state_topic() });
     }
-    let tables = found.tables.into_values().map(|record| (record.name.clone(), record));
-    Ok(Loaded { position: found.position, snapshots: found.snapshots, tables: tables.collect() })
+    Ok(found.into())
 }
 
 /// Waits for a position of a newer generation than `ours`, and says which.
@@ -230,18 +229,18 @@ pub fn await_newer_generation(
     }
 }
 
-/// The newest committed position, without fencing: an instance that runs may commit the next one at
-/// any time.
+/// What is committed, without fencing: an instance that runs may commit the next position at any
+/// time.
 pub fn peek(
     config: &Config,
     wait: (Duration, &Patience),
     shutdown: &Shutdown,
-) -> Result<Option<PositionRecord>, CommitError> {
+) -> Result<Loaded, CommitError> {
     let reader = Reader::new(config, wait, shutdown)?;
     if !reader.has_topic()? {
-        return Ok(None);
+        return Ok(Loaded::default());
     }
-    Ok(read(&reader, config, 0)?.position.map(|saved| saved.record))
+    Ok(read(&reader, config, 0)?.into())
 }
 
 /// What is in the state topic.
@@ -251,6 +250,14 @@ struct Found {
     snapshots: BTreeMap<String, Vec<u8>>,
     tables: BTreeMap<Vec<u8>, TableRecord>,
     other_keys: bool,
+}
+
+impl From<Found> for Loaded {
+    fn from(found: Found) -> Self {
+        let tables = found.tables.into_values().map(|record| (record.name.clone(), record));
+        let tables = tables.collect();
+        Self { position: found.position, snapshots: found.snapshots, tables }
+    }
 }
 
 fn read(reader: &Reader<'_>, config: &Config, end: i64) -> Result<Found, CommitError> {

@@ -110,6 +110,9 @@ pub enum MysqlError {
         /// What it must be.
         needed: &'static str,
     },
+    /// Several of these; a person can change them in one go.
+    #[error("{}", several(.0))]
+    Several(Vec<Self>),
     /// A session variable that does not keep the value that it was given.
     #[error(
         "the session at MySQL {address} has {variable}='{found}' after the connector set it to \
@@ -181,12 +184,21 @@ impl MysqlError {
         }
     }
 
+    /// Whether it stays as it is until a person changes something.
+    pub(super) fn is_lasting(&self) -> bool {
+        meaning(self).0 != Verdict::Recycle
+    }
+
     /// Whether the server has no connection left for the account, or for anybody.
     pub fn is_limit(&self) -> bool {
         let Self::Client { error, .. } = self else { return false };
         let Error::Server(answer) = error.as_ref() else { return false };
         server_error(answer.code).is_some_and(|error| error.class == Class::Limit)
     }
+}
+
+fn several(errors: &[MysqlError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The answer without the library's wrapping.
@@ -225,6 +237,14 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
         }
         MysqlError::Setting { variable, needed, .. } => {
             (Halt, "mysql_setting", setting_hint(variable, needed))
+        }
+        MysqlError::Several(errors) => {
+            let meanings: Vec<_> = errors.iter().map(meaning).collect();
+            let hints: Vec<_> = meanings.iter().map(|(_, _, hint)| hint.as_str()).collect();
+            let (verdict, reason) = meanings
+                .first()
+                .map_or((Halt, "mysql_setting"), |(verdict, reason, _)| (*verdict, *reason));
+            (verdict, reason, hints.join(" "))
         }
         MysqlError::Session { .. } => {
             let hint = "Something between connector and server changes what a session sets, as a \

@@ -45,5 +45,7 @@ pub use server_error::{Class, SERVER_ERRORS, ServerError, Transport, is_about_th
 pub use session::session_variables;
 pub use stream::Dump;
 
+/// A connection whose session is set up.
+pub use mysql_async::Conn as Connection;
 /// One event as it came, with its header; `decode` reads it.
 pub use mysql_async::binlog::events::Event as RawEvent;

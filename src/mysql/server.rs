@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mysql_async::Conn;
+use mysql_async::{Conn, Row};
 
 use super::{
     connection::address,
@@ -80,25 +80,23 @@ pub(super) struct BinlogFile {
 /// (`Binlog_encryption_header` in `sql/rpl_log_encryption.h` of MySQL's source).
 const ENCRYPTION_HEADER_BYTES: u64 = 512;
 
+/// Variables, and what they must be.
+const SETTINGS: [(&str, &str); 4] = [
+    ("log_bin", "1"),
+    ("binlog_format", "ROW"),
+    ("binlog_row_image", "FULL"),
+    ("binlog_row_metadata", "FULL"),
+];
+
 impl Server {
-    /// Asks the source what it is, and refuses what cannot work.
+    /// Asks the source what it is, and refuses what cannot work, all of it.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
         let mut server = Inquiry::new(connection, config);
-        let settings = [
-            ("log_bin", &["1"][..]),
-            ("binlog_format", &["ROW"]),
-            ("binlog_row_image", &["FULL"]),
-            ("binlog_row_metadata", &["FULL"]),
-        ];
-        for (variable, allowed) in settings {
-            server.expect(variable, allowed).await?;
-        }
-        let id = server.variable("server_id").await?;
-        if id == "0" {
-            return Err(server.wrong("server_id", id, "1"));
-        }
-        if id == config.server_id().to_string() {
-            return Err(server.wrong("server_id", id, "another id"));
+        let mut faults = server.faults().await?;
+        match faults.len() {
+            0 => {}
+            1 => return Err(faults.remove(0)),
+            _ => return Err(MysqlError::Several(faults)),
         }
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
@@ -125,6 +123,20 @@ impl Server {
         })
     }
 
+    /// Asks again what has gone on since: what is committed, and what the binlog has.
+    pub async fn look_again(
+        &mut self,
+        connection: &mut Conn,
+        config: &Config,
+    ) -> Result<(), MysqlError> {
+        let mut server = Inquiry::new(connection, config);
+        self.purged = server.gtid_set("gtid_purged").await?;
+        let has_gtids = self.counts_by_gtids();
+        (self.current, self.binlog_filter) = server.binlog_status(self.uuid, has_gtids).await?;
+        self.files = server.binlog_files().await?;
+        Ok(())
+    }
+
     /// Where the binlog ends; nothing is checked. The files are read only if the binlog does not
     /// end in this one.
     pub async fn read_end(
@@ -148,11 +160,11 @@ impl Server {
     }
 
     /// A server id that another client uses shows only when the source throws one of the two out,
-    /// so the list of replicas is worth a look. Not being allowed to look is no error.
+    /// so the list of replicas is worth a look.
     pub async fn warn_of_namesakes(connection: &mut Conn, config: &Config) {
         let server_id = config.server_id();
         let mut server = Inquiry::new(connection, config);
-        let rows = server.rows("SHOW REPLICAS").await.unwrap_or_default();
+        let rows = server.replicas().await.unwrap_or_default();
         if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
             tracing::warn!(
                 server_id,
@@ -179,18 +191,48 @@ impl Inquiry<'_> {
         MysqlError::Setting { address: address(&self.config.mysql), variable, found, needed }
     }
 
+    /// What a person must change at the source: settings that cannot work, rights that are missing.
+    async fn faults(&mut self) -> Result<Vec<MysqlError>, MysqlError> {
+        let mut faults = Vec::new();
+        let mut note = |checked: Result<(), MysqlError>| match checked {
+            Err(error) if error.is_lasting() => {
+                faults.push(error);
+                Ok(())
+            }
+            checked => checked,
+        };
+        for (variable, needed) in SETTINGS {
+            note(self.expect(variable, needed).await)?;
+        }
+        note(self.expect_another_id().await)?;
+        note(self.is_replica().await.map(drop))?;
+        note(self.replicas().await.map(drop))?;
+        Ok(faults)
+    }
+
     async fn expect(
         &mut self,
         variable: &'static str,
-        allowed: &[&'static str],
+        needed: &'static str,
     ) -> Result<(), MysqlError> {
         let found = self.variable(variable).await?;
-        match allowed {
-            [needed, ..] if !allowed.contains(&found.as_str()) => {
-                Err(self.wrong(variable, found, needed))
-            }
-            _ => Ok(()),
+        if found == needed { Ok(()) } else { Err(self.wrong(variable, found, needed)) }
+    }
+
+    async fn expect_another_id(&mut self) -> Result<(), MysqlError> {
+        let id = self.variable("server_id").await?;
+        if id == "0" {
+            return Err(self.wrong("server_id", id, "1"));
         }
+        if id == self.config.server_id().to_string() {
+            return Err(self.wrong("server_id", id, "another id"));
+        }
+        Ok(())
+    }
+
+    /// The clients that get its binlog. Seeing them takes the right to be one.
+    async fn replicas(&mut self) -> Result<Vec<Row>, MysqlError> {
+        self.rows_by_either_name("SHOW REPLICAS", "SHOW SLAVE HOSTS").await
     }
 
     async fn gtid_set(&mut self, name: &'static str) -> Result<GtidSet, MysqlError> {
@@ -234,7 +276,7 @@ impl Inquiry<'_> {
         // Before 8.2 the statement has its old name.
         const WHAT: &str = "SHOW BINARY LOG STATUS";
         let rows = self.rows_by_either_name(WHAT, "SHOW MASTER STATUS").await?;
-        let read = |row: &mysql_async::Row| {
+        let read = |row: &Row| {
             let gtids: String = column(row, 4)?;
             let names =
                 |index| column::<String>(row, index).map_or_else(Vec::new, |it| listed(&it));
@@ -252,7 +294,7 @@ impl Inquiry<'_> {
 
     async fn binlog_files(&mut self) -> Result<Vec<BinlogFile>, MysqlError> {
         const WHAT: &str = "SHOW BINARY LOGS";
-        let read = |row: &mysql_async::Row| {
+        let read = |row: &Row| {
             // Servers before 8.0.14 do not have the column.
             let is_encrypted = column_named(row, &["Encrypted"]).as_deref() == Some("Yes");
             let header = if is_encrypted { ENCRYPTION_HEADER_BYTES } else { 0 };

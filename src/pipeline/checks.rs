@@ -54,6 +54,14 @@ pub(super) struct Found {
     names_are_judged: bool,
 }
 
+impl Found {
+    /// Whether the names in the configuration are still to be judged, for which it takes what is
+    /// remembered of the tables.
+    pub(super) fn judges_names(&self) -> bool {
+        !self.names_are_judged
+    }
+}
+
 /// Checks the source as an epoch starts: reports what is found, shows what is captured and fails
 /// with the worst of what must stop the connector. Returns the foreign keys whose cascades are in
 /// no binlog; `None` where all are. Without `known` no names are judged.

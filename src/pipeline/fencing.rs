@@ -42,7 +42,8 @@ pub(super) fn check_not_replaced(
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let saved = commit::peek(config, (PEEK_PATIENCE, patience), shutdown)?;
-    match saved.map(|record| record.generation).filter(|newest| generation < *newest) {
+    match saved.position.map(|saved| saved.record.generation).filter(|newest| generation < *newest)
+    {
         Some(newer) => Err(replaced(config, newer, generation)),
         None => Ok(()),
     }

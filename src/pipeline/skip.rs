@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Fenced, LOAD_PATIENCE, fence, panicked, thread_failed};
+use super::{Fenced, LOAD_PATIENCE, Target, fence, panicked, thread_failed};
 use crate::{
     commit::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
     config::Config,
@@ -41,6 +41,7 @@ pub async fn skip_event(
         move || {
             let (patience, shutdown) = (Patience::default(), Shutdown::default());
             let saved = commit::peek(&config, (LOAD_PATIENCE, &patience), &shutdown)?;
+            let saved = saved.position.map(|saved| saved.record);
             let position = check(saved.as_ref(), &at, &event)?.position.clone();
             if execute {
                 request(&config, (&patience, &shutdown), &at, event)?;
@@ -61,7 +62,8 @@ fn request(
     at: &EventAt,
     event: RowsEvent,
 ) -> Result<(), Failure> {
-    let Fenced { mut producer, mut state_topic, saved, .. } = fence(config, waits, None)?;
+    let Fenced { mut producer, mut state_topic, saved, .. } =
+        fence(config, Target::reach(config, waits, false)?, waits, None)?;
     let saved = check(saved.as_ref(), at, &event)?;
     let (generation, position) = (saved.generation + 1, saved.accounted_for());
     let mut record = PositionRecord::resumed(Some(saved), generation, position);

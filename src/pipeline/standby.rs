@@ -25,14 +25,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Progress, Run, Told, checks, panicked, thread_failed};
+use super::{Progress, Run, Told, ends, panicked, thread_failed};
 use crate::{
-    catalog::Inventory,
     commit::{self, Seen, Watch},
     config::Config,
     error::{Failure, Verdict},
     metrics::Metrics,
-    mysql::{self, Server},
     patience::Patience,
     runtime::{blocking_named, wall_clock},
     shutdown::Shutdown,
@@ -61,8 +59,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What an instance that stands by remembers as long as the process lives.
 pub(super) struct Standby {
     patience: Duration,
-    /// Whether source and registry have been asked once: what is wrong with the configuration must
-    /// show before it is needed.
+    /// Whether it has looked at source, registry and Kafka as a start does: what is wrong with the
+    /// configuration must show before it is needed.
     has_rehearsed: bool,
     /// Whether another instance took over from this one, and this one has not started since.
     is_fenced: bool,
@@ -139,16 +137,9 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
     result
 }
 
-/// Asks source and registry what a start asks them first, and changes nothing.
+/// Looks at what a start looks at first, and changes nothing.
 async fn rehearse(run: &Run, progress: &mut Progress) -> Result<(), Failure> {
-    let mut connection = mysql::connect(&run.config.mysql).await?;
-    progress.registry.probe().await?;
-    let server = Server::inspect(&mut connection, &run.config).await?;
-    let config = run.config.for_source(server.lower_case_table_names);
-    let inventory = Inventory::new(&mut connection, &config.mysql);
-    let shown = (&*config, &run.status);
-    checks::run(inventory, shown, &server, None, &mut progress.found).await?;
-    Ok(())
+    ends::look(run, progress).await.map(drop)
 }
 
 /// Everything the waiting thread works with.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
 use nix::sys::signal::Signal;
@@ -235,8 +236,16 @@ impl Connector {
     /// # Errors
     /// When it goes on for too long.
     pub fn wait_for_exit(&mut self) -> Result<Exit> {
+        self.wait_for_exit_within(LIMIT)
+    }
+
+    /// The same for a run with much to do.
+    ///
+    /// # Errors
+    /// When it goes on for longer than this.
+    pub fn wait_for_exit_within(&mut self, limit: Duration) -> Result<Exit> {
         let status =
-            wait_for("the end of tailwater", LIMIT, || Ok(self.process.child_mut().try_wait()?));
+            wait_for("the end of tailwater", limit, || Ok(self.process.child_mut().try_wait()?));
         let status = status.map_err(|error| self.explain(error))?;
         let (stdout, stderr) = (self.stdout(), self.stderr());
         Ok(Exit { code: status.code(), signal: status.signal(), stdout, stderr })

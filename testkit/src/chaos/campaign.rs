@@ -1,6 +1,7 @@
 //! A campaign: one connector's long and unhappy life, checked again and again.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use xtask::stack::Cache;
@@ -18,6 +19,9 @@ use super::workload::{
 };
 use crate::fault_proxy::Fault;
 use crate::{Connector, Settings};
+
+/// How long a round's changes may take that no connector came to deliver meanwhile.
+const CATCH_UP_MAX: Duration = Duration::from_mins(10);
 
 /// A connector, its surroundings, and all that is known of what it should have done.
 pub struct Campaign {
@@ -206,7 +210,7 @@ impl Campaign {
         let (program, settings) = (&self.arena.program, &self.arena.settings);
         let mut connector = Connector::start_until_caught_up(program, settings)?;
         self.report.starts += 1;
-        let exit = connector.wait_for_exit()?;
+        let exit = connector.wait_for_exit_within(CATCH_UP_MAX)?;
         if exit.code != Some(0) {
             self.violate(Kind::Exit, format!("code {:?} when it should catch up", exit.code));
         }

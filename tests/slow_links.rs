@@ -144,8 +144,11 @@ fn one_that_stands_by_hears_the_other_one_over_a_slow_link() -> Result<()> {
     proxy.set(Fault::Delay(FAR));
     setup.settings.set("kafka.bootstrap_servers", far);
     let mut waiting = setup.stand_by()?;
-    // THEN it hears it, and leaves it alone
-    waiting.wait_for_line("standing by: another instance streams")?;
+    // THEN it hears it once it has looked at all three ends, and leaves it alone
+    wait_for("the one that stands by", FAR_LIMIT, || {
+        let stands_by = waiting.stderr().contains("standing by: another instance streams");
+        Ok(stands_by.then_some(()))
+    })?;
     assert_undisturbed(&mut streaming)?;
     waiting.stop()?;
     streaming.stop()?;

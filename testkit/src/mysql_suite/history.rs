@@ -19,7 +19,7 @@ pub(super) struct History {
 struct Statement {
     /// The database of names without one, in lower case.
     database: String,
-    /// The words in lower case: names, keywords and `(`; other signs are left out.
+    /// The words in lower case: names, keywords, `.`, `,` and `(`; other signs are left out.
     words: Vec<String>,
 }
 
@@ -68,13 +68,13 @@ impl History {
     pub(super) fn origin(&self, database: &str, table: &str) -> Option<(String, String, Place)> {
         self.statements.iter().find_map(|(place, statement)| {
             let words: Vec<_> = statement.words.iter().map(String::as_str).collect();
-            let ["rename", "table", from @ .., "to", to_database, to_table] = words.as_slice()
+            let ["rename", "table", from @ .., "to", to_database, ".", to_table] = words.as_slice()
             else {
                 return None;
             };
             let (from_database, from_table) = match from {
                 [table] => (statement.database.as_str(), *table),
-                [database, table] => (*database, *table),
+                [database, ".", table] => (*database, *table),
                 _ => return None,
             };
             let is_it = *to_database == database && *to_table == table;
@@ -133,6 +133,13 @@ impl Statement {
         self.words.iter().zip(words).filter(|(a, b)| a == b).count() == words.len()
     }
 
+    /// The words behind these, and behind the others if they follow.
+    fn behind(&self, words: &[&str], if_any: &[&str]) -> Option<&[String]> {
+        let all = [words, if_any].concat();
+        let count = if self.starts_with(&all) { all.len() } else { words.len() };
+        self.starts_with(words).then(|| self.words.get(count..)).flatten()
+    }
+
     fn is_about_tables(&self) -> bool {
         ["create", "drop", "alter", "rename", "truncate"]
             .iter()
@@ -148,17 +155,18 @@ impl Statement {
         if !self.mentions_table(table) || !(is_default || mentions(database)) {
             return Effect::None;
         }
-        if self.starts_with(&["create", "table"]) {
+        let is_it = |name: &[String]| match name {
+            [first, dot, second, ..] if dot == "." => first == database && second == table,
+            [first, ..] => is_default && first == table,
+            [] => false,
+        };
+        if let Some(name) = self.behind(&["create", "table"], &["if", "not", "exists"]) {
             let unless_exists = self.starts_with(&["create", "table", "if", "not", "exists"]);
-            let first = if unless_exists { 5 } else { 2 };
-            let of_table = self.words.get(first).is_some_and(|word| word == database)
-                && self.words.get(first + 1).is_some_and(|word| word == table);
-            let plain = is_default && self.words.get(first).is_some_and(|word| word == table);
-            let is_it = of_table || plain;
-            return if is_it { Effect::Made { unless_exists } } else { Effect::None };
+            return if is_it(name) { Effect::Made { unless_exists } } else { Effect::None };
         }
-        if self.starts_with(&["drop", "table"]) {
-            return Effect::Gone;
+        if let Some(names) = self.behind(&["drop", "table"], &["if", "exists"]) {
+            let is_dropped = names.split(|word| word == ",").any(is_it);
+            return if is_dropped { Effect::Gone } else { Effect::None };
         }
         let changes_tables = self.starts_with(&["alter", "table"])
             || self.starts_with(&["rename", "table"])
@@ -173,8 +181,8 @@ impl Statement {
     }
 }
 
-/// Names and keywords, a quoted name as one, and each `(`: a column behind one is no table of a
-/// database before it.
+/// Names and keywords, a quoted name as one, and each `(`, `.` and `,`: they tell a column from a
+/// table, and a table's database from another table.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (number, part) in text.split('`').enumerate() {
@@ -183,8 +191,8 @@ fn words(text: &str) -> Vec<String> {
             continue;
         }
         let is_name = |character: char| character.is_alphanumeric() || "_$".contains(character);
-        let part = part.replace('(', " ( ");
-        let plain = part.split(|character| !is_name(character) && character != '(');
+        let part = part.replace('(', " ( ").replace('.', " . ").replace(',', " , ");
+        let plain = part.split(|character| !is_name(character) && !"(.,".contains(character));
         words.extend(plain.filter(|word| !word.is_empty()).map(ToOwned::to_owned));
     }
     words
@@ -203,6 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn a_table_with_a_point_in_its_name_outlives_others() {
+        let mut history = History::default();
+        let place = |number| ("binlog.000001".to_owned(), number);
+        history.add(place(1), "use `d`; CREATE TABLE `a.b` (a INT)");
+        history.add(place(2), "use `d`; DROP TABLE IF EXISTS `a.c`");
+        assert_eq!(history.life("d", "a.b", None).from, place(1));
+        history.add(place(3), "use `d`; DROP TABLE `a.b`");
+        assert_eq!(history.life("d", "a.b", None).from, place(3));
+    }
+
+    #[test]
     fn a_table_lives_from_its_last_creation_on() {
         let made = |offset| Life { from: ("binlog.000001".to_owned(), offset), is_altered: false };
         assert_eq!(life(&["BEGIN", "use `d`; CREATE TABLE t1 (a INT)"]), made(1));
@@ -218,6 +237,19 @@ mod tests {
             made(0)
         );
         assert_eq!(life(&["use `d_d`; CREATE TABLE d.t1 (a INT)"]), made(0));
+        // Tables of this name in another database, and of other names, are dropped.
+        let made_here = "use `d`; CREATE TABLE t1 (a INT)";
+        for other in [
+            "DROP TABLE IF EXISTS d_d.t1",
+            "DROP TABLE d_d.t1, t2",
+            "DROP TABLE `d_d`.`t1`,`d`.`t2` /* generated by server */",
+            "DROP TABLE `t1.d`, d.t2",
+        ] {
+            assert_eq!(life(&[made_here, &format!("use `d`; {other}")]), made(0), "{other}");
+        }
+        for own in ["DROP TABLE IF EXISTS d_d.t1, t1", "DROP TABLE t2,`d`.`t1` /* generated */"] {
+            assert_eq!(life(&[made_here, &format!("use `d`; {own}")]), made(1), "{own}");
+        }
         // The second one makes a table of the database's name with a column of the table's.
         assert_eq!(life(&["CREATE TABLE t1 (a INT)", "use `d`; CREATE TABLE d(t1 INT)"]), made(0));
     }

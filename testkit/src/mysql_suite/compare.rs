@@ -40,7 +40,7 @@ pub(super) fn compare(
     outcome.records = u64::try_from(records.len())?;
     let mut database = Database::connect_on(ServerAddress::from(address), MARKS)?;
     let history = History::read(&mut database, first_file)?;
-    let is_unlogged = script.mentions_anywhere(&UNLOGGED)?;
+    let is_unlogged = script.mentions(&UNLOGGED)?;
     for (schema, table) in tables(&mut database)? {
         let Some(origin) = Origin::of(&schema, &table, &history) else { continue };
         // Not captured: a table that a script keeps in the server's own databases.

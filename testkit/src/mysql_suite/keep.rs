@@ -6,7 +6,7 @@
 //! table, a trigger, a lock) the table is dropped as before.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -20,7 +20,7 @@ const DEPTH_MAX: u32 = 4;
 /// the character set that they test.
 pub(super) fn keeping(folder: &Path, script: &Path) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
-    collect_if(folder, script, &mut lines, 0, drops_tables)?;
+    collect(folder, script, &mut lines, 0)?;
     let mut kept = 0;
     let mut text = Vec::new();
     let mut before = Before::Whole;
@@ -72,29 +72,32 @@ impl Before {
     }
 }
 
-/// The lines of a script, with those of its includes that are wanted in their place.
-fn collect_if(
-    folder: &Path,
-    file: &Path,
-    lines: &mut Vec<Vec<u8>>,
-    depth: u32,
-    is_wanted: fn(&Path) -> bool,
-) -> Result<()> {
+/// The lines of a script, with those of its includes that drop tables in their place.
+fn collect(folder: &Path, file: &Path, lines: &mut Vec<Vec<u8>>, depth: u32) -> Result<()> {
     for line in fs::read(file)?.split(|byte| *byte == b'\n') {
-        let included = included(line).map(|name| folder.join(name)).filter(|file| file.exists());
-        match included.filter(|file| depth < DEPTH_MAX && is_wanted(file)) {
-            Some(file) => collect_if(folder, &file, lines, depth + 1, is_wanted)?,
+        match included(folder, line).filter(|file| depth < DEPTH_MAX && drops_tables(file)) {
+            Some(file) => collect(folder, &file, lines, depth + 1)?,
             None => lines.push(line.to_vec()),
         }
     }
     Ok(())
 }
 
-/// The text of a script and of what it includes.
+/// The text of a script and of what it includes, behind the lines that include it.
 pub(super) fn whole(folder: &Path, script: &Path) -> Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    collect_if(folder, script, &mut lines, 0, |_| true)?;
-    Ok(lines.join(&b'\n'))
+    let mut text = fs::read(script)?;
+    let mut files = vec![script.to_owned()];
+    let mut next = 0;
+    while let Some(file) = files.get(next) {
+        for line in fs::read(file)?.split(|byte| *byte == b'\n') {
+            if let Some(file) = included(folder, line).filter(|file| !files.contains(file)) {
+                text.extend(fs::read(&file)?);
+                files.push(file);
+            }
+        }
+        next += 1;
+    }
+    Ok(text)
 }
 
 fn drops_tables(file: &Path) -> bool {
@@ -105,11 +108,12 @@ fn drops_tables(file: &Path) -> bool {
 }
 
 /// The file in `--source FILE` or `source FILE;`.
-fn included(line: &[u8]) -> Option<String> {
+fn included(folder: &Path, line: &[u8]) -> Option<PathBuf> {
     let line = std::str::from_utf8(trimmed(line)).ok()?;
     let line = line.strip_prefix("--").unwrap_or(line).trim_start();
     let file = line.strip_prefix("source ")?.trim().trim_end_matches(';').trim();
-    (!file.contains('$')).then(|| file.to_owned())
+    let file = (!file.contains('$')).then(|| folder.join(file))?;
+    file.exists().then_some(file)
 }
 
 fn delimiter_in(statement: &[u8]) -> Option<Vec<u8>> {
@@ -156,7 +160,7 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
 mod tests {
     use std::fs;
 
-    use super::keeping;
+    use super::{keeping, whole};
 
     fn kept(script: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
@@ -190,5 +194,21 @@ mod tests {
             assert!(!kept(script).contains("RENAME"), "{script}");
         }
         assert!(kept("delimiter |;\nselect 1|\ndelimiter ;|\ndrop table t1;").contains("RENAME"));
+    }
+
+    #[test]
+    fn the_whole_text_has_the_includes_and_the_lines_that_name_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("a.inc", "source b.inc;\nselect 'of a';");
+        // Each file once, or there would be no end.
+        write("b.inc", "--source a.inc\nselect 'of b';");
+        write("a.test", "--source a.inc\nselect 'own';\n--source absent.inc");
+        let text = whole(folder.path(), &folder.path().join("a.test")).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        for words in ["--source a.inc", "'own'", "absent.inc", "b.inc;", "'of a'", "'of b'"] {
+            assert!(text.contains(words), "{words} is not in {text}");
+        }
+        assert_eq!(text.matches("'of a'").count(), 1);
     }
 }

@@ -127,20 +127,11 @@ impl Script {
         Ok(script)
     }
 
-    /// Whether the script's text contains one of these words.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn mentions(&self, words: &[&str]) -> Result<bool> {
-        let text = String::from_utf8_lossy(&fs::read(&self.path)?).to_lowercase();
-        Ok(words.iter().any(|word| text.contains(word)))
-    }
-
     /// Whether the script or a file that it includes contains one of these words.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub fn mentions_anywhere(&self, words: &[&str]) -> Result<bool> {
+    pub fn mentions(&self, words: &[&str]) -> Result<bool> {
         let text = whole(&self.folder, &self.path)?;
         let text = String::from_utf8_lossy(&text).to_lowercase();
         Ok(words.iter().any(|word| text.contains(word)))

@@ -70,6 +70,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The offset before which everything is committed or aborted now.
+    pub(super) fn last_stable(&self) -> Result<i64, CommitError> {
+        let mut step = self.patience.attempt(STEP);
+        loop {
+            match self.client.fetch_watermarks(&self.topic, PARTITION, step) {
+                Ok((_, last_stable)) => return Ok(last_stable),
+                Err(problem) => self.check(problem)?,
+            }
+            step = Patience::longer(step);
+        }
+    }
+
     /// Waits until every transaction with a record before `end` is committed or aborted.
     pub(super) fn await_decided(&self, end: i64) -> Result<(), CommitError> {
         let mut step = self.patience.attempt(STEP);
@@ -99,6 +111,9 @@ impl<'a> Reader<'a> {
     /// elected in between and does not know yet what is committed. It says that its partition ends
     /// there, and has more a moment later; so an end before `end` is none. A partition that has
     /// become shorter than what was read is not read on.
+    ///
+    /// A record behind `end` is the last one: where another instance writes more often than this
+    /// broker answers, the partition never shows an end.
     pub(super) fn read(
         &self,
         end: i64,
@@ -113,7 +128,12 @@ impl<'a> Reader<'a> {
         loop {
             let fetched = self.client.context().fetched();
             match self.client.poll(if is_at_an_end { END_STEP } else { STEP }) {
-                Some(Ok(message)) => each(message.offset(), message.key(), message.payload())?,
+                Some(Ok(message)) => {
+                    each(message.offset(), message.key(), message.payload())?;
+                    if end <= message.offset() {
+                        return Ok(());
+                    }
+                }
                 Some(Err(KafkaError::PartitionEOF(_))) => is_at_an_end = true,
                 Some(Err(problem)) if is_cut_off(&problem) => return Err(self.behind(end)),
                 Some(Err(problem)) => self.check(problem)?,

@@ -218,7 +218,8 @@ pub fn await_newer_generation(
     let mut until = None;
     // Whatever the broker that answers has: it is asked again.
     loop {
-        let newest = read(&reader, config, 0)?.position.map(|saved| saved.record.generation);
+        let end = reader.last_stable()?;
+        let newest = read(&reader, config, end)?.position.map(|saved| saved.record.generation);
         if let Some(generation) = newest.filter(|&generation| ours < generation) {
             return Ok(Some(generation));
         }
@@ -240,7 +241,8 @@ pub fn peek(
     if !reader.has_topic()? {
         return Ok(Loaded::default());
     }
-    Ok(read(&reader, config, 0)?.into())
+    let end = reader.last_stable()?;
+    Ok(read(&reader, config, end)?.into())
 }
 
 /// What is in the state topic.

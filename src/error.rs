@@ -48,6 +48,15 @@ impl Failure {
         self
     }
 
+    /// The same, where the log has so many other failures beside this one.
+    #[must_use]
+    pub fn and_others(mut self, others: usize) -> Self {
+        if 0 < others {
+            self.message = format!("{} (and {others} more, see the log)", self.message);
+        }
+        self
+    }
+
     /// What the process ends with (`sysexits.h`).
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.verdict {

@@ -60,44 +60,38 @@ impl<'a> Reader<'a> {
 
     /// Whether there is a state topic.
     pub(super) fn has_topic(&self) -> Result<bool, CommitError> {
-        let mut step = self.patience.attempt(STEP);
-        loop {
-            match self.client.has_topic(&self.topic, step) {
-                Ok(has_topic) => return Ok(has_topic),
-                Err(problem) => self.check(problem)?,
-            }
-            step = Patience::longer(step);
-        }
+        self.answer(|step| self.client.has_topic(&self.topic, step))
     }
 
     /// The offset before which everything is committed or aborted now.
     pub(super) fn last_stable(&self) -> Result<i64, CommitError> {
-        let mut step = self.patience.attempt(STEP);
-        loop {
-            match self.client.fetch_watermarks(&self.topic, PARTITION, step) {
-                Ok((_, last_stable)) => return Ok(last_stable),
-                Err(problem) => self.check(problem)?,
-            }
-            step = Patience::longer(step);
-        }
+        // This client sees committed records only, so what it calls the high watermark is the last
+        // stable offset.
+        let watermarks =
+            self.answer(|step| self.client.fetch_watermarks(&self.topic, PARTITION, step));
+        watermarks.map(|(_, last_stable)| last_stable)
     }
 
     /// Waits until every transaction with a record before `end` is committed or aborted.
     pub(super) fn await_decided(&self, end: i64) -> Result<(), CommitError> {
+        loop {
+            let last_stable = self.last_stable()?;
+            if is_decided(end, last_stable) {
+                return Ok(());
+            }
+            if !self.pause()? {
+                let (topic, high_watermark) = (self.topic.clone(), end);
+                return Err(CommitError::OpenTransaction { topic, high_watermark, last_stable });
+            }
+        }
+    }
+
+    /// Asks a broker, for longer each time, until it answers or patience ends.
+    fn answer<T>(&self, ask: impl Fn(Duration) -> Result<T, KafkaError>) -> Result<T, CommitError> {
         let mut step = self.patience.attempt(STEP);
         loop {
-            // This client sees committed records only, so what it calls the high watermark is the
-            // last stable offset.
-            match self.client.fetch_watermarks(&self.topic, PARTITION, step) {
-                Ok((_, last_stable)) if is_decided(end, last_stable) => return Ok(()),
-                Ok((_, last_stable)) => {
-                    if !self.pause()? {
-                        let (topic, high_watermark) = (self.topic.clone(), end);
-                        let open =
-                            CommitError::OpenTransaction { topic, high_watermark, last_stable };
-                        return Err(open);
-                    }
-                }
+            match ask(step) {
+                Ok(answer) => return Ok(answer),
                 Err(problem) => self.check(problem)?,
             }
             step = Patience::longer(step);

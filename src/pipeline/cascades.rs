@@ -53,7 +53,7 @@ impl Cascades {
         }
         // Unless it is the primary key, the record key does not say whether the key of the parent
         // that is referred to changed.
-        let has_own_key = capture.message_key_columns.contains_key(&parent.to_string());
+        let has_own_key = capture.key_columns(parent).is_some();
         let acts = |cascade: &&Cascade| match operation {
             Operation::Delete => cascade.on_delete.is_some(),
             Operation::Update => {

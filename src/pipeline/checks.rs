@@ -181,9 +181,7 @@ pub fn report(checked: &Checked, logged: &mut BTreeSet<String>) -> Result<(), Fa
         log_captured(&checked.captured, logged);
         return Ok(());
     };
-    let more =
-        if others == 0 { String::new() } else { format!(" (and {others} more, see the log)") };
-    Err(Failure::new(verdict, reason, format!("{message}{more}")).hint(hint.clone()))
+    Err(Failure::new(verdict, reason, message.clone()).and_others(others).hint(hint.clone()))
 }
 
 fn log_captured(captured: &[TableName], logged: &mut BTreeSet<String>) {

@@ -142,11 +142,5 @@ fn worst(mut failures: Vec<Failure>, told: &mut Told) -> Option<Failure> {
             told.tell(other);
         }
     }
-    Some(match failures.len() {
-        0 => worst,
-        others => {
-            let message = format!("{} (and {others} more, see the log)", worst.message);
-            Failure { message, ..worst }
-        }
-    })
+    Some(worst.and_others(failures.len()))
 }

@@ -191,10 +191,8 @@ impl Plans {
         producer: &mut Producer,
     ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
         let Some(shape) = self.known.rowless(table) else { return Ok(None) };
-        let ids = SchemaIds { key: None, value: self.rowless_schema(&shape)? };
-        self.logs.begin(&mut self.known, (table, &shape.topic), producer)?;
-        let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
-        Ok(Some((TablePlan::compile(&shape, ids), topic)))
+        let schema = self.rowless_schema(&shape)?;
+        self.without_rows(&shape, schema, producer).map(Some)
     }
 
     /// The tables to be read again because rows of another one changed.
@@ -241,10 +239,20 @@ impl Plans {
             config::Envelope::Flat => record::Envelope::Flat { name: String::new() },
         };
         let shape = RecordShape { envelope, tombstones: self.config.format.tombstones, ..shape };
-        let ids = SchemaIds { key: None, value: SchemaId(0) };
-        self.logs.begin(&mut self.known, (table, &shape.topic), producer)?;
+        self.without_rows(&shape, SchemaId(0), producer).map(Some)
+    }
+
+    /// A plan and the topic for records that are not made of rows.
+    fn without_rows(
+        &mut self,
+        shape: &RecordShape,
+        schema: SchemaId,
+        producer: &mut Producer,
+    ) -> Result<(TablePlan, TopicId), Failure> {
+        self.logs.begin(&mut self.known, (&shape.table, &shape.topic), producer)?;
         let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
-        Ok(Some((TablePlan::compile(&shape, ids), topic)))
+        let ids = SchemaIds { key: None, value: schema };
+        Ok((TablePlan::compile(shape, ids), topic))
     }
 
     /// The schema behind an id; `None` if the registry has none.

@@ -81,6 +81,13 @@ impl Ends {
     }
 }
 
+impl Searched {
+    /// What is saved of it.
+    fn record(&self) -> Vec<u8> {
+        ProgressRecord::done(self.rows).with_ends(Some(self.ends.clone())).to_json()
+    }
+}
+
 impl Snapshot {
     /// The tables of which the ends are to be looked up before anything else is sent.
     pub fn wanting_ends(&self) -> Vec<TableName> {
@@ -102,8 +109,7 @@ impl Snapshot {
         match (ends, self.searches.get_mut(at)) {
             (Some(ends), Some(search)) => {
                 search.ends = ends;
-                let record = ProgressRecord::done(search.rows).with_ends(Some(search.ends.clone()));
-                self.records.insert(name.clone(), Some(record.to_json()));
+                self.records.insert(name.clone(), Some(search.record()));
             }
             _ => self.searched(name),
         }
@@ -112,9 +118,9 @@ impl Snapshot {
     /// The topic of a table is to be searched, and its rows are all delivered.
     pub(super) fn search(&mut self, name: TableName, rows: u64, ends: Ends) {
         self.searches.retain(|search| search.name != name);
-        let record = ProgressRecord::done(rows).with_ends(Some(ends.clone()));
-        self.records.insert(name.clone(), Some(record.to_json()));
-        self.searches.push_back(Searched { name, rows, ends });
+        let search = Searched { name, rows, ends };
+        self.records.insert(search.name.clone(), Some(search.record()));
+        self.searches.push_back(search);
     }
 
     /// A table was made that may have had rows before.

@@ -102,6 +102,8 @@ impl Snapshot {
 
     /// Reads a table again of which rows may have gone without row events.
     pub(super) fn read_from_start(&mut self, table: Listed) {
+        self.done.remove(&table.name);
+        self.leave_search(&table.name);
         let record = ProgressRecord::again();
         self.records.insert(table.name.clone(), Some(record.to_json()));
         self.add(table, Some(&record));

@@ -78,14 +78,23 @@ impl Snapshot {
             if !self.is_read(name) {
                 self.give_up_search(name, OTHER_ROWS);
             }
-        } else if self.done.remove(name) {
+        } else if self.done.contains(name) {
             tracing::warn!(
                 table = %name,
                 "another table has taken the name: it is read from its first row, and keys of the \
                  table before that it has not get their deletes"
             );
-            self.leave_search(name);
             self.read_from_start(Listed::unknown(name.clone()));
+        }
+    }
+
+    /// The same, and by decision nothing is read of it that is not being read.
+    pub fn not_taken(&mut self, name: &TableName) {
+        if !self.is_read(name) {
+            self.give_up_search(name, OTHER_ROWS);
+        }
+        if self.reads_all && !self.is_read(name) && !self.done.contains(name) {
+            self.finish(name.clone(), 0, None);
         }
     }
 
@@ -103,19 +112,7 @@ impl Snapshot {
             %parent,
             "a change of its parent may have cascaded: the table is read again"
         );
-        self.done.remove(name);
-        self.leave_search(name);
         self.read_from_start(Listed::unknown(name.clone()));
-    }
-
-    /// The same, and by decision nothing is read of it that is not being read.
-    pub fn not_taken(&mut self, name: &TableName) {
-        if !self.is_read(name) {
-            self.give_up_search(name, OTHER_ROWS);
-        }
-        if self.reads_all && !self.is_read(name) && !self.done.contains(name) {
-            self.finish(name.clone(), 0, None);
-        }
     }
 
     /// A table that is not known may be new. It is, if it would have been listed when the epoch

@@ -268,7 +268,6 @@ impl Snapshot {
         }
         match ends {
             _ if again && progress.state == ReadState::Done => {
-                self.done.remove(&name);
                 self.read_from_start(Listed::unknown(name));
             }
             Some(ends) if is_whole => self.search(name, rows, ends),

@@ -108,7 +108,6 @@ impl Delivery {
     /// Commits what was done, and answers.
     fn answer(&mut self, answer: oneshot::Sender<Answer>, done: Answer) -> Result<(), Failure> {
         if done.is_ok() {
-            self.note_ends()?;
             self.after(Event::Changed)?;
             self.after(Event::Due)?;
             self.show_tables();

@@ -1,6 +1,6 @@
 //! Delivery without Kafka transactions: nothing is lost, what comes again comes in order.
 
-use testkit::xtask::stack::{Server as _, StackAddress};
+use testkit::xtask::stack::Server as _;
 use testkit::{Consumer, Isolation, Random, Result, environment};
 
 use crate::load::{
@@ -83,10 +83,7 @@ fn kills_at_any_moment_lose_nothing() -> Result<()> {
 #[test]
 fn a_broker_that_dies_and_comes_back_loses_nothing() -> Result<()> {
     let mut broker = private_kafka(&[])?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = broker.bootstrap();
-    let server = testkit::ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, "alo_broker")?;
+    let mut setup = Setup::on_kafka(&broker, "alo_broker")?;
     setup.settings.set("delivery.guarantee", "at_least_once");
     setup.database.execute_all(&load::TABLES)?;
     let mut connector = setup.start()?;

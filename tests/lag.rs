@@ -1,9 +1,9 @@
 //! What looks well must be well: lag, readiness and the outage while nothing can be delivered.
 
 use serde_json::Value;
+use testkit::Result;
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
-use testkit::xtask::stack::{Kafka, Server as _, StackAddress};
-use testkit::{Result, ServerAddress};
+use testkit::xtask::stack::{Kafka, Server as _};
 
 use crate::setup::{Running, Setup, private_kafka};
 
@@ -80,10 +80,7 @@ fn proxy_before(address: impl std::net::ToSocketAddrs) -> Result<FaultProxy> {
 /// A connector that writes to a broker of its own and has delivered a row.
 fn on_own_broker(name: &str) -> Result<(Kafka, Setup, Running)> {
     let kafka = private_kafka(&[])?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = kafka.bootstrap();
-    let server = ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, name)?;
+    let mut setup = Setup::on_kafka(&kafka, name)?;
     setup.database.execute(ITEMS)?;
     let mut connector = setup.start()?;
     insert(&mut setup, 0..1)?;

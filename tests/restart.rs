@@ -235,10 +235,7 @@ fn a_restarted_mysql_is_followed_again() -> Result<()> {
 fn a_restarted_broker_is_written_to_again() -> Result<()> {
     // GIVEN a connector that writes to a broker of its own
     let mut kafka = private_kafka(&[])?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = kafka.bootstrap();
-    let server = testkit::ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, "kafka_restart")?;
+    let mut setup = Setup::on_kafka(&kafka, "kafka_restart")?;
     setup.database.execute_all(&load::TABLES)?;
     let mut connector = setup.start()?;
     let load = Load::start(&setup.database, 6, CALM)?;

@@ -2,19 +2,16 @@
 //! the fault that it is for costs or doubles a row. With the rule the same fault does nothing.
 
 use serde_json::json;
-use testkit::fault_proxy::{Fault, FaultProxy, Request};
-use testkit::xtask::stack::{Kafka, StackAddress};
-use testkit::{Result, ServerAddress};
+use testkit::Result;
+use testkit::fault_proxy::{Fault, FaultProxy, Protocol, Request};
+use testkit::xtask::stack::Kafka;
 
 use crate::setup::{Setup, private_kafka_behind_proxy};
 use crate::snapshot::turnstile::Turnstile;
 
 /// A connector that reaches its broker by way of the proxy, without this rule.
 fn set_up(name: &str, (kafka, proxy): (&Kafka, &FaultProxy), rule: Option<&str>) -> Result<Setup> {
-    let mut address = StackAddress::from_environment()?;
-    let server = ServerAddress::from(&address);
-    address.kafka_bootstrap = kafka.bootstrap();
-    let mut setup = Setup::on(address, server, name)?;
+    let mut setup = Setup::on_kafka(kafka, name)?;
     setup.database.execute("CREATE TABLE items (id INT NOT NULL PRIMARY KEY)")?;
     setup.settings.set("kafka.bootstrap_servers", proxy.address().to_string());
     if let Some(rule) = rule {
@@ -34,7 +31,7 @@ fn ids_after_a_start(setup: &mut Setup, kafka: &Kafka) -> Result<Vec<Option<i64>
 
 #[test]
 fn a_row_is_lost_where_the_position_does_not_wait_until_it_is_stored() -> Result<()> {
-    let (kafka, proxy) = private_kafka_behind_proxy()?;
+    let (kafka, proxy) = private_kafka_behind_proxy(Protocol::Kafka)?;
     // WHEN the process dies while the network holds a row back
     let mut with = die_before_a_row_is_stored((&kafka, &proxy), None)?;
     // THEN the row comes with the next start
@@ -73,7 +70,7 @@ fn die_before_a_row_is_stored(broker: (&Kafka, &FaultProxy), rule: Option<&str>)
 
 #[test]
 fn a_row_comes_twice_where_an_epoch_goes_on_after_a_doubtful_commit() -> Result<()> {
-    let (kafka, proxy) = private_kafka_behind_proxy()?;
+    let (kafka, proxy) = private_kafka_behind_proxy(Protocol::Kafka)?;
     let rules = [None, Some("doubt_ends_epoch")];
     let [with, without] = rules.map(|rule| ids_after_a_late_commit((&kafka, &proxy), rule));
     assert_eq!(with?, [Some(1), Some(2)]);

@@ -1,12 +1,15 @@
 //! What most tests begin with: a database, the settings of a connector, the connector running.
 
+use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use testkit::fault_proxy::{FaultProxy, Protocol};
-use testkit::xtask::stack::{Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, StackAddress};
+use testkit::xtask::stack::{
+    Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, Server as _, StackAddress,
+};
 use testkit::{
     Connector, Consumer, Database, Exit, LIMIT, Record, Result, ServerAddress, Settings, wait_for,
 };
@@ -49,7 +52,15 @@ impl Setup {
         Ok(Self { address, database, settings })
     }
 
-    /// The same with tables.
+    /// A database on the shared server, captured into this Kafka.
+    pub(crate) fn on_kafka(kafka: &Kafka, name: &str) -> Result<Self> {
+        let mut address = StackAddress::from_environment()?;
+        let server = ServerAddress::from(&address);
+        address.kafka_bootstrap = kafka.bootstrap();
+        Self::on(address, server, name)
+    }
+
+    /// A database on the shared server with tables.
     pub(crate) fn with_tables(name: &str, definitions: &[&str]) -> Result<Self> {
         let mut setup = Self::new(name)?;
         setup.database.execute_all(definitions)?;
@@ -153,6 +164,10 @@ fn with_arguments(options: MysqlOptions, arguments: &[&str]) -> Result<Mysql> {
     private_mysql_with(&MysqlOptions { extra_arguments, ..options })
 }
 
+/// Settings of a broker that may come back soon after its death.
+pub(crate) const SOON: [&str; 2] =
+    ["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
+
 /// A MySQL server of one test that differs so from the usual one.
 pub(crate) fn private_mysql_with(options: &MysqlOptions) -> Result<Mysql> {
     Mysql::start(&cache()?, options)
@@ -165,8 +180,8 @@ pub(crate) fn private_kafka(properties: &[&str]) -> Result<Kafka> {
 }
 
 /// A broker of one test with a proxy before it. Its own address leads around the proxy.
-pub(crate) fn private_kafka_behind_proxy() -> Result<(Kafka, FaultProxy)> {
-    let proxy = FaultProxy::bind(Protocol::Kafka)?;
+pub(crate) fn private_kafka_behind_proxy(protocol: Protocol) -> Result<(Kafka, FaultProxy)> {
+    let proxy = FaultProxy::bind(protocol)?;
     let kafka = private_kafka(&[
         "listeners=PLAINTEXT://127.0.0.1:{port},FAULTY://127.0.0.1:{further_port},\
          CONTROLLER://127.0.0.1:{controller_port}",
@@ -179,6 +194,20 @@ pub(crate) fn private_kafka_behind_proxy() -> Result<(Kafka, FaultProxy)> {
     ])?;
     proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, kafka.further_port())));
     Ok((kafka, proxy))
+}
+
+/// The file of a topic's first partition, in which a broker of one test has all its records.
+pub(crate) fn partition_log(kafka: &Kafka, topic: &str) -> PathBuf {
+    let data = kafka.log_file().with_file_name("data");
+    data.join(format!("{topic}-0/00000000000000000000.log"))
+}
+
+/// The broker dies, and comes back without what a file has behind so many bytes.
+pub(crate) fn lose_tail(kafka: &mut Kafka, file: &Path, bytes: u64) -> Result<()> {
+    kafka.kill()?;
+    assert!(bytes < file.metadata()?.len());
+    OpenOptions::new().write(true).open(file)?.set_len(bytes)?;
+    kafka.start_again()
 }
 
 fn cache() -> Result<Cache> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
-use testkit::xtask::stack::{Kafka, StackAddress};
+use testkit::xtask::stack::Kafka;
 use testkit::{Result, ServerAddress, topics, wait_for};
 
 use crate::setup::{Running, Setup, private_kafka_behind_proxy};
@@ -80,11 +80,8 @@ struct Distant {
 
 impl Distant {
     fn new(name: &str) -> Result<Self> {
-        let (kafka, proxy) = private_kafka_behind_proxy()?;
-        let mut address = StackAddress::from_environment()?;
-        let server = ServerAddress::from(&address);
-        address.kafka_bootstrap = kafka.bootstrap();
-        let mut setup = Setup::on(address, server, name)?;
+        let (kafka, proxy) = private_kafka_behind_proxy(Protocol::Kafka)?;
+        let mut setup = Setup::on_kafka(&kafka, name)?;
         setup.database.execute("CREATE TABLE items (id INT NOT NULL PRIMARY KEY)")?;
         setup.settings.set("kafka.bootstrap_servers", proxy.address().to_string());
         Ok(Self { setup, proxy, _kafka: kafka })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::fault_proxy::{Fault, FaultProxy, Protocol};
-use testkit::xtask::stack::{Server as _, StackAddress};
+use testkit::xtask::stack::Server as _;
 use testkit::xtask::stopwatch::Stopwatch;
 use testkit::{
     Connector, Consumer, Record, Result, ServerAddress, Settings, environment, post, raw_records,
@@ -14,7 +14,7 @@ use testkit::{
 };
 
 use crate::load::{self, BUSY, CALM, Load, assert_exactly_once, await_progress};
-use crate::setup::{Running, Setup, operations, private_kafka, stand_by};
+use crate::setup::{Running, Setup, operations, private_kafka_behind_proxy, stand_by};
 
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY AUTO_INCREMENT, note TEXT)";
 
@@ -261,22 +261,8 @@ fn a_transaction_that_takes_long_to_deliver_is_no_silence() -> Result<()> {
 #[test]
 fn one_that_cannot_reach_kafka_does_not_take_the_silence_for_a_death() -> Result<()> {
     // GIVEN two instances, of which the one that stands by reaches Kafka through a proxy
-    let proxy = FaultProxy::bind(Protocol::Bytes)?;
-    let mut kafka = private_kafka(&[
-        "listeners=PLAINTEXT://127.0.0.1:{port},FAULTY://127.0.0.1:{further_port},\
-         CONTROLLER://127.0.0.1:{controller_port}",
-        &format!(
-            "advertised.listeners=PLAINTEXT://127.0.0.1:{{port}},FAULTY://{}",
-            proxy.address()
-        ),
-        "listener.security.protocol.map=\
-         PLAINTEXT:PLAINTEXT,FAULTY:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    ])?;
-    proxy.forward_to(SocketAddr::from((Ipv4Addr::LOCALHOST, kafka.further_port())));
-    let mut address = StackAddress::from_environment()?;
-    let server = ServerAddress::from(&address);
-    address.kafka_bootstrap = kafka.bootstrap();
-    let mut setup = Setup::on(address, server, "outage")?;
+    let (mut kafka, proxy) = private_kafka_behind_proxy(Protocol::Bytes)?;
+    let mut setup = Setup::on_kafka(&kafka, "outage")?;
     setup.database.execute_all(&load::TABLES)?;
     let mut active = setup.stand_by()?;
     await_state(&mut active, "streaming")?;

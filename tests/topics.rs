@@ -2,8 +2,6 @@
 //! cut off at their ends. Each halts the next start, or the first record that would go there, and
 //! goes on when somebody has decided.
 
-use std::fs::OpenOptions;
-
 use rdkafka::ClientConfig;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
@@ -11,17 +9,14 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
-use testkit::xtask::stack::{Server as _, StackAddress};
+use testkit::xtask::stack::StackAddress;
 use testkit::{LIMIT, Result, compare, raw_records, topics, wait_for};
 
-use crate::setup::{Setup, operations, private_kafka};
+use crate::setup::{SOON, Setup, lose_tail, operations, partition_log, private_kafka};
 
 mod state;
 
 const TABLE: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, text VARCHAR(99))";
-
-/// A broker that may come back soon after its death.
-const SOON: [&str; 2] = ["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
 
 /// Whoever changes topics by hand.
 struct Admin {
@@ -205,22 +200,15 @@ fn added_partitions_halt() -> Result<()> {
 fn a_topic_that_lost_its_newest_records_halts() -> Result<()> {
     // GIVEN a broker that has two rows in two batches, and may come back soon after its death
     let mut kafka = private_kafka(&SOON)?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = kafka.bootstrap();
-    let server = testkit::ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, "topic_tail")?;
+    let mut setup = Setup::on_kafka(&kafka, "topic_tail")?;
     setup.database.execute(TABLE)?;
     let mut setup = deliver_the_first(setup)?;
-    let data = kafka.log_file().with_file_name("data");
-    let file = data.join(format!("{}-0/00000000000000000000.log", setup.topic("items")));
+    let file = partition_log(&kafka, &setup.topic("items"));
     let bytes = file.metadata()?.len();
     setup.database.execute("INSERT INTO items VALUES (2, 'second')")?;
     setup.catch_up()?;
     // WHEN it dies and its disk has lost the second
-    kafka.kill()?;
-    assert!(bytes < file.metadata()?.len());
-    OpenOptions::new().write(true).open(&file)?.set_len(bytes)?;
-    kafka.start_again()?;
+    lose_tail(&mut kafka, &file, bytes)?;
     // THEN it is said, although the position is there
     halts_until_accepted(
         &mut setup,

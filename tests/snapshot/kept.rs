@@ -2,22 +2,17 @@
 //! the topic does not show.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 
 use serde_json::json;
-use testkit::xtask::stack::{Server as _, StackAddress};
 use testkit::{Record, Result};
 
 use super::gone::{capture, id, left_out};
 use super::turnstile::Turnstile;
 use super::with_small_chunks;
-use crate::setup::{Setup, private_kafka};
+use crate::setup::{SOON, Setup, lose_tail, partition_log, private_kafka};
 use crate::skips::{BAD, READINGS, execute, halt, halt_logging};
 
 const MARKS: &str = "CREATE TABLE marks (id INT PRIMARY KEY)";
-
-/// A broker that may come back soon after its death.
-const SOON: [&str; 2] = ["broker.session.timeout.ms=1000", "broker.heartbeat.interval.ms=200"];
 
 /// The keys whose newest record is a delete.
 fn dead(records: &[Record]) -> BTreeSet<i64> {
@@ -69,10 +64,7 @@ fn a_skipped_row_of_a_table_that_is_read_again_keeps_its_key() -> Result<()> {
 fn keys_stay_if_a_topic_lost_records_since_the_reading_began() -> Result<()> {
     // GIVEN a table that is read again, of which some chunks are in a topic with one partition
     let mut kafka = private_kafka(&SOON)?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = kafka.bootstrap();
-    let server = testkit::ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, "kept_tail")?;
+    let mut setup = Setup::on_kafka(&kafka, "kept_tail")?;
     setup.settings.set("snapshot.mode", "initial").set("snapshot.chunk_rows_max", 7);
     setup.database.execute_all(&[
         "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))",
@@ -86,8 +78,7 @@ fn keys_stay_if_a_topic_lost_records_since_the_reading_began() -> Result<()> {
     setup.catch_up()?;
     setup.database.execute("DELETE FROM items WHERE id <= 10")?;
     setup.catch_up()?;
-    let data = kafka.log_file().with_file_name("data");
-    let file = data.join(format!("{}-0/00000000000000000000.log", setup.topic("items")));
+    let file = partition_log(&kafka, &setup.topic("items"));
     let bytes = file.metadata()?.len();
     capture(&mut setup, &["items", "marks"]);
     setup.settings.set_environment("TAILWATER_FAILPOINT", "committed:1");
@@ -95,10 +86,7 @@ fn keys_stay_if_a_topic_lost_records_since_the_reading_began() -> Result<()> {
     assert_ne!(exit.code, Some(0), "{}", exit.stderr);
     setup.settings.unset_environment("TAILWATER_FAILPOINT");
     // WHEN the broker loses them, which is accepted
-    kafka.kill()?;
-    assert!(bytes < file.metadata()?.len());
-    OpenOptions::new().write(true).open(&file)?.set_len(bytes)?;
-    kafka.start_again()?;
+    lose_tail(&mut kafka, &file, bytes)?;
     let exit = setup.launch()?.wait_for_exit()?;
     assert!(exit.stderr.contains("reason: topic_lost_tail"), "{}", exit.stderr);
     setup.settings.set("kafka.topic_change", "accept");

@@ -1,12 +1,11 @@
 //! The state topic: without it, or with another one, nobody can tell where to go on.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 
-use testkit::xtask::stack::{Server as _, StackAddress};
-use testkit::{LIMIT, Result, ServerAddress, raw_records, topics, wait_for};
+use testkit::{LIMIT, Result, raw_records, topics, wait_for};
 
 use super::{Admin, delivered, halts_until_accepted};
-use crate::setup::{Running, Setup, operations, private_kafka};
+use crate::setup::{Running, SOON, Setup, lose_tail, operations, partition_log, private_kafka};
 use crate::snapshot::turnstile::Turnstile;
 
 fn assert_halts(connector: &mut Running, words: &[&str]) -> Result<()> {
@@ -82,27 +81,19 @@ fn a_second_partition_of_the_state_topic_halts_the_next_start() -> Result<()> {
 #[test]
 fn a_state_topic_that_lost_its_newest_records_halts_the_running_connector() -> Result<()> {
     // GIVEN a connector that runs, and how its state topic was before the second row
-    let mut kafka = private_kafka(&super::SOON)?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = kafka.bootstrap();
-    let server = ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, "state_tail")?;
+    let mut kafka = private_kafka(&SOON)?;
+    let mut setup = Setup::on_kafka(&kafka, "state_tail")?;
     setup.database.execute(super::TABLE)?;
     let mut connector = setup.start()?;
     setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
     let mut consumer = setup.consumer("items")?;
     consumer.take(1)?;
-    let data = kafka.log_file().with_file_name("data");
-    let partition = data.join(format!("{}-0", setup.settings.state_topic()));
-    let file = partition.join("00000000000000000000.log");
+    let file = partition_log(&kafka, &setup.settings.state_topic());
     let bytes = end_of_the_last_transaction(&fs::read(&file)?);
     setup.database.execute("INSERT INTO items VALUES (2, 'second')")?;
     consumer.take(1)?;
     // WHEN the broker loses what came since, under the same process
-    kafka.kill()?;
-    assert!(bytes < file.metadata()?.len());
-    OpenOptions::new().write(true).open(&file)?.set_len(bytes)?;
-    kafka.start_again()?;
+    lose_tail(&mut kafka, &file, bytes)?;
     // THEN the connector does not deliver again what followed the older position
     assert_halts(&mut connector, &["reason: position_went_back", "a second time"])?;
     assert_eq!(operations(&setup.records("items")?), ["c", "c"]);
@@ -113,11 +104,8 @@ fn a_state_topic_that_lost_its_newest_records_halts_the_running_connector() -> R
 fn a_state_topic_that_lost_its_records_before_the_newest_position_halts_the_next_start()
 -> Result<()> {
     // GIVEN a connector that has read a table, and is about to deliver a row
-    let mut kafka = private_kafka(&super::SOON)?;
-    let mut address = StackAddress::from_environment()?;
-    address.kafka_bootstrap = kafka.bootstrap();
-    let server = ServerAddress::from(&address);
-    let mut setup = Setup::on(address, server, "state_before")?;
+    let mut kafka = private_kafka(&SOON)?;
+    let mut setup = Setup::on_kafka(&kafka, "state_before")?;
     setup.settings.set("snapshot.mode", "initial");
     setup.database.execute(super::TABLE)?;
     setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
@@ -134,11 +122,8 @@ fn a_state_topic_that_lost_its_records_before_the_newest_position_halts_the_next
     setup.database.execute("INSERT INTO items VALUES (2, 'second')")?;
     turnstile.wait_until_held(&mut connector)?;
     // WHEN the broker loses all that is in the state topic, and the process goes on
-    let data = kafka.log_file().with_file_name("data");
-    let file = data.join(format!("{topic}-0")).join("00000000000000000000.log");
-    kafka.kill()?;
-    OpenOptions::new().write(true).open(&file)?.set_len(0)?;
-    kafka.start_again()?;
+    let file = partition_log(&kafka, &topic);
+    lose_tail(&mut kafka, &file, 0)?;
     turnstile.open()?;
     setup.consumer("items")?.take(2)?;
     connector.stop()?;

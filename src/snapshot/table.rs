@@ -167,11 +167,16 @@ impl Table {
         record.with_ends(self.ends.clone()).once_more(self.again)
     }
 
-    /// Rows may have changed without row events. Whether it is to be read once more for them, and
-    /// was not before.
+    /// Rows may have changed without row events: it is read once more if that has begun, and its
+    /// topic is searched for those that the stream had brought. Whether that is new.
     pub(super) fn may_lack_changes(&mut self) -> bool {
         let has_begun = !self.is_untouched() || 0 < self.windows();
-        has_begun && !std::mem::replace(&mut self.again, true)
+        if has_begun {
+            return !std::mem::replace(&mut self.again, true);
+        }
+        let is_new = self.ends.is_none();
+        self.ends.get_or_insert_default();
+        is_new
     }
 
     /// The condition by which the rows that are delivered at the end were chosen.

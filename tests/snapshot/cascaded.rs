@@ -1,6 +1,7 @@
 //! What foreign keys change below the binlog, where `capture.cascades` is `read`: child tables are
 //! read again after changes of their parents.
 
+use serde_json::json;
 use testkit::xtask::stack::{Mysql, StackAddress};
 use testkit::{Record, Result};
 
@@ -74,6 +75,38 @@ fn what_cascades_while_child_tables_are_read_again_is_read_too() -> Result<()> {
     connector.stop()?;
     setup.settings.unset_environment("TAILWATER_FAILPOINT");
     // THEN that is read too, also after a stop in between
+    setup.catch_up()?;
+    assert_all_equal(&mut setup)
+}
+
+#[test]
+fn a_row_that_comes_and_cascades_away_before_its_table_is_read_has_its_delete() -> Result<()> {
+    // GIVEN a first reading, in which the parents' turn comes before that of the children
+    let mysql = private_mysql(&["--innodb-native-foreign-keys=ON"])?;
+    let mut setup = Setup::on(StackAddress::from_environment()?, &mysql, "cascaded_early")?;
+    setup.database.execute_all(&FAMILY)?;
+    let parents = format!("{}.parents", setup.database.name());
+    setup
+        .settings
+        .set("capture.cascades", "read")
+        .set("snapshot.mode", "initial")
+        .set("snapshot.chunk_rows_max", 7)
+        .set("snapshot.threads", 1)
+        .set("snapshot.order", json!([parents]));
+    let turnstile = Turnstile::new(&mut setup, "chunk_sent", 0)?;
+    let mut connector = setup.launch()?;
+    turnstile.wait_until_held(&mut connector)?;
+    // WHEN a row of the children is streamed, and goes with its parent before they are read
+    setup.database.execute_all(&[
+        "INSERT INTO parents VALUES (100)",
+        "INSERT INTO children VALUES (100, 100)",
+        "DELETE FROM parents WHERE id = 100",
+    ])?;
+    turnstile.open()?;
+    setup.settings.unset_environment("TAILWATER_FAILPOINT");
+    connector.wait_until_ready()?;
+    connector.stop()?;
+    // THEN it is gone
     setup.catch_up()?;
     assert_all_equal(&mut setup)
 }

@@ -46,9 +46,9 @@ const VARIABLES: &[Variable] = &[
     variable("character_set_connection", "utf8mb4"),
     variable("collation_connection", "utf8mb4_0900_ai_ci"),
     variable("character_set_results", "utf8mb4"),
-    // The language: none of the modes. A strict one refuses a condition on a zero date, which a
-    // chunk may begin behind.
-    variable("sql_mode", ""),
+    // The language: MySQL's own in all but one mode. A chunk may begin behind a date that does not
+    // exist, a zero date or 30 February, and a condition on either must not be refused.
+    variable("sql_mode", "ALLOW_INVALID_DATES"),
     variable("sql_auto_is_null", "0"),
     variable("div_precision_increment", "4"),
     variable("default_week_format", "0"),

@@ -26,17 +26,14 @@ pub(super) fn problem(answer: &ServerError, condition: &str) -> String {
             None => "it is no SQL".to_owned(),
         };
     }
-    let ServerError { message, .. } = without_words(answer);
-    message
+    format!("error {code} ({})", without_words(answer).message)
 }
 
 /// The same answer without the server's words.
 pub(super) fn without_words(answer: &ServerError) -> ServerError {
-    let message = format!(
-        "error {} (its words may repeat values of rows and are not shown; the server shows them to \
-         a SELECT of your own)",
-        answer.code
-    );
+    let message = "the server's words may repeat values of rows and are not shown; the server \
+                   shows them to a SELECT of your own"
+        .to_owned();
     ServerError { code: answer.code, message, state: answer.state.clone() }
 }
 

@@ -3,7 +3,7 @@
 use testkit::Result;
 use testkit::xtask::stack::{Mysql, StackAddress};
 
-use super::assert_equal;
+use super::{assert_equal, with_small_chunks};
 use crate::setup::{Setup, operations, private_mysql};
 
 /// A kind of key: the column's type, and an expression of a number `n` that gives its values.
@@ -92,6 +92,33 @@ fn every_type_of_key_is_read_whole_and_once() -> Result<()> {
     // AND the tables whose keys can be divided were read in ranges
     for table in ["tinyint_key", "bigint_unsigned_key", "negative_key"] {
         assert_read_in_ranges(&mut setup, table)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_chunk_may_end_on_a_date_that_does_not_exist() -> Result<()> {
+    // GIVEN tables with keys in months of 31 days each
+    let mut setup = with_small_chunks("snapshot_invalid_dates", &[])?;
+    setup.database.execute("SET sql_mode = 'ALLOW_INVALID_DATES'")?;
+    for (table, column_type) in [("dates", "DATE"), ("times", "DATETIME(1)")] {
+        setup.database.execute_all(&[
+            &format!("CREATE TABLE {table} (k {column_type}, v INT, PRIMARY KEY (k, v))"),
+            &format!(
+                "INSERT INTO {table} WITH RECURSIVE numbers (n) AS
+                    (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60)
+                    SELECT CONCAT('2023-', 2 + n DIV 31, '-', 1 + n % 31, ' 23:59:59.5'), n
+                    FROM numbers"
+            ),
+        ])?;
+    }
+    // WHEN a connector reads them
+    setup.catch_up()?;
+    // THEN each row is there, once
+    for table in ["dates", "times"] {
+        let (comparison, records) = assert_equal(&mut setup, table)?;
+        assert_eq!(comparison.rows, 60);
+        assert_eq!(operations(&records), ["r"; 60], "{table}");
     }
     Ok(())
 }

@@ -67,8 +67,8 @@ pub struct Producer {
     limits: Limits,
     servers: String,
     shutdown: Shutdown,
-    /// Whether this producer has fenced all others.
-    has_fenced: bool,
+    /// Whether this producer has fenced all others, or is one that does not.
+    is_started: bool,
     patience: Patience,
     in_transaction: bool,
 }
@@ -81,6 +81,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The same where every broker refused the connection. Not at once: a name may have several
 /// addresses (`localhost` has `::1`), and librdkafka tries one at a time.
 const PATIENCE_ALL_DOWN: Duration = Duration::from_millis(500);
+
+/// How long calls may take after a stop request, where answers are fast.
+const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// How long an abort may take. It only spares consumers the wait until the broker ends the
 /// transaction by itself.
@@ -140,7 +143,7 @@ impl Producer {
             limits,
             servers: kafka.bootstrap_servers.clone(),
             shutdown,
-            has_fenced: false,
+            is_started: transactional_id.is_none(),
             patience,
             in_transaction: false,
         })
@@ -158,7 +161,7 @@ impl Producer {
             Err(error) if error.retriable => Attempt::Again(error.text),
             Err(error) => Attempt::Failed(producer.failure(DURING, error)),
         })?;
-        self.has_fenced = true;
+        self.is_started = true;
         Ok(())
     }
 
@@ -268,13 +271,13 @@ impl Producer {
     }
 
     /// Repeats an attempt until it has a result, brokers are silent for too long or the process
-    /// is to stop. The attempt waits for at most the time it is given.
+    /// must stop. The attempt waits for at most the time it is given.
     fn wait<T>(
         &self,
         mut attempt: impl FnMut(&Self, Duration) -> Attempt<T>,
     ) -> Result<T, ProduceError> {
         let context = self.handle.context();
-        if self.has_fenced {
+        if self.is_started {
             context.forget_broker_errors();
         }
         let started = Instant::now();
@@ -288,7 +291,7 @@ impl Producer {
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(said) => said,
             };
-            if self.shutdown.is_requested() {
+            if self.must_stop() {
                 return Err(ProduceError::Stopped);
             }
             let down = context.all_brokers_down_since();
@@ -300,6 +303,14 @@ impl Producer {
             step = Patience::longer(step);
             thread::sleep(AGAIN_PAUSE);
         }
+    }
+
+    /// Whether a wait ends because the process does. While a producer starts, at once. Later what
+    /// has begun is finished, so that the last position can say that the instance ends; where Kafka
+    /// does not answer, for a moment only.
+    fn must_stop(&self) -> bool {
+        let grace = if self.is_started { self.patience.call(STOP_GRACE) } else { Duration::ZERO };
+        self.shutdown.is_overdue(grace)
     }
 
     /// How long a call may take now.

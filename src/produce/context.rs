@@ -3,7 +3,10 @@
 //! The poll thread writes it, the pipeline thread asks. Everything is kept small: the newest
 //! broker error, the first failed delivery.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use rdkafka::{
     ClientContext,
@@ -20,6 +23,8 @@ pub(super) struct Context {
     /// Written by librdkafka's threads, which know its address.
     answers: Arc<Answers>,
     notes: Mutex<Notes>,
+    /// Whether the producer aborts its last transaction.
+    is_aborting: AtomicBool,
 }
 
 #[derive(Default)]
@@ -58,7 +63,17 @@ impl BrokerError {
 impl Context {
     /// Notes in which answers tell how long to wait for the next ones.
     pub(super) fn new(patience: Patience) -> Self {
-        Self { answers: Arc::new(Answers::new(patience)), notes: Mutex::default() }
+        Self {
+            answers: Arc::new(Answers::new(patience)),
+            notes: Mutex::default(),
+            is_aborting: AtomicBool::new(false),
+        }
+    }
+
+    /// The producer aborts its last transaction: what comes of it is logged as a detail from here
+    /// on, because the broker ends the transaction whether or not it is told.
+    pub(super) fn aborting(&self) {
+        self.is_aborting.store(true, Ordering::Relaxed);
     }
 
     /// What brokers answered, and what they did not.
@@ -120,7 +135,8 @@ impl ClientContext for Context {
         // there yet, which comes many times a second; the warning about `isolation.level` is
         // about our own use of it (see `settings`).
         let known = matches!(facility, "FAIL" | "ERROR" | "GETPID" | "TERMINATE")
-            || (facility == "CONFWARN" && text.contains("isolation.level"));
+            || (facility == "CONFWARN" && text.contains("isolation.level"))
+            || (matches!(facility, "TXNERR" | "FATAL") && self.is_aborting.load(Ordering::Relaxed));
         match level {
             _ if known => tracing::debug!(target: "librdkafka", facility, "{text}"),
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
@@ -149,9 +165,31 @@ impl ClientContext for Context {
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::error::RDKafkaErrorCode;
+    use std::{io, sync::Arc};
 
-    use super::BrokerError;
+    use rdkafka::{ClientContext as _, config::RDKafkaLogLevel, error::RDKafkaErrorCode};
+
+    use super::{BrokerError, Context};
+    use crate::patience::Patience;
+
+    /// Whether a line of librdkafka shows in a log of errors and warnings.
+    fn shows(context: &Context, facility: &str) -> bool {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+        tracing::subscriber::with_default(log.with_writer(Arc::new(writer)).finish(), || {
+            context.log(RDKafkaLogLevel::Alert, facility, "Fatal transaction error");
+        });
+        !io::read_to_string(&mut reader).unwrap().is_empty()
+    }
+
+    #[test]
+    fn a_transaction_that_fails_is_an_error_unless_it_is_aborted() {
+        let context = Context::new(Patience::default());
+        assert!(shows(&context, "TXNERR") && shows(&context, "FATAL"));
+        context.aborting();
+        assert!(!shows(&context, "TXNERR") && !shows(&context, "FATAL"));
+        assert!(shows(&context, "PROTOERR"), "another error");
+    }
 
     #[test]
     fn a_broker_known_by_its_id_was_learnt_from_another() {

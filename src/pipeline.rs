@@ -58,6 +58,7 @@ mod fencing;
 mod forgiven;
 mod known;
 mod last;
+mod last_look;
 mod lag;
 mod logs;
 mod plans;
@@ -192,7 +193,12 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
                 if failure.verdict == Verdict::Recycle
                     && mysql::FORGIVEN_ONCE.contains(&failure.reason) =>
             {
-                progress.forgiven.once(failure)
+                match progress.forgiven.once(failure) {
+                    last if last.verdict == Verdict::Halt => {
+                        last_look::explain(&run, &mut progress, last).await
+                    }
+                    first => first,
+                }
             }
             Err(failure) if forgiven::is_borne(failure.reason, progress.logged_in) => {
                 progress.forgiven.for_a_while(failure, Instant::now())
@@ -290,7 +296,10 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let left = captured::left(&run.config, &records, fenced.tables.keys());
     let mut snapshot = Snapshot::start(settings, tables, &records);
     snapshot.leave(left, &records, &position.file);
-    let reader = spawn_named("binlog reader", dump.read(sender, run.config.mysql.clone()));
+    let status = run.status.clone();
+    let committed = move || status.snapshot().position;
+    let follow = mysql::follow(dump, sender, Arc::clone(&run.config), committed);
+    let reader = spawn_named("binlog reader", follow);
     let told = Arc::clone(&progress.helpers_told);
     let decoder = captured::decoder(&run.config, &server, &position.file, told);
     let stream = Stream {

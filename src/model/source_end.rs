@@ -20,6 +20,15 @@ impl SourceEnd {
         Some(end.minus(done).len())
     }
 
+    /// Whether the binlog ends before a place of the same server that it had, by the files of one
+    /// `log_bin`.
+    pub fn is_before(&self, read: &Position) -> bool {
+        let (end, read_file) = (&self.position, &read.file);
+        end.server_uuid == read.server_uuid
+            && end.file.base_name() == read_file.base_name()
+            && end.file < *read_file
+    }
+
     /// How many bytes of binlog follow the position; `None` if it is on another server, or in a
     /// file that the source did not list.
     pub fn bytes_after(&self, position: &Position) -> Option<u64> {
@@ -70,6 +79,8 @@ mod tests {
         // The connector can be further than what was known a moment ago.
         let ahead = position(Some("1-30"), "b.000003", 290);
         assert_eq!((end.transactions_after(&ahead), end.bytes_after(&ahead)), (Some(0), Some(0)));
+        assert!(end.is_before(&ahead) && !end.is_before(&near) && !end.is_before(&behind));
+        assert!(!end.is_before(&position(None, "other.000009", 4)), "another log_bin");
         // A file that the source does not list, and another server's.
         assert_eq!(end.bytes_after(&position(None, "b.000000", 4)), None);
         assert_eq!(

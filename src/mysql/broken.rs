@@ -9,6 +9,9 @@ use crate::{
     model::{gtid::ServerUuid, position::FilePosition},
 };
 
+/// The reason code for a source that has another history than the one delivered.
+pub(super) const SOURCE_RESET: &str = "source_reset";
+
 /// A break between what is delivered and what the source has, and where to act on it.
 #[derive(Debug)]
 pub struct Broken {
@@ -136,7 +139,7 @@ impl Broken {
                 ),
             ),
             Break::Reset { .. } | Break::Rewritten { .. } | Break::Replaced { .. } => (
-                "source_reset",
+                SOURCE_RESET,
                 format!("Point mysql.host to the server that has the old history, or {anew}"),
             ),
             Break::Truncated { .. } => (

@@ -81,20 +81,20 @@ impl Continuity {
     ) -> Result<Position, MysqlError> {
         let mut source = Inquiry::new(connection, config);
         let judged = self.judge(server, saved, Instant::now());
-        let mut position = judged.map_err(|breach| broken(breach, config))?;
-        if let Ok(Place::Kept { file_bytes }) = place_of(server, saved) {
-            if saved.file.offset < file_bytes.min(OFFSET_MAX)
-                && !source.is_border(&saved.file, file_bytes).await?
-            {
-                return Err(broken(Break::Rewritten { saved: saved.file.clone() }, config));
-            }
-            if let Some(was) = begun
-                && let Some(is) = creation::begun(config, &saved.file.file).await?
-                && was != is
-            {
-                return Err(broken(Break::Replaced { saved: saved.file.clone(), was, is }, config));
-            }
+        if let Ok(Place::Kept { file_bytes }) = place_of(server, saved)
+            && judged.is_ok()
+            && saved.file.offset < file_bytes.min(OFFSET_MAX)
+            && !source.is_border(&saved.file, file_bytes).await?
+        {
+            return Err(broken(Break::Rewritten { saved: saved.file.clone() }, config));
         }
+        // Another file under the same name says why the source lacks what was delivered, too.
+        if matches!(judged, Ok(_) | Err(Break::Truncated { .. } | Break::Diverged { .. }))
+            && let Some(replaced) = replaced(config, server, saved, begun).await?
+        {
+            return Err(broken(replaced, config));
+        }
+        let mut position = judged.map_err(|breach| broken(breach, config))?;
         match (&saved.gtid_set, server.counts_by_gtids()) {
             (Some(delivered), false) => {
                 let before = source.before(&saved.file).await?;
@@ -239,6 +239,21 @@ async fn unnamed_after(
         }
     }
     Ok(None)
+}
+
+/// Whether the saved file was begun at another time than the one of its name that is there.
+async fn replaced(
+    config: &Config,
+    server: &Server,
+    saved: &Position,
+    begun: Option<u32>,
+) -> Result<Option<Break>, MysqlError> {
+    let file = &saved.file.file;
+    let is_there =
+        saved.server_uuid == server.uuid && server.files.iter().any(|there| there.name == *file);
+    let Some(was) = begun.filter(|_| is_there) else { return Ok(None) };
+    let is = creation::begun(config, file).await?.filter(|is| *is != was);
+    Ok(is.map(|is| Break::Replaced { saved: saved.file.clone(), was, is }))
 }
 
 fn broken(what: Break, config: &Config) -> MysqlError {

@@ -6,14 +6,16 @@ use mysql_async::{DriverError, Error, IoError};
 use thiserror::Error as ThisError;
 
 use super::{
-    broken::Broken,
+    broken::{Broken, SOURCE_RESET},
     connection::address,
     fatal_dump::fatal_dump_meaning,
     server_error::{Class, Login, Transport, grants_hint, hint, server_error},
+    setting_hint::setting_hint,
 };
 use crate::{
     config::{Mysql, TlsMode},
     error::{Failure, Verdict},
+    model::position::FilePosition,
 };
 
 /// The reason code for being thrown out by another client with the same server id.
@@ -143,6 +145,16 @@ pub enum MysqlError {
         /// Host and port.
         address: String,
     },
+    /// The binlog is shorter than what was read of it.
+    #[error("the binlog of MySQL {address} ends at {end} now and was read up to {read}")]
+    WentBack {
+        /// Host and port.
+        address: String,
+        /// Where it ends.
+        end: FilePosition,
+        /// Up to where it is delivered.
+        read: FilePosition,
+    },
     /// Without GTIDs a dump cannot start that far into a file.
     #[error("cannot start at {0}: without GTIDs a dump starts in the first 4 GiB of a file")]
     OffsetTooLarge(String),
@@ -254,6 +266,8 @@ fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
         MysqlError::Answer { .. } => (Halt, "mysql_answer", String::new()),
         MysqlError::Broken(broken) => broken.meaning(),
         MysqlError::ServerChanged { .. } => (Recycle, "mysql_server_changed", String::new()),
+        // The next start finds out what it is and halts.
+        MysqlError::WentBack { .. } => (Recycle, SOURCE_RESET, String::new()),
         MysqlError::OffsetTooLarge(_) => {
             let hint = "Run FLUSH BINARY LOGS; and wait until the position is in the new file; \
                         with gtid_mode=ON there is no such limit.";
@@ -280,25 +294,6 @@ fn unreadable_meaning(after: &str) -> (Verdict, &'static str, String) {
 
 fn unreachable_hint() -> String {
     "Check mysql.host and mysql.port, and that the server is up.".to_owned()
-}
-
-fn setting_hint(variable: &str, needed: &str) -> String {
-    match variable {
-        "log_bin" => "Start the server with log_bin.".to_owned(),
-        // Read only while the server runs.
-        "log_replica_updates" => "Run: SET PERSIST_ONLY log_replica_updates = ON; and restart the \
-                                  server. What it applied before is not in its binlog."
-            .to_owned(),
-        // A server without an id sends nobody its binlog (error 1236).
-        "server_id" if needed == "1" => "Run: SET PERSIST server_id = 1; or any other number that \
-                                         none of the server's replicas has."
-            .to_owned(),
-        "server_id" => "Set mysql.server_id to another number, or the server's.".to_owned(),
-        _ => format!(
-            "Run: SET PERSIST {variable} = {needed}; then reconnect the clients that write, since \
-             sessions keep the value they began with."
-        ),
-    }
 }
 
 fn client_meaning(

@@ -21,9 +21,11 @@ mod queue;
 mod server;
 mod server_error;
 mod session;
+mod setting_hint;
 mod silence;
 mod stream;
 mod unreadable;
+mod went_back;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -44,6 +46,7 @@ pub use server::{BinlogFilter, Server};
 pub use server_error::{Class, SERVER_ERRORS, ServerError, Transport, is_about_the_server};
 pub use session::session_variables;
 pub use stream::Dump;
+pub use went_back::follow;
 
 /// A connection whose session is set up.
 pub use mysql_async::Conn as Connection;

@@ -21,6 +21,7 @@ pub struct EventBatch {
 }
 
 /// The reader's end.
+#[derive(Clone)]
 pub struct EventSender {
     batches: Arc<mpsc::Sender<Result<EventBatch, MysqlError>>>,
     permits: Arc<Semaphore>,

@@ -18,7 +18,9 @@ fn a_server_with_another_history_is_not_gone_on_with() -> Result<()> {
     the_end_of_the_binlog_is_lost(&mut mysql)?;
     it_is_reset_and_does_the_same_again(&mysql)?;
     it_is_reset(&mysql)?;
-    it_is_reset_while_it_is_read(&mysql)
+    it_is_reset_while_it_is_read(&mysql)?;
+    it_is_reset_twice_while_it_is_read(&mysql)?;
+    it_is_reset_and_stays_shorter_than_it_was(&mysql)
 }
 
 fn insert(setup: &mut Setup, count: usize) -> Result<()> {
@@ -32,6 +34,14 @@ fn insert_text(setup: &mut Setup, text: &str, count: usize) -> Result<()> {
         setup.database.execute(&insert)?;
     }
     Ok(())
+}
+
+/// A file that is begun in the same second as the last one cannot be told from it.
+fn reset_in_another_second(mysql: &Mysql) -> Result<()> {
+    let now = || mysql.sql("SELECT UNIX_TIMESTAMP()");
+    let before = now()?;
+    wait_for("the next second", LIMIT, || Ok((now()? != before).then_some(())))?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS").map(drop)
 }
 
 fn an_older_copy_is_restored(mysql: &mut Mysql) -> Result<()> {
@@ -53,7 +63,7 @@ fn an_older_copy_is_restored(mysql: &mut Mysql) -> Result<()> {
     mysql.start_again()?;
     setup.database = setup.database.connect_again()?;
     // THEN it stops, and still does when all the numbers are there again
-    assert_halts(&setup, "source_lost_tail", &["older copy", "kafka-topics.sh"])?;
+    assert_halts(&setup, "source_reset", &["was begun at", "kafka-topics.sh"])?;
     insert_text(&mut setup, "another history", MANY)?;
     assert_halts(&setup, "source_reset", &["no transaction ends at", "kafka-topics.sh"])
 }
@@ -106,10 +116,7 @@ fn it_is_reset_and_does_the_same_again(mysql: &Mysql) -> Result<()> {
     setup.catch_up()?;
     let end = end_of_binlog(mysql)?;
     // WHEN the same happens after a reset, in another second
-    let now = || mysql.sql("SELECT UNIX_TIMESTAMP()");
-    let before = now()?;
-    wait_for("the next second", LIMIT, || Ok((now()? != before).then_some(())))?;
-    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    reset_in_another_second(mysql)?;
     insert(&mut setup, 3)?;
     assert_eq!(end_of_binlog(mysql)?, end);
     // THEN every number and place is as it was, and it stops all the same
@@ -127,5 +134,38 @@ fn it_is_reset_while_it_is_read(mysql: &Mysql) -> Result<()> {
     insert(&mut setup, 1)?;
     let exit = connector.wait_for_exit()?;
     assert_halted(&setup, &exit, "source_reset", &["kafka-topics.sh"]);
+    Ok(())
+}
+
+fn it_is_reset_twice_while_it_is_read(mysql: &Mysql) -> Result<()> {
+    // GIVEN a dump of a server that has nothing yet
+    let mut setup = setup_on(mysql, "reset_twice")?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    let mut connector = setup.start()?;
+    // WHEN it is reset before anything was delivered, THEN nothing is lost and it goes on
+    reset_in_another_second(mysql)?;
+    insert(&mut setup, 1)?;
+    let mut consumer = setup.consumer("rows_written")?;
+    consumer.take(1)?;
+    // AND when it is reset again, the source has every number and place, and it stops for what
+    // happened, not for what the server says of its files
+    reset_in_another_second(mysql)?;
+    insert(&mut setup, 2)?;
+    let exit = connector.wait_for_exit()?;
+    assert_halted(&setup, &exit, "source_reset", &["was begun at", "kafka-topics.sh"]);
+    Ok(())
+}
+
+/// The server waits with the dump until its binlog is as long as it was.
+fn it_is_reset_and_stays_shorter_than_it_was(mysql: &Mysql) -> Result<()> {
+    let mut setup = setup_on(mysql, "reset_short")?;
+    mysql.sql("RESET BINARY LOGS AND GTIDS")?;
+    let mut connector = setup.start()?;
+    insert(&mut setup, 5)?;
+    setup.consumer("rows_written")?.take(5)?;
+    reset_in_another_second(mysql)?;
+    insert(&mut setup, 1)?;
+    let exit = connector.wait_for_exit()?;
+    assert_halted(&setup, &exit, "source_reset", &["binlog.000001", "kafka-topics.sh"]);
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The plan of a table version: what to do with each column, decided once, so that a row is one
 //! walk over an array.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{
     EncodeError, Problem, SchemaId,
     avro::{self, FIRST_BRANCH, SECOND_BRANCH},
@@ -58,6 +60,15 @@ pub(super) struct ColumnPlan {
     pub(super) in_value: bool,
     /// Where in the key it stands.
     pub(super) key_position: Option<usize>,
+    /// For a column of the key.
+    zero_warning: Option<ZeroWarning>,
+}
+
+/// The warning of dates in a key that do not exist, which comes once.
+#[derive(Debug)]
+struct ZeroWarning {
+    table: String,
+    is_given: AtomicBool,
 }
 
 impl TablePlan {
@@ -66,7 +77,7 @@ impl TablePlan {
         let column = |(index, field): (usize, &Option<Field>)| {
             let field = field.as_ref()?;
             let key_position = shape.key.iter().position(|&at| at == index);
-            Some(ColumnPlan::compile(field, key_position, shape.refuses_zero_dates))
+            Some(ColumnPlan::compile(field, key_position, shape))
         };
         // `sequence` is null.
         let mut source_database = Vec::new();
@@ -100,7 +111,11 @@ impl TablePlan {
 }
 
 impl ColumnPlan {
-    fn compile(field: &Field, key_position: Option<usize>, refuses_zero_dates: bool) -> Self {
+    fn compile(field: &Field, key_position: Option<usize>, shape: &RecordShape) -> Self {
+        let zero_warning = key_position.map(|_| ZeroWarning {
+            table: shape.table.to_string(),
+            is_given: AtomicBool::new(false),
+        });
         // A union's first branch is the one its default belongs to: null without a default.
         let (null, branch) = match (field.nullable, &field.default) {
             (false, _) => (None, None),
@@ -113,10 +128,26 @@ impl ColumnPlan {
             kind: field.kind.clone(),
             null,
             branch,
-            refuses_zero_dates,
+            refuses_zero_dates: shape.refuses_zero_dates,
             in_value: field.in_value,
             key_position,
+            zero_warning,
         }
+    }
+
+    /// Warns, once, of a date of the key that does not exist and is written as something else.
+    pub(super) fn warn_of_zero_date(&self) {
+        let Some(ZeroWarning { table, is_given }) = &self.zero_warning else { return };
+        if is_given.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(
+            table,
+            column = self.column,
+            "a date in the table's key does not exist, and the record key has null or 1970 for \
+             it: rows whose keys differ only in such dates have one record key, so consumers see \
+             them as one row; `[format] zero_dates = \"halt\"` halts there"
+        );
     }
 }
 

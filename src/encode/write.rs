@@ -130,6 +130,7 @@ impl ColumnPlan {
             return Err(Problem::ZeroDate);
         }
         *zero_dates = zero_dates.saturating_add(1);
+        self.warn_of_zero_date();
         let Some(null) = self.null else { return Ok(false) };
         out.pop();
         out.push(null);

@@ -18,6 +18,7 @@ mod error;
 mod filter;
 mod implicit;
 mod loosen;
+mod lossy_key;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -44,11 +45,16 @@ pub fn map(version: &TableVersion, config: &Config) -> Result<RecordShape, MapEr
             .as_ref()
             .and_then(|decoration| decoration.columns.get(index))
             .unwrap_or(&nothing);
-        columns.push(if in_value || key.contains(&index) {
-            Some(field(version, column, decoration, config, in_value)?)
-        } else {
-            None
-        });
+        let is_key = key.contains(&index);
+        if !in_value && !is_key {
+            columns.push(None);
+            continue;
+        }
+        let field = field(version, column, decoration, config, in_value)?;
+        if is_key {
+            lossy_key::warn_of_lossy_key(&version.name, column, &field.kind);
+        }
+        columns.push(Some(field));
     }
     refuse_name_clash(version, &columns)?;
     let topic = names::topic(&config.name, &version.name)?;

@@ -69,6 +69,50 @@ fn configured_key_columns_win_over_the_primary_key() -> Result<()> {
 }
 
 #[test]
+fn rows_that_can_share_a_record_key_are_warned_of_once_a_table() -> Result<()> {
+    // GIVEN keys that the format shortens, and a key with dates that do not exist
+    let mut setup = Setup::with_tables(
+        "shared_keys",
+        &[
+            "CREATE TABLE moments (at DATETIME(6) PRIMARY KEY)",
+            "CREATE TABLE amounts (amount DECIMAL(20,2) PRIMARY KEY)",
+            "CREATE TABLE spans (until DATE, id INT, born DATE NOT NULL, PRIMARY KEY (until, id))",
+        ],
+    )?;
+    setup.settings.set("format.time", "connect").set("format.decimal", "double");
+    setup.catch_up()?;
+    setup.database.execute_all(&[
+        "SET sql_mode = ''",
+        "INSERT INTO moments VALUES ('2024-01-02 03:04:05.678901')",
+        "INSERT INTO amounts VALUES (123456789012345678.90)",
+        "INSERT INTO spans VALUES ('2024-01-02', 1, '0000-00-00')",
+    ])?;
+    // WHEN they are delivered
+    let log = setup.catch_up_logging()?;
+    // THEN a warning says which option shortens what, and nothing is said of a date beside the key
+    let warnings = |part: &str| log.lines().filter(|line| line.contains(part)).count();
+    for (table, option) in [("moments", "time = "), ("amounts", "decimal = ")] {
+        let is_of = |line: &&str| line.contains(table) && line.contains("shortens");
+        let line = log.lines().find(is_of).unwrap_or_default();
+        assert!(line.contains(option), "{log}");
+    }
+    assert_eq!(warnings("does not exist"), 0, "{log}");
+    // AND one warning says that dates of a key do not exist
+    setup.database.execute(
+        "INSERT INTO spans VALUES ('0000-00-00', 1, '2024-01-02'),
+        ('2024-00-01', 1, '2024-01-02')",
+    )?;
+    let log = setup.catch_up_logging()?;
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("does not exist")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains("spans") && warnings[0].contains("until"), "{log}");
+    // because both rows have one record key
+    let records = setup.records("spans")?;
+    assert_eq!(records[1].key_bytes, records[2].key_bytes);
+    Ok(())
+}
+
+#[test]
 fn names_that_kafka_or_avro_forbid_are_replaced() -> Result<()> {
     let table = "CREATE TABLE `odd name` (`1st` INT PRIMARY KEY, `a b` INT, `naïve` INT)";
     let mut setup = Setup::with_tables("odd_names", &[table])?;

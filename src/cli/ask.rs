@@ -107,7 +107,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             tables.iter().for_each(tell);
             return Ok(());
         }
-        Some(Action::Estimate(which)) => return estimate::run(&config, &which.tables).await,
+        Some(Action::Estimate(which)) => return estimate::run(config, &which.tables).await,
         Some(Action::Pause(which)) => ("/snapshot/pause", which, "paused"),
         Some(Action::Resume(which)) => ("/snapshot/resume", which, "goes on"),
         Some(Action::Cancel(which)) => ("/snapshot/cancel", which, "cancelled"),

@@ -1,6 +1,8 @@
 //! `tailwater snapshot estimate`: how much there is to be read, asked of the source alone, so
 //! before a connector runs.
 
+use std::sync::Arc;
+
 use indicatif::{HumanBytes, HumanCount};
 
 use super::{ask::say, bars::human};
@@ -13,12 +15,21 @@ use crate::{
 };
 
 /// Tells how much there is of the captured tables, or of those among them that are named.
-pub(super) async fn run(config: &Config, named: &[String]) -> Result<(), Failure> {
+pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure> {
     let mut connection = mysql::connect(&config.mysql).await?;
-    let server = Server::inspect(&mut connection, config).await?;
+    let server = Server::inspect(&mut connection, &config).await?;
+    let config = &Arc::new(config).for_source(server.lower_case_table_names);
     let filter = Filter::new(&config.capture);
     let mut tables =
         snapshot::list(&mut connection, config, |table| filter.captures(table), |_| true).await?;
+    let is = |table: &Listed, name: &str| {
+        let table = table.name.to_string();
+        if config.capture.ignores_case {
+            table.to_lowercase() == name.to_lowercase()
+        } else {
+            table == name
+        }
+    };
     if let Some(missing) = named.iter().find(|name| !tables.iter().any(|it| is(it, name))) {
         let message = format!("{missing} does not exist, or is not captured");
         return Err(Failure::new(Verdict::Halt, "not_captured", message)
@@ -38,8 +49,4 @@ pub(super) async fn run(config: &Config, named: &[String]) -> Result<(), Failure
     }
     say("how long reading takes is in the log and in /status 2 s after it begins");
     Ok(())
-}
-
-fn is(table: &Listed, name: &str) -> bool {
-    table.name.to_string() == name
 }

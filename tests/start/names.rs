@@ -2,11 +2,11 @@
 //! elsewhere, with the nearest names.
 
 use serde_json::{Value, json};
-use testkit::Result;
 use testkit::xtask::stack::StackAddress;
+use testkit::{Connector, Result};
 
 use super::{assert_says, refusal};
-use crate::setup::{Setup, operations, private_mysql};
+use crate::setup::{Setup, operations, private_mysql, program};
 
 const SETTINGS: &str =
     "CREATE TABLE settings (id INT NOT NULL PRIMARY KEY, secret VARCHAR(9), note VARCHAR(9))";
@@ -165,6 +165,10 @@ fn a_server_that_ignores_the_case_of_names_matches_globs_so() -> Result<()> {
     assert_eq!(operations(&consumer.take(3)?), ["r", "r", "r"]);
     connector.stop()?;
     assert!(!testkit::topics(&setup.address)?.contains(&setup.topic("left_out")));
+    // AND those of an estimate, which no connector makes
+    let arguments = ["snapshot", "estimate", "--table", &name("Settings")];
+    let exit = Connector::start_with(program(), &setup.settings, &arguments)?.wait_for_exit()?;
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     Ok(())
 }
 

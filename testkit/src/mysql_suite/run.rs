@@ -23,6 +23,9 @@ use crate::{Connector, Consumer, Database, LIMIT, ServerAddress, Settings, put, 
 /// A script that takes longer is ended; what it did by then counts.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(120);
 
+/// How long a connector that is not ready may take to end, once it no longer answers.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
 /// How often a running script is looked at.
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -225,8 +228,8 @@ impl Runner {
         settings.set("capture.message_key_columns", json!(keys));
         let mut connector = Connector::start(&self.program, &settings)?;
         if connector.wait_until_ready().is_err() {
-            let exit = connector.has_ended()?;
-            outcome.halt(&connector.stderr(), exit, "before the script");
+            let has_ended = connector.wait_for_exit_within(END_LIMIT).is_ok();
+            outcome.halt(&connector.stderr(), has_ended, "before the script");
             self.spoil();
             return Ok(());
         }

@@ -58,6 +58,8 @@ mod sight;
 mod statements;
 mod table;
 #[cfg(test)]
+mod table_stream_tests;
+#[cfg(test)]
 mod table_tests;
 mod tables;
 mod told;

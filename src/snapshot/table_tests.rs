@@ -20,7 +20,7 @@ use crate::{
 use proptest::prelude::*;
 
 /// A key of two columns.
-type Key = (i64, i64);
+pub(super) type Key = (i64, i64);
 
 /// What the source has, and what was delivered of it.
 struct World {
@@ -40,7 +40,7 @@ struct World {
     end: FilePosition,
 }
 
-fn name() -> TableName {
+pub(super) fn name() -> TableName {
     TableName { database: "d".into(), table: "t".into() }
 }
 
@@ -63,7 +63,7 @@ fn plan() -> Arc<ReadPlan> {
     Arc::new(ReadPlan::new(description, None))
 }
 
-fn processed() -> Position {
+pub(super) fn processed() -> Position {
     Position {
         server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
         gtid_set: None,
@@ -72,7 +72,7 @@ fn processed() -> Position {
     }
 }
 
-fn cursor((a, b): Key) -> Cursor {
+pub(super) fn cursor((a, b): Key) -> Cursor {
     vec![Bound::Number(a.to_string()), Bound::Number(b.to_string())]
 }
 

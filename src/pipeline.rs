@@ -133,8 +133,11 @@ struct Progress {
     registry: Arc<Registry>,
     /// What `--until-caught-up` waits for: the end of the source when the run first saw it.
     target: Option<Position>,
-    /// The generation of the last epoch that loaded a position.
-    generation: u64,
+    /// The newest generation of which a position is its own or was loaded; `None` before. Two
+    /// instances that have only loaded would take the same number next.
+    generation: Option<u64>,
+    /// The generation of its own last position; 0 before.
+    own: u64,
     /// How slow Kafka is.
     patience: Patience,
     /// The newest position that was loaded or committed; `None` before.
@@ -242,7 +245,8 @@ impl Progress {
         Ok(Self {
             registry: Arc::new(Registry::new(&run.config.schema_registry)?),
             target: None,
-            generation: 0,
+            generation: None,
+            own: 0,
             patience: Patience::default(),
             seen: None,
             pauses: pauses(),
@@ -259,9 +263,15 @@ impl Progress {
         })
     }
 
+    fn next_generation(&self) -> u64 {
+        self.generation.unwrap_or_default() + 1
+    }
+
     /// An epoch has ended. If it delivered something, its trouble is new trouble; one that only
     /// reached streaming has proved nothing: what stops it may wait behind its first rows.
-    fn ended(&mut self, committed: Option<Place>, has_delivered: bool) {
+    fn ended(&mut self, sent: Option<u64>, committed: Option<Place>, has_delivered: bool) {
+        self.generation = self.generation.max(sent);
+        self.own = sent.unwrap_or(self.own);
         self.logged_in.at_targets |= committed.is_some();
         self.seen = self.seen.max(committed);
         if !has_delivered {
@@ -315,7 +325,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
             run,
             Producers::new(fenced.producer, &run.config, (&progress.patience, &run.shutdown))?,
             fenced.state_topic,
-            PositionRecord::resumed(fenced.saved.as_ref(), progress.generation, position),
+            PositionRecord::resumed(fenced.saved.as_ref(), progress.next_generation(), position),
             Plans::new(
                 Arc::clone(&run.config),
                 Arc::clone(&progress.registry),
@@ -334,9 +344,9 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     watch.abort();
     let ended = ended.map_err(|error| thread_failed(&error))?;
     let Some(ended) = ended else { return Err(panicked("pipeline")) };
-    let Ended { result, committed, has_delivered, past } = ended;
+    let Ended { result, sent, committed, has_delivered, past } = ended;
     progress.past = past;
-    progress.ended(committed, has_delivered);
+    progress.ended(sent, committed, has_delivered);
     result
 }
 
@@ -374,9 +384,9 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         let patience = progress.patience.clone();
         let (seen, generation) = (progress.seen, progress.generation);
         // One that stands by has looked before, and may be the successor of a newer one.
-        let may_be_replaced = !run.standby && 0 < generation;
+        let known = generation.filter(|_| !run.standby);
         blocking_named("fencing", move || {
-            if may_be_replaced {
+            if let Some(generation) = known {
                 fencing::check_not_replaced(&config, generation, &patience, &shutdown)?;
             }
             fence(&config, target, (&patience, &shutdown), seen)
@@ -386,7 +396,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;
     let loaded = fenced.saved.as_ref().map(PositionRecord::place);
     progress.seen = progress.seen.max(loaded);
-    progress.generation = loaded.unwrap_or_default().generation + 1;
+    progress.generation = Some(loaded.unwrap_or_default().generation);
     // Asked again after the position was loaded: a position cannot be ahead of what is asked later.
     server.look_again(&mut connection, &run.config).await?;
     let config = &run.config.for_source(server.lower_case_table_names);
@@ -399,7 +409,7 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         let source = &mut progress.source;
         let from = (&saved.accounted_for(), saved.file_begun);
         let position = source.resume(&mut connection, config, &server, from).await?;
-        tracing::info!(position = %saved.position, generation = progress.generation, "resuming");
+        tracing::info!(position = %saved.position, generation = progress.next_generation(), "resuming");
         position
     } else {
         tracing::info!(position = %server.current, "first start at the current position");

@@ -78,6 +78,8 @@ pub(super) struct Delivery {
     told_prepared: Option<Instant>,
     /// A source transaction whose rows are not delivered.
     rolled_back: Option<PartialTransaction>,
+    /// The generation that a position was sent with in this epoch, if one was.
+    sent: Option<u64>,
     /// The newest position that was committed in this epoch.
     committed: Option<Place>,
     /// The rows events that are to be skipped.
@@ -137,6 +139,7 @@ impl Delivery {
             identity: Vec::new(),
             told_prepared: None,
             rolled_back: None,
+            sent: None,
             committed: None,
             skips,
             row_failed: false,
@@ -260,6 +263,11 @@ impl Delivery {
         self.plans.finish(shutdown);
     }
 
+    /// The generation that the epoch sent a position with: Kafka may have it, committed or not.
+    pub(super) fn sent(&self) -> Option<u64> {
+        self.sent
+    }
+
     /// The newest position that the epoch committed.
     pub(super) fn committed(&self) -> Option<Place> {
         self.committed
@@ -307,6 +315,7 @@ impl Delivery {
         self.protocol.set_least_offset(self.state_topic.least_offset());
         let json = self.protocol.record().to_json(&self.config.name, now_us);
         let json = json.map_err(|problem| self.too_large(&problem))?;
+        self.sent = Some(self.protocol.record().generation);
         self.send_state(POSITION_KEY, Some(&json))?;
         if self.protocol.batch().opened.is_some() {
             failpoints::reach(Point::Positioned);

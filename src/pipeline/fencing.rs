@@ -23,7 +23,8 @@ const FENCE_PATIENCE: Duration = Duration::from_secs(5);
 /// commits, or the broker, which ended a transaction that took too long.
 pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Failure) -> Failure {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
-    let (patience, generation) = (progress.patience.clone(), progress.generation);
+    let patience = progress.patience.clone();
+    let generation = progress.generation.unwrap_or_default();
     let newer = blocking_named("fencing", move || {
         commit::await_newer_generation(&config, generation, (FENCE_PATIENCE, &patience), &shutdown)
     });
@@ -51,8 +52,8 @@ pub(super) fn check_not_replaced(
 
 fn replaced(config: &Config, newer: u64, generation: u64) -> Failure {
     let message = format!(
-        "another instance of connector `{}` has taken over (generation {newer}, this one is \
-         {generation})",
+        "another instance of connector `{}` has taken over (generation {newer}; this one knew up \
+         to {generation})",
         config.name
     );
     Failure::new(Verdict::Fenced, "fenced", message)

@@ -117,7 +117,7 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
     standby.has_rehearsed = true;
     let mut waiting = Waiting {
         standby: std::mem::take(standby),
-        own: progress.generation,
+        own: progress.own,
         config: Arc::clone(&run.config),
         status: run.status.clone(),
         metrics: Arc::clone(&run.metrics),

@@ -18,9 +18,11 @@
 //!    the last record of its Kafka transaction, with the least offset that it can have.
 //! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
 //!    sees that there is a newer one. It repeats the position that the epoch starts from, and is
-//!    left out after an epoch that such a commit ended: then it has records as soon as there are.
+//!    left out after an epoch that such a commit ended: then it has records as soon as there are,
+//!    or the end of a source transaction. A generation is an instance's own once it sent it.
 //! 4. Something is sent to the state topic at least every [`SIGN_OF_LIFE_EVERY`] as long as events
 //!    come or are waited for, and the last position before an end in order says that it is that.
+//!    Only after such an epoch nothing is sent inside a source transaction before its first record.
 //! 5. After a commit that could take effect once more (a request for it has no answer, however long
 //!    the others took), and after any failure, the epoch is over.
 //!    Nothing that it knew is used again: the next one reads what Kafka has.
@@ -36,7 +38,7 @@ use tokio::time::Instant;
 use crate::{
     commit::{PositionRecord, SIGN_OF_LIFE_EVERY},
     config::Guarantee,
-    model::position::{FilePosition, PartialTransaction},
+    model::position::PartialTransaction,
     produce::Commit,
 };
 
@@ -50,7 +52,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-use self::position::advance;
+use self::position::{advance, reach};
 pub(super) use self::{
     batch::{Batch, Settings},
     event::{Action, Doubt, End, Ending, Event},
@@ -60,9 +62,6 @@ pub(super) use self::{
 /// An epoch that has taken in all there was after this time works, even without a commit. Longer
 /// than it takes a busy source to send what follows the position.
 const SILENT_PROGRESS: Duration = Duration::from_secs(10);
-
-/// Where a binlog file's first event begins, behind its magic number.
-const FILE_START: u64 = 4;
 
 /// How far an epoch got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,8 +87,8 @@ enum Stage {
     Positioning,
     /// The Kafka transaction is committed.
     Committing,
-    /// Nothing is done any more.
-    Over,
+    /// Nothing is done any more, for this reason.
+    Over(Doubt),
 }
 
 /// The state of one epoch's delivery.
@@ -114,8 +113,8 @@ pub(super) struct Protocol {
     shown: Instant,
     started: Instant,
     reached: Reached,
-    /// Whether it ended in doubt of a commit.
-    is_doubted: bool,
+    /// The last epoch ended in doubt before it had committed records; this one committed nothing.
+    is_after_doubt: bool,
 }
 
 impl Protocol {
@@ -134,16 +133,19 @@ impl Protocol {
             shown: now,
             started: now,
             reached: Reached::Start,
-            is_doubted: false,
+            is_after_doubt: false,
         }
     }
 
     /// Takes in what has happened at this time and says what is to be done.
     pub(super) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
         match event {
-            // Where each commit is in doubt, one without records would end each epoch. The first
-            // records announce the generation, or a tick does within a second.
-            Event::Ready { is_after_doubt } => self.commit_if(!is_after_doubt),
+            // Where each commit is in doubt, this one would end each epoch. The first records
+            // announce the generation, or a tick between two source transactions does.
+            Event::Ready { is_after_doubt } => {
+                self.is_after_doubt = is_after_doubt;
+                self.commit_if(!is_after_doubt)
+            }
             Event::Begun => {
                 self.inside = true;
                 Action::Wait
@@ -167,7 +169,7 @@ impl Protocol {
             }
             Event::Ended(name, end) => self.ended(now, name, end),
             Event::Border(border) => {
-                self.reach(border);
+                self.moved |= !self.inside && reach(&mut self.record, border);
                 Action::Wait
             }
             Event::Changed => {
@@ -252,27 +254,6 @@ impl Protocol {
         self.commit_if(self.is_due(now))
     }
 
-    /// A source that changes nothing still begins new files and purges old ones: a position that
-    /// stayed behind would be gone, though nothing is lost, and never reach the end of a file that
-    /// holds nothing.
-    fn reach(&mut self, border: &FilePosition) {
-        let last = &mut self.record.position.file;
-        // A dump by GTIDs may begin in a file before that of the position, and a heartbeat of it
-        // may be inside a transaction that it leaves out: of such a one only the file counts.
-        let by_gtids = self.record.position.gtid_set.is_some();
-        if self.inside || border <= last || (by_gtids && border.file == last.file) {
-            return;
-        }
-        if border.file != last.file {
-            self.moved = true;
-            self.record.file_begun = None;
-        }
-        last.clone_from(border);
-        if by_gtids {
-            last.offset = FILE_START;
-        }
-    }
-
     /// A batch at a border ends when nothing waits, so that a lone change is visible.
     fn idle(&mut self, now: Instant, more_comes: bool) -> Action {
         if self.inside {
@@ -309,6 +290,10 @@ impl Protocol {
     fn tick(&mut self, now: Instant) -> Action {
         // A batch without rows of the open source transaction ends as it would between two.
         let is_whole = !self.group.as_ref().is_some_and(Group::has_rows_to_note);
+        // In doubt again, a commit that saves nothing would throw away what was read of it so far.
+        if self.is_after_doubt && self.inside && is_whole && !self.moved {
+            return Action::Wait;
+        }
         if self.must_cut(now) || is_whole && self.is_due(now) {
             return self.commit_so_far();
         }
@@ -404,7 +389,7 @@ impl Protocol {
             self.reached = self.reached.max(Reached::Progress);
         }
         self.batch = Batch::default();
-        self.moved = false;
+        (self.moved, self.is_after_doubt) = (false, false);
         self.shown = now;
         self.stage = Stage::Streaming;
         match (commit, self.other_rows) {
@@ -416,8 +401,7 @@ impl Protocol {
 
     /// The epoch is over, and does nothing any more.
     fn recycle(&mut self, doubt: Doubt) -> Action {
-        self.stage = Stage::Over;
-        self.is_doubted = doubt == Doubt::Commit;
+        self.stage = Stage::Over(doubt);
         Action::Recycle(doubt)
     }
 
@@ -477,7 +461,7 @@ impl Protocol {
 
     /// Whether it ended in doubt of a commit before it had committed any records.
     pub(super) fn is_doubted_at_once(&self) -> bool {
-        self.is_doubted && self.reached < Reached::Records
+        self.stage == Stage::Over(Doubt::Commit) && self.reached < Reached::Records
     }
 
     /// Whether every action so far is done.

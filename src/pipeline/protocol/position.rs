@@ -1,11 +1,14 @@
-//! What changes the position: the end of a source transaction moves it, and before it is sent it
-//! is known which offset it can have at least.
+//! What changes the position: the end of a source transaction moves it, and so does a binlog file
+//! that begins; before it is sent it is known which offset it can have at least.
 
 use super::{End, Ending, Name, Protocol};
 use crate::{
     commit::{LeastOffset, PositionRecord},
     model::{position::FilePosition, xa::PreparedTransaction},
 };
+
+/// Where a binlog file's first event begins, behind its magic number.
+const FILE_START: u64 = 4;
 
 impl Protocol {
     /// The position is about to be sent, and can have no offset before this one.
@@ -46,4 +49,28 @@ pub(super) fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>)
     position.source_time_us = end.commit_time_us;
     skips.retain(|skip| !skip.is_passed(position));
     record.file_begun = end.file_begun;
+}
+
+/// Moves the position to a boundary between two source transactions; whether into another file.
+///
+/// A source that changes nothing still begins new files and purges old ones: a position that
+/// stayed behind would be gone, though nothing is lost, and never reach the end of a file that
+/// holds nothing.
+pub(super) fn reach(record: &mut PositionRecord, boundary: &FilePosition) -> bool {
+    let last = &mut record.position.file;
+    // A dump by GTIDs may begin in a file before that of the position, and a heartbeat of it
+    // may be inside a transaction that it leaves out: of such a one only the file counts.
+    let by_gtids = record.position.gtid_set.is_some();
+    if boundary <= last || (by_gtids && boundary.file == last.file) {
+        return false;
+    }
+    let is_other_file = boundary.file != last.file;
+    if is_other_file {
+        record.file_begun = None;
+    }
+    last.clone_from(boundary);
+    if by_gtids {
+        last.offset = FILE_START;
+    }
+    is_other_file
 }

@@ -73,6 +73,25 @@ fn after_a_doubt_at_once_the_first_commit_has_records() {
 }
 
 #[test]
+fn after_a_doubt_at_once_no_sign_of_life_throws_away_what_was_read() {
+    // GIVEN an epoch after one that ended in doubt at once
+    let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+    let mut protocol = protocol(Vec::new());
+    protocol.step(after(0), Event::Ready { is_after_doubt: true });
+    // WHEN it reads a source transaction of which it captures nothing for long
+    protocol.step(after(0), Event::Begun);
+    // THEN it commits nothing that moves nothing
+    assert_eq!(protocol.step(after(60), Event::Tick), Action::Wait);
+    // AND what moved is committed, as is what is read after a commit that was not in doubt
+    protocol.step(after(60), Event::Changed);
+    assert_eq!(protocol.step(after(60), Event::Tick), Action::Begin);
+    for event in [Event::Opened, Event::PositionSent, Event::Committed(Commit::Clean)] {
+        protocol.step(after(60), event);
+    }
+    assert_eq!(protocol.step(after(62), Event::Tick), Action::Begin);
+}
+
+#[test]
 fn a_cut_keeps_the_notes_of_other_source_transactions() {
     // GIVEN a source transaction that another server delivered three rows of
     let gtid = |number: u64| format!("{SERVER}:{number}").parse::<Gtid>().unwrap();

@@ -219,7 +219,7 @@ impl Waiting {
     }
 
     fn start(&mut self, cause: Cause, seen: &Seen, silent: Duration) {
-        self.standby.start(cause, seen.end);
+        self.standby.start(cause, seen.end, Instant::now());
         self.status.enter(State::Starting, wall_clock());
         let generation = seen.position.map(|position| position.generation);
         match cause {
@@ -274,11 +274,11 @@ impl Standby {
         seen.last_record.is_none_or(|last| last < decided_at).then_some(Cause::Still)
     }
 
-    fn start(&mut self, cause: Cause, end: i64) {
+    fn start(&mut self, cause: Cause, end: i64, now: Instant) {
         self.is_fenced = false;
         // Who goes on has what it has for as long as before.
         if cause != Cause::Own {
-            self.decided = Some((end, Instant::now()));
+            self.decided = Some((end, now));
         }
     }
 }
@@ -308,6 +308,9 @@ impl Heard {
         times.is_some_and(|(since, now)| CALM <= now.saturating_duration_since(since))
     }
 }
+
+#[cfg(test)]
+mod simulation;
 
 #[cfg(test)]
 mod tests {
@@ -354,7 +357,7 @@ mod tests {
     fn a_start_that_failed_is_repeated_until_somebody_shows_life() {
         // GIVEN one that decided to start and could not
         let mut standby = Standby::default();
-        standby.start(Cause::Silent, 9);
+        standby.start(Cause::Silent, 9, Instant::now());
         let decide = |seen| standby.decide(&seen, 0, &heard(9, MOMENT));
         // THEN it need not wait again, unless something has come since
         assert_eq!(decide(seen(7, 3, false)), Some(Cause::Still));
@@ -366,7 +369,7 @@ mod tests {
     fn who_is_fenced_waits_whatever_it_saw_before() {
         // GIVEN two that started at once
         let mut standby = Standby::default();
-        standby.start(Cause::Released, 9);
+        standby.start(Cause::Released, 9, Instant::now());
         standby.fenced_after(Some(MOMENT));
         let decide = |seen, own| standby.decide(&seen, own, &heard(9, MOMENT));
         // THEN the one that was fenced leaves it to the other

@@ -38,11 +38,18 @@ const TRANSACTION_TIMEOUT_MS: u64 = 3_000;
 /// How many worlds run, of all kinds together, unless `TAILWATER_WORLDS` says another number.
 const WORLDS: u64 = 60_000;
 
+/// How long a request takes on a slow link.
+const SLOW_MS: u64 = 100;
+
 /// Things that happen while there are faults.
 const STEPS: u32 = 300;
 
 /// Rounds after which a world without faults must be quiet.
 const ROUNDS: u32 = 16_000;
+
+/// The same where every commit ends the epoch: each reads again what is left of a source
+/// transaction, up to its next few rows.
+const ROUNDS_IN_DOUBT: u32 = 10 * ROUNDS;
 
 /// How often an instance may start anew once there are no faults any more.
 const STARTS_MAX: u32 = 4;
@@ -57,6 +64,22 @@ enum Kind {
     AtLeastOnce,
 }
 
+/// How the network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Quick,
+    /// Every request takes [`SLOW_MS`].
+    Slow,
+    /// Of every commit one request has no answer, so each ends its epoch.
+    Doubtful,
+}
+
+impl Link {
+    fn round_trip_ms(self) -> u64 {
+        if self == Self::Slow { SLOW_MS } else { 0 }
+    }
+}
+
 /// What a world does or not.
 #[derive(Clone, Copy, Debug)]
 struct Habits {
@@ -66,6 +89,7 @@ struct Habits {
     /// that, only a process that has seen them can notice: it is the only one and does not end
     /// before.
     loses: bool,
+    link: Link,
     /// Whether the newest row waits until it is known whether it is the last of its source
     /// transaction.
     holds_back: bool,
@@ -126,6 +150,11 @@ impl World {
             habits: Habits {
                 lags: random.is_one_in(4),
                 loses,
+                link: match random.in_range(0..24) {
+                    0 => Link::Slow,
+                    1 => Link::Doubtful,
+                    _ => Link::Quick,
+                },
                 holds_back: random.is_one_in(4),
                 chunks: if random.is_one_in(3) { 3 } else { 0 },
             },
@@ -198,6 +227,9 @@ impl World {
         let is_late = client.as_ref().is_none_or(|client| !client.awaits(packet));
         let is_slow = is_late || packet.connection == self.slow;
         if is_slow && faults && !self.random.is_one_in(8) {
+            return;
+        }
+        if self.now_ms < packet.from_ms {
             return;
         }
         let packet = self.network.take(chosen);
@@ -331,7 +363,9 @@ impl World {
             }
             instance.starts = 0;
         }
-        for round in 0..ROUNDS {
+        let has_doubts = self.habits.link == Link::Doubtful;
+        let rounds = if has_doubts { ROUNDS_IN_DOUBT } else { ROUNDS };
+        for round in 0..rounds {
             self.now_ms += 10;
             if round % 40 == 0 {
                 self.source.write();
@@ -345,7 +379,7 @@ impl World {
                     continue;
                 }
                 instance.work(self);
-                if STARTS_MAX < instance.starts {
+                if STARTS_MAX < instance.starts && !has_doubts {
                     return self.violated("starts again and again");
                 }
             }

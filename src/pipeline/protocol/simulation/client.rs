@@ -128,8 +128,9 @@ impl Client {
             }
             self.ends_under_way += u32::from(matches!(request, Request::End { .. }));
             self.connections[connection].1 = true;
-            let (client, producer) = (self.number, self.producer);
-            network.packets.push(Packet { client, connection, generation, producer, request });
+            let (client, producer, from_ms) = (self.number, self.producer, network.from_ms);
+            let packet = Packet { client, connection, generation, producer, request, from_ms };
+            network.packets.push(packet);
         }
     }
 

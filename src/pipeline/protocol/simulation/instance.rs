@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    World,
+    Link, World,
     broker::{Entry, STATE},
     client::{Client, Trouble},
     rules::Rule,
@@ -26,8 +26,13 @@ mod tables;
 
 use self::{beside::Aside, rows::Next, tables::Reads};
 
-/// How long a fenced instance looks for a newer one.
+/// Where time makes a commit doubtful, against the rule.
+const DOUBT_MS: u64 = 300;
+
+/// How long a fenced instance looks for a newer one where answers are fast, and in round trips
+/// where they are slow (see `patience`).
 const FENCE_PATIENCE_MS: u64 = 1_000;
+const FENCE_ROUND_TRIPS: u64 = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
@@ -76,6 +81,7 @@ pub(super) struct Instance {
     /// Source transactions that the server leaves out.
     left_out: BTreeSet<usize>,
     rows_from_ms: u64,
+    /// The newest generation of which a position is its own or was loaded.
     generation: u64,
     /// What this process remembers, which no rule lets it use.
     memory: Option<Rc<PositionRecord>>,
@@ -164,6 +170,7 @@ impl Instance {
 
     /// Does the next thing.
     pub(super) fn work(&mut self, world: &mut World) {
+        world.network.from_ms = world.now_ms + world.habits.link.round_trip_ms();
         self.clients().for_each(|client| client.work(&mut world.network));
         match self.phase {
             Phase::Fencing if self.client.trouble.is_some() => self.restart(world),
@@ -241,6 +248,7 @@ impl Instance {
                 let Some(protocol) = &mut self.protocol else { return };
                 protocol.set_least_offset(self.least_offset);
                 let mut record = protocol.record().clone();
+                self.generation = record.generation;
                 if world.lacks(Rule::NoteThePart) {
                     record.partials.clear();
                 }
@@ -259,7 +267,7 @@ impl Instance {
                 self.client.end(true);
             }
             Action::Commit if self.client.is_answered() => {
-                let doubtful = self.client.is_doubtful() && !world.lacks(Rule::DoubtEndsEpoch);
+                let doubtful = self.is_doubtful(world) && !world.lacks(Rule::DoubtEndsEpoch);
                 let commit = if doubtful { Commit::Doubtful } else { Commit::Clean };
                 let record = self.protocol.as_ref().map(Protocol::record);
                 self.seen = self.seen.max(record.map(PositionRecord::place));
@@ -270,6 +278,14 @@ impl Instance {
             Action::Commit => {}
             Action::Recycle(_) => self.fail(world, None),
         }
+    }
+
+    /// Whether the commit that succeeded is in doubt.
+    fn is_doubtful(&self, world: &World) -> bool {
+        let took_long = DOUBT_MS <= world.now_ms - self.since_ms;
+        self.client.is_doubtful()
+            || world.habits.link == Link::Doubtful
+            || took_long && world.lacks(Rule::TimeIsNoDoubt)
     }
 
     fn send_state(&mut self, entry: Entry) {
@@ -307,7 +323,8 @@ impl Instance {
     /// The epoch is over.
     fn fail(&mut self, world: &mut World, trouble: Option<Trouble>) {
         if trouble == Some(Trouble::Fenced) {
-            self.phase = Phase::Looking(world.now_ms + FENCE_PATIENCE_MS);
+            let slow_ms = FENCE_ROUND_TRIPS * world.habits.link.round_trip_ms();
+            self.phase = Phase::Looking(world.now_ms + FENCE_PATIENCE_MS.max(slow_ms));
             return;
         }
         if world.lacks(Rule::FailureEndsEpoch) && self.doing == Action::Commit {

@@ -11,11 +11,15 @@ pub(super) struct Packet {
     pub(super) generation: u32,
     pub(super) producer: u32,
     pub(super) request: Request,
+    /// It cannot arrive before.
+    pub(super) from_ms: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Network {
     pub(super) packets: Vec<Packet>,
+    /// When what is sent now can arrive.
+    pub(super) from_ms: u64,
 }
 
 impl Network {

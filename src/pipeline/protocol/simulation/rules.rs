@@ -17,10 +17,18 @@ pub(super) enum Rule {
     StartFromKafka,
     /// The first commit of an epoch says its generation.
     AnnounceGeneration,
+    /// A generation is an instance's own only once it sent a position with it: until then another
+    /// one can take the same.
+    OwnWhatWasSent,
     /// Everything is stored before the position after it is sent.
     FlushBeforePosition,
     /// A commit that may take effect again ends the epoch.
     DoubtEndsEpoch,
+    /// How long a commit takes says nothing of it.
+    TimeIsNoDoubt,
+    /// After an epoch that ended in doubt at once, nothing is committed before there are records
+    /// or the end of a source transaction.
+    RecordsAfterDoubt,
     /// A commit without an answer has not happened and has not failed.
     FailureEndsEpoch,
     /// An abort ends the producer.
@@ -68,7 +76,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    pub(super) const ALL: [Self; 31] = [
+    pub(super) const ALL: [Self; 34] = [
         Self::FenceBeforeLoad,
         Self::LoadToHighWatermark,
         Self::ReadToTheEnd,
@@ -76,8 +84,11 @@ impl Rule {
         Self::CompareTheOffset,
         Self::StartFromKafka,
         Self::AnnounceGeneration,
+        Self::OwnWhatWasSent,
         Self::FlushBeforePosition,
         Self::DoubtEndsEpoch,
+        Self::TimeIsNoDoubt,
+        Self::RecordsAfterDoubt,
         Self::FailureEndsEpoch,
         Self::AbortEndsProducer,
         Self::MoveAtTheEnd,

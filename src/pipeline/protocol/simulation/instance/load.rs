@@ -81,7 +81,8 @@ impl Instance {
         let record = PositionRecord::resumed(saved.as_deref(), generation, position);
         self.group = 0;
         self.left_out = world.source.done(&record);
-        self.generation = record.generation;
+        let is_own = world.lacks(Rule::OwnWhatWasSent);
+        self.generation = if is_own { record.generation } else { record.generation - 1 };
         self.aside.besides = world.broker.beside_before(met);
         self.aside.sent = self.aside.besides.clone();
         self.aside.is_counted = false;
@@ -99,7 +100,7 @@ impl Instance {
         self.protocol = Some(Protocol::new(world.settings.clone(), record, world.now()));
         self.phase = Phase::Streaming;
         self.doing = Action::Wait;
-        let is_after_doubt = self.doubted;
+        let is_after_doubt = self.doubted && !world.lacks(Rule::RecordsAfterDoubt);
         if !world.lacks(Rule::AnnounceGeneration) {
             self.after(world, Event::Ready { is_after_doubt });
         }

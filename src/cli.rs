@@ -15,7 +15,7 @@ use self::bars::{Bars, Screen};
 use crate::{
     admin,
     config::{self, Config},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     logging::Log,
     metrics::Metrics,
     mysql,
@@ -152,7 +152,9 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::new(Verdict::Bug, "runtime", error.to_string())),
+        Err(error) => {
+            return report(&Failure::new(Verdict::Bug, Reason::Runtime, error.to_string()));
+        }
     };
     let (config, until_caught_up, standby) = match arguments.command {
         Command::Run { config, until_caught_up, standby } => (config, until_caught_up, standby),
@@ -168,7 +170,7 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     let config = match config::load(&config) {
         Ok(config) => Arc::new(config),
         Err(error) => {
-            return report(&Failure::new(Verdict::Config, "config", error.to_string()));
+            return report(&Failure::new(Verdict::Config, Reason::Config, error.to_string()));
         }
     };
     runtime.block_on(run(config, until_caught_up, standby, log, status))
@@ -182,7 +184,7 @@ fn report(log: &Log, failure: &Failure) -> ExitCode {
 
 fn start_logging(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
-        Failure::new(Verdict::Config, "log_level", format!("--log is not understood: {error}"))
+        Failure::new(Verdict::Config, Reason::LogLevel, format!("--log is not understood: {error}"))
     })?;
     let log = log.clone();
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
@@ -256,7 +258,7 @@ fn report_overdue(log: &Log, drain_timeout: Duration) -> ExitCode {
     );
     let hint =
         "Raise delivery.drain_timeout_ms, or look for what kept Kafka or MySQL from finishing.";
-    report(log, &Failure::new(Verdict::Halt, "drain_timeout", message).hint(hint));
+    report(log, &Failure::new(Verdict::Halt, Reason::DrainTimeout, message).hint(hint));
     ExitCode::from(EXIT_DRAIN_TIMEOUT)
 }
 

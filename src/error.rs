@@ -6,6 +6,11 @@
 
 use std::{fmt, process::ExitCode};
 
+mod reason;
+mod remedy;
+
+pub use reason::Reason;
+
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -27,8 +32,8 @@ pub enum Verdict {
 pub struct Failure {
     /// What to do.
     pub verdict: Verdict,
-    /// A name that never changes, for alerts and documentation: `mysql_access_denied`.
-    pub reason: &'static str,
+    /// Why, by a code that never changes.
+    pub reason: Reason,
     /// What happened: a lowercase fragment without period, no row value, no secret.
     pub message: String,
     /// How to fix it: a sentence, empty where nothing helps.
@@ -37,7 +42,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of this kind, without a hint.
-    pub fn new(verdict: Verdict, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(verdict: Verdict, reason: Reason, message: impl Into<String>) -> Self {
         Self { verdict, reason, message: message.into(), hint: String::new() }
     }
 

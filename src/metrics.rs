@@ -15,7 +15,10 @@ use prometheus_client::{
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
-use crate::model::{change::Operation, table::TableName};
+use crate::{
+    error::Reason,
+    model::{change::Operation, table::TableName},
+};
 
 /// A gauge that holds a fraction.
 type Seconds = Gauge<f64, AtomicU64>;
@@ -276,10 +279,10 @@ impl Metrics {
     }
 
     /// Shows why the connector has halted; `None` if it has not.
-    pub fn halted(&self, reason: Option<&'static str>) {
+    pub fn halted(&self, reason: Option<Reason>) {
         self.halted.clear();
         if let Some(reason) = reason {
-            self.halted.get_or_create(&ReasonLabels { reason }).set(1);
+            self.halted.get_or_create(&ReasonLabels { reason: reason.name() }).set(1);
         }
     }
 
@@ -310,8 +313,8 @@ impl Metrics {
     }
 
     /// Counts an epoch that was thrown away.
-    pub fn recycled(&self, reason: &'static str) {
-        self.recycles.get_or_create(&ReasonLabels { reason }).inc();
+    pub fn recycled(&self, reason: Reason) {
+        self.recycles.get_or_create(&ReasonLabels { reason: reason.name() }).inc();
     }
 
     /// Counts a statement that changed captured tables.
@@ -369,18 +372,21 @@ mod tests {
     use std::time::Duration;
 
     use super::{Metrics, SchemaChange};
-    use crate::model::{change::Operation, table::TableName};
+    use crate::{
+        error::Reason,
+        model::{change::Operation, table::TableName},
+    };
 
     #[test]
     fn counters_appear_under_their_documented_names() {
         let metrics = Metrics::default();
         let name = TableName { database: "shop".into(), table: "orders".into() };
         metrics.table(&name).count(Operation::Update, 3, 900);
-        metrics.recycled("mysql_connection_lost");
+        metrics.recycled(Reason::MysqlConnectionLost);
         metrics.statement("drop");
         metrics.schema_changed(&name, SchemaChange::Unit);
         metrics.behind(Duration::from_millis(1500), (Some(7), None), Duration::from_secs(2));
-        metrics.halted(Some("key_changed"));
+        metrics.halted(Some(Reason::KeyChanged));
         let text = metrics.render();
         for line in [
             "tailwater_rows_total{database=\"shop\",table=\"orders\",operation=\"update\"} 3",

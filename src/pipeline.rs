@@ -33,7 +33,7 @@ use crate::{
     config::{Config, SnapshotMode, TopicChangePolicy},
     decode,
     encode::Registry,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::Filter,
     metrics::Metrics,
     model::{position::Position, table::TableName},
@@ -178,7 +178,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         let failure = match ended {
             Ok(outcome) => return Ok(outcome),
             Err(failure) if run.shutdown.is_requested() && failure.verdict == Verdict::Recycle => {
-                tracing::warn!(reason = failure.reason, "stopped during trouble: {failure}");
+                tracing::warn!(reason = failure.reason.name(), "stopped during trouble: {failure}");
                 return Ok(Outcome::Drained);
             }
             Err(failure) if failure.verdict == Verdict::Fenced && !run.standby => {
@@ -186,7 +186,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             }
             // A newer instance throws out the older one's dump before it has committed anything.
             // Starting anew would fence it in turn, so what is saved is looked at first.
-            Err(failure) if failure.reason == mysql::SERVER_ID_TAKEN => {
+            Err(failure) if failure.reason == Reason::ServerIdTaken => {
                 match explain_fencing(&run, &progress, failure).await {
                     fenced if fenced.verdict == Verdict::Fenced => fenced,
                     failure => progress.forgiven.once(failure),
@@ -487,13 +487,13 @@ fn fence(
 }
 
 fn thread_failed(error: &std::io::Error) -> Failure {
-    Failure::new(Verdict::Recycle, "no_thread", format!("cannot start a thread: {error}"))
+    Failure::new(Verdict::Recycle, Reason::NoThread, format!("cannot start a thread: {error}"))
 }
 
 fn panicked(thread: &str) -> Failure {
     Failure::new(
         Verdict::Bug,
-        "panic",
+        Reason::Panic,
         format!("the {thread} thread panicked; its message is above"),
     )
     .hint("This is a bug in Tailwater. The position has not moved past what was delivered.")

@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    error::Failure,
+    error::{Failure, Reason},
     model::{position::Position, source_end::SourceEnd, table::TableName},
 };
 
@@ -207,8 +207,8 @@ pub enum State {
 /// A failure as people see it.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The reason code.
-    pub reason: &'static str,
+    /// Why, by its code.
+    pub reason: Reason,
     /// What happened.
     pub message: String,
     /// How to fix it.
@@ -379,7 +379,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{STEP_MAX, State, Status};
-    use crate::error::{Failure, Verdict};
+    use crate::error::{Failure, Reason, Verdict};
 
     #[test]
     fn a_thread_that_stands_still_is_not_ready_and_the_outage_begins_there() {
@@ -398,7 +398,7 @@ mod tests {
         assert!(!snapshot.is_ready());
         assert!(STEP_MAX <= snapshot.outage(now(110)).unwrap());
         // AND fails, THEN the outage began when it began
-        let failure = Failure::new(Verdict::Recycle, "test", "trouble");
+        let failure = Failure::new(Verdict::Recycle, Reason::MysqlUnreachable, "trouble");
         status.fail(State::Waiting, &failure, now(110));
         let began = status.snapshot().outage.unwrap();
         assert!(began <= now(100), "{began:?}");

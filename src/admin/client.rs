@@ -6,7 +6,7 @@ use tokio::time::Duration;
 
 use crate::{
     config::Secret,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
 };
 
 /// How long an answer may take; the connector itself gives up sooner.
@@ -25,7 +25,7 @@ impl AdminClient {
     pub fn new(base: &str, token: Option<Secret>) -> Result<Self, Failure> {
         let client = Client::builder().timeout(ANSWER_MAX).build();
         let client = client
-            .map_err(|error| Failure::new(Verdict::Bug, "admin_client", error.to_string()))?;
+            .map_err(|error| Failure::new(Verdict::Bug, Reason::AdminClient, error.to_string()))?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned(), token })
     }
 
@@ -39,7 +39,7 @@ impl AdminClient {
         let mut request = self.client.post(format!("{}{path}", self.base)).json(body);
         if let Some(token) = &self.token {
             let token = token.reveal().map_err(|error| {
-                Failure::new(Verdict::Config, "config", format!("`admin.token`: {error}"))
+                Failure::new(Verdict::Config, Reason::Config, format!("`admin.token`: {error}"))
             })?;
             request = request.bearer_auth(token);
         }
@@ -50,7 +50,7 @@ impl AdminClient {
         let unreachable = |error: reqwest::Error| {
             Failure::new(
                 Verdict::Halt,
-                "admin_unreachable",
+                Reason::AdminUnreachable,
                 format!("no connector answers at {}: {}", self.base, innermost(&error)),
             )
             .hint("Is it running? admin.listen says where it answers; --admin names another place.")
@@ -64,18 +64,18 @@ impl AdminClient {
         let said = body.get("error").and_then(Value::as_str).unwrap_or("no reason is given");
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Failure::new(Verdict::Config, "admin_refused", said.to_owned())
+                Failure::new(Verdict::Config, Reason::AdminRefused, said.to_owned())
                     .hint("Set admin.token to the same value here and where the connector runs.")
             }
             StatusCode::NOT_FOUND if body.is_null() => Failure::new(
                 Verdict::Halt,
-                "admin_unknown",
+                Reason::AdminUnknown,
                 format!(
                     "what answers at {} is no Tailwater that reads tables on demand",
                     self.base
                 ),
             ),
-            _ => Failure::new(Verdict::Halt, "order_refused", said.to_owned()),
+            _ => Failure::new(Verdict::Halt, Reason::OrderRefused, said.to_owned()),
         })
     }
 }

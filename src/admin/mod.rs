@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     config::{Admin, Config},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     metrics::Metrics,
     orders::Orders,
     runtime::{spawn_named, wall_clock},
@@ -82,13 +82,13 @@ pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure>
     let listener = TcpListener::bind(&config.listen).await.map_err(|error| {
         Failure::new(
             Verdict::Config,
-            "admin_listen",
+            Reason::AdminListen,
             format!("cannot listen on admin.listen {}: {error}", config.listen),
         )
         .hint("Set admin.listen to a free address; port 0 picks one.")
     })?;
     let address = listener.local_addr().map_err(|error| {
-        Failure::new(Verdict::Config, "admin_listen", format!("cannot listen: {error}"))
+        Failure::new(Verdict::Config, Reason::AdminListen, format!("cannot listen: {error}"))
     })?;
     if !address.ip().is_loopback() {
         tracing::warn!(
@@ -159,7 +159,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
         ready: snapshot.is_ready(),
         since: snapshot.since.map(clock::iso_8601),
         failure: snapshot.failure.map(|fault| FailureAnswer {
-            reason: fault.reason,
+            reason: fault.reason.name(),
             message: fault.message,
             hint: fault.hint,
         }),

@@ -18,7 +18,7 @@ use thiserror::Error;
 pub use self::describe::{Description, describe};
 pub use self::inventory::{Access, Cascade, Inventory};
 use crate::{
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
 };
 
@@ -196,7 +196,7 @@ fn quoted(identifier: &str) -> String {
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         // The next epoch reads it again; a lasting trouble shows when that epoch connects.
-        Self::new(Verdict::Recycle, "catalog_unreadable", error.to_string())
+        Self::new(Verdict::Recycle, Reason::CatalogUnreadable, error.to_string())
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     admin::client::AdminClient,
     config::{self, Config},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
 };
 
 /// How often the connector is asked how far it is.
@@ -86,7 +86,7 @@ struct Which {
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { tables, filter, no_wait, action, place } = arguments;
     let config = config::load(&place.config)
-        .map_err(|error| Failure::new(Verdict::Config, "config", error.to_string()))?;
+        .map_err(|error| Failure::new(Verdict::Config, Reason::Config, error.to_string()))?;
     let client = || {
         let base = place.admin.map_or_else(|| address(&config), Ok)?;
         AdminClient::new(&base, config.admin.token.clone())
@@ -147,7 +147,7 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
         None => Ok(()),
         Some(refused) => Err(Failure::new(
             Verdict::Halt,
-            "order_refused",
+            Reason::OrderRefused,
             format!(
                 "{} was not read: {}",
                 refused.table,
@@ -184,7 +184,7 @@ fn line(table: &Reading) {
 fn address(config: &Config) -> Result<String, Failure> {
     let listen = &config.admin.listen;
     let wrong = |problem: &str| {
-        Failure::new(Verdict::Config, "config", format!("`admin.listen` {listen} {problem}"))
+        Failure::new(Verdict::Config, Reason::Config, format!("`admin.listen` {listen} {problem}"))
             .hint("Give the admin server's address: --admin http://127.0.0.1:9464")
     };
     let address: SocketAddr = listen.parse().map_err(|_| wrong("is no address"))?;

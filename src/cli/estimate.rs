@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, HumanCount};
 use super::{ask::say, bars::human};
 use crate::{
     config::Config,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::Filter,
     mysql::{self, Server},
     snapshot::{self, Listed},
@@ -32,7 +32,7 @@ pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure>
     };
     if let Some(missing) = named.iter().find(|name| !tables.iter().any(|it| is(it, name))) {
         let message = format!("{missing} does not exist, or is not captured");
-        return Err(Failure::new(Verdict::Halt, "not_captured", message)
+        return Err(Failure::new(Verdict::Halt, Reason::NotCaptured, message)
             .hint("Write database.table, and see capture.tables."));
     }
     tables.retain(|table| named.is_empty() || named.iter().any(|name| is(table, name)));

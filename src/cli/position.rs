@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::ask::say;
 use crate::{
     config,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::position::RowsEvent,
     pipeline::{self, Found},
 };
@@ -46,7 +46,7 @@ struct Skip {
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Action::Skip(Skip { event, execute, config }) = arguments.action;
     let config = config::load(&config)
-        .map_err(|error| Failure::new(Verdict::Config, "config", error.to_string()))?;
+        .map_err(|error| Failure::new(Verdict::Config, Reason::Config, error.to_string()))?;
     let name = event.to_string();
     let found = pipeline::skip_event(&Arc::new(config), event, execute).await?;
     let Found { position, kind } = found;

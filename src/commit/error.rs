@@ -4,7 +4,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
 use super::{place::Place, record::RECORD_BYTES_MAX};
-use crate::error::{Failure, Verdict};
+use crate::error::{Failure, Reason, Verdict};
 
 /// An error of the state topic or the position record.
 #[derive(Debug, Error)]
@@ -175,26 +175,26 @@ impl CommitError {
         }
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> Reason {
         match self {
-            Self::Topic { .. } => "state_topic_unsafe",
-            Self::Record { problem: RecordError::Version(_), .. } => "position_version_unknown",
+            Self::Topic { .. } => Reason::StateTopicUnsafe,
+            Self::Record { problem: RecordError::Version(_), .. } => Reason::PositionVersionUnknown,
             Self::Record { problem: RecordError::Connector(_), .. } => {
-                "position_of_another_connector"
+                Reason::PositionOfAnotherConnector
             }
-            Self::Record { .. } => "position_unreadable",
-            Self::PositionMissing { .. } => "position_missing",
-            Self::Deleted { .. } => "state_topic_missing",
-            Self::Recreated { .. } => "state_topic_recreated",
-            Self::WentBack { .. } | Self::LostTail { .. } => "position_went_back",
-            Self::OpenTransaction { .. } => "state_topic_transaction_open",
-            Self::Behind { .. } => "state_topic_behind",
-            Self::Secret { .. } => "kafka_properties_invalid",
-            Self::Kafka { .. } if self.verdict() == Verdict::Halt => "kafka_access_denied",
-            Self::Kafka { .. } if self.verdict() == Verdict::Config => "kafka_login_refused",
-            Self::Kafka { .. } => "state_topic_unreadable",
-            Self::Unreachable { .. } => "kafka_unreachable",
-            Self::Stopped => "stopped",
+            Self::Record { .. } => Reason::PositionUnreadable,
+            Self::PositionMissing { .. } => Reason::PositionMissing,
+            Self::Deleted { .. } => Reason::StateTopicMissing,
+            Self::Recreated { .. } => Reason::StateTopicRecreated,
+            Self::WentBack { .. } | Self::LostTail { .. } => Reason::PositionWentBack,
+            Self::OpenTransaction { .. } => Reason::StateTopicTransactionOpen,
+            Self::Behind { .. } => Reason::StateTopicBehind,
+            Self::Secret { .. } => Reason::KafkaPropertiesInvalid,
+            Self::Kafka { .. } if self.verdict() == Verdict::Halt => Reason::KafkaAccessDenied,
+            Self::Kafka { .. } if self.verdict() == Verdict::Config => Reason::KafkaLoginRefused,
+            Self::Kafka { .. } => Reason::StateTopicUnreadable,
+            Self::Unreachable { .. } => Reason::KafkaUnreachable,
+            Self::Stopped => Reason::Stopped,
         }
     }
 

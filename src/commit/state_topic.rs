@@ -330,7 +330,7 @@ mod tests {
     use crate::{
         commit::{PositionRecord, error::RecordError},
         config::Kafka,
-        error::Failure,
+        error::{Failure, Reason},
         model::position::{FilePosition, Position},
     };
 
@@ -432,16 +432,16 @@ mod tests {
             checked.err().map(|error| Failure::from(error).reason)
         };
         assert_eq!(reason(None, None), None);
-        assert_eq!(reason(None, Some((1, 1))), Some("position_missing"));
+        assert_eq!(reason(None, Some((1, 1))), Some(Reason::PositionMissing));
         assert_eq!(reason(Some((3, 7)), None), None);
         assert_eq!(reason(Some((3, 7)), Some((3, 7))), None);
         // A commit whose outcome was unknown took effect.
         assert_eq!(reason(Some((3, 8)), Some((3, 7))), None);
         // Another instance was there in between.
         assert_eq!(reason(Some((3, 7)), Some((2, 6))), None);
-        assert_eq!(reason(Some((3, 7)), Some((4, 8))), Some("position_went_back"));
+        assert_eq!(reason(Some((3, 7)), Some((4, 8))), Some(Reason::PositionWentBack));
         // The newest records of one generation are gone.
-        assert_eq!(reason(Some((3, 6)), Some((3, 7))), Some("position_went_back"));
+        assert_eq!(reason(Some((3, 6)), Some((3, 7))), Some(Reason::PositionWentBack));
     }
 
     #[test]
@@ -450,7 +450,7 @@ mod tests {
         let seen = Some(found.record.place());
         assert!(check_found("t", Some(&found), seen, Some("id")).is_ok());
         let refused = check_found("t", Some(&found), seen, Some("another")).unwrap_err();
-        assert_eq!(Failure::from(refused).reason, "state_topic_recreated");
+        assert_eq!(Failure::from(refused).reason, Reason::StateTopicRecreated);
         // Brokers that give no ids, and positions from before they did.
         assert!(check_found("t", Some(&found), seen, None).is_ok());
         found.record.state_topic = None;
@@ -465,12 +465,12 @@ mod tests {
             checked.err().map(|error| Failure::from(error).reason)
         };
         assert_eq!(reason(Some(7), "id"), None);
-        assert_eq!(reason(Some(8), "id"), Some("position_went_back"));
+        assert_eq!(reason(Some(8), "id"), Some(Reason::PositionWentBack));
         // Records of others push it further back.
         assert_eq!(reason(Some(6), "id"), None);
         // Written before it was remembered.
         assert_eq!(reason(None, "id"), None);
         // In another topic offsets begin again: that is said first, and accepted with it.
-        assert_eq!(reason(Some(8), "another"), Some("state_topic_recreated"));
+        assert_eq!(reason(Some(8), "another"), Some(Reason::StateTopicRecreated));
     }
 }

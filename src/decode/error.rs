@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{event_type, wire::CutShort};
 use crate::{
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::{position::FilePosition, table::TableName},
 };
 
@@ -211,28 +211,30 @@ impl From<CutShort> for ValueProblem {
 
 impl Problem {
     /// A name that never changes, for alerts and documentation.
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> Reason {
         match self {
-            Self::Checksum => "binlog_checksum_wrong",
+            Self::Checksum => Reason::BinlogChecksumWrong,
             Self::ChecksumAlgorithm(_) | Self::Version(_) | Self::OldServer => {
-                "binlog_version_unsupported"
+                Reason::BinlogVersionUnsupported
             }
             Self::Malformed(_) | Self::UnknownColumnType { .. } | Self::PastTheEnd => {
-                "binlog_malformed"
+                Reason::BinlogMalformed
             }
-            Self::UnknownEvent(_) => "binlog_event_unknown",
-            Self::Gap { .. } => "binlog_gap",
-            Self::Incident => "binlog_incident",
-            Self::Group(_) | Self::UnmappedTable(_) | Self::ColumnCount(_) => "binlog_group_broken",
-            Self::Payload => "binlog_payload_unreadable",
-            Self::MetadataNotFull(_) => "binlog_row_metadata_not_full",
-            Self::ImageNotFull(_) => "binlog_row_image_not_full",
-            Self::ColumnType { .. } => "column_type_unsupported",
-            Self::Value { problem: ValueProblem::Text(_), .. } => "text_invalid",
-            Self::Value { .. } => "value_invalid",
-            Self::StatementFormat(_) | Self::StatementTarget => "binlog_format_statement",
-            Self::Statement => "statement_not_understood",
-            Self::RolledBack => "transaction_rolled_back",
+            Self::UnknownEvent(_) => Reason::BinlogEventUnknown,
+            Self::Gap { .. } => Reason::BinlogGap,
+            Self::Incident => Reason::BinlogIncident,
+            Self::Group(_) | Self::UnmappedTable(_) | Self::ColumnCount(_) => {
+                Reason::BinlogGroupBroken
+            }
+            Self::Payload => Reason::BinlogPayloadUnreadable,
+            Self::MetadataNotFull(_) => Reason::BinlogRowMetadataNotFull,
+            Self::ImageNotFull(_) => Reason::BinlogRowImageNotFull,
+            Self::ColumnType { .. } => Reason::ColumnTypeUnsupported,
+            Self::Value { problem: ValueProblem::Text(_), .. } => Reason::TextInvalid,
+            Self::Value { .. } => Reason::ValueInvalid,
+            Self::StatementFormat(_) | Self::StatementTarget => Reason::BinlogFormatStatement,
+            Self::Statement => Reason::StatementNotUnderstood,
+            Self::RolledBack => Reason::TransactionRolledBack,
         }
     }
 

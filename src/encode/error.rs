@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::error::{Failure, Verdict};
+use crate::error::{Failure, Reason, Verdict};
 
 /// Why a row cannot be encoded: what reads it failed, or a value has no place in its field.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -83,48 +83,49 @@ where
             format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`.");
         match problem {
             Problem::UnsignedTooLarge => {
-                Self::new(Verdict::Halt, "unsigned_bigint_too_large", message).hint(format!(
+                Self::new(Verdict::Halt, Reason::UnsignedBigintTooLarge, message).hint(format!(
                     "Set `format.unsigned_bigint = \"precise\"` to deliver BIGINT UNSIGNED as a \
                      decimal. {leave_out}"
                 ))
             }
-            Problem::Null => Self::new(Verdict::Halt, "null_in_not_null_column", message),
-            Problem::EnumWithoutLabel => Self::new(Verdict::Halt, "enum_label_unknown", message),
-            Problem::SetWithoutLabel => Self::new(Verdict::Halt, "set_label_unknown", message),
+            Problem::Null => Self::new(Verdict::Halt, Reason::NullInNotNullColumn, message),
+            Problem::EnumWithoutLabel => {
+                Self::new(Verdict::Halt, Reason::EnumLabelUnknown, message)
+            }
+            Problem::SetWithoutLabel => Self::new(Verdict::Halt, Reason::SetLabelUnknown, message),
             Problem::TimeOutOfRange => {
-                Self::new(Verdict::Halt, "time_out_of_range", message).hint(leave_out)
+                Self::new(Verdict::Halt, Reason::TimeOutOfRange, message).hint(leave_out)
             }
             Problem::NotAPoint => {
-                Self::new(Verdict::Halt, "geometry_is_no_point", message).hint(leave_out)
+                Self::new(Verdict::Halt, Reason::GeometryIsNoPoint, message).hint(leave_out)
             }
             Problem::SridTooLarge => {
-                Self::new(Verdict::Halt, "srid_too_large", message).hint(leave_out)
+                Self::new(Verdict::Halt, Reason::SridTooLarge, message).hint(leave_out)
             }
             Problem::NotAGeometry => {
-                Self::new(Verdict::Halt, "geometry_malformed", message).hint(leave_out)
+                Self::new(Verdict::Halt, Reason::GeometryMalformed, message).hint(leave_out)
             }
             Problem::OtherSrid => {
-                Self::new(Verdict::Halt, "srid_unexpected", message).hint(leave_out)
+                Self::new(Verdict::Halt, Reason::SridUnexpected, message).hint(leave_out)
             }
             Problem::NotATimeOfDay => {
-                Self::new(Verdict::Halt, "time_not_of_day", message).hint(format!(
+                Self::new(Verdict::Halt, Reason::TimeNotOfDay, message).hint(format!(
                     "Change `format.time`: `adaptive` and `microseconds` hold durations with the \
                      envelope `debezium`, `isostring` (as text) with `flat`. {leave_out}"
                 ))
             }
-            Problem::ZeroDate => Self::new(Verdict::Halt, "zero_date", message).hint(format!(
+            Problem::ZeroDate => Self::new(Verdict::Halt, Reason::ZeroDate, message).hint(format!(
                 "Set `format.zero_dates = \"debezium\"` to deliver such dates as null, or as 1970 \
                  where the column is NOT NULL. {leave_out}"
             )),
-            Problem::EnumErrorValue => {
-                Self::new(Verdict::Halt, "enum_error_value", message).hint(format!(
+            Problem::EnumErrorValue => Self::new(Verdict::Halt, Reason::EnumErrorValue, message)
+                .hint(format!(
                     "Set `format.envelope = \"debezium\"`, where it is an empty text. {leave_out}"
-                ))
-            }
+                )),
             Problem::VectorCutShort => {
-                Self::new(Verdict::Halt, "vector_cut_short", message).hint(leave_out)
+                Self::new(Verdict::Halt, Reason::VectorCutShort, message).hint(leave_out)
             }
-            Problem::OtherType => Self::new(Verdict::Bug, "value_type_mismatch", message),
+            Problem::OtherType => Self::new(Verdict::Bug, Reason::ValueTypeMismatch, message),
         }
     }
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::{
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::table::TableName,
 };
 
@@ -98,35 +98,38 @@ impl From<MapError> for Failure {
         let message = error.to_string();
         let (reason, hint) = match error {
             MapError::TopicTooLong { .. } => (
-                "topic_name_too_long",
+                Reason::TopicNameTooLong,
                 "Shorten `name`, or take the table out with `capture.exclude_tables`.".to_owned(),
             ),
             MapError::TopicClash { second, .. } => (
-                "topic_name_clash",
+                Reason::TopicNameClash,
                 format!("Rename one of them, or add `{second}` to `capture.exclude_tables`."),
             ),
-            MapError::KeyUnknown { table, had_key } => ("key_unknown", name_key(&table, had_key)),
+            MapError::KeyUnknown { table, had_key } => {
+                (Reason::KeyUnknown, name_key(&table, had_key))
+            }
             MapError::KeyColumnMissing { .. } => {
-                ("key_column_missing", "Correct `capture.message_key_columns`.".to_owned())
+                (Reason::KeyColumnMissing, "Correct `capture.message_key_columns`.".to_owned())
             }
-            MapError::KeyColumnTwice { .. } => {
-                ("key_column_twice", "Name it once in `capture.message_key_columns`.".to_owned())
-            }
+            MapError::KeyColumnTwice { .. } => (
+                Reason::KeyColumnTwice,
+                "Name it once in `capture.message_key_columns`.".to_owned(),
+            ),
             MapError::Unsupported { table, column, .. } => (
-                "column_type_unsupported",
+                Reason::ColumnTypeUnsupported,
                 format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`."),
             ),
             MapError::FieldClash { table, second, .. } => (
-                "field_name_clash",
+                Reason::FieldNameClash,
                 format!("Leave one out: `[capture] exclude_columns = [\"{table}.{second}\"]`."),
             ),
             MapError::NameForbidden { .. } => (
-                "schema_name_forbidden",
+                Reason::SchemaNameForbidden,
                 "Set `format.schema_names = \"avro\"`, which puts `_` for what is forbidden."
                     .to_owned(),
             ),
             MapError::FlatWithoutKey { table } => (
-                "flat_without_key",
+                Reason::FlatWithoutKey,
                 format!(
                     "Name a key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
                      take the table out with `capture.exclude_tables`; or set \

@@ -4,7 +4,7 @@
 use super::{Filter, Topics, allows_debezium_namespace, keep_debezium_namespace, map};
 use crate::{
     config::{Capture, Config, UnsignedBigint},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::{
         record::{DefaultValue, FieldKind, RecordShape},
         table::{Column, ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
@@ -92,7 +92,8 @@ fn a_key_that_only_the_catalog_shows_is_not_known_without_it() {
 
 #[test]
 fn a_flat_record_without_a_key_is_refused_with_the_way_out() {
-    for (decorated, reason) in [(Some(decoration(&[])), "flat_without_key"), (None, "key_unknown")]
+    for (decorated, reason) in
+        [(Some(decoration(&[])), Reason::FlatWithoutKey), (None, Reason::KeyUnknown)]
     {
         let config = config(&format!("{ALL}[format]\nenvelope = \"flat\""));
         let failure = Failure::from(map(&orders(&[], decorated), &config).unwrap_err());
@@ -105,7 +106,7 @@ fn a_flat_record_without_a_key_is_refused_with_the_way_out() {
 #[test]
 fn a_key_column_that_is_missing_or_named_twice_is_refused() {
     for (columns, reason) in
-        [("[\"nope\"]", "key_column_missing"), ("[\"id\", \"ID\"]", "key_column_twice")]
+        [("[\"nope\"]", Reason::KeyColumnMissing), ("[\"id\", \"ID\"]", Reason::KeyColumnTwice)]
     {
         let capture = format!("{ALL}message_key_columns = {{ \"shop.orders\" = {columns} }}");
         let error = map(&orders(&[0], None), &config(&capture)).unwrap_err();
@@ -169,11 +170,11 @@ fn names_are_made_legal_and_refused_where_two_become_one() {
     version.columns[1].name = "a b".into();
     version.columns[2].name = "a-b".into();
     let error = map(&version, &config(ALL)).unwrap_err();
-    assert_eq!(Failure::from(error).reason, "field_name_clash");
+    assert_eq!(Failure::from(error).reason, Reason::FieldNameClash);
 
     version.name.table = "x".repeat(250);
     let error = map(&orders_named(&version.name), &config(ALL)).unwrap_err();
-    assert_eq!(Failure::from(error).reason, "topic_name_too_long");
+    assert_eq!(Failure::from(error).reason, Reason::TopicNameTooLong);
 }
 
 fn orders_named(name: &TableName) -> TableVersion {

@@ -5,12 +5,9 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::{
-    error::Verdict,
+    error::{Reason, Verdict},
     model::{gtid::ServerUuid, position::FilePosition},
 };
-
-/// The reason code for a source that has another history than the one delivered.
-pub(super) const SOURCE_RESET: &str = "source_reset";
 
 /// A break between what is delivered and what the source has, and where to act on it.
 #[derive(Debug)]
@@ -127,11 +124,11 @@ impl fmt::Display for Broken {
 
 impl Broken {
     /// What it means: verdict, reason and hint.
-    pub(super) fn meaning(&self) -> (Verdict, &'static str, String) {
+    pub(super) fn meaning(&self) -> (Verdict, Reason, String) {
         let anew = self.anew();
         let (reason, hint) = match &self.what {
             Break::Purged { .. } => (
-                "position_purged",
+                Reason::PositionPurged,
                 format!(
                     "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on RDS: \
                      CALL mysql.rds_set_configuration('binlog retention hours', 168);). Point \
@@ -139,11 +136,11 @@ impl Broken {
                 ),
             ),
             Break::Reset { .. } | Break::Rewritten { .. } | Break::Replaced { .. } => (
-                SOURCE_RESET,
+                Reason::SourceReset,
                 format!("Point mysql.host to the server that has the old history, or {anew}"),
             ),
             Break::Truncated { .. } => (
-                "source_lost_tail",
+                Reason::SourceLostTail,
                 format!(
                     "It crashed without having written all of it (SET PERSIST sync_binlog = 1; \
                      prevents that) or is an older copy. Point mysql.host to a server that has \
@@ -151,7 +148,7 @@ impl Broken {
                 ),
             ),
             Break::Diverged { .. } => (
-                "source_diverged",
+                Reason::SourceDiverged,
                 format!(
                     "Point mysql.host to the server that has them (there, SELECT \
                      @@GLOBAL.gtid_executed; shows them), or {anew}"
@@ -159,21 +156,21 @@ impl Broken {
             ),
             Break::Behind { .. } => return behind(),
             Break::OtherServer { was, .. } => (
-                "source_changed",
+                Reason::SourceChanged,
                 format!(
                     "Without GTIDs a position counts on one server only. Point mysql.host back to \
                      the one whose SELECT @@server_uuid; is {was}, or {anew}"
                 ),
             ),
             Break::Unnamed { .. } => (
-                "gtid_mode",
+                Reason::GtidMode,
                 format!(
                     "SET GLOBAL gtid_mode = ON_PERMISSIVE; lets it catch up, ON comes after that; \
                      or {anew}"
                 ),
             ),
             Break::GtidsOff { .. } => (
-                "gtid_mode",
+                Reason::GtidMode,
                 format!(
                     "Turn GTIDs on again, step by step: SET PERSIST gtid_mode = OFF_PERMISSIVE; \
                      SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or {anew}"
@@ -193,8 +190,8 @@ impl Broken {
     }
 }
 
-fn behind() -> (Verdict, &'static str, String) {
+fn behind() -> (Verdict, Reason, String) {
     let hint = "It goes on by itself when they are applied. SHOW REPLICA STATUS; there says what \
                 it waits for; a stopped one needs START REPLICA;";
-    (Verdict::Recycle, "source_behind", hint.to_owned())
+    (Verdict::Recycle, Reason::SourceBehind, hint.to_owned())
 }

@@ -46,7 +46,7 @@ pub async fn connect_when_free(config: &Mysql) -> Result<Conn, MysqlError> {
         };
         if !is_told {
             let Failure { reason, message, hint, .. } = error.into();
-            tracing::warn!(reason, hint, "{message}; waiting for one that ends");
+            tracing::warn!(reason = reason.name(), hint, "{message}; waiting for one that ends");
             is_told = true;
         }
         tokio::time::sleep(LIMITED_PAUSE).await;

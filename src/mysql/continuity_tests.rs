@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{BEHIND_PATIENCE, Continuity};
 use crate::{
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::position::{FilePosition, Position},
     mysql::{
         broken::{Break, Broken},
@@ -66,7 +66,7 @@ fn judge(server: &Server, saved: &Position) -> Result<Position, Break> {
 }
 
 #[track_caller]
-fn check(server: &Server, saved: &Position, reason: &str) {
+fn check(server: &Server, saved: &Position, reason: Reason) {
     let what = judge(server, saved).unwrap_err();
     let failure = failure(what);
     assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, reason), "{failure}");
@@ -107,17 +107,21 @@ fn a_server_with_all_that_is_delivered_and_all_that_follows_is_gone_on_with() {
 fn what_was_purged_and_not_delivered_is_missed() {
     let position = saved(Some(&format!("{A}:1-9")), 7, 500);
     let purged = server(A, Some(&format!("{A}:1-20")), &format!("{A}:1-10"), [(9, 200)]);
-    check(&purged, &position, "position_purged");
+    check(&purged, &position, Reason::PositionPurged);
     let foreign = format!("{A}:1-20,{B}:1");
-    check(&server(B, Some(&foreign), &format!("{B}:1"), [(9, 200)]), &position, "position_purged");
-    check(&server(A, None, "", [(8, 200)]), &saved(None, 7, 500), "position_purged");
+    check(
+        &server(B, Some(&foreign), &format!("{B}:1"), [(9, 200)]),
+        &position,
+        Reason::PositionPurged,
+    );
+    check(&server(A, None, "", [(8, 200)]), &saved(None, 7, 500), Reason::PositionPurged);
 }
 
 #[test]
 fn what_was_delivered_and_is_not_there_is_a_divergence() {
     let position = saved(Some(&format!("{A}:1-9")), 7, 500);
     for executed in [format!("{A}:1-8"), format!("{A}:1-7:9-20"), format!("{B}:1-20")] {
-        check(&server(B, Some(&executed), "", [(1, 200)]), &position, "source_diverged");
+        check(&server(B, Some(&executed), "", [(1, 200)]), &position, Reason::SourceDiverged);
     }
     let own = judge(&server(A, Some(&format!("{A}:1-8")), "", [(7, 600)]), &position);
     assert!(own.unwrap_err().to_string().contains("its own"));
@@ -128,27 +132,27 @@ fn numbers_given_a_second_time_show_by_the_files() {
     let position = saved(Some(&format!("{A}:1-9")), 7, 500);
     for executed in [format!("{A}:1-3"), format!("{A}:1-50")] {
         let executed = Some(executed.as_str());
-        check(&server(A, executed, "", [(1, 900), (2, 500)]), &position, "source_reset");
-        check(&server(A, executed, "", [(6, 900), (7, 499)]), &position, "source_lost_tail");
+        check(&server(A, executed, "", [(1, 900), (2, 500)]), &position, Reason::SourceReset);
+        check(&server(A, executed, "", [(6, 900), (7, 499)]), &position, Reason::SourceLostTail);
         // Files are numbered, not spelled: 1000000 comes behind 999999.
         let far = saved(Some(&format!("{A}:1-9")), 1_000_000, 500);
-        check(&server(A, executed, "", [(999_999, 600)]), &far, "source_reset");
+        check(&server(A, executed, "", [(999_999, 600)]), &far, Reason::SourceReset);
     }
-    check(&server(A, None, "", [(1, 900)]), &saved(None, 7, 500), "source_reset");
-    check(&server(A, None, "", [(7, 499)]), &saved(None, 7, 500), "source_lost_tail");
+    check(&server(A, None, "", [(1, 900)]), &saved(None, 7, 500), Reason::SourceReset);
+    check(&server(A, None, "", [(7, 499)]), &saved(None, 7, 500), Reason::SourceLostTail);
     let near = saved(None, 999_999, 500);
     assert!(judge(&server(A, None, "", [(999_999, 600), (1_000_000, 158)]), &near).is_ok());
-    check(&server(A, None, "", [(1_000_000, 900)]), &near, "position_purged");
+    check(&server(A, None, "", [(1_000_000, 900)]), &near, Reason::PositionPurged);
 }
 
 #[test]
 fn a_place_in_a_file_counts_on_its_server_only() {
     // GIVEN a file of the same name that is long enough
     let other = server(B, None, "", [(7, 900)]);
-    check(&other, &saved(None, 7, 500), "source_changed");
-    check(&server(B, Some(""), "", [(7, 900)]), &saved(None, 7, 500), "source_changed");
+    check(&other, &saved(None, 7, 500), Reason::SourceChanged);
+    check(&server(B, Some(""), "", [(7, 900)]), &saved(None, 7, 500), Reason::SourceChanged);
     // AND what counts by GTIDs counts nowhere without them
-    check(&other, &saved(Some(&format!("{A}:1-9")), 7, 500), "gtid_mode");
+    check(&other, &saved(Some(&format!("{A}:1-9")), 7, 500), Reason::GtidMode);
 }
 
 #[test]
@@ -163,7 +167,7 @@ fn a_replica_is_waited_for_as_long_as_it_comes_nearer() {
         let waits = source.judge(&behind(last), &position, now).unwrap_err();
         assert!(matches!(waits, Break::Behind { count, .. } if count == 9 - u64::from(last)));
         let failure = failure(waits);
-        assert_eq!((failure.verdict, failure.reason), (Verdict::Recycle, "source_behind"));
+        assert_eq!((failure.verdict, failure.reason), (Verdict::Recycle, Reason::SourceBehind));
         now += BEHIND_PATIENCE.saturating_sub(Duration::from_secs(1));
     }
     let waits = source.judge(&behind(8), &position, now);

@@ -6,7 +6,7 @@ use mysql_async::{DriverError, Error, IoError};
 use thiserror::Error as ThisError;
 
 use super::{
-    broken::{Broken, SOURCE_RESET},
+    broken::Broken,
     connection::address,
     fatal_dump::fatal_dump_meaning,
     server_error::{Class, Login, Transport, grants_hint, hint, server_error},
@@ -14,36 +14,27 @@ use super::{
 };
 use crate::{
     config::{Mysql, TlsMode},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::position::FilePosition,
 };
 
-/// The reason code for being thrown out by another client with the same server id.
-pub const SERVER_ID_TAKEN: &str = "server_id_taken";
-
-/// The reason code for an event that the library cannot read.
-pub const EVENT_UNREADABLE: &str = "event_unreadable";
-
 /// Reasons with which an epoch may end once: what the source sends or does not send says less than
 /// a look at what it has, which the next start takes. The same again soon after is final.
-pub const FORGIVEN_ONCE: [&str; 6] = [
-    SERVER_ID_TAKEN,
-    EVENT_UNREADABLE,
-    "position_purged",
-    "source_diverged",
-    "gtid_mode",
-    "binlog_unreadable",
+pub const FORGIVEN_ONCE: [Reason; 6] = [
+    Reason::ServerIdTaken,
+    Reason::EventUnreadable,
+    Reason::PositionPurged,
+    Reason::SourceDiverged,
+    Reason::GtidMode,
+    Reason::BinlogUnreadable,
 ];
 
-/// The reason code for an error of the server that is in no table.
-const UNKNOWN_SERVER_ERROR: &str = "mysql_error";
-
 /// Reasons that may pass or not, for all that is known: they are borne for a while and then halt.
-pub const BORNE_FOR_A_WHILE: [&str; 1] = [UNKNOWN_SERVER_ERROR];
+pub const BORNE_FOR_A_WHILE: [Reason; 1] = [Reason::MysqlError];
 
 /// Reasons that end a process at once at its first login. After a login that worked they are borne
 /// for a while: a password is being changed, and its file or the server is a little late.
-pub const BORNE_AFTER_LOGIN: [&str; 2] = ["mysql_access_denied", "config_secret"];
+pub const BORNE_AFTER_LOGIN: [Reason; 2] = [Reason::MysqlAccessDenied, Reason::ConfigSecret];
 
 /// What is being done while the server checks user and password.
 pub(super) const CONNECTING: &str = "connect to";
@@ -235,90 +226,86 @@ impl From<MysqlError> for Failure {
     }
 }
 
-fn meaning(error: &MysqlError) -> (Verdict, &'static str, String) {
+fn meaning(error: &MysqlError) -> (Verdict, Reason, String) {
     use Verdict::{Bug, Config, Halt, Recycle};
     match error {
         MysqlError::Client { doing, error, user, transport, .. } => {
             client_meaning(doing, error, &Login { user, tls: *transport })
         }
         MysqlError::ConnectTimeout { .. } | MysqlError::NoAnswer { .. } => {
-            (Recycle, "mysql_unreachable", unreachable_hint())
+            (Recycle, Reason::MysqlUnreachable, unreachable_hint())
         }
         MysqlError::File { .. } | MysqlError::Secret(_) | MysqlError::ClientCertificate => {
-            (Config, "config_secret", "Check the path and who may read it.".to_owned())
+            (Config, Reason::ConfigSecret, "Check the path and who may read it.".to_owned())
         }
         MysqlError::Setting { variable, needed, .. } => {
-            (Halt, "mysql_setting", setting_hint(variable, needed))
+            (Halt, Reason::MysqlSetting, setting_hint(variable, needed))
         }
         MysqlError::Several(errors) => {
             let meanings: Vec<_> = errors.iter().map(meaning).collect();
             let hints: Vec<_> = meanings.iter().map(|(_, _, hint)| hint.as_str()).collect();
             let (verdict, reason) = meanings
                 .first()
-                .map_or((Halt, "mysql_setting"), |(verdict, reason, _)| (*verdict, *reason));
+                .map_or((Halt, Reason::MysqlSetting), |(verdict, reason, _)| (*verdict, *reason));
             (verdict, reason, hints.join(" "))
         }
         MysqlError::Session { .. } => {
             let hint = "Something between connector and server changes what a session sets, as a \
                         proxy can: set mysql.host and mysql.port to the server's own.";
-            (Halt, "mysql_session", hint.to_owned())
+            (Halt, Reason::MysqlSession, hint.to_owned())
         }
-        MysqlError::Answer { .. } => (Halt, "mysql_answer", String::new()),
+        MysqlError::Answer { .. } => (Halt, Reason::MysqlAnswer, String::new()),
         MysqlError::Broken(broken) => broken.meaning(),
-        MysqlError::ServerChanged { .. } => (Recycle, "mysql_server_changed", String::new()),
+        MysqlError::ServerChanged { .. } => (Recycle, Reason::MysqlServerChanged, String::new()),
         // The next start finds out what it is and halts.
-        MysqlError::WentBack { .. } => (Recycle, SOURCE_RESET, String::new()),
+        MysqlError::WentBack { .. } => (Recycle, Reason::SourceReset, String::new()),
         MysqlError::OffsetTooLarge(_) => {
             let hint = "Run FLUSH BINARY LOGS; and wait until the position is in the new file; \
                         with gtid_mode=ON there is no such limit.";
-            (Halt, "offset_too_large", hint.to_owned())
+            (Halt, Reason::OffsetTooLarge, hint.to_owned())
         }
         MysqlError::Unreadable { after, .. } => unreadable_meaning(after),
-        MysqlError::GtidSet(_) => (Bug, "gtid_set", String::new()),
+        MysqlError::GtidSet(_) => (Bug, Reason::GtidSet, String::new()),
         MysqlError::Silent(_) | MysqlError::StreamEnded => {
-            (Recycle, "mysql_connection_lost", String::new())
+            (Recycle, Reason::MysqlConnectionLost, String::new())
         }
-        MysqlError::ReaderGone => (Bug, "reader_gone", String::new()),
+        MysqlError::ReaderGone => (Bug, Reason::ReaderGone, String::new()),
     }
 }
 
 /// Sent once more, it may come whole; damage in the file stays.
-fn unreadable_meaning(after: &str) -> (Verdict, &'static str, String) {
+fn unreadable_meaning(after: &str) -> (Verdict, Reason, String) {
     let hint = format!(
         "The binlog is damaged there or holds what this version does not know: mysqlbinlog \
          --verify-binlog-checksum on the file of {after} says more. A replica may have it whole: \
          point mysql.host to it."
     );
-    (Verdict::Recycle, EVENT_UNREADABLE, hint)
+    (Verdict::Recycle, Reason::EventUnreadable, hint)
 }
 
 fn unreachable_hint() -> String {
     "Check mysql.host and mysql.port, and that the server is up.".to_owned()
 }
 
-fn client_meaning(
-    doing: &str,
-    error: &Error,
-    login: &Login<'_>,
-) -> (Verdict, &'static str, String) {
+fn client_meaning(doing: &str, error: &Error, login: &Login<'_>) -> (Verdict, Reason, String) {
     use Verdict::{Config, Recycle};
     let user = login.user;
     match error {
         // To COM_BINLOG_DUMP the server answers a missing grant with the code of a wrong login.
         Error::Server(server) if server.code == ACCESS_DENIED && doing != CONNECTING => {
-            (Verdict::Halt, "mysql_grants", grants_hint(user))
+            (Verdict::Halt, Reason::MysqlGrants, grants_hint(user))
         }
         Error::Server(server) => server_meaning(server.code, &server.message, login),
-        Error::Io(IoError::Io(_)) => (Recycle, "mysql_unreachable", unreachable_hint()),
+        Error::Io(IoError::Io(_)) => (Recycle, Reason::MysqlUnreachable, unreachable_hint()),
         Error::Io(IoError::Tls(tls)) if is_cut(tls) => {
-            (Recycle, "mysql_connection_lost", String::new())
+            (Recycle, Reason::MysqlConnectionLost, String::new())
         }
         Error::Io(IoError::Tls(_)) => {
-            (Config, "mysql_tls", "Check mysql.tls, mysql.ca_file and mysql.host.".to_owned())
+            (Config, Reason::MysqlTls, "Check mysql.tls, mysql.ca_file and mysql.host.".to_owned())
         }
         Error::Driver(DriverError::NoClientSslFlagFromServer) => (
             Config,
-            "mysql_tls",
+            Reason::MysqlTls,
             "The server offers no TLS: set mysql.tls to preferred or disabled, or enable it there."
                 .to_owned(),
         ),
@@ -326,7 +313,7 @@ fn client_meaning(
         // (`decoy_user` in sql/auth/sql_authentication.cc).
         Error::Driver(DriverError::UnknownAuthPlugin { .. }) => (
             Config,
-            "mysql_access_denied",
+            Reason::MysqlAccessDenied,
             format!(
                 "Check mysql.user and mysql.password: an account that does not exist gets this \
                  answer too, and '{user}' may be one. One that does must use \
@@ -334,9 +321,9 @@ fn client_meaning(
             ),
         ),
         Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
-            (Recycle, "mysql_connection_lost", String::new())
+            (Recycle, Reason::MysqlConnectionLost, String::new())
         }
-        _ => (Verdict::Halt, "mysql_client", String::new()),
+        _ => (Verdict::Halt, Reason::MysqlClient, String::new()),
     }
 }
 
@@ -356,9 +343,9 @@ fn is_cut(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// By error number; what is not in the table is borne for a while.
-fn server_meaning(code: u16, message: &str, login: &Login<'_>) -> (Verdict, &'static str, String) {
+fn server_meaning(code: u16, message: &str, login: &Login<'_>) -> (Verdict, Reason, String) {
     let Some(known) = server_error(code) else {
-        return (Verdict::Recycle, UNKNOWN_SERVER_ERROR, String::new());
+        return (Verdict::Recycle, Reason::MysqlError, String::new());
     };
     match known.class.verdict() {
         Some((verdict, reason)) => (verdict, reason, hint(code, message, login)),
@@ -371,13 +358,19 @@ mod tests {
     use mysql_async::{DriverError, Error, ServerError};
 
     use super::{BORNE_FOR_A_WHILE, FORGIVEN_ONCE, MysqlError, Transport, is_cut};
-    use crate::error::{Failure, Verdict};
+    use crate::error::{Failure, Reason, Verdict};
 
-    fn check(code: u16, message: &str, verdict: Verdict, reason: &str) {
+    fn check(code: u16, message: &str, verdict: Verdict, reason: Reason) {
         check_while("connect to", code, message, verdict, reason);
     }
 
-    fn check_while(doing: &'static str, code: u16, message: &str, verdict: Verdict, reason: &str) {
+    fn check_while(
+        doing: &'static str,
+        code: u16,
+        message: &str,
+        verdict: Verdict,
+        reason: Reason,
+    ) {
         let answer = ServerError { code, message: message.into(), state: "HY000".into() };
         let failure = Failure::from(MysqlError::Client {
             doing,
@@ -395,37 +388,46 @@ mod tests {
     fn error_1236_is_told_apart_by_its_text() {
         let start = "A replica with the same server_uuid/server_id as this replica has connected \
                      to the source; the first event '' at 4";
-        check(1236, start, Verdict::Recycle, "server_id_taken");
+        check(1236, start, Verdict::Recycle, Reason::ServerIdTaken);
         for (text, reason) in [
-            ("Cannot replicate because the source purged required binary logs.", "position_purged"),
-            ("Could not find first log file name in binary log index file", "position_purged"),
-            ("Replica has more GTIDs than the source has, using the source's", "source_diverged"),
+            (
+                "Cannot replicate because the source purged required binary logs.",
+                Reason::PositionPurged,
+            ),
+            ("Could not find first log file name in binary log index file", Reason::PositionPurged),
+            (
+                "Replica has more GTIDs than the source has, using the source's",
+                Reason::SourceDiverged,
+            ),
             (
                 "Client requested source to start replication from position > file size",
-                "source_diverged",
+                Reason::SourceDiverged,
             ),
             (
                 "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file binlog.02",
-                "gtid_mode",
+                Reason::GtidMode,
             ),
             (
                 "Cannot replicate anonymous transaction when @@GLOBAL.GTID_MODE = ON, at file b.1",
-                "gtid_mode",
+                Reason::GtidMode,
             ),
-            ("Cannot replicate GTID-transaction when @@GLOBAL.GTID_MODE = OFF, at", "gtid_mode"),
+            (
+                "Cannot replicate GTID-transaction when @@GLOBAL.GTID_MODE = OFF, at",
+                Reason::GtidMode,
+            ),
             (
                 "The replication sender thread cannot start in AUTO_POSITION mode: this server has \
                  GTID_MODE = OFF instead of ON.",
-                "gtid_mode",
+                Reason::GtidMode,
             ),
-            ("log event entry exceeded max_allowed_packet; Increase", "binlog_unreadable"),
-            ("binlog truncated in the middle of event; consider out of", "binlog_unreadable"),
+            ("log event entry exceeded max_allowed_packet; Increase", Reason::BinlogUnreadable),
+            ("binlog truncated in the middle of event; consider out of", Reason::BinlogUnreadable),
             (
                 "bogus data in log event; the first event 'binlog.000001' at 157",
-                "binlog_unreadable",
+                Reason::BinlogUnreadable,
             ),
-            ("could not find next log; the first event 'b.1' at 4", "binlog_unreadable"),
-            ("something that no version said yet", "binlog_unreadable"),
+            ("could not find next log; the first event 'b.1' at 4", Reason::BinlogUnreadable),
+            ("something that no version said yet", Reason::BinlogUnreadable),
         ] {
             check(1236, text, Verdict::Recycle, reason);
             assert!(FORGIVEN_ONCE.contains(&reason), "{reason} would be tried for ever");
@@ -443,7 +445,7 @@ mod tests {
             transport: Transport::Plain,
             error: Box::new(Error::Driver(DriverError::UnknownAuthPlugin { name })),
         });
-        assert_eq!((failure.verdict, failure.reason), (Verdict::Config, "mysql_access_denied"));
+        assert_eq!((failure.verdict, failure.reason), (Verdict::Config, Reason::MysqlAccessDenied));
         for word in ["nobody", "mysql.user", "mysql.password", "db:3306", "sha256_password"] {
             assert!(failure.to_string().contains(word), "{word} is not in {failure}");
         }
@@ -472,16 +474,16 @@ mod tests {
     #[test]
     fn a_refused_login_is_configuration_and_a_shutdown_is_the_world() {
         let denied = "Access denied for user 'tailwater'@'localhost' (using password: YES)";
-        check(1045, denied, Verdict::Config, "mysql_access_denied");
-        check_while("open the binlog of", 1045, denied, Verdict::Halt, "mysql_grants");
+        check(1045, denied, Verdict::Config, Reason::MysqlAccessDenied);
+        check_while("open the binlog of", 1045, denied, Verdict::Halt, Reason::MysqlGrants);
         let grant = "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s)";
-        check(1227, grant, Verdict::Halt, "mysql_grants");
-        check(1053, "Server shutdown in progress", Verdict::Recycle, "mysql_connection_lost");
+        check(1227, grant, Verdict::Halt, Reason::MysqlGrants);
+        check(1053, "Server shutdown in progress", Verdict::Recycle, Reason::MysqlConnectionLost);
     }
 
     #[test]
     fn an_error_that_nobody_knows_is_borne_for_a_while() {
-        check(19_999, "something new", Verdict::Recycle, "mysql_error");
-        assert!(BORNE_FOR_A_WHILE.contains(&"mysql_error"));
+        check(19_999, "something new", Verdict::Recycle, Reason::MysqlError);
+        assert!(BORNE_FOR_A_WHILE.contains(&Reason::MysqlError));
     }
 }

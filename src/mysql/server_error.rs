@@ -8,7 +8,7 @@
 //!
 //! `docs/OPERATING.md` has the table too, and `tests/error_page.rs` holds it to this one.
 
-use crate::error::Verdict;
+use crate::error::{Reason, Verdict};
 
 /// What an error means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +53,18 @@ pub struct ServerError {
 
 impl Class {
     /// What the connector does and the reason that it gives; `None` for what its text decides.
-    pub fn verdict(self) -> Option<(Verdict, &'static str)> {
+    pub fn verdict(self) -> Option<(Verdict, Reason)> {
         Some(match self {
-            Self::ConnectionLost => (Verdict::Recycle, "mysql_connection_lost"),
-            Self::NoServerBehind => (Verdict::Recycle, "mysql_unreachable"),
-            Self::Offline => (Verdict::Recycle, "mysql_offline"),
-            Self::Limit => (Verdict::Recycle, "mysql_limit"),
-            Self::Resources => (Verdict::Recycle, "mysql_resources"),
-            Self::Busy => (Verdict::Recycle, "mysql_busy"),
-            Self::Login => (Verdict::Config, "mysql_access_denied"),
-            Self::Host => (Verdict::Config, "mysql_host_refused"),
-            Self::Grants => (Verdict::Halt, "mysql_grants"),
-            Self::Setting => (Verdict::Config, "mysql_setting"),
+            Self::ConnectionLost => (Verdict::Recycle, Reason::MysqlConnectionLost),
+            Self::NoServerBehind => (Verdict::Recycle, Reason::MysqlUnreachable),
+            Self::Offline => (Verdict::Recycle, Reason::MysqlOffline),
+            Self::Limit => (Verdict::Recycle, Reason::MysqlLimit),
+            Self::Resources => (Verdict::Recycle, Reason::MysqlResources),
+            Self::Busy => (Verdict::Recycle, Reason::MysqlBusy),
+            Self::Login => (Verdict::Config, Reason::MysqlAccessDenied),
+            Self::Host => (Verdict::Config, Reason::MysqlHostRefused),
+            Self::Grants => (Verdict::Halt, Reason::MysqlGrants),
+            Self::Setting => (Verdict::Config, Reason::MysqlSetting),
             Self::ByText => return None,
         })
     }

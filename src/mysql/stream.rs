@@ -212,7 +212,7 @@ fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, MysqlError> {
 mod tests {
     use super::{DUMP_OFFSET_MAX, request, sids};
     use crate::{
-        error::{Failure, Verdict},
+        error::{Failure, Reason, Verdict},
         model::position::{FilePosition, Position},
     };
 
@@ -233,7 +233,7 @@ mod tests {
         assert!(request(1, &position(None, DUMP_OFFSET_MAX)).is_ok());
         let refused = request(1, &position(None, DUMP_OFFSET_MAX + 1)).err().unwrap();
         let failure = Failure::from(refused);
-        assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, "offset_too_large"));
+        assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, Reason::OffsetTooLarge));
         assert!(failure.message.contains("binlog.000007:4294967296"), "{failure}");
         let gtids = format!("{UUID}:1-5");
         assert!(request(1, &position(Some(&gtids), DUMP_OFFSET_MAX + 1)).is_ok());

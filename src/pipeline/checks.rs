@@ -15,7 +15,7 @@ use crate::{
     catalog::{Cascade, Inventory},
     commit::TableRecord,
     config::Config,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::Filter,
     model::table::TableName,
     mysql::{MysqlError, Server},
@@ -30,13 +30,7 @@ mod source;
 mod tests;
 mod topics;
 
-pub use self::source::{CASCADES_NOT_LOGGED, unlogged_cascades};
-
-/// A table that exists and may not be read.
-pub const TABLE_INVISIBLE: &str = "mysql_table_invisible";
-
-/// A name in the configuration that matches nothing.
-pub const NAME_MATCHES_NOTHING: &str = "name_matches_nothing";
+pub use self::source::unlogged_cascades;
 
 /// Most names of captured tables that the log has at a start.
 const LOGGED_MAX: usize = 10;
@@ -98,8 +92,8 @@ pub enum Severity {
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
-    /// A name that never changes.
-    pub reason: &'static str,
+    /// Why, by a code that never changes.
+    pub reason: Reason,
     /// What is wrong: a lowercase fragment.
     pub message: String,
     /// How to fix it.
@@ -107,11 +101,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn error(verdict: Verdict, reason: &'static str, message: String, hint: String) -> Self {
+    fn error(verdict: Verdict, reason: Reason, message: String, hint: String) -> Self {
         Self { severity: Severity::Error(verdict), reason, message, hint }
     }
 
-    fn warning(reason: &'static str, message: String, hint: String) -> Self {
+    fn warning(reason: Reason, message: String, hint: String) -> Self {
         Self { severity: Severity::Warning, reason, message, hint }
     }
 
@@ -121,7 +115,7 @@ impl Finding {
         match severity {
             Severity::Error(verdict) => Err(Failure::new(verdict, reason, message).hint(hint)),
             Severity::Warning => {
-                tracing::warn!(reason, hint, "{message}");
+                tracing::warn!(reason = reason.name(), hint, "{message}");
                 Ok(())
             }
         }
@@ -169,10 +163,10 @@ pub fn report(checked: &Checked, logged: &mut BTreeSet<String>) -> Result<(), Fa
             Severity::Error(verdict) if worst.is_none() => worst = Some((*verdict, finding)),
             Severity::Error(_) => {
                 others += 1;
-                tracing::error!(reason, hint, "{message}");
+                tracing::error!(reason = reason.name(), hint, "{message}");
             }
             Severity::Warning if logged.insert(message.clone()) => {
-                tracing::warn!(reason, hint, "{message}");
+                tracing::warn!(reason = reason.name(), hint, "{message}");
             }
             Severity::Warning => {}
         }
@@ -181,7 +175,7 @@ pub fn report(checked: &Checked, logged: &mut BTreeSet<String>) -> Result<(), Fa
         log_captured(&checked.captured, logged);
         return Ok(());
     };
-    Err(Failure::new(verdict, reason, message.clone()).and_others(others).hint(hint.clone()))
+    Err(Failure::new(verdict, *reason, message.clone()).and_others(others).hint(hint.clone()))
 }
 
 fn log_captured(captured: &[TableName], logged: &mut BTreeSet<String>) {

@@ -32,7 +32,7 @@ use crate::{
     config::{Config, Envelope},
     decode::Finished,
     encode::{Encoder, Message},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     failpoints::{self, Point, Rule},
     metrics::Metrics,
     model::{
@@ -388,14 +388,14 @@ impl Delivery {
         match doubt {
             Doubt::Commit => Failure::new(
                 Verdict::Recycle,
-                "kafka_commit_doubtful",
+                Reason::KafkaCommitDoubtful,
                 "a commit succeeded after Kafka had trouble, so the next one could be taken for it",
             ),
             Doubt::OtherRows(rows) => {
                 self.metrics.rows_repeated.inc_by(rows);
                 Failure::new(
                     Verdict::Recycle,
-                    "transaction_changed",
+                    Reason::TransactionChanged,
                     format!(
                         "the source transaction after {} has other first rows than the {rows} \
                          that were delivered of it; it is delivered again from its start",
@@ -407,8 +407,13 @@ impl Delivery {
     }
 }
 
-fn not_writable(problem: &RecordError) -> Failure {
-    Failure::new(Verdict::Halt, "position_not_writable", format!("a record of the state {problem}"))
+/// A record of the state topic that would be larger than a record may be.
+pub(super) fn not_writable(problem: &RecordError) -> Failure {
+    Failure::new(
+        Verdict::Halt,
+        Reason::PositionNotWritable,
+        format!("a record of the state {problem}"),
+    )
 }
 
 fn message_bytes(message: &Message<'_>) -> u64 {

@@ -137,7 +137,7 @@ fn worst(mut failures: Vec<Failure>, told: &mut Told) -> Option<Failure> {
     for other in &failures {
         if ends(&worst) {
             let Failure { reason, message, hint, .. } = other;
-            tracing::error!(reason, hint, "{message}");
+            tracing::error!(reason = reason.name(), hint, "{message}");
         } else {
             told.tell(other);
         }

@@ -8,7 +8,7 @@
 use crate::{
     commit::TableRecord,
     config::Capture,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::Filter,
     model::table::TableVersion,
 };
@@ -69,7 +69,7 @@ fn renamed(version: &TableVersion, hidden: &str, other: &str) -> Failure {
     let table = &version.name;
     Failure::new(
         Verdict::Halt,
-        "excluded_column_renamed",
+        Reason::ExcludedColumnRenamed,
         format!(
             "{table} has a column `{other}` where it has no `{hidden}`, which \
              capture.exclude_columns leaves out: it may be the same column under another name"

@@ -6,7 +6,7 @@ use super::{Progress, Run};
 use crate::{
     commit,
     config::Config,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     patience::Patience,
     runtime::blocking_named,
     shutdown::Shutdown,
@@ -56,6 +56,6 @@ fn replaced(config: &Config, newer: u64, generation: u64) -> Failure {
          to {generation})",
         config.name
     );
-    Failure::new(Verdict::Fenced, "fenced", message)
+    Failure::new(Verdict::Fenced, Reason::Fenced, message)
         .hint("Run one instance for each connector name.")
 }

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     mysql,
 };
 
@@ -27,12 +27,12 @@ const APART: Duration = Duration::from_secs(60);
 const BORNE_FOR: Duration = Duration::from_secs(120);
 
 /// Reasons that may pass or not, for all that is known: they are borne for a while and then halt.
-const BORNE: [&str; 2] = ["kafka_error_unknown", "registry_error_unknown"];
+const BORNE: [Reason; 2] = [Reason::KafkaErrorUnknown, Reason::RegistryErrorUnknown];
 
 /// Reasons that end a process at once at its first login, and are borne for a while after one that
 /// worked. Each try reads the secret again.
-const BORNE_AFTER_LOGIN: [&str; 3] =
-    ["kafka_login_refused", "registry_access_denied", "registry_secret_missing"];
+const BORNE_AFTER_LOGIN: [Reason; 3] =
+    [Reason::KafkaLoginRefused, Reason::RegistryAccessDenied, Reason::RegistrySecretMissing];
 
 /// Which logins have worked in this process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +44,7 @@ pub(super) struct LoggedIn {
 }
 
 /// Whether a failure is borne for a while: [`Forgiven::for_a_while`].
-pub(super) fn is_borne(reason: &str, logged_in: LoggedIn) -> bool {
+pub(super) fn is_borne(reason: Reason, logged_in: LoggedIn) -> bool {
     BORNE.contains(&reason)
         || mysql::BORNE_FOR_A_WHILE.contains(&reason)
         || logged_in.at_source && mysql::BORNE_AFTER_LOGIN.contains(&reason)
@@ -54,8 +54,8 @@ pub(super) fn is_borne(reason: &str, logged_in: LoggedIn) -> bool {
 /// What was last forgiven, and when; and since when what is borne comes again and again.
 #[derive(Default)]
 pub(super) struct Forgiven {
-    last: Option<(Instant, &'static str, String)>,
-    borne: BTreeMap<&'static str, Borne>,
+    last: Option<(Instant, Reason, String)>,
+    borne: BTreeMap<Reason, Borne>,
 }
 
 /// A failure that is borne.
@@ -68,7 +68,7 @@ impl Forgiven {
     /// The failure as it is, or one that halts when it came before.
     pub(super) fn once(&mut self, failure: Failure) -> Failure {
         let again = self.last.as_ref().is_some_and(|(at, reason, message)| {
-            let is_same = *reason == mysql::EVENT_UNREADABLE && *message == failure.message;
+            let is_same = *reason == Reason::EventUnreadable && *message == failure.message;
             *reason == failure.reason && (is_same || at.elapsed() < APART)
         });
         self.last = Some((Instant::now(), failure.reason, failure.message.clone()));
@@ -100,13 +100,15 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{BORNE_FOR, Forgiven};
-    use crate::error::{Failure, Verdict};
+    use crate::error::{Failure, Reason, Verdict};
 
     fn check(verdict: Verdict, last: Verdict) {
         let mut forgiven = Forgiven::default();
         let began = Instant::now();
         let mut bear = |after: Duration| {
-            forgiven.for_a_while(Failure::new(verdict, "reason", ""), began + after).verdict
+            forgiven
+                .for_a_while(Failure::new(verdict, Reason::MysqlError, ""), began + after)
+                .verdict
         };
         let step = Duration::from_secs(10);
         for times in 0..12 {

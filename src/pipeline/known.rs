@@ -14,7 +14,7 @@ use crate::{
     commit::TableRecord,
     config::KeyChangePolicy,
     encode::{SchemaId, SchemaIds, key_changes, tell},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::MapError,
     metrics::{Metrics, SchemaChange},
     model::{
@@ -73,7 +73,7 @@ impl Known {
             Some(_) if self.policy == KeyChangePolicy::Accept => Ok(form),
             Some(changes) => Err(Failure::new(
                 Verdict::Halt,
-                "key_changed",
+                Reason::KeyChanged,
                 format!("the record key of {table} changed: {changes}"),
             )
             .hint(format!(
@@ -120,7 +120,7 @@ impl Known {
         }
         Err(Failure::new(
             Verdict::Halt,
-            "key_changed",
+            Reason::KeyChanged,
             format!(
                 "the record key of {table} changed: the registry gives its schema the id {is}, and \
                  it was {was}, which is a part of every key's bytes"

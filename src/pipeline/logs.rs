@@ -20,7 +20,7 @@ use super::known::Known;
 use crate::{
     commit::TableRecord,
     config::TopicChangePolicy,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::Filter,
     model::{record::TopicLog, table::TableName},
     produce::Producer,
@@ -200,7 +200,7 @@ impl Logs {
             return Err(failure);
         }
         tracing::warn!(
-            reason = failure.reason,
+            reason = failure.reason.name(),
             "as kafka.topic_change allows: {}",
             failure.message
         );
@@ -233,12 +233,12 @@ impl Change {
         let (table, topic) = (&record.name, &record.topic);
         let (reason, message, loses) = match self {
             Self::Missing => (
-                "topic_missing",
+                Reason::TopicMissing,
                 format!("topic {topic}, which records of {table} went to, does not exist any more"),
                 true,
             ),
             Self::Recreated { was, is } => (
-                "topic_recreated",
+                Reason::TopicRecreated,
                 format!(
                     "topic {topic} was deleted and created anew (its id was {was} and is {is}): \
                      the records of {table} before that are gone"
@@ -246,7 +246,7 @@ impl Change {
                 true,
             ),
             Self::Partitions { were, are } => (
-                "topic_partitions_changed",
+                Reason::TopicPartitionsChanged,
                 format!(
                     "topic {topic} has {are} partitions and had {were}: keys of {table} go to \
                      others from here on, and their older records stay where they are"
@@ -254,7 +254,7 @@ impl Change {
                 false,
             ),
             Self::LostTail { partition, reached, end } => (
-                "topic_lost_tail",
+                Reason::TopicLostTail,
                 format!(
                     "partition {partition} of topic {topic} ends at offset {end} and had reached \
                      {reached}: kafka lost records of {table} that it had acknowledged"

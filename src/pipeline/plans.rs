@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     cascades::Cascades,
-    checks, exclusions,
+    exclusions,
     known::{Known, fingerprint},
     logs::{Logs, Own},
     schemas::{self, Agreed, agree},
@@ -23,7 +23,7 @@ use crate::{
     commit::TableRecord,
     config::{self, Config},
     encode::{Registry, SchemaId, SchemaIds, TablePlan, key_form},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::{self, Filter, Topics},
     metrics::{Metrics, TableMetrics},
     model::{
@@ -122,7 +122,7 @@ impl Plans {
             }
         }
         let plan = self.made.get(index).and_then(Option::as_ref);
-        plan.ok_or_else(|| Failure::new(Verdict::Bug, "plan_missing", "a plan was not kept"))
+        plan.ok_or_else(|| Failure::new(Verdict::Bug, Reason::PlanMissing, "a plan was not kept"))
     }
 
     /// Whether the plan for rows that are read from a table is made.
@@ -142,7 +142,7 @@ impl Plans {
             self.for_chunks.insert(version.name.clone(), (version.clone(), plan));
         }
         let plan = self.for_chunks.get(&version.name).map(|(_, plan)| plan);
-        plan.ok_or_else(|| Failure::new(Verdict::Bug, "plan_missing", "a plan was not kept"))
+        plan.ok_or_else(|| Failure::new(Verdict::Bug, Reason::PlanMissing, "a plan was not kept"))
     }
 
     /// Drops the plans of these tables: their next rows make new ones.
@@ -264,7 +264,7 @@ impl Plans {
     /// has it under that id still; else the newest one that it has for them.
     fn rowless_schema(&mut self, shape: &RecordShape) -> Result<SchemaId, Failure> {
         let Some(mut record) = self.known.get(&shape.table).cloned() else {
-            return Err(Failure::new(Verdict::Bug, "plan_missing", "a table is not known"));
+            return Err(Failure::new(Verdict::Bug, Reason::PlanMissing, "a table is not known"));
         };
         let last = SchemaId(record.value_schema);
         let subject = format!("{}-value", shape.topic);
@@ -418,7 +418,7 @@ fn unknown_schema(table: &TableName, subject: &str, SchemaId(last): SchemaId) ->
         "the records of {table} had the schema {last}, and the registry has nothing under {subject} \
          any more"
     );
-    Failure::new(Verdict::Halt, "schema_id_unknown", message).hint(
+    Failure::new(Verdict::Halt, Reason::SchemaIdUnknown, message).hint(
         "A record of a TRUNCATE shows no row, so its schema cannot be made. Give the registry back \
          its schemas; or set capture.truncate = \"ignore\", start, and take it out again: this \
          TRUNCATE is not delivered then.",
@@ -448,13 +448,13 @@ async fn hidden(mut inventory: Inventory<'_>, table: &TableName) -> Result<Failu
         "Run: GRANT SELECT ON `{database}`.`{table}` TO {account}; or take it out: `[capture] \
          exclude_tables = [\"{database}.{table}\"]`."
     );
-    Ok(Failure::new(Verdict::Halt, checks::TABLE_INVISIBLE, message).hint(hint))
+    Ok(Failure::new(Verdict::Halt, Reason::MysqlTableInvisible, message).hint(hint))
 }
 
 fn slow(table: &TableName, limit: Duration) -> Failure {
     Failure::new(
         Verdict::Recycle,
-        "schema_registration_slow",
+        Reason::SchemaRegistrationSlow,
         format!("registering the schema of {table} took longer than {} s", limit.as_secs()),
     )
     .hint("Check the load of the schema registry and of MySQL's information_schema.")

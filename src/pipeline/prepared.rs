@@ -29,7 +29,7 @@ use super::{
 use crate::{
     config::{Config, LostXaPolicy},
     decode::{Decoded, Finished, Outcome, Rows, Xa},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::{
         change::{RowsOrigin, Transaction},
         position::{FilePosition, Position},
@@ -172,7 +172,7 @@ impl Stream {
         let delivered = self.read_beside(&reader.queue, &wanted, end);
         self.decoder.turn_back();
         match delivered {
-            Err(failure) if failure.reason == "position_purged" => {
+            Err(failure) if failure.reason == Reason::PositionPurged => {
                 if prepared.has_rows {
                     return self.lost(purged(prepared, &failure));
                 }
@@ -192,7 +192,7 @@ impl Stream {
         match self.beside.config.capture.lost_xa {
             LostXaPolicy::Halt => Err(failure),
             LostXaPolicy::Ignore => {
-                tracing::warn!(reason = failure.reason, "{}; ignored", failure.message);
+                tracing::warn!(reason = failure.reason.name(), "{}; ignored", failure.message);
                 self.delivery.lose_rows();
                 Ok(true)
             }
@@ -288,7 +288,7 @@ impl Wanted<'_> {
     fn differs(&self) -> Failure {
         Failure::new(
             Verdict::Halt,
-            "xa_prepare_differs",
+            Reason::XaPrepareDiffers,
             format!(
                 "the XA transaction that was prepared as {} is committed, and at its place ({}) \
                  the source has another one",
@@ -316,7 +316,7 @@ fn unknown(transaction: &Transaction, end: &FilePosition) -> Failure {
     };
     Failure::new(
         Verdict::Halt,
-        "xa_prepare_missed",
+        Reason::XaPrepareMissed,
         format!(
             "XA COMMIT ({name}) of a transaction that was prepared before the connector's first \
              position, in a binlog that is gone: it is not known what it changed"
@@ -335,5 +335,5 @@ fn purged(prepared: &PreparedTransaction, failure: &Failure) -> Failure {
         "Keep binlogs longer than transactions stay prepared (binlog_expire_logs_seconds), or \
          point mysql.host to a server that still has that file. {READ_AGAIN}"
     );
-    Failure { verdict: Verdict::Halt, reason: "xa_prepare_purged", message, hint }
+    Failure { verdict: Verdict::Halt, reason: Reason::XaPreparePurged, message, hint }
 }

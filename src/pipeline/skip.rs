@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
-use super::{Fenced, LOAD_PATIENCE, Target, fence, panicked, thread_failed};
+use super::{
+    Fenced, LOAD_PATIENCE, Target, delivery::not_writable, fence, panicked, thread_failed,
+};
 use crate::{
     commit::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
     config::Config,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::position::{EventSkip, Position, RowsEvent},
     mysql::{self, EventAt},
     patience::Patience,
@@ -74,13 +76,7 @@ fn request(
     record.state_topic.clone_from(&state_topic.id);
     record.least_offset = Some(state_topic.least_offset().get());
     let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
-    let json = record.to_json(&config.name, now_us).map_err(|problem| {
-        Failure::new(
-            Verdict::Halt,
-            "position_not_writable",
-            format!("a record of the state {problem}"),
-        )
-    })?;
+    let json = record.to_json(&config.name, now_us).map_err(|problem| not_writable(&problem))?;
     producer.begin()?;
     state_topic.send(&mut producer, POSITION_KEY, Some(&json))?;
     producer.flush()?;
@@ -95,7 +91,8 @@ fn check<'a>(
     at: &EventAt,
     event: &RowsEvent,
 ) -> Result<&'a PositionRecord, Failure> {
-    let refused = |message: String| Failure::new(Verdict::Halt, "skip_refused", message).hint(HINT);
+    let refused =
+        |message: String| Failure::new(Verdict::Halt, Reason::SkipRefused, message).hint(HINT);
     let Some(saved) = saved else {
         return Err(refused("the connector has no committed position".to_owned()));
     };
@@ -117,7 +114,7 @@ fn check<'a>(
     if saved.skips.contains(&same) {
         return Err(Failure::new(
             Verdict::Halt,
-            "skip_requested",
+            Reason::SkipRequested,
             format!("it is requested already that the rows event at {event} is skipped"),
         )
         .hint("Start the connector."));

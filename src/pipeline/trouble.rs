@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
-use crate::error::Failure;
+use crate::error::{Failure, Reason};
 
 /// Pauses between epochs: short first, since most trouble is a connection that was cut.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ pub(super) fn pauses() -> ExponentialBackoff {
 
 /// When which trouble was told last.
 #[derive(Default)]
-pub(super) struct Told(Option<(Instant, &'static str)>);
+pub(super) struct Told(Option<(Instant, Reason)>);
 
 impl Told {
     /// Tells new trouble at once and lasting trouble every now and then.
@@ -38,7 +38,12 @@ impl Told {
         if !known {
             // An empty hint is left out of the line.
             let hint = Some(&failure.hint).filter(|hint| !hint.is_empty());
-            tracing::warn!(reason = failure.reason, hint, "{}; trying again", failure.message);
+            tracing::warn!(
+                reason = failure.reason.name(),
+                hint,
+                "{}; trying again",
+                failure.message
+            );
             *told = Some((Instant::now(), failure.reason));
         }
     }

@@ -5,7 +5,7 @@
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use crate::error::Verdict;
+use crate::error::{Reason, Verdict};
 
 /// What an error code means for the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,15 +164,15 @@ impl Meaning {
     }
 
     /// The name under which it is told.
-    pub(super) fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> Reason {
         match self {
-            Passes => "kafka_transaction_lost",
-            Fenced => "kafka_fenced",
-            Login => "kafka_login_refused",
-            Access => "kafka_access_denied",
-            Timestamp => "kafka_timestamp_refused",
-            Record | Request => "kafka_request_refused",
-            Unknown => "kafka_error_unknown",
+            Passes => Reason::KafkaTransactionLost,
+            Fenced => Reason::KafkaFenced,
+            Login => Reason::KafkaLoginRefused,
+            Access => Reason::KafkaAccessDenied,
+            Timestamp => Reason::KafkaTimestampRefused,
+            Record | Request => Reason::KafkaRequestRefused,
+            Unknown => Reason::KafkaErrorUnknown,
         }
     }
 

@@ -7,10 +7,7 @@ use super::{
     codes::{Meaning, meaning},
     context::BrokerError,
 };
-use crate::error::{Failure, Verdict};
-
-/// The reason code for a record that its topic does not take.
-pub const RECORD_TOO_LARGE: &str = "kafka_record_too_large";
+use crate::error::{Failure, Reason, Verdict};
 
 /// An error of the producer.
 #[derive(Debug, Error)]
@@ -183,22 +180,22 @@ impl ProduceError {
         }
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> Reason {
         match self {
-            Self::Property { .. } | Self::Settings(_) => "kafka_properties_invalid",
-            Self::Thread(_) => "kafka_thread_missing",
-            Self::Unreachable { .. } => "kafka_unreachable",
-            Self::Advertised { .. } => "kafka_advertised_address_unreachable",
-            Self::Login(_) => "kafka_login_refused",
-            Self::Tls(_) => "kafka_tls_failed",
-            Self::TopicRefused { .. } => "kafka_topic_refused",
-            Self::BatchTooLarge { .. } => "kafka_batch_too_large",
-            Self::RecordTooLarge { .. } => RECORD_TOO_LARGE,
-            Self::NullKey { .. } => "kafka_record_without_key",
+            Self::Property { .. } | Self::Settings(_) => Reason::KafkaPropertiesInvalid,
+            Self::Thread(_) => Reason::KafkaThreadMissing,
+            Self::Unreachable { .. } => Reason::KafkaUnreachable,
+            Self::Advertised { .. } => Reason::KafkaAdvertisedAddressUnreachable,
+            Self::Login(_) => Reason::KafkaLoginRefused,
+            Self::Tls(_) => Reason::KafkaTlsFailed,
+            Self::TopicRefused { .. } => Reason::KafkaTopicRefused,
+            Self::BatchTooLarge { .. } => Reason::KafkaBatchTooLarge,
+            Self::RecordTooLarge { .. } => Reason::KafkaRecordTooLarge,
+            Self::NullKey { .. } => Reason::KafkaRecordWithoutKey,
             Self::Refused { code, .. } | Self::Kafka { code, .. } => meaning(*code).reason(),
-            Self::Unplaced => "kafka_delivery_unproved",
-            Self::Stalled { .. } => "kafka_stalled",
-            Self::Stopped => "stopped",
+            Self::Unplaced => Reason::KafkaDeliveryUnproved,
+            Self::Stalled { .. } => Reason::KafkaStalled,
+            Self::Stopped => Reason::Stopped,
         }
     }
 

@@ -42,7 +42,7 @@ pub mod settings;
 mod topics;
 
 pub use codes::{KAFKA_CODES, KafkaCode, Meaning};
-pub use error::{ProduceError, RECORD_TOO_LARGE};
+pub use error::ProduceError;
 
 /// A topic that this producer knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

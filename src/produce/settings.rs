@@ -9,7 +9,7 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::R
 use super::error::ProduceError;
 use crate::{
     config,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
 };
 
 /// Set for every client, before the user's properties, which may change them.
@@ -130,7 +130,7 @@ fn check_batch_age(kafka: &config::Kafka, batch_age_max: Duration) -> Result<(),
          ({timeout_ms}): a Kafka transaction must end well before the broker ends it"
     );
     let hint = format!("Lower it, or set \"{KEY}\" in kafka.properties higher.");
-    Err(Failure::new(Verdict::Config, "config", message).hint(hint))
+    Err(Failure::new(Verdict::Config, Reason::Config, message).hint(hint))
 }
 
 /// The settings of a producer, with transactions if it has an id for them, and what follows from

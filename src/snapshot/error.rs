@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     catalog::CatalogError,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::table::TableName,
     mysql::MysqlError,
 };
@@ -107,13 +107,13 @@ impl From<SnapshotError> for Failure {
             SnapshotError::Catalog(error) => return error.into(),
             SnapshotError::OtherServer { .. } => (
                 Verdict::Recycle,
-                "snapshot_other_server",
+                Reason::SnapshotOtherServer,
                 "Point mysql.host to one server, not to a proxy that spreads connections."
                     .to_owned(),
             ),
             SnapshotError::NoFence { user } => (
                 Verdict::Halt,
-                "snapshot_needs_gtids",
+                Reason::SnapshotNeedsGtids,
                 format!(
                     "Turn GTIDs on (gtid_mode=ON), or run: GRANT BACKUP_ADMIN ON *.* TO \
                      '{user}'@'%'; GRANT SELECT ON performance_schema.log_status TO '{user}'@'%'; \
@@ -122,40 +122,40 @@ impl From<SnapshotError> for Failure {
             ),
             SnapshotError::Denied { table, user } => (
                 Verdict::Halt,
-                "snapshot_denied",
+                Reason::SnapshotDenied,
                 format!("Run: GRANT SELECT ON `{}`.* TO '{user}'@'%';", table.database),
             ),
             SnapshotError::Filter { .. } => (
                 Verdict::Halt,
-                "snapshot_where",
+                Reason::SnapshotWhere,
                 "Correct the condition under where in the [snapshot] section.".to_owned(),
             ),
             SnapshotError::Value { .. } => (
                 Verdict::Halt,
-                "snapshot_value",
+                Reason::SnapshotValue,
                 "Correct the value at the source; a column can be left out by \
                  capture.exclude_columns."
                     .to_owned(),
             ),
-            SnapshotError::Key { .. } => (Verdict::Bug, "snapshot_key", String::new()),
+            SnapshotError::Key { .. } => (Verdict::Bug, Reason::SnapshotKey, String::new()),
             SnapshotError::Definition { .. } => (
                 Verdict::Halt,
-                "snapshot_definition",
+                Reason::SnapshotDefinition,
                 "Leave the table out by capture.exclude_tables, and report this as a bug with the \
                  table's definition."
                     .to_owned(),
             ),
-            SnapshotError::RowsDamaged => (Verdict::Bug, "snapshot_rows", String::new()),
+            SnapshotError::RowsDamaged => (Verdict::Bug, Reason::SnapshotRows, String::new()),
             SnapshotError::ReaderGone => (
                 Verdict::Bug,
-                "snapshot_reader_gone",
+                Reason::SnapshotReaderGone,
                 "This is a bug in Tailwater. With snapshot.mode = \"never\" it streams without \
                  reading tables."
                     .to_owned(),
             ),
             SnapshotError::Record { .. } => (
                 Verdict::Halt,
-                "snapshot_record_unreadable",
+                Reason::SnapshotRecordUnreadable,
                 "Run the Tailwater version that wrote it, or a newer one.".to_owned(),
             ),
         };

@@ -204,7 +204,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Reading goes on with the connections that there are, if there is one.
 fn tell_of_limit(error: MysqlError) {
     let Failure { reason, message, hint, .. } = error.into();
-    tracing::warn!(reason, hint, "{message}; tables are read with fewer connections meanwhile");
+    tracing::warn!(
+        reason = reason.name(),
+        hint,
+        "{message}; tables are read with fewer connections meanwhile"
+    );
 }
 
 impl Shared {

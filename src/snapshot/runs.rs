@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Listed, ProgressRecord, Snapshot};
-use crate::model::{position::FilePosition, table::TableName};
+use crate::{
+    error::Reason,
+    model::{position::FilePosition, table::TableName},
+};
 
 /// What a run that captures a table finds of earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +87,7 @@ impl Snapshot {
         let name = table.name.clone();
         if !self.reads_all {
             tracing::warn!(
-                reason = "changes_missing",
+                reason = Reason::ChangesMissing.name(),
                 table = %name,
                 hint = format!("While it runs: tailwater snapshot --table {name}"),
                 "the table was not captured from {left_at} on, and snapshot.mode = \"never\" reads \

@@ -1,7 +1,7 @@
 //! What statements of the stream do to the tables that are read, or are to be read.
 
 use super::{Ends, Listed, Snapshot};
-use crate::model::table::TableName;
+use crate::{error::Reason, model::table::TableName};
 
 /// Why the topic of a table is not searched whose name another one has taken.
 const OTHER_ROWS: &str = "another table has taken the name, and its rows are not read";
@@ -68,7 +68,7 @@ impl Snapshot {
     pub fn taken(&mut self, name: &TableName) {
         if !self.reads_all {
             tracing::warn!(
-                reason = "changes_missing",
+                reason = Reason::ChangesMissing.name(),
                 table = %name,
                 hint = format!("While it runs: tailwater snapshot --table {name}"),
                 "another table has taken the name, and snapshot.mode = \"never\" reads nothing: the \

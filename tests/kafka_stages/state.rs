@@ -100,7 +100,7 @@ fn state_without_a_position_is_no_first_start() {
     write(&stranger, &setup, "snapshot/shop.orders", "{}");
     stranger.commit_transaction(PATIENCE).unwrap();
     let failure = refusal(&setup);
-    assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, "position_missing"));
+    assert_eq!((failure.verdict, failure.reason.name()), (Verdict::Halt, "position_missing"));
 }
 
 #[test]
@@ -115,7 +115,10 @@ fn a_position_that_cannot_be_read_is_refused_with_its_offset() {
     write(&stranger, &setup, "position", "{\"v\":7}");
     stranger.commit_transaction(PATIENCE).unwrap();
     let failure = refusal(&setup);
-    assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, "position_version_unknown"));
+    assert_eq!(
+        (failure.verdict, failure.reason.name()),
+        (Verdict::Halt, "position_version_unknown")
+    );
     assert!(failure.message.contains("offset 2 "), "{failure}");
 }
 

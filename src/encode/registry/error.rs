@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::SecretError,
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
 };
 
 /// The most characters of a registry's own message that are passed on.
@@ -254,43 +254,43 @@ impl From<RegistryError> for Failure {
         let (verdict, reason, hint) = match error {
             RegistryError::Url | RegistryError::NoUrl => (
                 Verdict::Config,
-                "registry_url_invalid",
+                Reason::RegistryUrlInvalid,
                 "Set `schema_registry.url`, for example to `http://127.0.0.1:8081`.".to_owned(),
             ),
             RegistryError::Secret(_) => (
                 Verdict::Config,
-                "registry_secret_missing",
+                Reason::RegistrySecretMissing,
                 "Set the variable or the file that `schema_registry` names.".to_owned(),
             ),
             RegistryError::CaFile { .. } => (
                 Verdict::Config,
-                "registry_ca_file_unusable",
+                Reason::RegistryCaFileUnusable,
                 "Set `schema_registry.ca_file` to a PEM file with the authority's certificate."
                     .to_owned(),
             ),
-            RegistryError::Client => (Verdict::Config, "registry_settings_invalid", String::new()),
+            RegistryError::Client => (Verdict::Config, Reason::RegistrySettingsInvalid, String::new()),
             RegistryError::Unreachable { .. } => (
                 Verdict::Recycle,
-                "registry_unreachable",
+                Reason::RegistryUnreachable,
                 "Check host and port in `schema_registry.url`, that the registry runs, and that the \
                  address begins with `https` if it speaks TLS."
                     .to_owned(),
             ),
             RegistryError::Timeout { .. } => (
                 Verdict::Recycle,
-                "registry_timeout",
+                Reason::RegistryTimeout,
                 "Check host and port in `schema_registry.url`, and the registry's load.".to_owned(),
             ),
             RegistryError::Tls { plain: true, .. } => (
                 Verdict::Config,
-                "registry_tls_refused",
+                Reason::RegistryTlsRefused,
                 "Write `http` instead of `https` in \
                  `schema_registry.url`, or name the registry's TLS port."
                     .to_owned(),
             ),
             RegistryError::Tls { plain: false, .. } => (
                 Verdict::Config,
-                "registry_tls_refused",
+                Reason::RegistryTlsRefused,
                 "Name the authority that signed the registry's certificate in \
                  `schema_registry.ca_file`, and the host as the certificate does in \
                  `schema_registry.url`."
@@ -298,16 +298,16 @@ impl From<RegistryError> for Failure {
             ),
             RegistryError::Denied { .. } => (
                 Verdict::Config,
-                "registry_access_denied",
+                Reason::RegistryAccessDenied,
                 "Check `schema_registry.username` and `schema_registry.password`, or \
                  `schema_registry.bearer_token`, and what that user may do."
                     .to_owned(),
             ),
             RegistryError::NotFound { .. } | RegistryError::NotARegistry { .. } => {
-                (Verdict::Halt, "registry_path_wrong", PATH_HINT.to_owned())
+                (Verdict::Halt, Reason::RegistryPathWrong, PATH_HINT.to_owned())
             }
             RegistryError::Unavailable { .. } => {
-                (Verdict::Recycle, "registry_unavailable", String::new())
+                (Verdict::Recycle, Reason::RegistryUnavailable, String::new())
             }
             RegistryError::Lost { .. }
             | RegistryError::Unknown { .. }
@@ -325,11 +325,11 @@ const PATH_HINT: &str = "Set `schema_registry.url` to where Confluent's API begi
 /// An id that does not stand for the schema, or an answer that means nothing.
 fn untrue(error: &RegistryError, message: String) -> Failure {
     if matches!(error, RegistryError::Unknown { .. }) {
-        return Failure::new(Verdict::Recycle, "registry_error_unknown", message)
+        return Failure::new(Verdict::Recycle, Reason::RegistryErrorUnknown, message)
             .hint("Look into the log of the registry, or of what stands before it.");
     }
     if matches!(error, RegistryError::Lost { .. }) {
-        return Failure::new(Verdict::Recycle, "registry_schemas_lost", message).hint(
+        return Failure::new(Verdict::Recycle, Reason::RegistrySchemasLost, message).hint(
             "It came back without its store, or another one answers. Schemas are registered again; \
              records that were written since then have ids that it does not know: give it back its \
              store if consumers must read them.",
@@ -337,9 +337,9 @@ fn untrue(error: &RegistryError, message: String) -> Failure {
     }
     if error.is_transient() {
         // A member of a cluster can be behind the one that took the schema.
-        return Failure::new(Verdict::Recycle, "registry_id_unknown", message);
+        return Failure::new(Verdict::Recycle, Reason::RegistryIdUnknown, message);
     }
-    Failure::new(Verdict::Halt, "registry_schema_mismatch", message).hint(
+    Failure::new(Verdict::Halt, Reason::RegistrySchemaMismatch, message).hint(
         "Readers would decode records by a wrong schema. Check that all addresses in \
          `schema_registry.url` are one registry, and that its store is whole.",
     )
@@ -353,12 +353,12 @@ fn refused(message: &str, refusal: &Refusal) -> Failure {
     };
     let message = format!("{message}: status {status}, code {code}{}{changes}", colon(own));
     if refusal.is_incompatible() {
-        return Failure::new(Verdict::Halt, "schema_incompatible", message).hint(format!(
+        return Failure::new(Verdict::Halt, Reason::SchemaIncompatible, message).hint(format!(
             "The table changed in a way that the compatibility level of {subject} forbids: undo \
              the change, or set another level for the subject in the registry and start again."
         ));
     }
-    Failure::new(Verdict::Halt, "schema_refused", message)
+    Failure::new(Verdict::Halt, Reason::SchemaRefused, message)
 }
 
 impl Refusal {

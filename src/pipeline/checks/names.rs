@@ -7,12 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, NAME_MATCHES_NOTHING, facts::Facts, nearest::nearest};
+use super::{Finding, facts::Facts, nearest::nearest};
 use crate::{
     catalog::Access,
     commit::TableRecord,
     config::Config,
-    error::Verdict,
+    error::{Reason, Verdict},
     map::{ColumnPattern, TablePattern, is_system},
     model::table::TableName,
 };
@@ -204,12 +204,12 @@ impl Names<'_> {
     }
 
     fn warn(&mut self, message: String, hint: String) {
-        self.findings.push(Finding::warning(NAME_MATCHES_NOTHING, message, hint));
+        self.findings.push(Finding::warning(Reason::NameMatchesNothing, message, hint));
     }
 
     fn refuse(&mut self, message: String, hint: String) {
         let verdict = Verdict::Config;
-        self.findings.push(Finding::error(verdict, NAME_MATCHES_NOTHING, message, hint));
+        self.findings.push(Finding::error(verdict, Reason::NameMatchesNothing, message, hint));
     }
 
     fn pattern(&self, text: &str) -> TablePattern {

@@ -3,17 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, TABLE_INVISIBLE, facts::Facts, nearest::nearest, some_of};
+use super::{Finding, facts::Facts, nearest::nearest, some_of};
 use crate::{
     catalog::{Access, Cascade},
     config::{CascadePolicy, Config},
-    error::Verdict,
+    error::{Reason, Verdict},
     map::{Filter, TablePattern},
     mysql::Server,
 };
-
-/// Foreign keys whose cascades the binlog does not have.
-pub const CASCADES_NOT_LOGGED: &str = "cascades_not_logged";
 
 /// Most foreign keys that a message names.
 const CASCADES_NAMED_MAX: usize = 10;
@@ -39,7 +36,7 @@ pub(super) fn databases(
         let nearest = nearest(database, facts.databases.iter().map(String::as_str));
         findings.push(Finding::error(
             Verdict::Halt,
-            "mysql_database_invisible",
+            Reason::MysqlDatabaseInvisible,
             format!(
                 "the database `{database}` in capture.tables is not there, or {} may not read \
                  it{nearest}",
@@ -68,7 +65,7 @@ pub(super) fn databases(
     if let Some(first) = unlogged.first() {
         findings.push(Finding::error(
             Verdict::Halt,
-            "database_not_logged",
+            Reason::DatabaseNotLogged,
             format!(
                 "the source's binlog leaves out changes of captured databases: {}",
                 some_of(&unlogged, CASCADES_NAMED_MAX)
@@ -96,7 +93,7 @@ pub(super) fn grants(config: &Config, facts: &Facts) -> Vec<Finding> {
             if !facts.sees(&table) && facts.access.get(&table) == Some(&Access::Denied) {
                 findings.push(Finding::error(
                     Verdict::Halt,
-                    TABLE_INVISIBLE,
+                    Reason::MysqlTableInvisible,
                     format!("{} may not read {table}, which capture.tables names", facts.account),
                     grant_hint(&format!("`{}`.`{}`", table.database, table.table), &facts.account),
                 ));
@@ -110,7 +107,7 @@ pub(super) fn grants(config: &Config, facts: &Facts) -> Vec<Finding> {
         let all = pattern.database().map_or_else(|| "*.*".to_owned(), |it| format!("`{it}`.*"));
         findings.push(Finding::error(
             Verdict::Halt,
-            TABLE_INVISIBLE,
+            Reason::MysqlTableInvisible,
             format!(
                 "{} may not read all tables that `{text}` in capture.tables can name: it sees \
                  {seen}, and what it does not see would be left out in silence",
@@ -154,10 +151,10 @@ pub fn unlogged_cascades(config: &Config, cascades: &[Cascade]) -> Option<Findin
     let way_out = format!("{way_out}; capture.cascades = \"read\" reads child tables again");
     Some(if policy == CascadePolicy::Halt {
         let hint = format!("{way_out}, capture.cascades = \"warn\" starts all the same.");
-        Finding::error(Verdict::Halt, CASCADES_NOT_LOGGED, message, hint)
+        Finding::error(Verdict::Halt, Reason::CascadesNotLogged, message, hint)
     } else {
         let hint = format!("{way_out}, capture.cascades = \"halt\" refuses to start.");
-        Finding::warning(CASCADES_NOT_LOGGED, message, hint)
+        Finding::warning(Reason::CascadesNotLogged, message, hint)
     })
 }
 
@@ -169,7 +166,7 @@ fn unseen_parents(config: &Config, cascades: &[Cascade]) -> Option<Finding> {
     let first = &unseen.first()?.parent;
     Some(Finding::error(
         Verdict::Halt,
-        CASCADES_NOT_LOGGED,
+        Reason::CascadesNotLogged,
         format!(
             "capture.cascades = \"read\" reads child tables again after changes of their parents, \
              which are not captured: {}",

@@ -4,7 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, facts::Facts};
-use crate::{config::Config, error::Verdict, map, model::table::TableName};
+use crate::{
+    config::Config,
+    error::{Reason, Verdict},
+    map,
+    model::table::TableName,
+};
 
 /// Tables that would share a topic are refused. Those whose topics differ in `.` and `_` only are
 /// warned of: Apache Kafka refuses to create the second of them, others do not.
@@ -21,13 +26,13 @@ pub(super) fn topics(config: &Config, facts: &Facts) -> Vec<Finding> {
         let hint = format!("Take one of them out: `[capture] exclude_tables = [\"{table}\"]`.");
         findings.push(if *its == topic {
             let message = format!("{first} and {table} would both go to the topic {topic}");
-            Finding::error(Verdict::Halt, "topic_name_clash", message, hint)
+            Finding::error(Verdict::Halt, Reason::TopicNameClash, message, hint)
         } else {
             let message = format!(
                 "{first} and {table} would go to the topics {its} and {topic}, which Kafka takes \
                  for one: it creates the first of them only"
             );
-            Finding::warning("topic_name_clash", message, hint)
+            Finding::warning(Reason::TopicNameClash, message, hint)
         });
     }
     findings

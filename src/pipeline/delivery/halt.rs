@@ -8,8 +8,7 @@
 
 use super::Delivery;
 use crate::{
-    error::{Failure, Verdict},
-    mysql,
+    error::{Failure, Reason, Verdict},
     pipeline::protocol::Event,
 };
 
@@ -23,7 +22,7 @@ impl Delivery {
             && let Err(trouble) = self.commit_before_halt()
         {
             tracing::warn!(
-                reason = trouble.reason,
+                reason = trouble.reason.name(),
                 "what was read before the halt is not committed and comes again with the next \
                  start: {}",
                 trouble.message
@@ -51,7 +50,7 @@ impl Delivery {
 fn stops(failure: &Failure) -> bool {
     match failure.verdict {
         Verdict::Halt | Verdict::Config => true,
-        Verdict::Recycle => failure.reason == mysql::EVENT_UNREADABLE,
+        Verdict::Recycle => failure.reason == Reason::EventUnreadable,
         Verdict::Fenced | Verdict::Bug => false,
     }
 }

@@ -8,13 +8,10 @@ use super::{Delivery, name_of};
 use crate::{
     config::Guarantee,
     decode::{Finished, Rows},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::position::PartialTransaction,
     pipeline::protocol::{Group, is_same, nothing_of},
 };
-
-/// The reason code for such a transaction.
-const ROLLED_BACK: &str = "transaction_rolled_back";
 
 impl Delivery {
     /// Names a source transaction whose rows are to be stepped over.
@@ -55,10 +52,12 @@ impl Delivery {
             let message = format!("{place}, and consumers have seen rows of it");
             let hint = "They were never part of their tables. To start over at the source's \
                         current position, delete the state topic.";
-            return Err(Failure::new(Verdict::Halt, ROLLED_BACK, message).hint(hint));
+            return Err(
+                Failure::new(Verdict::Halt, Reason::TransactionRolledBack, message).hint(hint)
+            );
         }
         self.rolled_back = Some(nothing_of(name));
         let message = format!("{place} behind rows of captured tables; they are taken back");
-        Err(Failure::new(Verdict::Recycle, ROLLED_BACK, message))
+        Err(Failure::new(Verdict::Recycle, Reason::TransactionRolledBack, message))
     }
 }

@@ -6,7 +6,7 @@ use super::{Delivery, gone, message_bytes, name_of, skips};
 use crate::{
     decode::{RowReader, Rows},
     encode::{EncodeError, Encoder, Message},
-    error::Failure,
+    error::{Failure, Reason},
     failpoints::{self, Point},
     model::{change::Operation, value::RowImages},
     pipeline::{
@@ -14,7 +14,7 @@ use crate::{
         plans::Plan,
         protocol::{Event, Taken},
     },
-    produce::{Producer, RECORD_TOO_LARGE, TopicId},
+    produce::{Producer, TopicId},
     runtime::since_epoch,
     snapshot::Identified,
 };
@@ -243,7 +243,7 @@ where
             sent.moved |= operation == Operation::Update && 0 < before;
             if let Err(failure) = sink.send(plan.topic, &message) {
                 let is_torn = sink.give_up(before);
-                let is_row_refused = failure.reason == RECORD_TOO_LARGE;
+                let is_row_refused = failure.reason == Reason::KafkaRecordTooLarge;
                 return Sent { failure: Some(failure), is_row_refused, is_torn, ..sent };
             }
             sent.bytes += message_bytes(&message);

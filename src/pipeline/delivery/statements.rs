@@ -5,7 +5,7 @@ use super::{Delivery, message_bytes};
 use crate::{
     config::{RenamedInPolicy, TruncatePolicy},
     decode::{Statement, StatementKind},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     map::is_copy,
     model::{change::RowsOrigin, table::TableName},
     pipeline::protocol::Event,
@@ -53,7 +53,7 @@ impl Delivery {
             statement.kind,
             self.position()
         );
-        Err(Failure::new(Verdict::Halt, "rows_removed_by_statement", message).hint(hint))
+        Err(Failure::new(Verdict::Halt, Reason::RowsRemovedByStatement, message).hint(hint))
     }
 
     /// A RENAME may give a captured name to a table that has rows: none of them is in the stream
@@ -68,7 +68,7 @@ impl Delivery {
                     self.snapshot.not_taken(table);
                 }
                 RenamedInPolicy::Halt => {
-                    return Err(Failure::new(Verdict::Halt, "table_renamed_in", message).hint(
+                    return Err(Failure::new(Verdict::Halt, Reason::TableRenamedIn, message).hint(
                         "Set capture.renamed_in = \"read\" to read the table again, or \"ignore\" \
                          to go on without; consumers keep the rows of the table before.",
                     ));
@@ -89,7 +89,7 @@ impl Delivery {
         if policy.is_some_and(|policy| policy.contains("compact")) {
             return Err(Failure::new(
                 Verdict::Halt,
-                "truncate_on_compacted_topic",
+                Reason::TruncateOnCompactedTopic,
                 format!(
                     "{table} was truncated, and the record that says so has no key, which its \
                      compacted topic does not take"

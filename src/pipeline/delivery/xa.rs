@@ -8,7 +8,7 @@ use super::{Delivery, not_writable};
 use crate::{
     commit::{PositionRecord, RECORD_BYTES_MAX, RecordError},
     decode::{Finished, Outcome, Xa},
-    error::{Failure, Verdict},
+    error::{Failure, Reason, Verdict},
     model::{
         gtid::GtidSet,
         position::{FilePosition, Position},
@@ -94,7 +94,7 @@ impl Delivery {
                 None => Ok(Ending::Prepared { xid, has_rows: *has_rows }),
                 Some(other) => Err(Failure::new(
                     Verdict::Halt,
-                    "xa_prepared_twice",
+                    Reason::XaPreparedTwice,
                     format!(
                         "the XA transaction {} has the name of {other}, which waits for its outcome",
                         self.named(finished, *has_rows)
@@ -145,7 +145,7 @@ impl Delivery {
 fn too_many(record: &PositionRecord) -> Failure {
     Failure::new(
         Verdict::Halt,
-        "xa_too_many_pending",
+        Reason::XaTooManyPending,
         format!(
             "{} prepared XA transactions wait for their outcome at {}, and the saved position has \
              {RECORD_BYTES_MAX} bytes for them",

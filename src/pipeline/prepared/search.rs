@@ -8,9 +8,12 @@
 
 use super::{Decoded, EventReceiver, Failure, Outcome, Received, Stream, Xa};
 use super::{End, IDLE_STEP, Xid};
-use crate::model::{
-    position::{FilePosition, Position},
-    xa::PreparedTransaction,
+use crate::{
+    error::Reason,
+    model::{
+        position::{FilePosition, Position},
+        xa::PreparedTransaction,
+    },
 };
 
 /// How far back is looked. One that is further back has been waiting for long, and to read that
@@ -113,7 +116,8 @@ impl Stream {
 }
 
 /// Reasons with which a file cannot be read at all.
-const UNREADABLE: [&str; 3] = ["position_purged", "source_diverged", "binlog_unreadable"];
+const UNREADABLE: [Reason; 3] =
+    [Reason::PositionPurged, Reason::SourceDiverged, Reason::BinlogUnreadable];
 
 /// The file before this one: they are numbered, with at least six digits.
 fn previous(file: &FilePosition) -> Option<String> {

@@ -169,9 +169,7 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     };
     let config = match config::load(&config) {
         Ok(config) => Arc::new(config),
-        Err(error) => {
-            return report(&Failure::new(Verdict::Config, Reason::Config, error.to_string()));
-        }
+        Err(error) => return report(&error.into()),
     };
     runtime.block_on(run(config, until_caught_up, standby, log, status))
 }

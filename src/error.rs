@@ -1,8 +1,8 @@
 //! What an error means for the connector, and how it is said to a person.
 //!
-//! Each stage has its own error enum; `From` turns it into a [`Failure`], which is all that
-//! `pipeline` and `main` know. Unknown trouble halts: a connector that goes on after something it
-//! does not understand writes wrong data.
+//! Each stage has its own error enum, which [`Explain`]s itself: that makes it a [`Failure`], which
+//! is all that `pipeline` and `main` know. Unknown trouble halts: a connector that goes on after
+//! something it does not understand writes wrong data.
 
 use std::{fmt, process::ExitCode};
 
@@ -17,6 +17,9 @@ pub enum Verdict {
     /// The world is to blame and may get better: throw the epoch away and start again from the
     /// committed position, with growing pauses, for ever.
     Recycle,
+    /// As `Recycle`, and it halts when it comes again soon. What the source answers says less than
+    /// what it has, which the next epoch looks at first.
+    RecycleOnce,
     /// It will be the same on every try: stop and say why. Exit code 1.
     Halt,
     /// What the configuration says cannot be right. Exit code 78.
@@ -25,6 +28,37 @@ pub enum Verdict {
     Fenced,
     /// Something that cannot happen did. Exit code 70.
     Bug,
+}
+
+impl Verdict {
+    /// Whether the next epoch may be without the trouble.
+    pub fn is_retried(self) -> bool {
+        matches!(self, Self::Recycle | Self::RecycleOnce)
+    }
+}
+
+/// What an error means and what to do about it; what happened is its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why, by a code that never changes.
+    pub reason: Reason,
+    /// How to fix it: a sentence, empty where nothing helps.
+    pub hint: String,
+}
+
+impl Explanation {
+    /// An explanation with a hint, which may be empty.
+    pub fn new(verdict: Verdict, reason: Reason, hint: impl Into<String>) -> Self {
+        Self { verdict, reason, hint: hint.into() }
+    }
+}
+
+/// An error of a stage that knows what it means.
+pub trait Explain: fmt::Display {
+    /// What it means.
+    fn explain(&self) -> Explanation;
 }
 
 /// An error with its meaning: what happened, and what to do about it.
@@ -65,11 +99,18 @@ impl Failure {
     /// What the process ends with (`sysexits.h`).
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.verdict {
-            Verdict::Recycle | Verdict::Halt => 1,
+            Verdict::Recycle | Verdict::RecycleOnce | Verdict::Halt => 1,
             Verdict::Bug => 70,
             Verdict::Fenced => 75,
             Verdict::Config => 78,
         })
+    }
+}
+
+impl<E: Explain> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let Explanation { verdict, reason, hint } = error.explain();
+        Self { verdict, reason, message: error.to_string(), hint }
     }
 }
 

@@ -177,7 +177,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         run.metrics.streaming.set(0);
         let failure = match ended {
             Ok(outcome) => return Ok(outcome),
-            Err(failure) if run.shutdown.is_requested() && failure.verdict == Verdict::Recycle => {
+            Err(failure) if run.shutdown.is_requested() && failure.verdict.is_retried() => {
                 tracing::warn!(reason = failure.reason.name(), "stopped during trouble: {failure}");
                 return Ok(Outcome::Drained);
             }
@@ -192,10 +192,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
                     failure => progress.forgiven.once(failure),
                 }
             }
-            Err(failure)
-                if failure.verdict == Verdict::Recycle
-                    && mysql::FORGIVEN_ONCE.contains(&failure.reason) =>
-            {
+            Err(failure) if failure.verdict == Verdict::RecycleOnce => {
                 match progress.forgiven.once(failure) {
                     last if last.verdict == Verdict::Halt => {
                         last_look::explain(&run, &mut progress, last).await

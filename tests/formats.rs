@@ -8,6 +8,7 @@
 use serde_json::{Value as Json, json};
 use tailwater::{
     config::Config,
+    decode::DecodeError,
     encode::{EncodeError, Encoder, Message, SchemaId, SchemaIds, TablePlan},
     encode::{key_schema, value_schema},
     error::Failure,
@@ -150,7 +151,7 @@ impl Copier {
             Ok(messages) => messages,
             Err(EncodeError::Images(never)) => match never {},
             Err(EncodeError::Value { table, column, problem }) => {
-                let error: EncodeError<Failure> = EncodeError::Value { table, column, problem };
+                let error: EncodeError<DecodeError> = EncodeError::Value { table, column, problem };
                 return Err(error.into());
             }
         };

@@ -18,7 +18,7 @@ use thiserror::Error;
 pub use self::describe::{Description, describe};
 pub use self::inventory::{Access, Cascade, Inventory};
 use crate::{
-    error::{Failure, Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
     model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
 };
 
@@ -193,10 +193,10 @@ fn quoted(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }
 
-impl From<CatalogError> for Failure {
-    fn from(error: CatalogError) -> Self {
+impl Explain for CatalogError {
+    fn explain(&self) -> Explanation {
         // The next epoch reads it again; a lasting trouble shows when that epoch connects.
-        Self::new(Verdict::Recycle, Reason::CatalogUnreadable, error.to_string())
+        Explanation::new(Verdict::Recycle, Reason::CatalogUnreadable, "")
     }
 }
 

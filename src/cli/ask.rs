@@ -85,8 +85,7 @@ struct Which {
 /// Does what was asked for.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { tables, filter, no_wait, action, place } = arguments;
-    let config = config::load(&place.config)
-        .map_err(|error| Failure::new(Verdict::Config, Reason::Config, error.to_string()))?;
+    let config = config::load(&place.config)?;
     let client = || {
         let base = place.admin.map_or_else(|| address(&config), Ok)?;
         AdminClient::new(&base, config.admin.token.clone())

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::ask::say;
 use crate::{
     config,
-    error::{Failure, Reason, Verdict},
+    error::Failure,
     model::position::RowsEvent,
     pipeline::{self, Found},
 };
@@ -45,8 +45,7 @@ struct Skip {
 /// Does what the arguments say.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Action::Skip(Skip { event, execute, config }) = arguments.action;
-    let config = config::load(&config)
-        .map_err(|error| Failure::new(Verdict::Config, Reason::Config, error.to_string()))?;
+    let config = config::load(&config)?;
     let name = event.to_string();
     let found = pipeline::skip_event(&Arc::new(config), event, execute).await?;
     let Found { position, kind } = found;

@@ -4,7 +4,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
 use super::{place::Place, record::RECORD_BYTES_MAX};
-use crate::error::{Failure, Reason, Verdict};
+use crate::error::{Explain, Explanation, Reason, Verdict};
 
 /// An error of the state topic or the position record.
 #[derive(Debug, Error)]
@@ -257,8 +257,8 @@ impl CommitError {
     }
 }
 
-impl From<CommitError> for Failure {
-    fn from(error: CommitError) -> Self {
-        Self::new(error.verdict(), error.reason(), error.to_string()).hint(error.hint())
+impl Explain for CommitError {
+    fn explain(&self) -> Explanation {
+        Explanation::new(self.verdict(), self.reason(), self.hint())
     }
 }

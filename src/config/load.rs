@@ -12,6 +12,7 @@ use thiserror::Error;
 use toml::{Table, Value, de::DeTable};
 
 use super::{Config, validate};
+use crate::error::{Explain, Explanation, Reason, Verdict};
 
 /// Environment variables that start with this are settings, if two underscores follow somewhere
 /// or the rest is `NAME`.
@@ -21,6 +22,12 @@ const PREFIX: &str = "TAILWATER_";
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(super) String);
+
+impl Explain for ConfigError {
+    fn explain(&self) -> Explanation {
+        Explanation::new(Verdict::Config, Reason::Config, "")
+    }
+}
 
 /// Reads the file, lays the process's environment over it and checks the result.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {

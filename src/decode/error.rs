@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{event_type, wire::CutShort};
 use crate::{
-    error::{Failure, Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
     model::{position::FilePosition, table::TableName},
 };
 
@@ -293,9 +293,9 @@ impl Problem {
     }
 }
 
-impl From<DecodeError> for Failure {
-    fn from(error: DecodeError) -> Self {
-        let problem = error.problem();
-        Self::new(Verdict::Halt, problem.reason(), error.to_string()).hint(problem.hint())
+impl Explain for DecodeError {
+    fn explain(&self) -> Explanation {
+        let problem = self.problem();
+        Explanation::new(Verdict::Halt, problem.reason(), problem.hint())
     }
 }

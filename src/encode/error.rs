@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::error::{Failure, Reason, Verdict};
+use crate::error::{Explain, Explanation, Reason, Verdict};
 
 /// Why a row cannot be encoded: what reads it failed, or a value has no place in its field.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -69,63 +69,51 @@ pub enum Problem {
     OtherType,
 }
 
-impl<E> From<EncodeError<E>> for Failure
-where
-    Self: From<E>,
-{
-    fn from(error: EncodeError<E>) -> Self {
-        let (table, column, problem) = match error {
-            EncodeError::Images(error) => return Self::from(error),
-            EncodeError::Value { table, column, problem } => (table, column, problem),
-        };
-        let message = format!("the column {table}.{column} {problem}");
+impl<E: Explain> Explain for EncodeError<E> {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Images(error) => error.explain(),
+            Self::Value { table, column, problem } => problem.explain(table, column),
+        }
+    }
+}
+
+impl Problem {
+    fn explain(self, table: &str, column: &str) -> Explanation {
         let leave_out =
             format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`.");
-        match problem {
-            Problem::UnsignedTooLarge => {
-                Self::new(Verdict::Halt, Reason::UnsignedBigintTooLarge, message).hint(format!(
-                    "Set `format.unsigned_bigint = \"precise\"` to deliver BIGINT UNSIGNED as a \
-                     decimal. {leave_out}"
-                ))
+        let halt = |reason, hint| Explanation::new(Verdict::Halt, reason, hint);
+        let or_leave_out = |hint: &str| format!("{hint} {leave_out}");
+        match self {
+            Self::UnsignedTooLarge => {
+                let hint = "Set `format.unsigned_bigint = \"precise\"` to deliver BIGINT UNSIGNED \
+                            as a decimal.";
+                halt(Reason::UnsignedBigintTooLarge, or_leave_out(hint))
             }
-            Problem::Null => Self::new(Verdict::Halt, Reason::NullInNotNullColumn, message),
-            Problem::EnumWithoutLabel => {
-                Self::new(Verdict::Halt, Reason::EnumLabelUnknown, message)
+            Self::Null => halt(Reason::NullInNotNullColumn, String::new()),
+            Self::EnumWithoutLabel => halt(Reason::EnumLabelUnknown, String::new()),
+            Self::SetWithoutLabel => halt(Reason::SetLabelUnknown, String::new()),
+            Self::TimeOutOfRange => halt(Reason::TimeOutOfRange, leave_out),
+            Self::NotAPoint => halt(Reason::GeometryIsNoPoint, leave_out),
+            Self::SridTooLarge => halt(Reason::SridTooLarge, leave_out),
+            Self::NotAGeometry => halt(Reason::GeometryMalformed, leave_out),
+            Self::OtherSrid => halt(Reason::SridUnexpected, leave_out),
+            Self::NotATimeOfDay => {
+                let hint = "Change `format.time`: `adaptive` and `microseconds` hold durations \
+                            with the envelope `debezium`, `isostring` (as text) with `flat`.";
+                halt(Reason::TimeNotOfDay, or_leave_out(hint))
             }
-            Problem::SetWithoutLabel => Self::new(Verdict::Halt, Reason::SetLabelUnknown, message),
-            Problem::TimeOutOfRange => {
-                Self::new(Verdict::Halt, Reason::TimeOutOfRange, message).hint(leave_out)
+            Self::ZeroDate => {
+                let hint = "Set `format.zero_dates = \"debezium\"` to deliver such dates as null, \
+                            or as 1970 where the column is NOT NULL.";
+                halt(Reason::ZeroDate, or_leave_out(hint))
             }
-            Problem::NotAPoint => {
-                Self::new(Verdict::Halt, Reason::GeometryIsNoPoint, message).hint(leave_out)
+            Self::EnumErrorValue => {
+                let hint = "Set `format.envelope = \"debezium\"`, where it is an empty text.";
+                halt(Reason::EnumErrorValue, or_leave_out(hint))
             }
-            Problem::SridTooLarge => {
-                Self::new(Verdict::Halt, Reason::SridTooLarge, message).hint(leave_out)
-            }
-            Problem::NotAGeometry => {
-                Self::new(Verdict::Halt, Reason::GeometryMalformed, message).hint(leave_out)
-            }
-            Problem::OtherSrid => {
-                Self::new(Verdict::Halt, Reason::SridUnexpected, message).hint(leave_out)
-            }
-            Problem::NotATimeOfDay => {
-                Self::new(Verdict::Halt, Reason::TimeNotOfDay, message).hint(format!(
-                    "Change `format.time`: `adaptive` and `microseconds` hold durations with the \
-                     envelope `debezium`, `isostring` (as text) with `flat`. {leave_out}"
-                ))
-            }
-            Problem::ZeroDate => Self::new(Verdict::Halt, Reason::ZeroDate, message).hint(format!(
-                "Set `format.zero_dates = \"debezium\"` to deliver such dates as null, or as 1970 \
-                 where the column is NOT NULL. {leave_out}"
-            )),
-            Problem::EnumErrorValue => Self::new(Verdict::Halt, Reason::EnumErrorValue, message)
-                .hint(format!(
-                    "Set `format.envelope = \"debezium\"`, where it is an empty text. {leave_out}"
-                )),
-            Problem::VectorCutShort => {
-                Self::new(Verdict::Halt, Reason::VectorCutShort, message).hint(leave_out)
-            }
-            Problem::OtherType => Self::new(Verdict::Bug, Reason::ValueTypeMismatch, message),
+            Self::VectorCutShort => halt(Reason::VectorCutShort, leave_out),
+            Self::OtherType => Explanation::new(Verdict::Bug, Reason::ValueTypeMismatch, ""),
         }
     }
 }

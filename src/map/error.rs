@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::{
-    error::{Failure, Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
     model::table::TableName,
 };
 
@@ -93,42 +93,39 @@ pub enum MapError {
     },
 }
 
-impl From<MapError> for Failure {
-    fn from(error: MapError) -> Self {
-        let message = error.to_string();
-        let (reason, hint) = match error {
-            MapError::TopicTooLong { .. } => (
+impl Explain for MapError {
+    fn explain(&self) -> Explanation {
+        let (reason, hint) = match self {
+            Self::TopicTooLong { .. } => (
                 Reason::TopicNameTooLong,
                 "Shorten `name`, or take the table out with `capture.exclude_tables`.".to_owned(),
             ),
-            MapError::TopicClash { second, .. } => (
+            Self::TopicClash { second, .. } => (
                 Reason::TopicNameClash,
                 format!("Rename one of them, or add `{second}` to `capture.exclude_tables`."),
             ),
-            MapError::KeyUnknown { table, had_key } => {
-                (Reason::KeyUnknown, name_key(&table, had_key))
-            }
-            MapError::KeyColumnMissing { .. } => {
+            Self::KeyUnknown { table, had_key } => (Reason::KeyUnknown, name_key(table, *had_key)),
+            Self::KeyColumnMissing { .. } => {
                 (Reason::KeyColumnMissing, "Correct `capture.message_key_columns`.".to_owned())
             }
-            MapError::KeyColumnTwice { .. } => (
+            Self::KeyColumnTwice { .. } => (
                 Reason::KeyColumnTwice,
                 "Name it once in `capture.message_key_columns`.".to_owned(),
             ),
-            MapError::Unsupported { table, column, .. } => (
+            Self::Unsupported { table, column, .. } => (
                 Reason::ColumnTypeUnsupported,
                 format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`."),
             ),
-            MapError::FieldClash { table, second, .. } => (
+            Self::FieldClash { table, second, .. } => (
                 Reason::FieldNameClash,
                 format!("Leave one out: `[capture] exclude_columns = [\"{table}.{second}\"]`."),
             ),
-            MapError::NameForbidden { .. } => (
+            Self::NameForbidden { .. } => (
                 Reason::SchemaNameForbidden,
                 "Set `format.schema_names = \"avro\"`, which puts `_` for what is forbidden."
                     .to_owned(),
             ),
-            MapError::FlatWithoutKey { table } => (
+            Self::FlatWithoutKey { table } => (
                 Reason::FlatWithoutKey,
                 format!(
                     "Name a key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
@@ -137,7 +134,7 @@ impl From<MapError> for Failure {
                 ),
             ),
         };
-        Self::new(Verdict::Halt, reason, message).hint(hint)
+        Explanation::new(Verdict::Halt, reason, hint)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::{
-    error::{Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
     model::{gtid::ServerUuid, position::FilePosition},
 };
 
@@ -122,9 +122,8 @@ impl fmt::Display for Broken {
     }
 }
 
-impl Broken {
-    /// What it means: verdict, reason and hint.
-    pub(super) fn meaning(&self) -> (Verdict, Reason, String) {
+impl Explain for Broken {
+    fn explain(&self) -> Explanation {
         let anew = self.anew();
         let (reason, hint) = match &self.what {
             Break::Purged { .. } => (
@@ -177,9 +176,11 @@ impl Broken {
                 ),
             ),
         };
-        (Verdict::Halt, reason, hint)
+        Explanation::new(Verdict::Halt, reason, hint)
     }
+}
 
+impl Broken {
     /// The way out that gives changes up, and what that costs.
     fn anew(&self) -> String {
         format!(
@@ -190,8 +191,8 @@ impl Broken {
     }
 }
 
-fn behind() -> (Verdict, Reason, String) {
+fn behind() -> Explanation {
     let hint = "It goes on by itself when they are applied. SHOW REPLICA STATUS; there says what \
                 it waits for; a stopped one needs START REPLICA;";
-    (Verdict::Recycle, Reason::SourceBehind, hint.to_owned())
+    Explanation::new(Verdict::Recycle, Reason::SourceBehind, hint)
 }

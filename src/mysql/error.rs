@@ -8,26 +8,15 @@ use thiserror::Error as ThisError;
 use super::{
     broken::Broken,
     connection::address,
-    fatal_dump::fatal_dump_meaning,
+    fatal_dump::fatal_dump_explained,
     server_error::{Class, Login, Transport, grants_hint, hint, server_error},
     setting_hint::setting_hint,
 };
 use crate::{
     config::{Mysql, TlsMode},
-    error::{Failure, Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
     model::position::FilePosition,
 };
-
-/// Reasons with which an epoch may end once: what the source sends or does not send says less than
-/// a look at what it has, which the next start takes. The same again soon after is final.
-pub const FORGIVEN_ONCE: [Reason; 6] = [
-    Reason::ServerIdTaken,
-    Reason::EventUnreadable,
-    Reason::PositionPurged,
-    Reason::SourceDiverged,
-    Reason::GtidMode,
-    Reason::BinlogUnreadable,
-];
 
 /// Reasons that may pass or not, for all that is known: they are borne for a while and then halt.
 pub const BORNE_FOR_A_WHILE: [Reason; 1] = [Reason::MysqlError];
@@ -189,7 +178,7 @@ impl MysqlError {
 
     /// Whether it stays as it is until a person changes something.
     pub(super) fn is_lasting(&self) -> bool {
-        meaning(self).0 != Verdict::Recycle
+        !self.explain().verdict.is_retried()
     }
 
     /// Whether the server has no connection left for the account, or for anybody.
@@ -218,113 +207,107 @@ fn text(error: &Error) -> String {
     }
 }
 
-impl From<MysqlError> for Failure {
-    fn from(error: MysqlError) -> Self {
-        let message = error.to_string();
-        let (verdict, reason, hint) = meaning(&error);
-        Self::new(verdict, reason, message).hint(hint)
+impl Explain for MysqlError {
+    fn explain(&self) -> Explanation {
+        use Verdict::{Bug, Config, Halt, Recycle};
+        let (verdict, reason, hint) = match self {
+            Self::Client { doing, error, user, transport, .. } => {
+                return client_explained(doing, error, &Login { user, tls: *transport });
+            }
+            Self::Setting { variable, needed, .. } => {
+                let hint = setting_hint(variable, needed);
+                return Explanation::new(Halt, Reason::MysqlSetting, hint);
+            }
+            Self::Several(errors) => return several_explained(errors),
+            Self::Broken(broken) => return broken.explain(),
+            Self::Unreadable { after, .. } => return unreadable_explained(after),
+            Self::ConnectTimeout { .. } | Self::NoAnswer { .. } => {
+                (Recycle, Reason::MysqlUnreachable, UNREACHABLE_HINT)
+            }
+            Self::File { .. } | Self::Secret(_) | Self::ClientCertificate => {
+                (Config, Reason::ConfigSecret, "Check the path and who may read it.")
+            }
+            Self::Session { .. } => (
+                Halt,
+                Reason::MysqlSession,
+                "Something between connector and server changes what a session sets, as a proxy \
+                 can: set mysql.host and mysql.port to the server's own.",
+            ),
+            Self::Answer { .. } => (Halt, Reason::MysqlAnswer, ""),
+            Self::ServerChanged { .. } => (Recycle, Reason::MysqlServerChanged, ""),
+            // The next start finds out what it is and halts.
+            Self::WentBack { .. } => (Recycle, Reason::SourceReset, ""),
+            Self::OffsetTooLarge(_) => (
+                Halt,
+                Reason::OffsetTooLarge,
+                "Run FLUSH BINARY LOGS; and wait until the position is in the new file; with \
+                 gtid_mode=ON there is no such limit.",
+            ),
+            Self::GtidSet(_) => (Bug, Reason::GtidSet, ""),
+            Self::Silent(_) | Self::StreamEnded => (Recycle, Reason::MysqlConnectionLost, ""),
+            Self::ReaderGone => (Bug, Reason::ReaderGone, ""),
+        };
+        Explanation::new(verdict, reason, hint)
     }
 }
 
-fn meaning(error: &MysqlError) -> (Verdict, Reason, String) {
-    use Verdict::{Bug, Config, Halt, Recycle};
-    match error {
-        MysqlError::Client { doing, error, user, transport, .. } => {
-            client_meaning(doing, error, &Login { user, tls: *transport })
-        }
-        MysqlError::ConnectTimeout { .. } | MysqlError::NoAnswer { .. } => {
-            (Recycle, Reason::MysqlUnreachable, unreachable_hint())
-        }
-        MysqlError::File { .. } | MysqlError::Secret(_) | MysqlError::ClientCertificate => {
-            (Config, Reason::ConfigSecret, "Check the path and who may read it.".to_owned())
-        }
-        MysqlError::Setting { variable, needed, .. } => {
-            (Halt, Reason::MysqlSetting, setting_hint(variable, needed))
-        }
-        MysqlError::Several(errors) => {
-            let meanings: Vec<_> = errors.iter().map(meaning).collect();
-            let hints: Vec<_> = meanings.iter().map(|(_, _, hint)| hint.as_str()).collect();
-            let (verdict, reason) = meanings
-                .first()
-                .map_or((Halt, Reason::MysqlSetting), |(verdict, reason, _)| (*verdict, *reason));
-            (verdict, reason, hints.join(" "))
-        }
-        MysqlError::Session { .. } => {
-            let hint = "Something between connector and server changes what a session sets, as a \
-                        proxy can: set mysql.host and mysql.port to the server's own.";
-            (Halt, Reason::MysqlSession, hint.to_owned())
-        }
-        MysqlError::Answer { .. } => (Halt, Reason::MysqlAnswer, String::new()),
-        MysqlError::Broken(broken) => broken.meaning(),
-        MysqlError::ServerChanged { .. } => (Recycle, Reason::MysqlServerChanged, String::new()),
-        // The next start finds out what it is and halts.
-        MysqlError::WentBack { .. } => (Recycle, Reason::SourceReset, String::new()),
-        MysqlError::OffsetTooLarge(_) => {
-            let hint = "Run FLUSH BINARY LOGS; and wait until the position is in the new file; \
-                        with gtid_mode=ON there is no such limit.";
-            (Halt, Reason::OffsetTooLarge, hint.to_owned())
-        }
-        MysqlError::Unreadable { after, .. } => unreadable_meaning(after),
-        MysqlError::GtidSet(_) => (Bug, Reason::GtidSet, String::new()),
-        MysqlError::Silent(_) | MysqlError::StreamEnded => {
-            (Recycle, Reason::MysqlConnectionLost, String::new())
-        }
-        MysqlError::ReaderGone => (Bug, Reason::ReaderGone, String::new()),
-    }
+/// The first one decides; all hints are followed in one go.
+fn several_explained(errors: &[MysqlError]) -> Explanation {
+    let explained: Vec<_> = errors.iter().map(MysqlError::explain).collect();
+    let hints: Vec<_> = explained.iter().map(|it| it.hint.as_str()).collect();
+    let (verdict, reason) = explained
+        .first()
+        .map_or((Verdict::Halt, Reason::MysqlSetting), |first| (first.verdict, first.reason));
+    Explanation::new(verdict, reason, hints.join(" "))
 }
 
 /// Sent once more, it may come whole; damage in the file stays.
-fn unreadable_meaning(after: &str) -> (Verdict, Reason, String) {
+fn unreadable_explained(after: &str) -> Explanation {
     let hint = format!(
         "The binlog is damaged there or holds what this version does not know: mysqlbinlog \
          --verify-binlog-checksum on the file of {after} says more. A replica may have it whole: \
          point mysql.host to it."
     );
-    (Verdict::Recycle, Reason::EventUnreadable, hint)
+    Explanation::new(Verdict::RecycleOnce, Reason::EventUnreadable, hint)
 }
 
-fn unreachable_hint() -> String {
-    "Check mysql.host and mysql.port, and that the server is up.".to_owned()
-}
+const UNREACHABLE_HINT: &str = "Check mysql.host and mysql.port, and that the server is up.";
 
-fn client_meaning(doing: &str, error: &Error, login: &Login<'_>) -> (Verdict, Reason, String) {
-    use Verdict::{Config, Recycle};
-    let user = login.user;
-    match error {
+fn client_explained(doing: &str, error: &Error, login: &Login<'_>) -> Explanation {
+    use Verdict::{Config, Halt, Recycle};
+    let (verdict, reason, hint) = match error {
         // To COM_BINLOG_DUMP the server answers a missing grant with the code of a wrong login.
         Error::Server(server) if server.code == ACCESS_DENIED && doing != CONNECTING => {
-            (Verdict::Halt, Reason::MysqlGrants, grants_hint(user))
+            return Explanation::new(Halt, Reason::MysqlGrants, grants_hint(login.user));
         }
-        Error::Server(server) => server_meaning(server.code, &server.message, login),
-        Error::Io(IoError::Io(_)) => (Recycle, Reason::MysqlUnreachable, unreachable_hint()),
-        Error::Io(IoError::Tls(tls)) if is_cut(tls) => {
-            (Recycle, Reason::MysqlConnectionLost, String::new())
+        Error::Server(server) => return server_explained(server.code, &server.message, login),
+        // The server hides which accounts exist: it asks an unknown one for a plugin at random
+        // (`decoy_user` in sql/auth/sql_authentication.cc).
+        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => {
+            let hint = format!(
+                "Check mysql.user and mysql.password: an account that does not exist gets this \
+                 answer too, and '{}' may be one. One that does must use caching_sha2_password or \
+                 mysql_native_password.",
+                login.user
+            );
+            return Explanation::new(Config, Reason::MysqlAccessDenied, hint);
         }
+        Error::Io(IoError::Io(_)) => (Recycle, Reason::MysqlUnreachable, UNREACHABLE_HINT),
+        Error::Io(IoError::Tls(tls)) if is_cut(tls) => (Recycle, Reason::MysqlConnectionLost, ""),
         Error::Io(IoError::Tls(_)) => {
-            (Config, Reason::MysqlTls, "Check mysql.tls, mysql.ca_file and mysql.host.".to_owned())
+            (Config, Reason::MysqlTls, "Check mysql.tls, mysql.ca_file and mysql.host.")
         }
         Error::Driver(DriverError::NoClientSslFlagFromServer) => (
             Config,
             Reason::MysqlTls,
-            "The server offers no TLS: set mysql.tls to preferred or disabled, or enable it there."
-                .to_owned(),
-        ),
-        // The server hides which accounts exist: it asks an unknown one for a plugin at random
-        // (`decoy_user` in sql/auth/sql_authentication.cc).
-        Error::Driver(DriverError::UnknownAuthPlugin { .. }) => (
-            Config,
-            Reason::MysqlAccessDenied,
-            format!(
-                "Check mysql.user and mysql.password: an account that does not exist gets this \
-                 answer too, and '{user}' may be one. One that does must use \
-                 caching_sha2_password or mysql_native_password."
-            ),
+            "The server offers no TLS: set mysql.tls to preferred or disabled, or enable it there.",
         ),
         Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
-            (Recycle, Reason::MysqlConnectionLost, String::new())
+            (Recycle, Reason::MysqlConnectionLost, "")
         }
-        _ => (Verdict::Halt, Reason::MysqlClient, String::new()),
-    }
+        _ => (Halt, Reason::MysqlClient, ""),
+    };
+    Explanation::new(verdict, reason, hint)
 }
 
 /// Whether a TLS error is a connection that ended: a server that stops ends its handshakes too.
@@ -342,14 +325,14 @@ fn is_cut(error: &(dyn std::error::Error + 'static)) -> bool {
     is_io || is_end() || error.source().is_some_and(is_cut)
 }
 
-/// By error number; what is not in the table is borne for a while.
-fn server_meaning(code: u16, message: &str, login: &Login<'_>) -> (Verdict, Reason, String) {
+/// By error number; what is not in the table is retried for a bounded time.
+fn server_explained(code: u16, message: &str, login: &Login<'_>) -> Explanation {
     let Some(known) = server_error(code) else {
-        return (Verdict::Recycle, Reason::MysqlError, String::new());
+        return Explanation::new(Verdict::Recycle, Reason::MysqlError, "");
     };
     match known.class.verdict() {
-        Some((verdict, reason)) => (verdict, reason, hint(code, message, login)),
-        None => fatal_dump_meaning(message),
+        Some((verdict, reason)) => Explanation::new(verdict, reason, hint(code, message, login)),
+        None => fatal_dump_explained(message),
     }
 }
 
@@ -357,7 +340,7 @@ fn server_meaning(code: u16, message: &str, login: &Login<'_>) -> (Verdict, Reas
 mod tests {
     use mysql_async::{DriverError, Error, ServerError};
 
-    use super::{BORNE_FOR_A_WHILE, FORGIVEN_ONCE, MysqlError, Transport, is_cut};
+    use super::{BORNE_FOR_A_WHILE, MysqlError, Transport, is_cut};
     use crate::error::{Failure, Reason, Verdict};
 
     fn check(code: u16, message: &str, verdict: Verdict, reason: Reason) {
@@ -388,7 +371,7 @@ mod tests {
     fn error_1236_is_told_apart_by_its_text() {
         let start = "A replica with the same server_uuid/server_id as this replica has connected \
                      to the source; the first event '' at 4";
-        check(1236, start, Verdict::Recycle, Reason::ServerIdTaken);
+        check(1236, start, Verdict::RecycleOnce, Reason::ServerIdTaken);
         for (text, reason) in [
             (
                 "Cannot replicate because the source purged required binary logs.",
@@ -429,8 +412,7 @@ mod tests {
             ("could not find next log; the first event 'b.1' at 4", Reason::BinlogUnreadable),
             ("something that no version said yet", Reason::BinlogUnreadable),
         ] {
-            check(1236, text, Verdict::Recycle, reason);
-            assert!(FORGIVEN_ONCE.contains(&reason), "{reason} would be tried for ever");
+            check(1236, text, Verdict::RecycleOnce, reason);
         }
     }
 

@@ -1,11 +1,10 @@
 //! What error 1236 means, with which a server refuses to send its binlog or stops to.
 
-use crate::error::{Reason, Verdict};
+use crate::error::{Explanation, Reason, Verdict};
 
 /// Error 1236 is many things; only its text tells them apart. The texts are those of MySQL 8.0 to
 /// 9.7 (sql/rpl_binlog_sender.cc and share/messages_to_clients.txt in its source).
-pub(super) fn fatal_dump_meaning(message: &str) -> (Verdict, Reason, String) {
-    use Verdict::Recycle;
+pub(super) fn fatal_dump_explained(message: &str) -> Explanation {
     let means = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let (reason, hint) = if means(&["same server_uuid/server_id"]) {
         let hint = "Another client reads the binlog with this server id: give each its own \
@@ -37,5 +36,5 @@ pub(super) fn fatal_dump_meaning(message: &str) -> (Verdict, Reason, String) {
                     --verify-binlog-checksum say more.";
         (Reason::BinlogUnreadable, hint)
     };
-    (Recycle, reason, hint.to_owned())
+    Explanation::new(Verdict::RecycleOnce, reason, hint)
 }

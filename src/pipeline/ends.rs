@@ -9,7 +9,7 @@ use crate::{
     catalog::{Cascade, Inventory},
     commit::{self, CommitError, Loaded, TableRecord},
     config::Config,
-    error::{Failure, Verdict},
+    error::Failure,
     model::table::TableName,
     mysql::{self, Connection, MysqlError, Server},
     patience::Patience,
@@ -128,7 +128,7 @@ impl Target {
 /// The failure that decides what comes next, which says that there are others. These are logged:
 /// each time where the process ends, else now and then.
 fn worst(mut failures: Vec<Failure>, told: &mut Told) -> Option<Failure> {
-    let ends = |failure: &Failure| failure.verdict != Verdict::Recycle;
+    let ends = |failure: &Failure| !failure.verdict.is_retried();
     let first = failures.iter().position(ends).unwrap_or_default();
     if failures.is_empty() {
         return None;

@@ -20,7 +20,8 @@ const PEEK_PATIENCE: Duration = Duration::from_secs(10);
 const FENCE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it
-/// commits, or the broker, which ended a transaction that took too long.
+/// commits, or the broker, which ended a transaction that took too long. A newer instance also takes
+/// the server id of an older one before it has committed anything.
 pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Failure) -> Failure {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
@@ -30,7 +31,8 @@ pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Fai
     });
     match newer.await {
         Ok(Some(Ok(Some(newer)))) => replaced(&run.config, newer, generation),
-        _ => Failure { verdict: Verdict::Recycle, ..failure },
+        _ if failure.verdict == Verdict::Fenced => Failure { verdict: Verdict::Recycle, ..failure },
+        _ => failure,
     }
 }
 

@@ -72,7 +72,8 @@ impl Forgiven {
             *reason == failure.reason && (is_same || at.elapsed() < APART)
         });
         self.last = Some((Instant::now(), failure.reason, failure.message.clone()));
-        if again { Failure { verdict: Verdict::Halt, ..failure } } else { failure }
+        let verdict = if again { Verdict::Halt } else { Verdict::Recycle };
+        Failure { verdict, ..failure }
     }
 
     /// The failure as one to try again after, or as one that ends the run when it has come for too

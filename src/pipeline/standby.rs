@@ -29,7 +29,7 @@ use super::{Progress, Run, Told, ends, panicked, thread_failed};
 use crate::{
     commit::{self, Seen, Watch},
     config::Config,
-    error::{Failure, Verdict},
+    error::Failure,
     metrics::Metrics,
     patience::Patience,
     runtime::{blocking_named, wall_clock},
@@ -207,7 +207,7 @@ impl Waiting {
 
     /// Shows what is wrong and goes on, if it may get better.
     fn trouble(&mut self, failure: Failure) -> Result<(), Failure> {
-        if failure.verdict != Verdict::Recycle {
+        if !failure.verdict.is_retried() {
             return Err(failure);
         }
         self.metrics.standby.set(0);

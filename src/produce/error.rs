@@ -7,7 +7,7 @@ use super::{
     codes::{Meaning, meaning},
     context::BrokerError,
 };
-use crate::error::{Failure, Reason, Verdict};
+use crate::error::{Explain, Explanation, Reason, Verdict};
 
 /// An error of the producer.
 #[derive(Debug, Error)]
@@ -276,9 +276,9 @@ impl ProduceError {
     }
 }
 
-impl From<ProduceError> for Failure {
-    fn from(error: ProduceError) -> Self {
-        Self::new(error.verdict(), error.reason(), error.to_string()).hint(error.hint())
+impl Explain for ProduceError {
+    fn explain(&self) -> Explanation {
+        Explanation::new(self.verdict(), self.reason(), self.hint())
     }
 }
 

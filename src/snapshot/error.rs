@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     catalog::CatalogError,
-    error::{Failure, Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
     model::table::TableName,
     mysql::MysqlError,
 };
@@ -99,19 +99,18 @@ impl SnapshotError {
     }
 }
 
-impl From<SnapshotError> for Failure {
-    fn from(error: SnapshotError) -> Self {
-        let message = error.to_string();
-        let (verdict, reason, hint) = match error {
-            SnapshotError::Mysql(error) => return error.into(),
-            SnapshotError::Catalog(error) => return error.into(),
-            SnapshotError::OtherServer { .. } => (
+impl Explain for SnapshotError {
+    fn explain(&self) -> Explanation {
+        let (verdict, reason, hint) = match self {
+            Self::Mysql(error) => return error.explain(),
+            Self::Catalog(error) => return error.explain(),
+            Self::OtherServer { .. } => (
                 Verdict::Recycle,
                 Reason::SnapshotOtherServer,
                 "Point mysql.host to one server, not to a proxy that spreads connections."
                     .to_owned(),
             ),
-            SnapshotError::NoFence { user } => (
+            Self::NoFence { user } => (
                 Verdict::Halt,
                 Reason::SnapshotNeedsGtids,
                 format!(
@@ -120,45 +119,45 @@ impl From<SnapshotError> for Failure {
                      To stream without reading tables, set snapshot.mode = \"never\"."
                 ),
             ),
-            SnapshotError::Denied { table, user } => (
+            Self::Denied { table, user } => (
                 Verdict::Halt,
                 Reason::SnapshotDenied,
                 format!("Run: GRANT SELECT ON `{}`.* TO '{user}'@'%';", table.database),
             ),
-            SnapshotError::Filter { .. } => (
+            Self::Filter { .. } => (
                 Verdict::Halt,
                 Reason::SnapshotWhere,
                 "Correct the condition under where in the [snapshot] section.".to_owned(),
             ),
-            SnapshotError::Value { .. } => (
+            Self::Value { .. } => (
                 Verdict::Halt,
                 Reason::SnapshotValue,
                 "Correct the value at the source; a column can be left out by \
                  capture.exclude_columns."
                     .to_owned(),
             ),
-            SnapshotError::Key { .. } => (Verdict::Bug, Reason::SnapshotKey, String::new()),
-            SnapshotError::Definition { .. } => (
+            Self::Key { .. } => (Verdict::Bug, Reason::SnapshotKey, String::new()),
+            Self::Definition { .. } => (
                 Verdict::Halt,
                 Reason::SnapshotDefinition,
                 "Leave the table out by capture.exclude_tables, and report this as a bug with the \
                  table's definition."
                     .to_owned(),
             ),
-            SnapshotError::RowsDamaged => (Verdict::Bug, Reason::SnapshotRows, String::new()),
-            SnapshotError::ReaderGone => (
+            Self::RowsDamaged => (Verdict::Bug, Reason::SnapshotRows, String::new()),
+            Self::ReaderGone => (
                 Verdict::Bug,
                 Reason::SnapshotReaderGone,
                 "This is a bug in Tailwater. With snapshot.mode = \"never\" it streams without \
                  reading tables."
                     .to_owned(),
             ),
-            SnapshotError::Record { .. } => (
+            Self::Record { .. } => (
                 Verdict::Halt,
                 Reason::SnapshotRecordUnreadable,
                 "Run the Tailwater version that wrote it, or a newer one.".to_owned(),
             ),
         };
-        Self::new(verdict, reason, message).hint(hint)
+        Explanation::new(verdict, reason, hint)
     }
 }

@@ -1,6 +1,6 @@
 //! What a registry's answer, or its silence, means.
 
-use std::{error::Error as _, path::PathBuf};
+use std::{error::Error as _, fmt, path::PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::SecretError,
-    error::{Failure, Reason, Verdict},
+    error::{Explain, Explanation, Reason, Verdict},
 };
 
 /// The most characters of a registry's own message that are passed on.
@@ -136,7 +136,7 @@ pub enum RegistryError {
         id: u32,
     },
     /// The schema was refused.
-    #[error("the schema registry refuses the schema of subject {}", .0.subject)]
+    #[error("the schema registry refuses {0}")]
     Refused(Box<Refusal>),
 }
 
@@ -248,117 +248,104 @@ impl RegistryError {
     }
 }
 
-impl From<RegistryError> for Failure {
-    fn from(error: RegistryError) -> Self {
-        let message = error.to_string();
-        let (verdict, reason, hint) = match error {
-            RegistryError::Url | RegistryError::NoUrl => (
-                Verdict::Config,
+impl Explain for RegistryError {
+    fn explain(&self) -> Explanation {
+        use Verdict::{Config, Halt, Recycle};
+        let (verdict, reason, hint) = match self {
+            Self::Url | Self::NoUrl => (
+                Config,
                 Reason::RegistryUrlInvalid,
-                "Set `schema_registry.url`, for example to `http://127.0.0.1:8081`.".to_owned(),
+                "Set `schema_registry.url`, for example to `http://127.0.0.1:8081`.",
             ),
-            RegistryError::Secret(_) => (
-                Verdict::Config,
+            Self::Secret(_) => (
+                Config,
                 Reason::RegistrySecretMissing,
-                "Set the variable or the file that `schema_registry` names.".to_owned(),
+                "Set the variable or the file that `schema_registry` names.",
             ),
-            RegistryError::CaFile { .. } => (
-                Verdict::Config,
+            Self::CaFile { .. } => (
+                Config,
                 Reason::RegistryCaFileUnusable,
-                "Set `schema_registry.ca_file` to a PEM file with the authority's certificate."
-                    .to_owned(),
+                "Set `schema_registry.ca_file` to a PEM file with the authority's certificate.",
             ),
-            RegistryError::Client => (Verdict::Config, Reason::RegistrySettingsInvalid, String::new()),
-            RegistryError::Unreachable { .. } => (
-                Verdict::Recycle,
-                Reason::RegistryUnreachable,
-                "Check host and port in `schema_registry.url`, that the registry runs, and that the \
-                 address begins with `https` if it speaks TLS."
-                    .to_owned(),
-            ),
-            RegistryError::Timeout { .. } => (
-                Verdict::Recycle,
+            Self::Client => (Config, Reason::RegistrySettingsInvalid, ""),
+            Self::Unreachable { .. } => (Recycle, Reason::RegistryUnreachable, UNREACHABLE_HINT),
+            Self::Timeout { .. } => (
+                Recycle,
                 Reason::RegistryTimeout,
-                "Check host and port in `schema_registry.url`, and the registry's load.".to_owned(),
+                "Check host and port in `schema_registry.url`, and the registry's load.",
             ),
-            RegistryError::Tls { plain: true, .. } => (
-                Verdict::Config,
+            Self::Tls { plain: true, .. } => (
+                Config,
                 Reason::RegistryTlsRefused,
                 "Write `http` instead of `https` in \
-                 `schema_registry.url`, or name the registry's TLS port."
-                    .to_owned(),
+                 `schema_registry.url`, or name the registry's TLS port.",
             ),
-            RegistryError::Tls { plain: false, .. } => (
-                Verdict::Config,
-                Reason::RegistryTlsRefused,
-                "Name the authority that signed the registry's certificate in \
-                 `schema_registry.ca_file`, and the host as the certificate does in \
-                 `schema_registry.url`."
-                    .to_owned(),
-            ),
-            RegistryError::Denied { .. } => (
-                Verdict::Config,
-                Reason::RegistryAccessDenied,
-                "Check `schema_registry.username` and `schema_registry.password`, or \
-                 `schema_registry.bearer_token`, and what that user may do."
-                    .to_owned(),
-            ),
-            RegistryError::NotFound { .. } | RegistryError::NotARegistry { .. } => {
-                (Verdict::Halt, Reason::RegistryPathWrong, PATH_HINT.to_owned())
+            Self::Tls { plain: false, .. } => (Config, Reason::RegistryTlsRefused, AUTHORITY_HINT),
+            Self::Denied { .. } => (Config, Reason::RegistryAccessDenied, LOGIN_HINT),
+            Self::NotFound { .. } | Self::NotARegistry { .. } => {
+                (Halt, Reason::RegistryPathWrong, PATH_HINT)
             }
-            RegistryError::Unavailable { .. } => {
-                (Verdict::Recycle, Reason::RegistryUnavailable, String::new())
-            }
-            RegistryError::Lost { .. }
-            | RegistryError::Unknown { .. }
-            | RegistryError::IdUnknown { .. }
-            | RegistryError::OtherSchema { .. } => return untrue(&error, message),
-            RegistryError::Refused(refusal) => return refused(&message, &refusal),
+            Self::Unavailable { .. } => (Recycle, Reason::RegistryUnavailable, ""),
+            Self::Unknown { .. } => (
+                Recycle,
+                Reason::RegistryErrorUnknown,
+                "Look into the log of the registry, or of what stands before it.",
+            ),
+            Self::Lost { .. } => (Recycle, Reason::RegistrySchemasLost, LOST_HINT),
+            // A member of a cluster can be behind the one that took the schema.
+            Self::IdUnknown { .. } => (Recycle, Reason::RegistryIdUnknown, ""),
+            Self::OtherSchema { .. } => (
+                Halt,
+                Reason::RegistrySchemaMismatch,
+                "Readers would decode records by a wrong schema. Check that all addresses in \
+                 `schema_registry.url` are one registry, and that its store is whole.",
+            ),
+            Self::Refused(refusal) => return refusal.explain(),
         };
-        Self::new(verdict, reason, message).hint(hint)
+        Explanation::new(verdict, reason, hint)
     }
 }
+
+const UNREACHABLE_HINT: &str = "Check host and port in `schema_registry.url`, that the registry \
+    runs, and that the address begins with `https` if it speaks TLS.";
+
+const AUTHORITY_HINT: &str = "Name the authority that signed the registry's certificate in \
+    `schema_registry.ca_file`, and the host as the certificate does in `schema_registry.url`.";
+
+const LOGIN_HINT: &str = "Check `schema_registry.username` and `schema_registry.password`, or \
+    `schema_registry.bearer_token`, and what that user may do.";
 
 const PATH_HINT: &str = "Set `schema_registry.url` to where Confluent's API begins: for Apicurio \
     that is `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port.";
 
-/// An id that does not stand for the schema, or an answer that means nothing.
-fn untrue(error: &RegistryError, message: String) -> Failure {
-    if matches!(error, RegistryError::Unknown { .. }) {
-        return Failure::new(Verdict::Recycle, Reason::RegistryErrorUnknown, message)
-            .hint("Look into the log of the registry, or of what stands before it.");
+const LOST_HINT: &str = "It came back without its store, or another one answers. Schemas are \
+    registered again; records that were written since then have ids that it does not know: give \
+    it back its store if consumers must read them.";
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, status, code, message, differences } = self;
+        let said = colon(message);
+        write!(f, "the schema of subject {subject}: status {status}, code {code}{said}")?;
+        if differences.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; against the registered version {}", tell(differences))
     }
-    if matches!(error, RegistryError::Lost { .. }) {
-        return Failure::new(Verdict::Recycle, Reason::RegistrySchemasLost, message).hint(
-            "It came back without its store, or another one answers. Schemas are registered again; \
-             records that were written since then have ids that it does not know: give it back its \
-             store if consumers must read them.",
-        );
-    }
-    if error.is_transient() {
-        // A member of a cluster can be behind the one that took the schema.
-        return Failure::new(Verdict::Recycle, Reason::RegistryIdUnknown, message);
-    }
-    Failure::new(Verdict::Halt, Reason::RegistrySchemaMismatch, message).hint(
-        "Readers would decode records by a wrong schema. Check that all addresses in \
-         `schema_registry.url` are one registry, and that its store is whole.",
-    )
 }
 
-fn refused(message: &str, refusal: &Refusal) -> Failure {
-    let Refusal { subject, status, code, message: own, differences } = refusal;
-    let changes = match differences.as_slice() {
-        [] => String::new(),
-        differences => format!("; against the registered version {}", tell(differences)),
-    };
-    let message = format!("{message}: status {status}, code {code}{}{changes}", colon(own));
-    if refusal.is_incompatible() {
-        return Failure::new(Verdict::Halt, Reason::SchemaIncompatible, message).hint(format!(
-            "The table changed in a way that the compatibility level of {subject} forbids: undo \
-             the change, or set another level for the subject in the registry and start again."
-        ));
+impl Explain for Refusal {
+    fn explain(&self) -> Explanation {
+        if self.is_incompatible() {
+            let hint = format!(
+                "The table changed in a way that the compatibility level of {} forbids: undo the \
+                 change, or set another level for the subject in the registry and start again.",
+                self.subject
+            );
+            return Explanation::new(Verdict::Halt, Reason::SchemaIncompatible, hint);
+        }
+        Explanation::new(Verdict::Halt, Reason::SchemaRefused, "")
     }
-    Failure::new(Verdict::Halt, Reason::SchemaRefused, message)
 }
 
 impl Refusal {

@@ -50,7 +50,7 @@ impl Delivery {
 fn stops(failure: &Failure) -> bool {
     match failure.verdict {
         Verdict::Halt | Verdict::Config => true,
-        Verdict::Recycle => failure.reason == Reason::EventUnreadable,
-        Verdict::Fenced | Verdict::Bug => false,
+        Verdict::RecycleOnce => failure.reason == Reason::EventUnreadable,
+        Verdict::Recycle | Verdict::Fenced | Verdict::Bug => false,
     }
 }

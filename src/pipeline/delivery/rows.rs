@@ -6,7 +6,7 @@ use super::{Delivery, gone, message_bytes, name_of, skips};
 use crate::{
     decode::{RowReader, Rows},
     encode::{EncodeError, Encoder, Message},
-    error::{Failure, Reason},
+    error::{Explain, Failure, Reason},
     failpoints::{self, Point},
     model::{change::Operation, value::RowImages},
     pipeline::{
@@ -222,7 +222,7 @@ fn send_rows<I: Unread>(
     first: u32,
 ) -> Sent
 where
-    Failure: From<I::Error>,
+    I::Error: Explain,
 {
     let mut sent = Sent::default();
     while images.more() {

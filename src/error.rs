@@ -24,7 +24,8 @@ pub enum Verdict {
     Halt,
     /// What the configuration says cannot be right. Exit code 78.
     Config,
-    /// A newer instance has taken over. Exit code 75.
+    /// This producer is fenced: a newer instance has taken over, or the broker ended a transaction
+    /// that took too long. Exit code 75.
     Fenced,
     /// Something that cannot happen did. Exit code 70.
     Bug,

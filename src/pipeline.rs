@@ -24,7 +24,6 @@ use std::{
     time::Duration,
 };
 
-use backon::ExponentialBackoff;
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
@@ -55,7 +54,6 @@ mod delivery;
 mod ends;
 mod exclusions;
 mod fencing;
-mod forgiven;
 mod known;
 mod last;
 mod last_look;
@@ -64,6 +62,7 @@ mod logs;
 mod plans;
 mod prepared;
 mod protocol;
+mod recovery;
 mod registry_watch;
 mod schemas;
 mod skip;
@@ -76,14 +75,14 @@ use self::{
     delivery::{Delivery, Producers},
     ends::{Ends, Target},
     fencing::explain_fencing,
-    forgiven::{Forgiven, LoggedIn},
     logs::Own,
     plans::Plans,
     prepared::{Beside, Kept},
+    recovery::{Context, LoggedIn, Next, Recovery, may_be_replaced, may_hide_break},
     standby::Standby,
     state_topic::StateTopic,
     stream::{Ended, Past, Stream},
-    trouble::{PAUSE_MAX, Told, pauses},
+    trouble::Told,
 };
 pub use self::{
     lag::watch_source,
@@ -96,9 +95,6 @@ const QUEUE_BYTES_MAX: u32 = 2 << 20;
 
 /// How long a start may take to read the saved position, where answers are fast.
 const LOAD_PATIENCE: Duration = Duration::from_secs(30);
-
-/// `--until-caught-up` gives up when nothing has been delivered for this long.
-const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run needs.
 #[derive(Clone)]
@@ -142,13 +138,10 @@ struct Progress {
     patience: Patience,
     /// The newest position that was loaded or committed; `None` before.
     seen: Option<Place>,
-    pauses: ExponentialBackoff,
-    /// When an epoch that had delivered something ended, or the run began.
-    delivered: Instant,
+    recovery: Recovery,
     told: Told,
     /// `None` for an instance that never stands by.
     standby: Option<Standby>,
-    forgiven: Forgiven,
     /// Which logins have worked.
     logged_in: LoggedIn,
     /// What the next epoch takes from the last one.
@@ -175,57 +168,41 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             Err(failure) => Err(failure),
         };
         run.metrics.streaming.set(0);
-        let failure = match ended {
+        let mut failure = match ended {
             Ok(outcome) => return Ok(outcome),
-            Err(failure) if run.shutdown.is_requested() && failure.verdict.is_retried() => {
+            Err(failure) => failure,
+        };
+        let context = progress.context(&run);
+        if may_be_replaced(&failure, context) {
+            failure = explain_fencing(&run, &progress, failure).await;
+        }
+        match progress.recovery.next(&failure, context, Instant::now()) {
+            Next::End => {
                 tracing::warn!(reason = failure.reason.name(), "stopped during trouble: {failure}");
                 return Ok(Outcome::Drained);
             }
-            Err(failure) if failure.verdict == Verdict::Fenced && !run.standby => {
-                explain_fencing(&run, &progress, failure).await
+            Next::StandBy => {
+                run.metrics.recycled(failure.reason);
+                progress.standby.iter_mut().for_each(Standby::fenced);
             }
-            // A newer instance throws out the older one's dump before it has committed anything.
-            // Starting anew would fence it in turn, so what is saved is looked at first.
-            Err(failure) if failure.reason == Reason::ServerIdTaken => {
-                match explain_fencing(&run, &progress, failure).await {
-                    fenced if fenced.verdict == Verdict::Fenced => fenced,
-                    failure => progress.forgiven.once(failure),
+            Next::Halt(verdict) => {
+                let looks_again = may_hide_break(&failure);
+                failure.verdict = verdict;
+                if looks_again {
+                    failure = last_look::explain(&run, &mut progress, failure).await;
+                }
+                run.status.fail(State::Halted, &failure, wall_clock());
+                return Err(failure);
+            }
+            Next::Retry(pause) => {
+                run.status.fail(State::Waiting, &failure, wall_clock());
+                run.metrics.recycled(failure.reason);
+                progress.told.tell(&failure);
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = run.shutdown.requested() => return Ok(Outcome::Drained),
                 }
             }
-            Err(failure) if failure.verdict == Verdict::RecycleOnce => {
-                match progress.forgiven.once(failure) {
-                    last if last.verdict == Verdict::Halt => {
-                        last_look::explain(&run, &mut progress, last).await
-                    }
-                    first => first,
-                }
-            }
-            Err(failure) if forgiven::is_borne(failure.reason, progress.logged_in) => {
-                progress.forgiven.for_a_while(failure, Instant::now())
-            }
-            Err(failure) => failure,
-        };
-        if let Some(standby) =
-            progress.standby.as_mut().filter(|_| failure.verdict == Verdict::Fenced)
-        {
-            run.metrics.recycled(failure.reason);
-            standby.fenced();
-            continue;
-        }
-        if failure.verdict != Verdict::Recycle {
-            run.status.fail(State::Halted, &failure, wall_clock());
-            return Err(failure);
-        }
-        run.status.fail(State::Waiting, &failure, wall_clock());
-        run.metrics.recycled(failure.reason);
-        progress.told.tell(&failure);
-        if run.until_caught_up && CATCH_UP_PATIENCE <= progress.delivered.elapsed() {
-            return Err(Failure { verdict: Verdict::Halt, ..failure });
-        }
-        let pause = progress.pauses.next().unwrap_or(PAUSE_MAX);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = run.shutdown.requested() => return Ok(Outcome::Drained),
         }
     }
 }
@@ -246,11 +223,9 @@ impl Progress {
             own: 0,
             patience: Patience::default(),
             seen: None,
-            pauses: pauses(),
-            delivered: Instant::now(),
+            recovery: Recovery::new(Instant::now()),
             told: Told::default(),
             standby: run.standby.then(Standby::default),
-            forgiven: Forgiven::default(),
             logged_in: LoggedIn::default(),
             past: Past::default(),
             source: Continuity::default(),
@@ -264,6 +239,16 @@ impl Progress {
         self.generation.unwrap_or_default() + 1
     }
 
+    /// What decides about the next step, besides the failure.
+    fn context(&self, run: &Run) -> Context {
+        Context {
+            is_stopping: run.shutdown.is_requested(),
+            stands_by: run.standby,
+            until_caught_up: run.until_caught_up,
+            logged_in: self.logged_in,
+        }
+    }
+
     /// An epoch has ended. If it delivered something, its trouble is new trouble; one that only
     /// reached streaming has proved nothing: what stops it may wait behind its first rows.
     fn ended(&mut self, sent: Option<u64>, committed: Option<Place>, has_delivered: bool) {
@@ -274,9 +259,8 @@ impl Progress {
         if !has_delivered {
             return;
         }
-        self.pauses = pauses();
+        self.recovery.delivered(Instant::now());
         self.told = Told::default();
-        self.delivered = Instant::now();
     }
 }
 

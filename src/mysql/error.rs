@@ -18,13 +18,6 @@ use crate::{
     model::position::FilePosition,
 };
 
-/// Reasons that may pass or not, for all that is known: they are borne for a while and then halt.
-pub const BORNE_FOR_A_WHILE: [Reason; 1] = [Reason::MysqlError];
-
-/// Reasons that end a process at once at its first login. After a login that worked they are borne
-/// for a while: a password is being changed, and its file or the server is a little late.
-pub const BORNE_AFTER_LOGIN: [Reason; 2] = [Reason::MysqlAccessDenied, Reason::ConfigSecret];
-
 /// What is being done while the server checks user and password.
 pub(super) const CONNECTING: &str = "connect to";
 
@@ -340,7 +333,7 @@ fn server_explained(code: u16, message: &str, login: &Login<'_>) -> Explanation 
 mod tests {
     use mysql_async::{DriverError, Error, ServerError};
 
-    use super::{BORNE_FOR_A_WHILE, MysqlError, Transport, is_cut};
+    use super::{MysqlError, Transport, is_cut};
     use crate::error::{Failure, Reason, Verdict};
 
     fn check(code: u16, message: &str, verdict: Verdict, reason: Reason) {
@@ -464,8 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_nobody_knows_is_borne_for_a_while() {
+    fn an_error_that_is_in_no_table_is_retried() {
         check(19_999, "something new", Verdict::Recycle, Reason::MysqlError);
-        assert!(BORNE_FOR_A_WHILE.contains(&Reason::MysqlError));
     }
 }

@@ -36,7 +36,7 @@ pub use broken::{Break, Broken};
 pub use buffers::bound_buffers;
 pub use connection::{connect, connect_to_read_tables, connect_when_free};
 pub use continuity::Continuity;
-pub use error::{BORNE_AFTER_LOGIN, BORNE_FOR_A_WHILE, MysqlError};
+pub use error::MysqlError;
 pub use inquiry::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use server::{BinlogFilter, Server};

@@ -4,7 +4,7 @@
 //! has those that a client which logs in and reads can meet, with the one question that counts:
 //! does it pass by itself? What passes is waited for, for as long as it lasts. What a person must
 //! mend ends the process. An error that is not in the table can be either, so it is waited for, for
-//! a bounded time ([`super::BORNE_FOR_A_WHILE`]).
+//! a bounded time (`pipeline/recovery.rs`).
 //!
 //! `docs/OPERATING.md` has the table too, and `tests/error_page.rs` holds it to this one.
 

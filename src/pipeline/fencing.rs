@@ -19,9 +19,9 @@ const PEEK_PATIENCE: Duration = Duration::from_secs(10);
 /// are fast.
 const FENCE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tells the two causes of a fence apart: a newer instance, which is seen by the generation it
-/// commits, or the broker, which ended a transaction that took too long. A newer instance also takes
-/// the server id of an older one before it has committed anything.
+/// The failure, or the one that says that a newer instance is behind it, which shows by the
+/// generation that it commits. Without one, the broker itself has fenced this producer: it ended a
+/// transaction that took too long.
 pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Failure) -> Failure {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
@@ -31,7 +31,6 @@ pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Fai
     });
     match newer.await {
         Ok(Some(Ok(Some(newer)))) => replaced(&run.config, newer, generation),
-        _ if failure.verdict == Verdict::Fenced => Failure { verdict: Verdict::Recycle, ..failure },
         _ => failure,
     }
 }

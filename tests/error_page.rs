@@ -1,11 +1,11 @@
-//! The tables of server errors in `docs/OPERATING.md` are the tables that the program uses.
+//! The tables of reasons and of errors in `docs/OPERATING.md` are those that the program uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use tailwater::encode::registry::REGISTRY_STATUSES;
-use tailwater::error::Verdict;
+use tailwater::error::{Reason, Verdict};
 use tailwater::mysql::SERVER_ERRORS;
 use tailwater::produce::KAFKA_CODES;
 use testkit::Result;
@@ -28,6 +28,34 @@ fn expect(name: &str, table: &str) {
         let left = Path::new(env!("CARGO_TARGET_TMPDIR")).join("OPERATING.md");
         std::fs::write(&left, right).unwrap();
         panic!("docs/OPERATING.md does not say what the code does: cp {} docs/", left.display());
+    }
+}
+
+#[test]
+fn the_page_about_reasons_says_what_the_program_knows() {
+    let mut table = "| reason | what happened | what to do |\n|---|---|---|\n".to_owned();
+    for reason in Reason::ALL {
+        let (meaning, remedy) = (reason.meaning(), reason.remedy());
+        writeln!(table, "| `{reason}` | {meaning} | {remedy} |").unwrap();
+    }
+    expect("reasons", &table);
+}
+
+#[test]
+fn what_to_do_about_a_reason_links_to_headings_that_are_there() {
+    let page = include_str!("../docs/OPERATING.md");
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || [' ', '-'].contains(c);
+    let anchor = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_ascii_lowercase();
+        heading.chars().filter(is_part).collect::<String>().replace(' ', "-")
+    };
+    let headings = page.lines().filter(|line| line.starts_with('#')).map(anchor);
+    let headings: BTreeSet<String> = headings.collect();
+    for reason in Reason::ALL {
+        for link in reason.remedy().split("](#").skip(1) {
+            let link = link.split(')').next().unwrap();
+            assert!(headings.contains(link), "{reason}: {link}");
+        }
     }
 }
 

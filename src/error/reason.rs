@@ -32,7 +32,7 @@ reasons! {
     // The configuration, the process and the commands.
     /// The configuration has a value that cannot work.
     Config = "config",
-    /// A secret or a file that the configuration names cannot be read.
+    /// A secret or a file that the section `[mysql]` names cannot be read.
     ConfigSecret = "config_secret",
     /// The option `--log` is not understood.
     LogLevel = "log_level",
@@ -136,7 +136,8 @@ reasons! {
     /// The server is a replica that has yet to apply transactions that were delivered.
     SourceBehind = "source_behind",
     /// The server's binlog has another history than the one delivered:
-    /// `RESET BINARY LOGS AND GTIDS`, a restored copy.
+    /// `RESET BINARY LOGS AND GTIDS`, a restored copy. The connector notices a reset while it
+    /// streams within 30 s.
     SourceReset = "source_reset",
     /// The saved binlog file is shorter than it was: a crash with `sync_binlog` other than 1, a
     /// restored copy.
@@ -149,9 +150,11 @@ reasons! {
     OffsetTooLarge = "offset_too_large",
 
     // The binlog.
-    /// The source cannot read its own binlog there.
+    /// The source cannot read its own binlog there, although its history goes on from the saved
+    /// position.
     BinlogUnreadable = "binlog_unreadable",
-    /// What the source sent is no event; it came twice, so it is no accident of the connection.
+    /// What the source sent is no event. The connector stops when it comes twice: then it is no
+    /// accident of the connection.
     EventUnreadable = "event_unreadable",
     /// The checksum of a binlog event is wrong.
     BinlogChecksumWrong = "binlog_checksum_wrong",

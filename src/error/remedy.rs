@@ -23,8 +23,8 @@ const WAITS: &str = "Nothing: the connector tries again until it works, with one
 const BUG: &str = "Report it with the log: it is a bug. The position has not moved past what was \
     delivered.";
 
-const START_OVER: &str = "The message has the place in the binlog. A replica may have it whole: \
-    point `mysql.host` to it; or start over at the source's current position, see \
+const START_OVER: &str = "The message has the place in the binlog, the hint what to check there. \
+    To start over at the source's current position, see \
     [below](#when-the-source-does-not-go-on-where-the-position-ends).";
 
 const ONE_ROW: &str = "The message has table and column: correct the row, change the setting that \
@@ -57,6 +57,7 @@ remedies! {
     R::Fenced => "Ends with 75. Run one instance for each name, or all of a name with `--standby`.",
     R::DrainTimeout => "Nothing is lost: the next start goes on from the committed position. Raise \
         `delivery.drain_timeout_ms`, or look for what kept Kafka or MySQL from finishing.",
+    R::Stopped => "Nothing: the next start goes on from the committed position.",
     R::NoThread | R::KafkaThreadMissing => "Raise the limit of processes and threads of the \
         account or container. It is tried again until it works.",
     R::Panic
@@ -106,10 +107,8 @@ remedies! {
     R::MysqlAnswer => "Name the server itself in `mysql.host`, not a proxy.",
     R::ServerIdTaken => "Give each client its own `mysql.server_id`, and check that no second \
         instance of this connector runs.",
-    R::Stopped
-    | R::MysqlServerChanged
+    R::MysqlServerChanged
     | R::CatalogUnreadable
-    | R::TransactionChanged
     | R::RegistryTimeout
     | R::RegistryUnavailable
     | R::RegistryIdUnknown
@@ -141,6 +140,8 @@ remedies! {
     | R::BinlogIncident
     | R::BinlogEventUnknown
     | R::TransactionRolledBack => START_OVER,
+    R::TransactionChanged => "Nothing: it is delivered again from its start. Rows of it come \
+        twice, counted in `tailwater_rows_repeated_total`.",
     R::BinlogVersionUnsupported => "MySQL 8.0 or later is needed, with \
         `log_bin_use_v1_row_events` off.",
     R::BinlogPayloadUnreadable => "Turn `binlog_transaction_compression` off for the transactions \
@@ -197,8 +198,8 @@ remedies! {
         connections. It is tried again until it works.",
     R::SnapshotRecordUnreadable | R::PositionVersionUnknown => "Run the version that wrote it, or \
         a newer one.",
-    R::SnapshotReaderGone => "Report it with the log: it is a bug. With `snapshot.mode = \"never\"` \
-        the connector streams without reading tables.",
+    R::SnapshotReaderGone => "Report it with the log: it is a bug. With \
+        `snapshot.mode = \"never\"` the connector streams without reading tables.",
 
     R::RegistryUrlInvalid => "Set `schema_registry.url`, for example to `http://127.0.0.1:8081`.",
     R::RegistrySecretMissing => "Set the variable or the file that `schema_registry` names.",

@@ -119,17 +119,27 @@ impl Setup {
         self.database.value(&find)
     }
 
-    /// Ends that connection, as soon as there is one, and returns its number; the connector must
-    /// then log in again.
+    /// Ends all such connections, as soon as there is one, and returns the newest's number; the
+    /// connector must then log in again. All, because the short one that looks at a file's first
+    /// event may still be there.
     pub(crate) fn kill_dump(&mut self) -> Result<i64> {
+        let find = format!(
+            "SELECT GROUP_CONCAT(id ORDER BY id) FROM information_schema.processlist
+             WHERE user = '{}' AND command LIKE 'Binlog Dump%'",
+            self.database.user()
+        );
         wait_for("a dump", LIMIT, || {
-            let Some(id) = self.dump()? else { return Ok(None) };
-            match self.database.execute(&format!("KILL {id}")) {
-                Ok(()) => Ok(Some(id)),
-                // It was the short one that looks at a file's first event, and has ended.
-                Err(error) if format!("{error:#}").contains("Unknown thread id") => Ok(None),
-                Err(error) => Err(error),
+            let ids: Option<String> = self.database.value(&find)?;
+            let mut killed = None;
+            for id in ids.iter().flat_map(|ids| ids.split(',')) {
+                match self.database.execute(&format!("KILL {id}")) {
+                    Ok(()) => killed = Some(id.parse()?),
+                    // It has ended by itself.
+                    Err(error) if format!("{error:#}").contains("Unknown thread id") => {}
+                    Err(error) => return Err(error),
+                }
             }
+            Ok(killed)
         })
     }
 

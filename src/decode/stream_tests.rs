@@ -246,6 +246,14 @@ fn rows_that_do_not_fit_their_table_are_refused() {
     }
 }
 
+/// Its rows would take no bytes, so that an event of them had no end.
+#[test]
+fn a_table_without_columns_is_refused() {
+    let map = b"\x09\0\0\0\0\0\x01\0\x04shop\0\x01t\0\0\0";
+    let script = Script::new().gtid(1).query("BEGIN").add(TABLE_MAP, map);
+    assert_eq!(script.problem(), Problem::Malformed("a table without columns"));
+}
+
 /// A table of these types, their details and metadata, and one row of it.
 fn table(types: &[u8], details: &[u8], metadata: &[u8], row: &[u8]) -> Script {
     let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();

@@ -105,6 +105,10 @@ impl<'a> TableMap<'a> {
         let (name, mut wire) = self.name()?;
         let count = usize::try_from(wire.length_encoded()?);
         let types = wire.take(count.map_err(|_| Problem::Malformed("a number of columns"))?)?;
+        // An image of its rows would take no bytes, so that an event of them would have no end.
+        if types.is_empty() {
+            return Err(Problem::Malformed("a table without columns"));
+        }
         let mut details = Wire(wire.length_encoded_bytes()?);
         let nullable = wire.take(types.len().div_ceil(8))?;
         let mut metadata = Metadata::parse(wire)?;

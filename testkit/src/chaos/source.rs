@@ -5,6 +5,9 @@ use xtask::stack::{Cache, Mysql, MysqlOptions, Server as _};
 
 use crate::{LIMIT, wait_for};
 
+/// The account that the replica logs in with, and its password.
+const REPLICA: &str = "replica";
+
 /// Two servers with GTIDs; the second replicates the first.
 #[derive(Debug)]
 pub struct Source {
@@ -28,6 +31,12 @@ impl Source {
         });
         let panicked = |_| anyhow::anyhow!("a thread that started a server panicked");
         let source = Self { active: active?, replica: replica.map_err(panicked)?? };
+        // Of its own, because a fail-over ends whatever root has open: a replica that connects
+        // again at once would be ended again and again.
+        source.active.sql(&format!(
+            "CREATE USER '{REPLICA}'@'%' IDENTIFIED BY '{REPLICA}';
+             GRANT REPLICATION SLAVE ON *.* TO '{REPLICA}'@'%'"
+        ))?;
         source.follow()?;
         Ok(source)
     }
@@ -63,7 +72,8 @@ impl Source {
                 drop(self.active.sql(&format!("KILL {id}")));
             }
             Ok(ids.trim().is_empty().then_some(()))
-        })?;
+        })
+        .with_context(|| self.active.sql("SHOW FULL PROCESSLIST").unwrap_or_default())?;
         let received = "(SELECT GROUP_CONCAT(RECEIVED_TRANSACTION_SET)
             FROM performance_schema.replication_connection_status)";
         self.await_on_replica(&format!("CONCAT_WS(',', @@GLOBAL.gtid_executed, {received})"))
@@ -118,7 +128,8 @@ impl Source {
         self.replica.sql(&format!(
             "SET GLOBAL super_read_only = ON;
              CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {},
-                 SOURCE_USER = 'root', SOURCE_PASSWORD = 'root', SOURCE_AUTO_POSITION = 1,
+                 SOURCE_USER = '{REPLICA}', SOURCE_PASSWORD = '{REPLICA}',
+                 SOURCE_AUTO_POSITION = 1,
                  SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400, GET_SOURCE_PUBLIC_KEY = 1;
              START REPLICA",
             self.active.port()

@@ -14,6 +14,7 @@
 
 pub mod model;
 pub mod error;
+mod charset;
 pub mod config;
 pub mod shutdown;
 pub mod patience;

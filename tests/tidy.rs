@@ -20,6 +20,7 @@ const STAGES: &[&str] =
 const MODULES: &[Module] = &[
     Module("model", &[]),
     Module("error", &[]),
+    Module("charset", &[]),
     Module("config", &[GROUND]),
     Module("shutdown", &[GROUND]),
     Module("patience", &[GROUND]),
@@ -31,7 +32,7 @@ const MODULES: &[Module] = &[
     Module("failpoints", &[GROUND]),
     Module("mysql", &[GROUND, SERVICES]),
     Module("catalog", &[GROUND, SERVICES, &["mysql"]]),
-    Module("decode", &[GROUND, SERVICES]),
+    Module("decode", &[GROUND, SERVICES, &["charset"]]),
     Module("map", &[GROUND, SERVICES]),
     Module("encode", &[GROUND, SERVICES]),
     Module("produce", &[GROUND, SERVICES]),

@@ -1,7 +1,6 @@
 //! How each column's bytes stand in a row image, compiled once per table version.
 
 use super::{
-    charset::Charset,
     decimal::Shape,
     error::ValueProblem,
     json_text::{JsonText, write_document},
@@ -9,9 +8,12 @@ use super::{
     temporal::{self, fraction_bytes},
     wire::{CutShort, Wire},
 };
-use crate::model::{
-    table::ColumnKind,
-    value::{Geometry, Value},
+use crate::{
+    charset::Charset,
+    model::{
+        table::ColumnKind,
+        value::{Geometry, Value},
+    },
 };
 
 /// How to read one column's value.

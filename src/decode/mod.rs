@@ -23,7 +23,6 @@
 //! }
 //! ```
 
-mod charset;
 mod decimal;
 mod dispatch;
 mod double_text;
@@ -37,12 +36,10 @@ mod json_diff;
 mod json_text;
 mod layout;
 mod metadata;
-mod multi_byte;
 mod partial;
 mod query;
 mod query_effect;
 mod row;
-mod single_byte;
 mod statement;
 mod table_map;
 mod tables;
@@ -55,7 +52,6 @@ use std::mem::replace;
 use mysql_async::binlog::events::Event;
 
 use self::{
-    charset::Charset,
     dispatch::Step,
     framing::Track,
     grammar::Group,
@@ -67,11 +63,14 @@ pub use self::{
     row::RowReader,
     statement::StatementKind,
 };
-use crate::model::{
-    change::{Operation, RowsOrigin, Transaction},
-    position::FilePosition,
-    table::{TableName, TableVersion, TableVersionId},
-    xa::Xid,
+use crate::{
+    charset::Charset,
+    model::{
+        change::{Operation, RowsOrigin, Transaction},
+        position::FilePosition,
+        table::{TableName, TableVersion, TableVersionId},
+        xa::Xid,
+    },
 };
 
 /// Most bytes that the buffer for converted text keeps from one event to the next.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::{
-    charset::Charset,
     error::Problem,
     wire::{CutShort, Wire},
 };
+use crate::charset::Charset;
 
 /// What is read of a QUERY or an EXECUTE_LOAD_QUERY event.
 #[derive(Debug)]

@@ -7,11 +7,13 @@
 use std::collections::BTreeSet;
 
 use super::{
-    charset::Charset,
     query::{Dialect, Query},
     tokens::{Token, Tokens, Unreadable, unquoted},
 };
-use crate::model::{table::TableName, xa::Xid};
+use crate::{
+    charset::Charset,
+    model::{table::TableName, xa::Xid},
+};
 
 /// What a statement does.
 #[derive(Debug, PartialEq, Eq)]

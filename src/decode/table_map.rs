@@ -5,14 +5,16 @@
 //! new and the table is captured.
 
 use super::{
-    charset::Charset,
     error::Problem,
     json_text::JsonText,
     layout::{Cell, Storage, Unread},
     metadata::{KEY_OUT_OF_RANGE, Metadata},
     wire::Wire,
 };
-use crate::model::table::{Column, ColumnKind, TableName, TableVersion};
+use crate::{
+    charset::Charset,
+    model::table::{Column, ColumnKind, TableName, TableVersion},
+};
 
 /// A TABLE_MAP event in its first parts.
 #[derive(Clone, Copy, Debug)]

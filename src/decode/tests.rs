@@ -4,14 +4,16 @@ use mysql_async::binlog::events::Event;
 
 use super::{
     DecodeError, Decoded, Decoder, Problem,
-    charset::Charset,
     recorded::{RECORDINGS, decoder, events, inserted, recording, text, transcript},
 };
-use crate::model::{
-    change::Operation,
-    position::FilePosition,
-    table::{ColumnKind, TableVersion},
-    value::RowImages as _,
+use crate::{
+    charset::Charset,
+    model::{
+        change::Operation,
+        position::FilePosition,
+        table::{ColumnKind, TableVersion},
+        value::RowImages as _,
+    },
 };
 
 /// Compares the rows of a recording with the server's own text of its tables.

@@ -5,7 +5,7 @@
 
 /// A character set of one byte a character.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SingleByte {
+pub(crate) struct SingleByte {
     /// Its name in MySQL.
     pub(super) name: &'static str,
     /// Bytes below 0x80 that are not ASCII.

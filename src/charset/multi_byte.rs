@@ -11,7 +11,7 @@ use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, S
 
 /// A character set of East Asia.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MultiByte {
+pub(crate) enum MultiByte {
     Big5,
     Cp932,
     Eucjpms,

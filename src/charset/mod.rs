@@ -6,14 +6,14 @@
 //! pair, which MySQL stores in ucs2, is the `?` that MySQL makes of it in utf16 (`CONVERT` to
 //! utf8mb4 is NULL); both halves are their character.
 
-use super::{
-    multi_byte::MultiByte,
-    single_byte::{self, SingleByte},
-};
+mod multi_byte;
+mod single_byte;
+
+use self::{multi_byte::MultiByte, single_byte::SingleByte};
 
 /// A character set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Charset {
+pub(crate) enum Charset {
     /// No text: bytes.
     Binary,
     /// utf8mb3 and utf8mb4.
@@ -37,7 +37,7 @@ pub(super) enum Charset {
 impl Charset {
     /// The character set of a collation by its number (`information_schema.collations` of MySQL
     /// 9.7); `None` for an unknown one.
-    pub(super) fn of_collation(id: u64) -> Option<Self> {
+    pub(crate) fn of_collation(id: u64) -> Option<Self> {
         Some(match id {
             63 => Self::Binary,
             33 | 45 | 46 | 76 | 83 | 192..=215 | 223..=247 | 255..=323 => Self::Utf8,
@@ -60,7 +60,7 @@ impl Charset {
     }
 
     /// Its name in MySQL.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Binary => "binary",
             Self::Utf8 => "utf8mb4",
@@ -76,7 +76,7 @@ impl Charset {
 
     /// Bytes of the first character of a statement. A byte after the first one can look like a
     /// quote or a backslash.
-    pub(super) fn split_bytes(self, bytes: &[u8]) -> usize {
+    pub(crate) fn split_bytes(self, bytes: &[u8]) -> usize {
         match self {
             Self::Multi(set) => set.split_bytes(bytes),
             _ => 1,
@@ -85,7 +85,7 @@ impl Charset {
 
     /// Whether bytes that are ASCII are the same text in UTF-8.
     #[inline]
-    pub(super) fn has_ascii(self) -> bool {
+    pub(crate) fn has_ascii(self) -> bool {
         match self {
             Self::Utf8 | Self::Ascii | Self::Multi(_) => true,
             Self::Single(set) => set.has_ascii(),
@@ -94,7 +94,7 @@ impl Charset {
     }
 
     /// Appends the text of `bytes` to `out`; returns whether all of them were well formed.
-    pub(super) fn decode(self, bytes: &[u8], out: &mut String) -> bool {
+    pub(crate) fn decode(self, bytes: &[u8], out: &mut String) -> bool {
         match self {
             Self::Binary => false,
             Self::Utf8 => push(std::str::from_utf8(bytes).ok(), out),

@@ -30,7 +30,6 @@ use crate::{
     catalog::Cascade,
     commit::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     config::{Config, SnapshotMode, TopicChangePolicy},
-    decode,
     encode::Registry,
     error::{Failure, Reason, Verdict},
     map::Filter,
@@ -277,7 +276,6 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let settings = snapshot::Settings {
         config: Arc::clone(&run.config),
         metrics: Arc::clone(&run.metrics),
-        decode_text: decode::decode_text,
         wake: Box::new(move || waker.wake()),
         reads_all: run.config.snapshot.mode != SnapshotMode::Never,
         retention: server.binlog_retention,

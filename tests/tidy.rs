@@ -37,7 +37,7 @@ const MODULES: &[Module] = &[
     Module("encode", &[GROUND, SERVICES]),
     Module("produce", &[GROUND, SERVICES]),
     Module("commit", &[GROUND, SERVICES]),
-    Module("snapshot", &[GROUND, SERVICES, &["catalog", "mysql"]]),
+    Module("snapshot", &[GROUND, SERVICES, &["catalog", "charset", "mysql"]]),
     Module("admin", &[GROUND, SERVICES]),
     Module("pipeline", &[GROUND, SERVICES, STAGES]),
     Module("cli", &[GROUND, SERVICES, STAGES, &["logging", "pipeline"]]),

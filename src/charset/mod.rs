@@ -8,6 +8,8 @@
 
 mod multi_byte;
 mod single_byte;
+#[cfg(test)]
+mod tests;
 
 use self::{multi_byte::MultiByte, single_byte::SingleByte};
 
@@ -116,6 +118,12 @@ impl Charset {
             }
         }
     }
+}
+
+/// Decodes text of the collation with this number to the end of `out`; `false` for bytes that are
+/// no characters of its character set.
+pub(crate) fn decode_text(collation: u16, bytes: &[u8], out: &mut String) -> bool {
+    Charset::of_collation(collation.into()).is_some_and(|charset| charset.decode(bytes, out))
 }
 
 /// `half` is what becomes of half a surrogate pair; without it, it is no text.

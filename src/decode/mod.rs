@@ -63,14 +63,11 @@ pub use self::{
     row::RowReader,
     statement::StatementKind,
 };
-use crate::{
-    charset::Charset,
-    model::{
-        change::{Operation, RowsOrigin, Transaction},
-        position::FilePosition,
-        table::{TableName, TableVersion, TableVersionId},
-        xa::Xid,
-    },
+use crate::model::{
+    change::{Operation, RowsOrigin, Transaction},
+    position::FilePosition,
+    table::{TableName, TableVersion, TableVersionId},
+    xa::Xid,
 };
 
 /// Most bytes that the buffer for converted text keeps from one event to the next.
@@ -209,12 +206,6 @@ impl Statement {
     pub fn hides_rows(&self) -> bool {
         matches!(self.kind, StatementKind::Truncate | StatementKind::AlterRows)
     }
-}
-
-/// Decodes text of the collation with this number to the end of `out`; `false` for bytes that are
-/// no characters of its character set.
-pub fn decode_text(collation: u16, bytes: &[u8], out: &mut String) -> bool {
-    Charset::of_collation(collation.into()).is_some_and(|charset| charset.decode(bytes, out))
 }
 
 impl Decoder {

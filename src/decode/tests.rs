@@ -6,14 +6,11 @@ use super::{
     DecodeError, Decoded, Decoder, Problem,
     recorded::{RECORDINGS, decoder, events, inserted, recording, text, transcript},
 };
-use crate::{
-    charset::Charset,
-    model::{
-        change::Operation,
-        position::FilePosition,
-        table::{ColumnKind, TableVersion},
-        value::RowImages as _,
-    },
+use crate::model::{
+    change::Operation,
+    position::FilePosition,
+    table::{ColumnKind, TableVersion},
+    value::RowImages as _,
 };
 
 /// Compares the rows of a recording with the server's own text of its tables.
@@ -107,17 +104,6 @@ fn a_value_that_is_gone_over_is_as_long_as_one_that_is_read() {
         parts.sort_unstable();
         assert_eq!(parts, whole, "{name}");
     }
-}
-
-#[test]
-fn every_collation_of_the_server_has_its_character_set() {
-    for line in include_str!("../../tests/data/binlog/collations.tsv").lines() {
-        let (id, name) = line.split_once('\t').unwrap();
-        let charset = Charset::of_collation(id.parse().unwrap()).unwrap();
-        let name = name.replace("utf8mb3", "utf8mb4");
-        assert_eq!(charset.name(), name, "collation {id}");
-    }
-    assert_eq!(Charset::of_collation(2048), None);
 }
 
 #[test]

@@ -10,8 +10,11 @@ use std::sync::Arc;
 
 use mysql_async::Value;
 
-use super::{ReadPlan, value::DecodeText};
-use crate::model::table::{Column, ColumnKind, TableVersion};
+use super::ReadPlan;
+use crate::{
+    charset::decode_text,
+    model::table::{Column, ColumnKind, TableVersion},
+};
 
 /// The collation `binary`: of its labels the catalog shows every byte.
 const BINARY: u16 = 63;
@@ -25,7 +28,6 @@ pub(super) fn columns(version: &TableVersion) -> impl Iterator<Item = (usize, &C
 /// Notes in `shown` the columns whose labels in this row, an answer to the statement of `plan`,
 /// are no text.
 pub(super) fn check(
-    decode_text: DecodeText,
     (plan, shown): (&ReadPlan, &mut Arc<ReadPlan>),
     (collations, values): (&[u16], &[Option<Value>]),
     scratch: &mut String,

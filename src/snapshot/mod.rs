@@ -78,5 +78,4 @@ pub use sight::Sight;
 pub use statements::Change;
 pub use tables::{Listed, list};
 pub use touched::Touched;
-pub use value::DecodeText;
 pub use windows::{Ready, Settings, Snapshot, Touching};

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    ChunkRows, DecodeText, ReadPlan, SnapshotError,
+    ChunkRows, ReadPlan, SnapshotError,
     cursor::{Bound, Cursor},
     fence, json_text, labels,
     pace::Pace,
@@ -127,7 +127,6 @@ impl Chunk {
 /// What all readers share.
 pub(super) struct Shared {
     pub(super) config: Mysql,
-    pub(super) decode_text: DecodeText,
     pub(super) json: JsonText,
     pub(super) jobs: Mutex<jobs::UnboundedReceiver<Job>>,
     pub(super) answers: mpsc::Sender<Answer>,
@@ -327,7 +326,7 @@ async fn select(
         let filled = rows.filled();
         push_row(shared, &plan, &collations, &values, &mut rows, &mut scratch)
             .map_err(Trouble::Error)?;
-        labels::check(shared.decode_text, (&plan, shown), (&collations, &values), &mut scratch);
+        labels::check((&plan, shown), (&collations, &values), &mut scratch);
         row_bytes = rows.filled() - filled;
         last = Some(values);
         if job.bytes_max <= rows.filled() {
@@ -389,11 +388,7 @@ fn push_row(
             let places = json_text::places(answer);
             json_strings = places.ok_or_else(|| refused("has unreadable places"))?;
         }
-        let how = value::How {
-            decode_text: shared.decode_text,
-            json: shared.json,
-            json_strings: &json_strings,
-        };
+        let how = value::How { json: shared.json, json_strings: &json_strings };
         value::push(rows, value, &column.kind, *collation, &how, scratch).map_err(refused)?;
     }
     rows.end_row();

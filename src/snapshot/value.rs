@@ -11,6 +11,7 @@ use mysql_async::Value as Sql;
 
 use super::{ChunkRows, cursor::unsigned, json_text};
 use crate::{
+    charset::decode_text,
     config::JsonText,
     model::{
         decimal::Decimal,
@@ -19,16 +20,11 @@ use crate::{
     },
 };
 
-/// Decodes text: the number of its collation, its bytes, where it is appended. `false` for bytes
-/// that are no characters of the collation's set.
-pub type DecodeText = fn(u16, &[u8], &mut String) -> bool;
-
 /// Digits of a DECIMAL that are taken at a time.
 const DIGITS_AT_ONCE: usize = 9;
 
 /// What a value's type does not say about how to read it.
 pub(super) struct How<'a> {
-    pub(super) decode_text: DecodeText,
     pub(super) json: JsonText,
     /// Places of strings in a document that look like other values.
     pub(super) json_strings: &'a BTreeSet<i64>,
@@ -54,7 +50,7 @@ pub(super) fn push(
     scratch.clear();
     let value = match (kind, value) {
         (ColumnKind::Text, Sql::Bytes(bytes)) => {
-            if !(how.decode_text)(collation, bytes, scratch) {
+            if !decode_text(collation, bytes, scratch) {
                 return Err("has bytes that are no characters of its character set");
             }
             Value::Text(scratch)

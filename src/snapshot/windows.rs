@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    ChunkRows, DecodeText, Listed, ProgressRecord, ReadPlan, Sight, SnapshotError, Touched,
+    ChunkRows, Listed, ProgressRecord, ReadPlan, Sight, SnapshotError, Touched,
     cursor::Cursor,
     gone::Searches,
     pace::Pace,
@@ -55,8 +55,6 @@ pub struct Settings {
     pub config: Arc<Config>,
     /// Told how much is left to be read.
     pub metrics: Arc<Metrics>,
-    /// Decodes text.
-    pub decode_text: DecodeText,
     /// Wakes the pipeline's thread, which then asks for what is ready.
     pub wake: Box<dyn Fn() + Send + Sync>,
     /// Whether tables without a record are read; otherwise only those that somebody asked for.
@@ -133,12 +131,11 @@ impl Snapshot {
         listed: Vec<Listed>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
-        let Settings { config, metrics, decode_text, wake, reads_all, retention, sight } = settings;
+        let Settings { config, metrics, wake, reads_all, retention, sight } = settings;
         let (jobs, waiting_jobs) = jobs::unbounded_channel();
         let (answers_in, answers) = mpsc::channel();
         let shared = Arc::new(Shared {
             config: config.mysql.clone(),
-            decode_text,
             json: config.format.json,
             jobs: Mutex::new(waiting_jobs),
             answers: answers_in,
@@ -423,7 +420,6 @@ mod tests {
         let settings = Settings {
             config: Arc::new(serde_json::from_value(config).unwrap()),
             metrics: Arc::new(Metrics::default()),
-            decode_text: |_, _, _| true,
             wake: Box::new(|| {}),
             reads_all: true,
             retention: None,

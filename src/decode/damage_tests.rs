@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{
     Decoded, Problem,
-    event_type::{FORMAT_DESCRIPTION, ROTATE},
+    event::event_type::{FORMAT_DESCRIPTION, ROTATE},
     recorded::{RECORDINGS, decoder, events, lines, raw_events, recording},
 };
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::{event_type, wire::CutShort};
+use super::{event::event_type, wire::CutShort};
 use crate::{
     error::{Explain, Explanation, Reason, Verdict},
     model::{position::FilePosition, table::TableName},

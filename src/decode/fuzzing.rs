@@ -11,11 +11,10 @@ use mysql_async::binlog::{
 
 use super::{
     Decoded, Decoder, JsonText,
-    decimal::Shape,
-    event_type::{GTID, QUERY, TABLE_MAP},
-    json_diff::write_changed,
-    json_text::write_document,
-    table_map::TableMap,
+    event::event_type::{GTID, QUERY, TABLE_MAP},
+    json::{diff::write_changed, text::write_document},
+    row::decimal::Shape,
+    table::table_map::TableMap,
     wire::Wire,
 };
 use crate::model::{change::Operation, value::RowImages as _};

@@ -20,8 +20,7 @@ use std::fmt::Write as _;
 use super::{
     Xa,
     error::Problem,
-    framing::Frame,
-    gtid::GtidEvent,
+    event::{framing::Frame, gtid::GtidEvent},
     wire::{CutShort, Wire},
 };
 use crate::model::{change::Transaction, gtid::GtidSource, xa::Xid};

@@ -23,28 +23,14 @@
 //! }
 //! ```
 
-mod decimal;
 mod dispatch;
-mod double_text;
 mod error;
-mod event_type;
-mod framing;
+mod event;
 mod grammar;
-mod gtid;
 mod json;
-mod json_diff;
-mod json_text;
-mod layout;
-mod metadata;
-mod partial;
-mod query;
-mod query_effect;
 mod row;
 mod statement;
-mod table_map;
-mod tables;
-mod temporal;
-mod tokens;
+mod table;
 mod wire;
 
 use std::mem::replace;
@@ -53,13 +39,13 @@ use mysql_async::binlog::events::Event;
 
 use self::{
     dispatch::Step,
-    framing::Track,
+    event::framing::{self, Track},
     grammar::Group,
-    tables::{Tables, Version},
+    table::{Tables, Version},
 };
 pub use self::{
     error::{DecodeError, Problem, ValueProblem},
-    json_text::JsonText,
+    json::text::JsonText,
     row::RowReader,
     statement::StatementKind,
 };

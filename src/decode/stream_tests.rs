@@ -7,7 +7,7 @@ use mysql_async::binlog::{
 
 use super::{
     DecodeError, Decoded, Decoder, Problem,
-    event_type::*,
+    event::event_type::*,
     recorded::{decoder, events, recording, transcript},
 };
 use crate::model::{

@@ -356,7 +356,7 @@ fn what_is_decided_is_read_beside_the_stream_which_then_goes_on() {
         let mut gtids = events
             .iter()
             .enumerate()
-            .filter(|(_, event)| event.header().event_type_raw() == super::event_type::GTID);
+            .filter(|(_, event)| event.header().event_type_raw() == super::event::event_type::GTID);
         gtids.nth(group - 1).unwrap().0
     };
     let mut decoder = decoder(&[]);

@@ -16,7 +16,7 @@
 //! is refused. The time and the text are so at most a few times the length: the dearest byte is
 //! a control character, which becomes the six bytes of `\u0001`.
 
-use super::{error::ValueProblem, wire::Wire};
+use crate::decode::{error::ValueProblem, wire::Wire};
 
 /// How deep arrays and objects may stand inside each other (`JSON_DOCUMENT_MAX_DEPTH`).
 pub(super) const DEPTH_MAX: usize = 100;

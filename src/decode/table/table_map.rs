@@ -4,25 +4,25 @@
 //! is split in three: its table id, its name, and the rest, which is only read when the bytes are
 //! new and the table is captured.
 
-use super::{
-    error::Problem,
-    json_text::JsonText,
-    layout::{Cell, Storage, Unread},
-    metadata::{KEY_OUT_OF_RANGE, Metadata},
-    wire::Wire,
-};
+use super::metadata::{KEY_OUT_OF_RANGE, Metadata};
 use crate::{
     charset::Charset,
+    decode::{
+        error::Problem,
+        json::text::JsonText,
+        row::layout::{Cell, Storage, Unread},
+        wire::Wire,
+    },
     model::table::{Column, ColumnKind, TableName, TableVersion},
 };
 
 /// A TABLE_MAP event in its first parts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TableMap<'a> {
+pub(in crate::decode) struct TableMap<'a> {
     /// The number that rows events name the table by.
-    pub(super) table_id: u64,
+    pub(in crate::decode) table_id: u64,
     /// Everything after table id and flags: equal bytes are equal tables.
-    pub(super) definition: &'a [u8],
+    pub(in crate::decode) definition: &'a [u8],
 }
 
 // The types of columns (MySQL source, `include/field_types.h`).
@@ -66,7 +66,7 @@ struct Raw {
 }
 
 impl<'a> TableMap<'a> {
-    pub(super) fn split(data: &'a [u8]) -> Result<Self, Problem> {
+    pub(in crate::decode) fn split(data: &'a [u8]) -> Result<Self, Problem> {
         let mut wire = Wire(data);
         let table_id = wire.u48()?;
         let _flags = wire.u16()?;
@@ -74,7 +74,7 @@ impl<'a> TableMap<'a> {
     }
 
     /// The bytes that hold the name.
-    pub(super) fn name_bytes(&self) -> Result<&'a [u8], Problem> {
+    pub(in crate::decode) fn name_bytes(&self) -> Result<&'a [u8], Problem> {
         let (_, rest) = self.name()?;
         self.definition
             .len()
@@ -84,7 +84,7 @@ impl<'a> TableMap<'a> {
     }
 
     /// The table's name and what follows it.
-    pub(super) fn name(&self) -> Result<(TableName, Wire<'a>), Problem> {
+    pub(in crate::decode) fn name(&self) -> Result<(TableName, Wire<'a>), Problem> {
         let mut wire = Wire(self.definition);
         let mut name = || -> Result<String, Problem> {
             let length = wire.u8()?;
@@ -100,7 +100,7 @@ impl<'a> TableMap<'a> {
     }
 
     /// Reads the whole definition.
-    pub(super) fn table(
+    pub(in crate::decode) fn table(
         &self,
         json_text: JsonText,
     ) -> Result<(TableVersion, Box<[Cell]>), Problem> {

@@ -4,14 +4,15 @@
 //! An after image starts with options and, if they say so, with one bit for each JSON column of
 //! the table: set if the column's bytes are changes to the document of the before image.
 
-use super::{
-    error::{Problem, ValueProblem},
-    json_diff::write_changed,
-    json_text::JsonText,
-    layout::{self, Cell},
-    wire::Wire,
+use super::layout::{self, Cell};
+use crate::{
+    decode::{
+        error::{Problem, ValueProblem},
+        json::{diff::write_changed, text::JsonText},
+        wire::Wire,
+    },
+    model::value::Value,
 };
-use crate::model::value::Value;
 
 /// The only option there is: bits for the JSON columns follow.
 const PARTIAL_JSON_UPDATES: u64 = 1;
@@ -32,7 +33,7 @@ pub(super) struct Partial<'a> {
 
 /// A JSON column of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Document {
+pub(in crate::decode) struct Document {
     pub(super) length_bytes: u8,
     pub(super) form: JsonText,
 }

@@ -1,7 +1,7 @@
 //! Statements as servers log them, and what they mean for rows.
 
 use super::*;
-use crate::{charset::Charset, decode::query::Changed};
+use crate::{charset::Charset, decode::event::query::Changed};
 
 fn parse_in(text: &[u8], dialect: Dialect) -> Result<Parsed, Unreadable> {
     parse(&Query {

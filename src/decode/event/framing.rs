@@ -2,12 +2,11 @@
 
 use mysql_async::binlog::{BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32, events::Event};
 
-use super::{
-    error::Problem,
-    event_type::{FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2, PREVIOUS_GTIDS, ROTATE},
-    wire::Wire,
+use super::event_type::{FORMAT_DESCRIPTION, HEARTBEAT, HEARTBEAT_V2, PREVIOUS_GTIDS, ROTATE};
+use crate::{
+    decode::{error::Problem, wire::Wire},
+    model::position::FilePosition,
 };
-use crate::model::position::FilePosition;
 
 /// Bytes of an event's header.
 const HEADER_BYTES: usize = 19;
@@ -25,22 +24,22 @@ const FLAG_IGNORABLE: u16 = 0x80;
 
 /// An event whose checksum is right: its header and its bytes after header, without checksum.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame<'a> {
-    pub(super) event_type: u8,
+pub(in crate::decode) struct Frame<'a> {
+    pub(in crate::decode) event_type: u8,
     /// When the statement ran, in seconds since the epoch.
-    pub(super) timestamp: u32,
-    pub(super) server_id: u32,
+    pub(in crate::decode) timestamp: u32,
+    pub(in crate::decode) server_id: u32,
     size: u32,
     /// The low 32 bits of where the event ends in its file; 0 for an artificial one.
     log_pos: u32,
     flags: u16,
     /// Whether the event came out of a TRANSACTION_PAYLOAD event.
-    pub(super) inside_payload: bool,
-    pub(super) data: &'a [u8],
+    pub(in crate::decode) inside_payload: bool,
+    pub(in crate::decode) data: &'a [u8],
 }
 
 /// Checks size and checksum.
-pub(super) fn check(event: &Event) -> Result<Frame<'_>, Problem> {
+pub(in crate::decode) fn check(event: &Event) -> Result<Frame<'_>, Problem> {
     let header = event.header();
     let footer = event.footer();
     let frame = Frame {
@@ -80,7 +79,7 @@ pub(super) fn check(event: &Event) -> Result<Frame<'_>, Problem> {
 
 impl Frame<'_> {
     /// Whether a reader may skip the event without knowing its type.
-    pub(super) fn may_be_ignored(&self) -> bool {
+    pub(in crate::decode) fn may_be_ignored(&self) -> bool {
         self.flags & FLAG_IGNORABLE != 0
     }
 
@@ -121,7 +120,7 @@ impl Frame<'_> {
 /// beyond 4 GiB are too small by a multiple of 4 GiB until the next file, which is why a start by
 /// offset is refused there.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(in crate::decode) struct Track {
     position: FilePosition,
     /// Where the TRANSACTION_PAYLOAD event starts whose inside is being read.
     payload_start: Option<u64>,
@@ -133,7 +132,7 @@ pub(super) struct Track {
 }
 
 impl Track {
-    pub(super) fn new(start_file: String) -> Self {
+    pub(in crate::decode) fn new(start_file: String) -> Self {
         Self {
             position: FilePosition { file: start_file, offset: FILE_HEADER_BYTES },
             payload_start: None,
@@ -143,7 +142,7 @@ impl Track {
     }
 
     /// A track on which this event, the last one of this track, is the next one.
-    pub(super) fn before(&self, event: &Event) -> Self {
+    pub(in crate::decode) fn before(&self, event: &Event) -> Self {
         let mut position = self.position.clone();
         if self.payload_start.is_none() {
             position.offset = position.offset.saturating_sub(event.header().event_size().into());
@@ -154,12 +153,12 @@ impl Track {
 
     /// Tells where in the start's file the first transaction is, or behind it. What the wire can
     /// hold needs no telling.
-    pub(super) fn resumed_from(&mut self, offset: u64) {
+    pub(in crate::decode) fn resumed_from(&mut self, offset: u64) {
         self.resumed_from = if u64::from(u32::MAX) < offset { offset } else { 0 };
     }
 
     /// The end of the last event.
-    pub(super) fn position(&self) -> &FilePosition {
+    pub(in crate::decode) fn position(&self) -> &FilePosition {
         &self.position
     }
 
@@ -167,7 +166,11 @@ impl Track {
     ///
     /// Events of one transaction stand one behind the other; between transactions the server
     /// leaves out what the GTID set of the request has.
-    pub(super) fn advance(&mut self, frame: &Frame<'_>, in_group: bool) -> Result<u64, Problem> {
+    pub(in crate::decode) fn advance(
+        &mut self,
+        frame: &Frame<'_>,
+        in_group: bool,
+    ) -> Result<u64, Problem> {
         // What is inside a payload has no place of its own: it stands where the payload does.
         if frame.inside_payload {
             return self.payload_start.ok_or(Problem::Payload);
@@ -192,22 +195,22 @@ impl Track {
     }
 
     /// From here on events come out of the payload event that starts here.
-    pub(super) fn enter_payload(&mut self, start: u64) {
+    pub(in crate::decode) fn enter_payload(&mut self, start: u64) {
         self.payload_start = Some(start);
     }
 
     /// Whether events come out of a payload event.
-    pub(super) fn is_inside_payload(&self) -> bool {
+    pub(in crate::decode) fn is_inside_payload(&self) -> bool {
         self.payload_start.is_some()
     }
 
     /// The payload's transaction has ended.
-    pub(super) fn leave_payload(&mut self) {
+    pub(in crate::decode) fn leave_payload(&mut self) {
         self.payload_start = None;
     }
 
     /// Goes to the file that a ROTATE event names.
-    pub(super) fn rotate(&mut self, data: &[u8]) -> Result<(), Problem> {
+    pub(in crate::decode) fn rotate(&mut self, data: &[u8]) -> Result<(), Problem> {
         let mut wire = Wire(data);
         let offset = wire.u64()?;
         let file = std::str::from_utf8(wire.0).map_err(|_| Problem::Malformed("a file's name"))?;
@@ -224,18 +227,18 @@ impl Track {
     }
 
     /// The file's first event. A stream that starts behind it shows it too, with its own time.
-    pub(super) fn begin_file(&mut self, time_s: u32) {
+    pub(in crate::decode) fn begin_file(&mut self, time_s: u32) {
         self.begun = Some(time_s);
     }
 
-    pub(super) fn begun(&self) -> Option<u32> {
+    pub(in crate::decode) fn begun(&self) -> Option<u32> {
         self.begun
     }
 
     /// Goes to where a heartbeat says that the server is.
     ///
     /// One that names another file moves nothing: the ROTATE event that leads there comes first.
-    pub(super) fn heartbeat(&mut self, frame: &Frame<'_>) {
+    pub(in crate::decode) fn heartbeat(&mut self, frame: &Frame<'_>) {
         if frame.data == self.position.file.as_bytes() {
             let offset = with_high_half(frame.log_pos, self.position.offset);
             self.position.offset = self.position.offset.max(offset);

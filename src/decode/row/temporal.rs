@@ -3,8 +3,10 @@
 //! A fraction of a second takes one byte for every two digits, big-endian, counted in the last
 //! digit that the bytes can hold: 0.5 s in a TIME(1) is the byte 50.
 
-use super::{error::ValueProblem, wire::Wire};
-use crate::model::value::{Date, DateTime, Instant};
+use crate::{
+    decode::{error::ValueProblem, wire::Wire},
+    model::value::{Date, DateTime, Instant},
+};
 
 /// Microseconds of the last digit of a fraction of 0 to 3 bytes.
 const FRACTION_UNIT_US: [u32; 4] = [1_000_000, 10_000, 100, 1];

@@ -4,12 +4,13 @@
 //! (whose names are read), changes of rows (which should have been logged as rows), statements
 //! that touch no rows of any table, and the rest. The rest is refused if it names a captured table.
 
+mod query_effect;
+mod tokens;
+
 use std::collections::BTreeSet;
 
-use super::{
-    query::{Dialect, Query},
-    tokens::{Token, Tokens, Unreadable, unquoted},
-};
+use self::tokens::{Token, Tokens, Unreadable, unquoted};
+use super::event::query::{Dialect, Query};
 use crate::{
     charset::Charset,
     model::{table::TableName, xa::Xid},
@@ -84,7 +85,7 @@ impl StatementKind {
 const NAMES_MAX: usize = 10_000;
 
 /// Reads a statement.
-pub(super) fn parse(query: &Query<'_>) -> Result<Parsed, Unreadable> {
+fn parse(query: &Query<'_>) -> Result<Parsed, Unreadable> {
     // Nearly all statements of a binlog are these two, as the server writes them.
     match query.text {
         b"BEGIN" => return Ok(Parsed::Begin),
@@ -491,5 +492,4 @@ impl<'a> Parser<'a> {
 }
 
 #[cfg(test)]
-#[path = "statement_tests.rs"]
 mod tests;

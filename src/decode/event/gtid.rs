@@ -1,18 +1,20 @@
 //! GTID events: what a transaction is called and when it committed.
 
-use super::{
-    error::Problem,
-    wire::{CutShort, Wire},
+use crate::{
+    decode::{
+        error::Problem,
+        wire::{CutShort, Wire},
+    },
+    model::gtid::{Gtid, GtidSource, NUMBER_MAX, ServerUuid, TAG_BYTES_MAX},
 };
-use crate::model::gtid::{Gtid, GtidSource, NUMBER_MAX, ServerUuid, TAG_BYTES_MAX};
 
 /// What is read of a GTID event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct GtidEvent {
+pub(in crate::decode) struct GtidEvent {
     /// `None` for an anonymous transaction.
-    pub(super) gtid: Option<Gtid>,
+    pub(in crate::decode) gtid: Option<Gtid>,
     /// When it committed where it was first written, in microseconds; `None` before MySQL 8.0.1.
-    pub(super) commit_time_us: Option<u64>,
+    pub(in crate::decode) commit_time_us: Option<u64>,
 }
 
 /// Marks the logical clock fields (MySQL source, `Gtid_event::LOGICAL_TIMESTAMP_TYPECODE`).
@@ -23,7 +25,7 @@ const ORIGINAL_TIME_FOLLOWS: u64 = 1 << 55;
 const SERIALIZATION_VERSION: u8 = 2;
 
 /// Reads a GTID or an ANONYMOUS_GTID event.
-pub(super) fn parse(data: &[u8], anonymous: bool) -> Result<GtidEvent, Problem> {
+pub(in crate::decode) fn parse(data: &[u8], anonymous: bool) -> Result<GtidEvent, Problem> {
     let mut wire = Wire(data);
     wire.u8()?;
     let uuid = ServerUuid(wire.array()?);
@@ -45,7 +47,7 @@ pub(super) fn parse(data: &[u8], anonymous: bool) -> Result<GtidEvent, Problem> 
 ///
 /// Fields stand in ascending order behind their numbers, integers in a variable length (MySQL
 /// source, `Gtid_event::define_fields` and `libs/mysql/serialization`).
-pub(super) fn parse_tagged(data: &[u8]) -> Result<GtidEvent, Problem> {
+pub(in crate::decode) fn parse_tagged(data: &[u8]) -> Result<GtidEvent, Problem> {
     let mut wire = Wire(data);
     if wire.u8()? != SERIALIZATION_VERSION {
         return Err(Problem::Malformed("an unknown serialization version"));

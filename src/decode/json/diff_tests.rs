@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::write_changed;
-use crate::decode::{
-    Decoded, JsonText,
-    error::ValueProblem,
-    event_type::{PARTIAL_UPDATE_ROWS, UPDATE_ROWS},
-    recorded::{decoder, events, lines, recording},
+use crate::{
+    decode::{
+        Decoded, JsonText,
+        error::ValueProblem,
+        event::event_type::{PARTIAL_UPDATE_ROWS, UPDATE_ROWS},
+        recorded::{decoder, events, lines, recording},
+    },
+    model::{change::Operation, value::RowImages as _},
 };
-use crate::model::{change::Operation, value::RowImages as _};
 
 /// A document of the server's making: `{"a": [1, "x", true], "b": {"k": null}, "cc": 7}`.
 const DOCUMENT: &[u8] = b"\0\x03\0\x3d\0\

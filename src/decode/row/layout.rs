@@ -2,14 +2,16 @@
 
 use super::{
     decimal::Shape,
-    error::ValueProblem,
-    json_text::{JsonText, write_document},
-    partial::Document,
+    partial_update::Document,
     temporal::{self, fraction_bytes},
-    wire::{CutShort, Wire},
 };
 use crate::{
     charset::Charset,
+    decode::{
+        error::ValueProblem,
+        json::text::{JsonText, write_document},
+        wire::{CutShort, Wire},
+    },
     model::{
         table::ColumnKind,
         value::{Geometry, Value},
@@ -18,7 +20,7 @@ use crate::{
 
 /// How to read one column's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(in crate::decode) enum Cell {
     Int8,
     Int16,
     Int24,
@@ -98,7 +100,7 @@ impl Cell {
     /// The caller's own error comes out, so that the result is made where the caller returns it:
     /// to copy a value that was just written in parts costs more than to read it.
     #[inline]
-    pub(super) fn read<'v, 'a: 'v, E: From<CutShort> + From<ValueProblem>>(
+    pub(in crate::decode) fn read<'v, 'a: 'v, E: From<CutShort> + From<ValueProblem>>(
         &self,
         wire: &mut Wire<'a>,
         scratch: &'v mut String,
@@ -176,7 +178,7 @@ impl Cell {
     }
 
     /// Goes over a value that is not NULL.
-    pub(super) fn skip(&self, wire: &mut Wire<'_>) -> Result<(), ValueProblem> {
+    pub(in crate::decode) fn skip(&self, wire: &mut Wire<'_>) -> Result<(), ValueProblem> {
         let bytes = match *self {
             Self::Int8 | Self::UnsignedInt8 | Self::Year => 1,
             Self::Int16 | Self::UnsignedInt16 => 2,
@@ -205,7 +207,7 @@ impl Cell {
     }
 
     /// How a column with this meaning stands in a row.
-    pub(super) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
+    pub(in crate::decode) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
         let Storage { length_bytes, charset, unread, json: form } = storage;
         Some(match *kind {
             ColumnKind::Int { bits, unsigned } => match (bits, unsigned) {
@@ -264,20 +266,20 @@ impl Cell {
 
 /// What a column's meaning does not say about its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Storage {
+pub(in crate::decode) struct Storage {
     /// Bytes of the length before texts and bytes; bytes of an ENUM or a SET themselves.
-    pub(super) length_bytes: u8,
+    pub(in crate::decode) length_bytes: u8,
     /// A text's character set.
-    pub(super) charset: Charset,
+    pub(in crate::decode) charset: Charset,
     /// How a value stands in a row whose type is not read.
-    pub(super) unread: Unread,
+    pub(in crate::decode) unread: Unread,
     /// How a document is written.
-    pub(super) json: JsonText,
+    pub(in crate::decode) json: JsonText,
 }
 
 /// How a value that is not read stands in a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Unread {
+pub(in crate::decode) enum Unread {
     /// As a number of so many bytes, which is read, though nothing is known of what it stands for.
     Number(u8),
     /// In so many bytes.
@@ -293,7 +295,7 @@ pub(super) enum Unread {
 /// A statement that ignores errors (`INSERT IGNORE`) can leave no bytes where a document should
 /// be. The server shows that as the JSON null (MySQL source, `sql/field.cc`, `Field_json::val_json`).
 #[inline(never)]
-pub(super) fn json<'v>(
+pub(in crate::decode) fn json<'v>(
     bytes: &[u8],
     form: JsonText,
     scratch: &'v mut String,
@@ -323,7 +325,10 @@ fn vector(bytes: &[u8]) -> Result<Value<'_>, ValueProblem> {
 
 /// The bytes behind a length of `length_bytes` bytes.
 #[inline]
-pub(super) fn run<'a>(wire: &mut Wire<'a>, length_bytes: u8) -> Result<&'a [u8], ValueProblem> {
+pub(in crate::decode) fn run<'a>(
+    wire: &mut Wire<'a>,
+    length_bytes: u8,
+) -> Result<&'a [u8], ValueProblem> {
     let length = match length_bytes {
         1 => u32::from(wire.u8()?),
         2 => u32::from(wire.u16()?),

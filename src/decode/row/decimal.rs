@@ -7,8 +7,10 @@
 
 use std::fmt::Write as _;
 
-use super::{error::ValueProblem, wire::Wire};
-use crate::model::decimal::{DIGITS_MAX, Decimal};
+use crate::{
+    decode::{error::ValueProblem, wire::Wire},
+    model::decimal::{DIGITS_MAX, Decimal},
+};
 
 /// Bytes that hold this many digits.
 const DIGIT_BYTES: [u8; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
@@ -22,7 +24,7 @@ const DOCUMENT_DIGITS_MAX: u8 = 81;
 
 /// How a column's digits stand in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(in crate::decode) struct Shape {
     /// Digits before the first full group, 0 to 8.
     leading: u8,
     /// Full groups before the point and after it.
@@ -37,7 +39,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// The shape of DECIMAL(precision, scale); `None` for one that MySQL does not have.
-    pub(super) fn new(precision: u8, scale: u8) -> Option<Self> {
+    pub(in crate::decode) fn new(precision: u8, scale: u8) -> Option<Self> {
         if u32::from(precision) > DIGITS_MAX || scale > 30 {
             return None;
         }
@@ -46,7 +48,7 @@ impl Shape {
 
     /// The shape of a DECIMAL in a JSON document. It need not fit a column: it has as many digits
     /// as the server computes with, on both sides of the point.
-    pub(super) fn in_document(precision: u8, scale: u8) -> Option<Self> {
+    pub(in crate::decode) fn in_document(precision: u8, scale: u8) -> Option<Self> {
         if precision > DOCUMENT_DIGITS_MAX { None } else { Self::of(precision, scale) }
     }
 
@@ -62,13 +64,13 @@ impl Shape {
     }
 
     /// Bytes of a value.
-    pub(super) fn bytes(self) -> u8 {
+    pub(in crate::decode) fn bytes(self) -> u8 {
         self.bytes
     }
 
     /// Reads one value.
     #[inline]
-    pub(super) fn read(self, wire: &mut Wire<'_>) -> Result<Decimal, ValueProblem> {
+    pub(in crate::decode) fn read(self, wire: &mut Wire<'_>) -> Result<Decimal, ValueProblem> {
         let (negative, mut digits) = self.digits(wire)?;
         // Most columns never need the wide integer.
         if self.is_narrow {
@@ -108,7 +110,7 @@ impl Shape {
 
     /// Reads one value and appends it as MySQL prints it, digit by digit: those of a document can
     /// be more than [`Decimal`] holds.
-    pub(super) fn write_text(
+    pub(in crate::decode) fn write_text(
         self,
         scale: u8,
         wire: &mut Wire<'_>,

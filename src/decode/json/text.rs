@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    decimal::Shape,
-    double_text::write_double,
-    error::ValueProblem,
-    json::{Budget, DEPTH_MAX, Json},
-    wire::Wire,
+    binary::{Budget, DEPTH_MAX, Json},
+    double::write_double,
 };
+use crate::decode::{error::ValueProblem, row::decimal::Shape, wire::Wire};
 
 /// How a JSON column's documents are written as text.
 ///
@@ -35,7 +33,7 @@ const DATETIME: u8 = 12;
 const DECIMAL: u8 = 246;
 
 /// Writes the document that a column's bytes hold to the end of `out`.
-pub(super) fn write_document(
+pub(in crate::decode) fn write_document(
     bytes: &[u8],
     form: JsonText,
     out: &mut String,
@@ -48,14 +46,18 @@ pub(super) fn write_document(
 /// Writes one document.
 #[derive(Debug)]
 pub(super) struct Writer<'o> {
-    pub(super) form: JsonText,
-    pub(super) out: &'o mut String,
+    pub(in crate::decode) form: JsonText,
+    pub(in crate::decode) out: &'o mut String,
     pub(super) budget: Budget,
 }
 
 impl Writer<'_> {
     /// Writes a value that stands in so many arrays and objects.
-    pub(super) fn value(&mut self, json: Json<'_>, depth: usize) -> Result<(), ValueProblem> {
+    pub(in crate::decode) fn value(
+        &mut self,
+        json: Json<'_>,
+        depth: usize,
+    ) -> Result<(), ValueProblem> {
         match json {
             Json::Null => self.out.push_str("null"),
             Json::Boolean(true) => self.out.push_str("true"),
@@ -84,7 +86,11 @@ impl Writer<'_> {
     }
 
     /// Begins an array or object that stands in so many others.
-    pub(super) fn open(&mut self, is_object: bool, depth: usize) -> Result<(), ValueProblem> {
+    pub(in crate::decode) fn open(
+        &mut self,
+        is_object: bool,
+        depth: usize,
+    ) -> Result<(), ValueProblem> {
         if depth >= DEPTH_MAX {
             return Err(ValueProblem::Json("deeper than 100 arrays and objects"));
         }
@@ -103,7 +109,7 @@ impl Writer<'_> {
     }
 
     /// Writes an element's key.
-    pub(super) fn key(&mut self, key: &str) {
+    pub(in crate::decode) fn key(&mut self, key: &str) {
         self.text(key);
         self.out.push_str(match self.form {
             JsonText::Compact => ":",
@@ -112,7 +118,7 @@ impl Writer<'_> {
     }
 
     /// Ends an array or object.
-    pub(super) fn close(&mut self, is_object: bool) {
+    pub(in crate::decode) fn close(&mut self, is_object: bool) {
         self.out.push(if is_object { '}' } else { ']' });
     }
 
@@ -232,5 +238,5 @@ impl Writer<'_> {
 }
 
 #[cfg(test)]
-#[path = "json_tests.rs"]
+#[path = "text_tests.rs"]
 mod tests;

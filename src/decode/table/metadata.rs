@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{error::Problem, wire::Wire};
+use crate::decode::{error::Problem, wire::Wire};
 
 const SIGNEDNESS: u8 = 1;
 const DEFAULT_CHARSET: u8 = 2;

@@ -1,25 +1,25 @@
 //! What each kind of statement does to the decoder.
 
-use super::{
-    Decoder, Outcome, Xa,
-    dispatch::Step,
-    error::Problem,
-    framing::Frame,
-    query::Query,
-    statement::{self, Parsed, SYSTEM_DATABASE, StatementKind},
-    tokens::Unreadable,
+use super::{Parsed, SYSTEM_DATABASE, StatementKind, tokens::Unreadable};
+use crate::{
+    decode::{
+        Decoder, Outcome, Xa,
+        dispatch::Step,
+        error::Problem,
+        event::{framing::Frame, query::Query},
+    },
+    model::table::TableName,
 };
-use crate::model::table::TableName;
 
 impl Decoder {
     /// A statement.
-    pub(super) fn query<'e>(
+    pub(in crate::decode) fn query<'e>(
         &mut self,
         query: &Query<'_>,
         frame: &Frame<'e>,
         start: u64,
     ) -> Result<Step<'e>, Problem> {
-        let parsed = match statement::parse(query) {
+        let parsed = match super::parse(query) {
             Ok(parsed) => parsed,
             // Whatever it does, it does it elsewhere.
             Err(Unreadable) if !query.changed.may_be(|name| self.tables.captures_any_in(name)) => {

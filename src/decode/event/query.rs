@@ -2,30 +2,32 @@
 
 use std::borrow::Cow;
 
-use super::{
-    error::Problem,
-    wire::{CutShort, Wire},
+use crate::{
+    charset::Charset,
+    decode::{
+        error::Problem,
+        wire::{CutShort, Wire},
+    },
 };
-use crate::charset::Charset;
 
 /// What is read of a QUERY or an EXECUTE_LOAD_QUERY event.
 #[derive(Debug)]
-pub(super) struct Query<'a> {
+pub(in crate::decode) struct Query<'a> {
     /// The connection that ran it.
-    pub(super) thread_id: u32,
+    pub(in crate::decode) thread_id: u32,
     /// The database that names without one belong to; empty without.
-    pub(super) database: Cow<'a, str>,
+    pub(in crate::decode) database: Cow<'a, str>,
     /// The statement.
-    pub(super) text: &'a [u8],
+    pub(in crate::decode) text: &'a [u8],
     /// How its text is to be read.
-    pub(super) dialect: Dialect,
+    pub(in crate::decode) dialect: Dialect,
     /// The databases of all tables that it changed, those that triggers changed among them.
-    pub(super) changed: Changed<'a>,
+    pub(in crate::decode) changed: Changed<'a>,
 }
 
 /// The databases that a statement changed tables of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Changed<'a> {
+pub(in crate::decode) enum Changed<'a> {
     /// The event does not tell, or they are too many to be told.
     #[default]
     Unknown,
@@ -35,20 +37,20 @@ pub(super) enum Changed<'a> {
 
 /// What a session's settings change about a statement's text.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Dialect {
+pub(in crate::decode) struct Dialect {
     /// ANSI_QUOTES: `"x"` is a name.
-    pub(super) ansi_quotes: bool,
+    pub(in crate::decode) ansi_quotes: bool,
     /// NO_BACKSLASH_ESCAPES: a backslash in a text stands for itself.
-    pub(super) plain_backslash: bool,
+    pub(in crate::decode) plain_backslash: bool,
     /// The character set of the text, where the event tells.
-    pub(super) charset: Option<Charset>,
+    pub(in crate::decode) charset: Option<Charset>,
     /// Quotes were doubled byte by byte, so that the text is split byte by byte too.
-    pub(super) by_bytes: bool,
+    pub(in crate::decode) by_bytes: bool,
 }
 
 impl Dialect {
     /// Bytes of the first character.
-    pub(super) fn character_bytes(self, bytes: &[u8]) -> usize {
+    pub(in crate::decode) fn character_bytes(self, bytes: &[u8]) -> usize {
         match self.charset {
             Some(charset) if !self.by_bytes => charset.split_bytes(bytes),
             _ => 1,
@@ -68,7 +70,7 @@ const LOAD_BYTES: usize = 13;
 const TOO_MANY_DATABASES: u8 = 254;
 
 /// Reads a QUERY event; `is_load` for an EXECUTE_LOAD_QUERY event.
-pub(super) fn parse(data: &[u8], is_load: bool) -> Result<Query<'_>, Problem> {
+pub(in crate::decode) fn parse(data: &[u8], is_load: bool) -> Result<Query<'_>, Problem> {
     let mut wire = Wire(data);
     let thread_id = wire.u32()?;
     let _duration_seconds = wire.u32()?;
@@ -151,7 +153,7 @@ impl<'a> Changed<'a> {
     }
 
     /// Whether one of them may be such a database.
-    pub(super) fn may_be(self, is_wanted: impl Fn(&str) -> bool) -> bool {
+    pub(in crate::decode) fn may_be(self, is_wanted: impl Fn(&str) -> bool) -> bool {
         let Self::Names(names) = self else { return true };
         names
             .split(|&byte| byte == 0)

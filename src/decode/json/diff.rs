@@ -12,11 +12,10 @@
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use super::{
-    error::ValueProblem,
-    json::{Budget, Container, Json},
-    json_text::{JsonText, Writer},
-    wire::Wire,
+    binary::{Budget, Container, Json},
+    text::{JsonText, Writer},
 };
+use crate::decode::{error::ValueProblem, wire::Wire};
 
 const REPLACE: u8 = 0;
 const INSERT: u8 = 1;
@@ -26,13 +25,13 @@ const REMOVE: u8 = 2;
 const OTHER_DOCUMENT: ValueProblem = ValueProblem::Json("a change that does not fit the document");
 
 /// Writes what the changes make of the document to the end of `out`.
-pub(super) fn write_changed(
+pub(in crate::decode) fn write_changed(
     document: &[u8],
     changes: &[u8],
     form: JsonText,
     out: &mut String,
 ) -> Result<(), ValueProblem> {
-    // Once to find the values, once to write them; see `json` for why this is enough.
+    // Once to find the values, once to write them; see `binary` for why this is enough.
     let budget = || Budget::new(document.len().saturating_add(changes.len()));
     let mut finding = budget();
     let mut root = Node::Kept(Json::document(document, &mut finding)?);
@@ -379,5 +378,5 @@ impl Writer<'_> {
 }
 
 #[cfg(test)]
-#[path = "json_diff_tests.rs"]
+#[path = "diff_tests.rs"]
 mod tests;

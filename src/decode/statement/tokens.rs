@@ -4,7 +4,7 @@
 //! `/*! … */`, three kinds of quotes, escapes, and double-byte characters whose second byte looks
 //! like a backslash or a quote.
 
-use super::query::Dialect;
+use crate::decode::event::query::Dialect;
 
 /// One piece of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

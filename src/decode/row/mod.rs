@@ -1,10 +1,14 @@
 //! Walks the row images of one rows event.
 
+pub(super) mod decimal;
+pub(super) mod layout;
+mod partial_update;
+mod temporal;
+
+use self::{layout::Cell, partial_update::Partial};
 use super::{
     error::{DecodeError, Problem, ValueProblem},
-    event_type::PARTIAL_UPDATE_ROWS,
-    layout::Cell,
-    partial::Partial,
+    event::event_type::PARTIAL_UPDATE_ROWS,
     wire::Wire,
 };
 use crate::model::{

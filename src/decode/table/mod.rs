@@ -1,11 +1,15 @@
 //! The tables that the stream has named: which table id is which version, and how to read it.
 
+mod metadata;
+pub(super) mod table_map;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use super::{error::Problem, json_text::JsonText, layout::Cell, table_map::TableMap};
+use self::table_map::TableMap;
+use super::{error::Problem, json::text::JsonText, row::layout::Cell};
 use crate::model::table::{ColumnKind, TableName, TableVersion, TableVersionId};
 
 /// Most table ids that are kept from one transaction to the next. The server names a table again

@@ -35,5 +35,6 @@ pub mod commit;
 pub mod snapshot;
 pub mod admin;
 
+mod protocol;
 pub mod pipeline;
 pub mod cli;

@@ -60,7 +60,6 @@ mod lag;
 mod logs;
 mod plans;
 mod prepared;
-mod protocol;
 mod recovery;
 mod registry_watch;
 mod schemas;

@@ -39,7 +39,9 @@ const MODULES: &[Module] = &[
     Module("commit", &[GROUND, SERVICES]),
     Module("snapshot", &[GROUND, SERVICES, &["catalog", "charset", "mysql"]]),
     Module("admin", &[GROUND, SERVICES]),
-    Module("pipeline", &[GROUND, SERVICES, STAGES]),
+    // With the words of the position, of commits and, in its tests, of chunks.
+    Module("protocol", &[GROUND, SERVICES, &["commit", "produce", "snapshot"]]),
+    Module("pipeline", &[GROUND, SERVICES, STAGES, &["protocol"]]),
     Module("cli", &[GROUND, SERVICES, STAGES, &["logging", "pipeline"]]),
     Module("main", &[&["cli"]]),
     Module("lib", &[]),

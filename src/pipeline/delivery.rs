@@ -20,13 +20,7 @@ mod xa;
 
 pub(super) use self::producers::Producers;
 use self::{orders::Requests, report::Reporter};
-use super::{
-    Run,
-    last::HeldBack,
-    plans::Plans,
-    protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings},
-    state_topic::StateTopic,
-};
+use super::{Run, last::HeldBack, plans::Plans, state_topic::StateTopic};
 use crate::{
     commit::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
     config::{Config, Envelope},
@@ -41,6 +35,7 @@ use crate::{
         position::{FilePosition, PartialTransaction, Position},
     },
     produce::{Commit, ProduceError},
+    protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings},
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
     snapshot::Snapshot,

@@ -16,7 +16,7 @@ use crate::{
         change::{Operation, RowsOrigin, Transaction},
         position::FilePosition,
     },
-    pipeline::protocol::Event,
+    protocol::Event,
     runtime::since_epoch,
     snapshot::{Change, ChunkImages, Identified, Ready},
 };

@@ -43,11 +43,9 @@ use crate::{
         change::{Operation, RowsOrigin, Transaction},
         table::TableName,
     },
-    pipeline::{
-        candidates::{BYTES_MAX, Candidates},
-        protocol::Event,
-    },
+    pipeline::candidates::{BYTES_MAX, Candidates},
     produce::TopicId,
+    protocol::Event,
     runtime::since_epoch,
     snapshot::Ends,
 };

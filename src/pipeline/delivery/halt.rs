@@ -9,7 +9,7 @@
 use super::Delivery;
 use crate::{
     error::{Failure, Reason, Verdict},
-    pipeline::protocol::Event,
+    protocol::Event,
 };
 
 impl Delivery {

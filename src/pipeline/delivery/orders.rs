@@ -20,7 +20,7 @@ use crate::{
     model::table::TableName,
     mysql::{self, MysqlError},
     orders::{Answer, Asked, Order, Orders, Refusal},
-    pipeline::protocol::Event,
+    protocol::Event,
     runtime::spawn_named,
     snapshot::{self, Listed},
 };

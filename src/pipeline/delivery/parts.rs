@@ -5,7 +5,7 @@ use crate::{
     decode::{DecodeError, Rows},
     error::Failure,
     model::{change::Operation, value::RowImages},
-    pipeline::protocol::{Event, Group},
+    protocol::{Event, Group},
     snapshot::Identified,
 };
 

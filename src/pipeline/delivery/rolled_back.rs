@@ -10,7 +10,7 @@ use crate::{
     decode::{Finished, Rows},
     error::{Failure, Reason, Verdict},
     model::position::PartialTransaction,
-    pipeline::protocol::{Group, is_same, nothing_of},
+    protocol::{Group, is_same, nothing_of},
 };
 
 impl Delivery {

@@ -9,12 +9,9 @@ use crate::{
     error::{Explain, Failure, Reason},
     failpoints::{self, Point},
     model::{change::Operation, value::RowImages},
-    pipeline::{
-        last::HeldBack,
-        plans::Plan,
-        protocol::{Event, Taken},
-    },
+    pipeline::{last::HeldBack, plans::Plan},
     produce::{Producer, TopicId},
+    protocol::{Event, Taken},
     runtime::since_epoch,
     snapshot::Identified,
 };

@@ -8,7 +8,7 @@ use crate::{
     error::{Failure, Reason, Verdict},
     map::is_copy,
     model::{change::RowsOrigin, table::TableName},
-    pipeline::protocol::Event,
+    protocol::Event,
     runtime::since_epoch,
 };
 

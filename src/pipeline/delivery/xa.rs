@@ -14,7 +14,7 @@ use crate::{
         position::{FilePosition, Position},
         xa::{PreparedTransaction, Xid},
     },
-    pipeline::protocol::{Ending, Event, Group},
+    protocol::{Ending, Event, Group},
     runtime::since_epoch,
 };
 

@@ -45,7 +45,7 @@ pub(super) fn put(
 #[cfg(test)]
 mod tests {
     use super::{NOTES_MAX, Name, PartialTransaction, find, put, take};
-    use crate::{model::gtid::Gtid, pipeline::protocol::nothing_of};
+    use crate::{model::gtid::Gtid, protocol::nothing_of};
 
     fn note(number: u64, rows_done: u64) -> PartialTransaction {
         let server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap();

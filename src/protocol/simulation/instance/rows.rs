@@ -3,7 +3,7 @@
 use super::Instance;
 use crate::{
     model::{change::Operation, position::FilePosition, table::TableVersionId},
-    pipeline::protocol::{
+    protocol::{
         Action, End, Ending, Event, Name, Taken,
         simulation::{
             World,

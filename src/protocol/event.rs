@@ -8,7 +8,7 @@ use crate::{
 
 /// What has happened.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::pipeline) enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// All older producers are fenced, the position is loaded, the source has what follows it.
     /// Whether the last epoch ended in doubt of a commit before it had committed any records.
     Ready { is_after_doubt: bool },
@@ -62,21 +62,21 @@ pub(in crate::pipeline) enum Event<'a> {
 
 /// What the end of a source transaction changes in the position.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::pipeline) struct End<'a> {
+pub(crate) struct End<'a> {
     /// Where the next one begins.
-    pub(in crate::pipeline) file: &'a str,
-    pub(in crate::pipeline) offset: u64,
+    pub(crate) file: &'a str,
+    pub(crate) offset: u64,
     /// When that file was begun, in seconds since the epoch.
-    pub(in crate::pipeline) file_begun: Option<u32>,
+    pub(crate) file_begun: Option<u32>,
     /// When it committed, in microseconds since the epoch.
-    pub(in crate::pipeline) commit_time_us: u64,
+    pub(crate) commit_time_us: u64,
     /// What it means for rows, its own or earlier ones.
-    pub(in crate::pipeline) ending: Ending<'a>,
+    pub(crate) ending: Ending<'a>,
 }
 
 /// What the end of a source transaction means.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::pipeline) enum Ending<'a> {
+pub(crate) enum Ending<'a> {
     /// All its rows are taken in.
     Done,
     /// Nobody knows yet whether its rows will be seen.
@@ -87,7 +87,7 @@ pub(in crate::pipeline) enum Ending<'a> {
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Action {
+pub(crate) enum Action {
     /// Wait for something to happen.
     Wait,
     /// Open a Kafka transaction.
@@ -107,7 +107,7 @@ pub(in crate::pipeline) enum Action {
 
 /// Why an epoch ends although nothing failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pipeline) enum Doubt {
+pub(crate) enum Doubt {
     /// A commit succeeded that librdkafka may have asked for twice.
     Commit,
     /// A source transaction that was delivered in part begins with other rows than these were.

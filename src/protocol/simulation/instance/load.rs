@@ -6,7 +6,7 @@ use crate::{
         LeastOffset, Place, PositionRecord, SavedPosition, check_found, is_decided, is_whole,
     },
     config::Guarantee,
-    pipeline::protocol::{
+    protocol::{
         Action, Event, Protocol,
         simulation::{World, client::Client, rules::Rule},
     },

@@ -12,7 +12,7 @@ const FILE_START: u64 = 4;
 
 impl Protocol {
     /// The position is about to be sent, and can have no offset before this one.
-    pub(in crate::pipeline) fn set_least_offset(&mut self, offset: LeastOffset) {
+    pub(crate) fn set_least_offset(&mut self, offset: LeastOffset) {
         self.record.least_offset = Some(offset.get());
     }
 }

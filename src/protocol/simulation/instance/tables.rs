@@ -4,7 +4,7 @@
 use super::{Instance, Next};
 use crate::{
     model::position::FilePosition,
-    pipeline::protocol::{
+    protocol::{
         Event,
         simulation::{
             World,

@@ -53,7 +53,7 @@ mod simulation;
 mod tests;
 
 use self::position::{advance, reach};
-pub(super) use self::{
+pub(crate) use self::{
     batch::{Batch, Settings},
     event::{Action, Doubt, End, Ending, Event},
     group::{Group, Name, Taken, is_same, nothing_of},
@@ -93,7 +93,7 @@ enum Stage {
 
 /// The state of one epoch's delivery.
 #[derive(Debug)]
-pub(super) struct Protocol {
+pub(crate) struct Protocol {
     settings: Settings,
     /// The position after the last source transaction that was taken in, and its number.
     record: PositionRecord,
@@ -119,7 +119,7 @@ pub(super) struct Protocol {
 
 impl Protocol {
     /// An epoch that starts from a record: what was saved, with a generation of its own.
-    pub(super) fn new(settings: Settings, record: PositionRecord, now: Instant) -> Self {
+    pub(crate) fn new(settings: Settings, record: PositionRecord, now: Instant) -> Self {
         Self {
             settings,
             record,
@@ -138,7 +138,7 @@ impl Protocol {
     }
 
     /// Takes in what has happened at this time and says what is to be done.
-    pub(super) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
+    pub(crate) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
         match event {
             // Where each commit is in doubt, this one would end each epoch. The first records
             // announce the generation, or a tick between two source transactions does.
@@ -435,47 +435,47 @@ impl Protocol {
     }
 
     /// What is to be saved.
-    pub(super) fn record(&self) -> &PositionRecord {
+    pub(crate) fn record(&self) -> &PositionRecord {
         &self.record
     }
 
     /// What is not committed.
-    pub(super) fn batch(&self) -> Batch {
+    pub(crate) fn batch(&self) -> Batch {
         self.batch
     }
 
     /// The source transaction that captured rows are delivered of.
-    pub(super) fn group(&self) -> Option<&Group> {
+    pub(crate) fn group(&self) -> Option<&Group> {
         self.group.as_ref()
     }
 
     /// How many of the rows at hand are delivered already.
-    pub(super) fn rows_to_pass(&self) -> u64 {
+    pub(crate) fn rows_to_pass(&self) -> u64 {
         self.group.as_ref().map_or(0, Group::rows_to_pass)
     }
 
     /// Notes that the position has no room for any more.
-    pub(super) fn take_dropped(&mut self) -> Vec<PartialTransaction> {
+    pub(crate) fn take_dropped(&mut self) -> Vec<PartialTransaction> {
         std::mem::take(&mut self.dropped)
     }
 
     /// Whether it ended in doubt of a commit before it had committed any records.
-    pub(super) fn is_doubted_at_once(&self) -> bool {
+    pub(crate) fn is_doubted_at_once(&self) -> bool {
         self.stage == Stage::Over(Doubt::Commit) && self.reached < Reached::Records
     }
 
     /// Whether every action so far is done.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         self.stage == Stage::Streaming
     }
 
     /// Whether a source transaction has begun and not ended.
-    pub(super) fn is_inside(&self) -> bool {
+    pub(crate) fn is_inside(&self) -> bool {
         self.inside
     }
 
     /// Whether the epoch proved that it can do more than start.
-    pub(super) fn has_progressed(&self) -> bool {
+    pub(crate) fn has_progressed(&self) -> bool {
         self.reached > Reached::Start
     }
 }

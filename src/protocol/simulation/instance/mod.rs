@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     commit::{LeastOffset, Place, PositionRecord},
-    pipeline::protocol::{Action, Event, Protocol},
     produce::Commit,
+    protocol::{Action, Event, Protocol},
 };
 
 mod beside;

@@ -29,15 +29,15 @@ use crate::model::{
 
 /// What a source transaction is called.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::pipeline) struct Name<'a> {
+pub(crate) struct Name<'a> {
     /// Its GTID; `None` for an anonymous one.
-    pub(in crate::pipeline) gtid: Option<&'a Gtid>,
+    pub(crate) gtid: Option<&'a Gtid>,
     /// The server that `file` and `begin_offset` belong to.
-    pub(in crate::pipeline) server_uuid: ServerUuid,
+    pub(crate) server_uuid: ServerUuid,
     /// The binlog file it is in.
-    pub(in crate::pipeline) file: &'a str,
+    pub(crate) file: &'a str,
     /// Where it begins.
-    pub(in crate::pipeline) begin_offset: u64,
+    pub(crate) begin_offset: u64,
 }
 
 impl<'a> Name<'a> {
@@ -54,18 +54,18 @@ impl<'a> Name<'a> {
 
 /// Rows of one event that were taken in.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::pipeline) struct Taken<'a> {
-    pub(in crate::pipeline) version: TableVersionId,
-    pub(in crate::pipeline) table: &'a TableName,
-    pub(in crate::pipeline) operation: Operation,
-    pub(in crate::pipeline) rows: u64,
+pub(crate) struct Taken<'a> {
+    pub(crate) version: TableVersionId,
+    pub(crate) table: &'a TableName,
+    pub(crate) operation: Operation,
+    pub(crate) rows: u64,
     /// The rows as the binlog has them.
-    pub(in crate::pipeline) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
 }
 
 /// A source transaction between its first row and its end.
 #[derive(Debug)]
-pub(in crate::pipeline) struct Group {
+pub(crate) struct Group {
     /// Its name, and what of it is committed: the note as it was saved last, or would be.
     note: PartialTransaction,
     /// Rows taken in, passed over or sent or held back.
@@ -105,7 +105,7 @@ impl Group {
     }
 
     /// How many rows were taken in, passed over or sent.
-    pub(in crate::pipeline) fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
@@ -174,7 +174,7 @@ impl Group {
     }
 
     /// What it is called and how much of it is committed.
-    pub(in crate::pipeline) fn note(&self) -> &PartialTransaction {
+    pub(crate) fn note(&self) -> &PartialTransaction {
         &self.note
     }
 
@@ -184,7 +184,7 @@ impl Group {
 }
 
 /// A source transaction of which nothing is delivered.
-pub(in crate::pipeline) fn nothing_of(name: Name<'_>) -> PartialTransaction {
+pub(crate) fn nothing_of(name: Name<'_>) -> PartialTransaction {
     PartialTransaction {
         gtid: name.gtid.cloned(),
         server_uuid: name.server_uuid,
@@ -196,7 +196,7 @@ pub(in crate::pipeline) fn nothing_of(name: Name<'_>) -> PartialTransaction {
 }
 
 /// Whether both are one source transaction: by GTID, or by place on one server.
-pub(in crate::pipeline) fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
+pub(crate) fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
     match (&one.gtid, other.gtid) {
         (Some(one), Some(other)) => one == other,
         (None, None) => {

@@ -2,7 +2,7 @@
 //! that exist already, what people request, the end in order.
 
 use super::{Instance, Life, Next};
-use crate::pipeline::protocol::{
+use crate::protocol::{
     Action, Event, Protocol,
     simulation::{
         World,

@@ -8,25 +8,25 @@ use crate::config::Guarantee;
 
 /// What does not change while the protocol runs.
 #[derive(Clone, Debug)]
-pub(in crate::pipeline) struct Settings {
-    pub(in crate::pipeline) guarantee: Guarantee,
+pub(crate) struct Settings {
+    pub(crate) guarantee: Guarantee,
     /// Bytes of keys and values after which a batch ends.
-    pub(in crate::pipeline) batch_bytes_max: u64,
+    pub(crate) batch_bytes_max: u64,
     /// Age at which a batch ends under load.
-    pub(in crate::pipeline) batch_age_max: Duration,
+    pub(crate) batch_age_max: Duration,
     /// Age at which a batch ends even inside a source transaction: well before the broker ends it.
-    pub(in crate::pipeline) open_max: Duration,
+    pub(crate) open_max: Duration,
 }
 
 /// The records that are not committed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::pipeline) struct Batch {
+pub(crate) struct Batch {
     /// When its first record was sent; `None` without one.
-    pub(in crate::pipeline) opened: Option<Instant>,
-    pub(in crate::pipeline) rows: u64,
+    pub(crate) opened: Option<Instant>,
+    pub(crate) rows: u64,
     /// How many of them existed already.
     pub(super) rows_beside: u64,
-    pub(in crate::pipeline) bytes: u64,
+    pub(crate) bytes: u64,
     /// Whether everything in it is stored already.
     pub(super) is_flushed: bool,
 }

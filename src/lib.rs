@@ -4,7 +4,7 @@
 //! MySQL ─ dump ─▶ mysql ─ raw events ─▶ decode ─ rows ─▶ encode ─ key/value bytes ─▶ produce
 //!                                         │                ▲                            │
 //!                                  table version ─▶ map ───┘            acknowledged    ▼
-//!                                  (+ catalog)   record shape           position ◀─ commit
+//!                                  (+ catalog)   record shape           position ◀─ state
 //! ```
 //!
 //! Rows that exist already come from `snapshot` and take the same way from `encode` on.
@@ -31,7 +31,7 @@ pub mod decode;
 pub mod map;
 pub mod encode;
 pub mod produce;
-pub mod commit;
+pub mod state;
 pub mod snapshot;
 pub mod admin;
 

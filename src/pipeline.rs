@@ -28,7 +28,6 @@ use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     catalog::Cascade,
-    commit::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     config::{Config, SnapshotMode, TopicChangePolicy},
     encode::Registry,
     error::{Failure, Reason, Verdict},
@@ -42,6 +41,7 @@ use crate::{
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
     snapshot::{self, Listed, ProgressRecord, Sight, Snapshot},
+    state::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     status::{State, Status},
 };
 
@@ -431,23 +431,23 @@ fn fence(
     producer.init_transactions()?;
     let state_topic = match state_topic {
         Some(topic) => topic,
-        None => producer.topic(&name, &commit::topic_settings(&config.kafka, replicas))?,
+        None => producer.topic(&name, &state::topic_settings(&config.kafka, replicas))?,
     };
-    producer.pin(state_topic, commit::PARTITION);
+    producer.pin(state_topic, state::PARTITION);
     if let Some(facts) = producer.topic_facts(state_topic) {
-        commit::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
+        state::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
         if seen.is_none() {
             let layout = (facts.replicas, facts.brokers);
-            commit::warn_of_loss(&name, layout, facts.min_insync_replicas);
+            state::warn_of_loss(&name, layout, facts.min_insync_replicas);
         }
     }
     let written = producer.watermarks(&name, 0)?;
     let end = written.end;
     let Loaded { position: saved, snapshots, tables } =
-        commit::load(config, written, (LOAD_PATIENCE, patience), shutdown)?;
+        state::load(config, written, (LOAD_PATIENCE, patience), shutdown)?;
     let log = producer.topic_logs(&[&name])?.remove(&name);
     let state_topic = StateTopic::loaded(state_topic, log.and_then(|log| log.id), end);
-    match commit::check_found(&name, saved.as_ref(), seen, state_topic.id.as_deref()) {
+    match state::check_found(&name, saved.as_ref(), seen, state_topic.id.as_deref()) {
         Err(error @ (CommitError::Recreated { .. } | CommitError::LostTail { .. }))
             if config.kafka.topic_change == TopicChangePolicy::Accept =>
         {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use schemars::{Schema, schema_for};
 use tailwater::{
-    commit,
     config::Config,
     encode, map,
     model::{
@@ -12,6 +11,7 @@ use tailwater::{
         table::{Column, ColumnKind, TableName, TableVersion},
     },
     snapshot::ProgressRecord,
+    state,
 };
 
 /// The text must be that of the file; the right one is left where the message says.
@@ -38,8 +38,8 @@ fn the_configuration_has_the_json_schema_of_the_structure() {
 
 #[test]
 fn the_state_topic_has_the_json_schemas_of_its_records() {
-    expect("position.schema.json", &pretty(&commit::position_schema()));
-    expect("table.schema.json", &pretty(&commit::table_schema()));
+    expect("position.schema.json", &pretty(&state::position_schema()));
+    expect("table.schema.json", &pretty(&state::table_schema()));
     expect("snapshot.schema.json", &pretty(&schema_for!(ProgressRecord)));
 }
 

@@ -15,7 +15,7 @@ const GROUND: &[&str] = &["model", "error"];
 const SERVICES: &[&str] =
     &["config", "metrics", "runtime", "shutdown", "patience", "status", "orders", "failpoints"];
 const STAGES: &[&str] =
-    &["mysql", "catalog", "decode", "map", "encode", "produce", "commit", "snapshot", "admin"];
+    &["mysql", "catalog", "decode", "map", "encode", "produce", "state", "snapshot", "admin"];
 
 const MODULES: &[Module] = &[
     Module("model", &[]),
@@ -36,11 +36,11 @@ const MODULES: &[Module] = &[
     Module("map", &[GROUND, SERVICES]),
     Module("encode", &[GROUND, SERVICES]),
     Module("produce", &[GROUND, SERVICES]),
-    Module("commit", &[GROUND, SERVICES]),
+    Module("state", &[GROUND, SERVICES]),
     Module("snapshot", &[GROUND, SERVICES, &["catalog", "charset", "mysql"]]),
     Module("admin", &[GROUND, SERVICES]),
     // With the words of the position, of commits and, in its tests, of chunks.
-    Module("protocol", &[GROUND, SERVICES, &["commit", "produce", "snapshot"]]),
+    Module("protocol", &[GROUND, SERVICES, &["state", "produce", "snapshot"]]),
     Module("pipeline", &[GROUND, SERVICES, STAGES, &["protocol"]]),
     Module("cli", &[GROUND, SERVICES, STAGES, &["logging", "pipeline"]]),
     Module("main", &[&["cli"]]),
@@ -53,7 +53,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mysql_async", &["mysql", "catalog", "snapshot"]),
     ("mysql_common", &["mysql", "decode"]),
     ("openssl", &["mysql", "admin"]),
-    ("rdkafka", &["produce", "commit"]),
+    ("rdkafka", &["produce", "state"]),
     ("rdkafka_sys", &["produce"]),
     ("apache_avro", &[]),
     ("schema_registry_converter", &["encode"]),
@@ -91,7 +91,7 @@ const WORDS: &[(&str, &[&str])] = &[
 const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 
 /// Where records of the state topic are made: what a name in the code may not change.
-const RECORDS: [&str; 4] = ["src/commit", "src/snapshot", "src/pipeline/known.rs", "src/model"];
+const RECORDS: [&str; 4] = ["src/state", "src/snapshot", "src/pipeline/known.rs", "src/model"];
 
 const LINES_MAX: usize = 500;
 
@@ -311,7 +311,7 @@ fn an_import_that_points_up_or_sideways_is_refused() {
 #[test]
 fn every_part_of_a_grouped_import_is_seen() {
     let group = "use crate::{\n    config::{Config, Mysql},\n    produce::Producer,\n};";
-    check("src/commit/mod.rs", group, Some("`commit` must not import `produce`"));
+    check("src/state/mod.rs", group, Some("`state` must not import `produce`"));
     check("src/pipeline.rs", group, None);
 }
 

@@ -1,7 +1,7 @@
 //! Position records of the state topic: what is read is written so that it reads the same again.
 #![no_main]
 
-use tailwater::commit::PositionRecord;
+use tailwater::state::PositionRecord;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     // Written, a record can be larger than it may be: a character may need an escape.

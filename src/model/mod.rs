@@ -2,7 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock, is async or knows a file format: a position, a GTID set,
 //! a table version, a value, a change, the shape of a record. What crosses a stage border is one
-//! of these; how a position looks as JSON is `commit`'s business, how a value looks as Avro is
+//! of these; how a position looks as JSON is `state`'s business, how a value looks as Avro is
 //! `encode`'s.
 
 pub mod gtid;

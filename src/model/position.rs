@@ -18,7 +18,7 @@ pub struct FilePosition {
 
 /// Everything before this point of the source is delivered or proved irrelevant.
 ///
-/// Made by `pipeline` at the end of each source transaction, saved by `commit` only.
+/// Made by `pipeline` at the end of each source transaction, saved by `state` only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The server the file position belongs to; on another server only the GTIDs count.

@@ -13,12 +13,12 @@ use tokio::time::timeout;
 
 use crate::{
     catalog::{Cascade, Inventory},
-    commit::TableRecord,
     config::Config,
     error::{Failure, Reason, Verdict},
     map::Filter,
     model::table::TableName,
     mysql::{MysqlError, Server},
+    state::TableRecord,
     status::Status,
 };
 

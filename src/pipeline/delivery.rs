@@ -22,7 +22,6 @@ pub(super) use self::producers::Producers;
 use self::{orders::Requests, report::Reporter};
 use super::{Run, last::HeldBack, plans::Plans, state_topic::StateTopic};
 use crate::{
-    commit::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
     config::{Config, Envelope},
     decode::Finished,
     encode::{Encoder, Message},
@@ -39,6 +38,7 @@ use crate::{
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
     snapshot::Snapshot,
+    state::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
     status::{State, Status},
 };
 

@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{LOAD_PATIENCE, Progress, Run, Told, checks, panicked, thread_failed};
 use crate::{
     catalog::{Cascade, Inventory},
-    commit::{self, CommitError, Loaded, TableRecord},
     config::Config,
     error::Failure,
     model::table::TableName,
@@ -16,6 +15,7 @@ use crate::{
     produce::{Producer, TopicId},
     runtime::blocking_named,
     shutdown::Shutdown,
+    state::{self, CommitError, Loaded, TableRecord},
 };
 
 /// The three ends of a connector that may start. Of the registry nothing is kept.
@@ -99,7 +99,7 @@ fn tables(
     config: &Config,
     (patience, shutdown): (&Patience, &Shutdown),
 ) -> Result<BTreeMap<TableName, TableRecord>, Failure> {
-    let Loaded { tables, .. } = commit::peek(config, (LOAD_PATIENCE, patience), shutdown)?;
+    let Loaded { tables, .. } = state::peek(config, (LOAD_PATIENCE, patience), shutdown)?;
     Ok(tables)
 }
 
@@ -119,7 +119,7 @@ impl Target {
             return Err(CommitError::Deleted { topic: name }.into());
         }
         if let Some(facts) = state_topic.and_then(|topic| producer.topic_facts(topic)) {
-            commit::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
+            state::check_topic(&name, facts.partitions, facts.cleanup_policy.as_deref())?;
         }
         Ok(Self { producer, state_topic })
     }

@@ -6,11 +6,11 @@
 //! was only dropped, or is yet to be added, leaves no such column.
 
 use crate::{
-    commit::TableRecord,
     config::Capture,
     error::{Failure, Reason, Verdict},
     map::Filter,
     model::table::TableVersion,
+    state::TableRecord,
 };
 
 /// What is remembered of a table's columns.
@@ -86,9 +86,9 @@ fn renamed(version: &TableVersion, hidden: &str, other: &str) -> Failure {
 mod tests {
     use super::{Columns, check};
     use crate::{
-        commit::TableRecord,
         config::Capture,
         model::table::{Column, ColumnKind, TableName, TableVersion},
+        state::TableRecord,
     };
 
     fn version(columns: &[&str]) -> TableVersion {

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Progress, Run};
 use crate::{
-    commit,
     config::Config,
     error::{Failure, Reason, Verdict},
     patience::Patience,
     runtime::blocking_named,
     shutdown::Shutdown,
+    state,
 };
 
 /// How long a look at the state topic may take, where answers are fast.
@@ -27,7 +27,7 @@ pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Fai
     let patience = progress.patience.clone();
     let generation = progress.generation.unwrap_or_default();
     let newer = blocking_named("fencing", move || {
-        commit::await_newer_generation(&config, generation, (FENCE_PATIENCE, &patience), &shutdown)
+        state::await_newer_generation(&config, generation, (FENCE_PATIENCE, &patience), &shutdown)
     });
     match newer.await {
         Ok(Some(Ok(Some(newer)))) => replaced(&run.config, newer, generation),
@@ -43,7 +43,7 @@ pub(super) fn check_not_replaced(
     patience: &Patience,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
-    let saved = commit::peek(config, (PEEK_PATIENCE, patience), shutdown)?;
+    let saved = state::peek(config, (PEEK_PATIENCE, patience), shutdown)?;
     match saved.position.map(|saved| saved.record.generation).filter(|newest| generation < *newest)
     {
         Some(newer) => Err(replaced(config, newer, generation)),

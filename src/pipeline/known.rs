@@ -11,7 +11,6 @@ use std::{
 
 use super::schemas::Agreed;
 use crate::{
-    commit::TableRecord,
     config::KeyChangePolicy,
     encode::{SchemaId, SchemaIds, key_changes, tell},
     error::{Failure, Reason, Verdict},
@@ -22,6 +21,7 @@ use crate::{
         stored_text::VersionText,
         table::{Decoration, TableName, TableVersion},
     },
+    state::TableRecord,
 };
 
 /// What is known of each table.

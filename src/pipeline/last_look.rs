@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::{LOAD_PATIENCE, Progress, Run, panicked, thread_failed};
 use crate::{
-    commit,
     error::{Failure, Verdict},
     mysql::{self, Server},
     runtime::blocking_named,
+    state,
 };
 
 /// The failure, or the break between the saved position and the source that is behind it.
@@ -29,7 +29,7 @@ pub(super) async fn explain(run: &Run, progress: &mut Progress, failure: Failure
 async fn look(run: &Run, progress: &mut Progress) -> Result<(), Failure> {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
-    let load = move || commit::peek(&config, (LOAD_PATIENCE, &patience), &shutdown);
+    let load = move || state::peek(&config, (LOAD_PATIENCE, &patience), &shutdown);
     let loaded = blocking_named("last look", load).await.map_err(|error| thread_failed(&error))?;
     let loaded = loaded.ok_or_else(|| panicked("last look"))??;
     let Some(saved) = loaded.position.map(|saved| saved.record) else { return Ok(()) };

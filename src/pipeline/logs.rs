@@ -18,12 +18,12 @@ use tokio::time::Instant;
 
 use super::known::Known;
 use crate::{
-    commit::TableRecord,
     config::TopicChangePolicy,
     error::{Failure, Reason, Verdict},
     map::Filter,
     model::{record::TopicLog, table::TableName},
     produce::Producer,
+    state::TableRecord,
 };
 
 /// How far topics reach is written this often at most: what Kafka loses of the records since then

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     catalog::{self, Cascade, Catalog, Inventory},
-    commit::TableRecord,
     config::{self, Config},
     encode::{Registry, SchemaId, SchemaIds, TablePlan, key_form},
     error::{Failure, Reason, Verdict},
@@ -33,6 +32,7 @@ use crate::{
     mysql::{self, MysqlError},
     produce::{ProduceError, Producer, TopicId},
     shutdown::Shutdown,
+    state::TableRecord,
 };
 
 /// How long a plan may take to make while a Kafka transaction is open.

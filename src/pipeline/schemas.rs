@@ -14,13 +14,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    commit::TableRecord,
     encode::{
         Change, Difference, Registry, RegistryError, SchemaId, SchemaIds, differences,
         registry::Refusal, value_schema,
     },
     map,
     model::record::{KeyForm, Loosened, RecordShape},
+    state::TableRecord,
 };
 
 /// Schemas that the registry has taken.

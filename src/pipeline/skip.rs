@@ -10,7 +10,6 @@ use super::{
     Fenced, LOAD_PATIENCE, Target, delivery::not_writable, fence, panicked, thread_failed,
 };
 use crate::{
-    commit::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
     config::Config,
     error::{Failure, Reason, Verdict},
     model::position::{EventSkip, Position, RowsEvent},
@@ -18,6 +17,7 @@ use crate::{
     patience::Patience,
     runtime::{blocking_named, since_epoch},
     shutdown::Shutdown,
+    state::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
 };
 
 /// What a request was found to mean.
@@ -42,7 +42,7 @@ pub async fn skip_event(
         let (config, at) = (Arc::clone(config), at.clone());
         move || {
             let (patience, shutdown) = (Patience::default(), Shutdown::default());
-            let saved = commit::peek(&config, (LOAD_PATIENCE, &patience), &shutdown)?;
+            let saved = state::peek(&config, (LOAD_PATIENCE, &patience), &shutdown)?;
             let saved = saved.position.map(|saved| saved.record);
             let position = check(saved.as_ref(), &at, &event)?.position.clone();
             if execute {

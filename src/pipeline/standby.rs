@@ -27,13 +27,13 @@ use tokio::time::Instant;
 
 use super::{Progress, Run, Told, ends, panicked, thread_failed};
 use crate::{
-    commit::{self, Seen, Watch},
     config::Config,
     error::Failure,
     metrics::Metrics,
     patience::Patience,
     runtime::{blocking_named, wall_clock},
     shutdown::Shutdown,
+    state::{self, Seen, Watch},
     status::{State, Status},
 };
 
@@ -121,7 +121,7 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
         config: Arc::clone(&run.config),
         status: run.status.clone(),
         metrics: Arc::clone(&run.metrics),
-        attempt: progress.patience.attempt(commit::ANSWER_PATIENCE),
+        attempt: progress.patience.attempt(state::ANSWER_PATIENCE),
         patience: progress.patience.clone(),
         shutdown: run.shutdown.clone(),
         told: Told::default(),
@@ -195,7 +195,7 @@ impl Waiting {
     /// Shows that it waits and for whom.
     fn stand_by(&mut self, seen: &Seen) {
         self.told = Told::default();
-        self.attempt = self.patience.attempt(commit::ANSWER_PATIENCE);
+        self.attempt = self.patience.attempt(state::ANSWER_PATIENCE);
         if self.metrics.standby.set(1) == 0 {
             let generation = seen.position.map(|position| position.generation);
             tracing::info!(generation, "standing by: another instance streams");
@@ -319,7 +319,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{Cause, Heard, PATIENCE_MAX, PATIENCE_MIN, STEP_MAX, Standby};
-    use crate::commit::{Seen, SeenPosition};
+    use crate::state::{Seen, SeenPosition};
 
     const MOMENT: Duration = Duration::from_millis(200);
 

@@ -2,8 +2,8 @@
 //! has the least offset that it can have (see [`LeastOffset`]).
 
 use crate::{
-    commit::LeastOffset,
     produce::{ProduceError, Producer, TopicId},
+    state::LeastOffset,
 };
 
 /// The state topic, loaded and written to since.

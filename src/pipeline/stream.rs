@@ -12,12 +12,12 @@ use super::{
     prepared::{Beside, End, Kept},
 };
 use crate::{
-    commit::Place,
     decode::{Decoded, Decoder, Outcome as Ends},
     error::Failure,
     model::position::{PartialTransaction, Position},
     mysql::{EventReceiver, RawEvent, Received},
     shutdown::Shutdown,
+    state::Place,
 };
 
 /// How long the thread sleeps at most without looking for a stop request.

@@ -36,10 +36,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    commit::{PositionRecord, SIGN_OF_LIFE_EVERY},
     config::Guarantee,
     model::position::PartialTransaction,
     produce::Commit,
+    state::{PositionRecord, SIGN_OF_LIFE_EVERY},
 };
 
 mod batch;

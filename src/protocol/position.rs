@@ -3,8 +3,8 @@
 
 use super::{End, Ending, Name, Protocol};
 use crate::{
-    commit::{LeastOffset, PositionRecord},
     model::{position::FilePosition, xa::PreparedTransaction},
+    state::{LeastOffset, PositionRecord},
 };
 
 /// Where a binlog file's first event begins, behind its magic number.

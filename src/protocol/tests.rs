@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::{Action, Doubt, End, Ending, Event, Name, Protocol, Settings, Taken, nothing_of};
 use crate::{
-    commit::PositionRecord,
     config::Guarantee,
     model::{
         change::Operation,
@@ -15,6 +14,7 @@ use crate::{
         table::{TableName, TableVersionId},
     },
     produce::Commit,
+    state::PositionRecord,
 };
 
 const SERVER: ServerUuid = ServerUuid([7; 16]);

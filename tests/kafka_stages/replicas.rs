@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tailwater::{commit::CommitError, error::Verdict};
+use tailwater::{error::Verdict, state::CommitError};
 use testkit::wait_for;
 
 use super::{

@@ -7,9 +7,9 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use tailwater::{
-    commit::{self, CommitError},
     config::TopicSettings,
     error::{Failure, Verdict},
+    state::{self, CommitError},
 };
 
 use super::support::{PATIENCE, Setup, position};
@@ -62,7 +62,7 @@ fn a_state_topic_that_could_lose_the_position_is_refused() {
     let state = producer.topic(&topic, &settings).unwrap();
     let facts = producer.topic_facts(state).unwrap();
     let check =
-        |partitions| commit::check_topic(&topic, partitions, facts.cleanup_policy.as_deref());
+        |partitions| state::check_topic(&topic, partitions, facts.cleanup_policy.as_deref());
     let texts: Vec<String> = [facts.partitions, 1]
         .map(|partitions| Failure::from(check(partitions).unwrap_err()).to_string())
         .into();

@@ -11,13 +11,13 @@ use rdkafka::{
     error::KafkaError,
 };
 use tailwater::{
-    commit::{self, CommitError, POSITION_KEY, PositionRecord},
     config::{Config, TopicSettings},
     error::Verdict,
     model::position::{FilePosition, Position},
     patience::Patience,
     produce::{Commit, ProduceError, Producer, TopicId},
     shutdown::Shutdown,
+    state::{self, CommitError, POSITION_KEY, PositionRecord},
 };
 use testkit::{
     wait_for,
@@ -95,7 +95,7 @@ impl Setup {
     /// A producer that has fenced all others, and the state topic.
     pub(super) fn fence(&self) -> Result<(Producer, TopicId), ProduceError> {
         let mut producer = self.producer();
-        let settings = commit::topic_settings(&self.config.kafka, None);
+        let settings = state::topic_settings(&self.config.kafka, None);
         let state = producer.topic(&self.config.state_topic(), &settings)?;
         producer.init_transactions()?;
         Ok((producer, state))
@@ -109,14 +109,14 @@ impl Setup {
     ) -> Result<Option<PositionRecord>, CommitError> {
         let written = producer.watermarks(&self.config.state_topic(), 0).unwrap();
         let loaded =
-            commit::load(&self.config, written, (patience, &Patience::default()), &self.shutdown)?;
+            state::load(&self.config, written, (patience, &Patience::default()), &self.shutdown)?;
         Ok(loaded.position.map(|saved| saved.record))
     }
 
     /// A generation newer than `ours`, if one comes.
     pub(super) fn newer_generation(&self, ours: u64, patience: Duration) -> Option<u64> {
         let wait = (patience, &Patience::default());
-        commit::await_newer_generation(&self.config, ours, wait, &self.shutdown).unwrap()
+        state::await_newer_generation(&self.config, ours, wait, &self.shutdown).unwrap()
     }
 
     /// The whole start, as the pipeline does it; once more while the broker is not ready.
@@ -129,7 +129,7 @@ impl Setup {
         let (producer, state) = wait_for("a start", PATIENCE, fenced).unwrap();
         let facts = producer.topic_facts(state).unwrap();
         let policy = facts.cleanup_policy.as_deref();
-        commit::check_topic(&self.config.state_topic(), facts.partitions, policy).unwrap();
+        state::check_topic(&self.config.state_topic(), facts.partitions, policy).unwrap();
         let saved = self.load(&producer, PATIENCE).unwrap();
         Started { producer, state, saved, connector: self.config.name.clone() }
     }

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use super::{Finding, facts::Facts, nearest::nearest};
 use crate::{
     catalog::Access,
-    commit::TableRecord,
     config::Config,
     error::{Reason, Verdict},
     map::{ColumnPattern, TablePattern, is_system},
     model::table::TableName,
+    state::TableRecord,
 };
 
 /// What a pattern is made of.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Finding, Severity, facts::Facts, names, nearest::nearest, source};
 use crate::{
-    catalog::Access, commit::TableRecord, config::Config, error::Verdict, model::table::TableName,
+    catalog::Access, config::Config, error::Verdict, model::table::TableName, state::TableRecord,
 };
 
 fn config(text: &str) -> Config {

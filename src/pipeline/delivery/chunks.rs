@@ -8,7 +8,6 @@ use tokio::time::{Duration, Instant};
 
 use super::{Delivery, gone, message_bytes, rows::Images};
 use crate::{
-    commit::SNAPSHOT_KEY_START,
     decode::{Statement, StatementKind},
     error::Failure,
     failpoints::{self, Point},
@@ -19,6 +18,7 @@ use crate::{
     protocol::Event,
     runtime::since_epoch,
     snapshot::{Change, ChunkImages, Identified, Ready},
+    state::SNAPSHOT_KEY_START,
 };
 
 /// How often `/status` is told how far the tables are.

@@ -35,7 +35,6 @@ use tokio::time::{Duration, Instant};
 
 use super::{Delivery, message_bytes};
 use crate::{
-    commit::{Scan, Scanned},
     encode::{OldEnvelope, OldRow, SchemaId, TablePlan},
     error::Failure,
     failpoints::{self, Point},
@@ -48,6 +47,7 @@ use crate::{
     protocol::Event,
     runtime::since_epoch,
     snapshot::Ends,
+    state::{Scan, Scanned},
 };
 
 /// How long the stream waits for the search at a time, and how long it does not in between.

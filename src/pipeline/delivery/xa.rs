@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::{Delivery, not_writable};
 use crate::{
-    commit::{PositionRecord, RECORD_BYTES_MAX, RecordError},
     decode::{Finished, Outcome, Xa},
     error::{Failure, Reason, Verdict},
     model::{
@@ -16,6 +15,7 @@ use crate::{
     },
     protocol::{Ending, Event, Group},
     runtime::since_epoch,
+    state::{PositionRecord, RECORD_BYTES_MAX, RecordError},
 };
 
 /// A prepared transaction is told from this age on, and again after as long: far longer than a

@@ -10,7 +10,7 @@ use testkit::Random;
 use tokio::time::Instant;
 
 use super::{Cause, Heard, PATIENCE_MAX, PATIENCE_MIN, STEP_MAX, Standby};
-use crate::commit::{SIGN_OF_LIFE_EVERY, Seen, SeenPosition};
+use crate::state::{SIGN_OF_LIFE_EVERY, Seen, SeenPosition};
 
 /// Time moves by so much: how long a look waits.
 const STEP_MS: u64 = 100;

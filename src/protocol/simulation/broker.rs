@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use crate::{commit::PositionRecord, snapshot::ProgressRecord};
+use crate::{snapshot::ProgressRecord, state::PositionRecord};
 
 /// Partitions of the data topics; the state topic's one partition follows them.
 pub(super) const DATA_PARTITIONS: usize = 2;

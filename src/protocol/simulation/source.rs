@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::broker::DATA_PARTITIONS;
 use crate::{
-    commit::PositionRecord,
     model::{
         gtid::{Gtid, GtidSet, ServerUuid},
         position::{FilePosition, Position},
         xa::Xid,
     },
+    state::PositionRecord,
 };
 use testkit::Random;
 

@@ -12,7 +12,7 @@ use super::{
         Captures, Group, Source, View, chunk, is_of_chunk, is_optional, partition_of, row_read,
     },
 };
-use crate::{commit::PositionRecord, snapshot::Found};
+use crate::{snapshot::Found, state::PositionRecord};
 
 /// What consumers have been given so far.
 #[derive(Debug, Default)]

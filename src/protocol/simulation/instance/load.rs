@@ -1,15 +1,13 @@
-//! Loads the position, as `commit` does, and begins an epoch with it.
+//! Loads the position, as `state` does, and begins an epoch with it.
 
 use super::{Instance, Life, Phase};
 use crate::{
-    commit::{
-        LeastOffset, Place, PositionRecord, SavedPosition, check_found, is_decided, is_whole,
-    },
     config::Guarantee,
     protocol::{
         Action, Event, Protocol,
         simulation::{World, client::Client, rules::Rule},
     },
+    state::{LeastOffset, Place, PositionRecord, SavedPosition, check_found, is_decided, is_whole},
 };
 
 impl Instance {

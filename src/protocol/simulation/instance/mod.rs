@@ -13,9 +13,9 @@ use super::{
     source::Captures,
 };
 use crate::{
-    commit::{LeastOffset, Place, PositionRecord},
     produce::Commit,
     protocol::{Action, Event, Protocol},
+    state::{LeastOffset, Place, PositionRecord},
 };
 
 mod beside;

@@ -22,13 +22,13 @@ mod extent;
 mod in_transaction;
 mod least_offset;
 mod place;
+mod position_record;
 mod reader;
-mod record;
 #[cfg(test)]
 mod recorded_tests;
 mod skip_event;
-mod state_topic;
 mod table_record;
+mod topic;
 mod topic_scan;
 mod watch;
 
@@ -38,15 +38,15 @@ pub use extent::{is_decided, is_whole};
 pub use least_offset::LeastOffset;
 pub use place::Place;
 #[cfg(feature = "json-schema")]
-pub use record::position_schema;
-pub use record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
+pub use position_record::position_schema;
+pub use position_record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
 pub use skip_event::SKIPS_MAX;
-pub use state_topic::{
-    Loaded, SNAPSHOT_KEY_START, SavedPosition, await_newer_generation, check_found, check_topic,
-    load, peek, topic_settings, warn_of_loss,
-};
 pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
+pub use topic::{
+    Loaded, SNAPSHOT_KEY_START, SavedPosition, await_newer_generation, check_found, check_topic,
+    load, peek, topic_settings, warn_of_loss,
+};
 pub use topic_scan::{Scan, Scanned};
 pub use watch::{ALIVE_KEY, ANSWER_PATIENCE, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::{
     client::{Client, PARTITION, is_definite},
     error::CommitError,
-    record::{POSITION_KEY, PositionRecord},
+    position_record::{POSITION_KEY, PositionRecord},
 };
 use crate::{config::Config, patience::Patience};
 
@@ -232,8 +232,8 @@ impl Seen {
 mod tests {
     use super::{ALIVE_KEY, POSITION_KEY, Seen};
     use crate::{
-        commit::PositionRecord,
         model::position::{FilePosition, Position},
+        state::PositionRecord,
     };
 
     fn position(seen: &mut Seen, offset: i64, generation: u64, released: bool) {

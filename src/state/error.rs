@@ -3,7 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use super::{place::Place, record::RECORD_BYTES_MAX};
+use super::{place::Place, position_record::RECORD_BYTES_MAX};
 use crate::error::{Explain, Explanation, Reason, Verdict};
 
 /// An error of the state topic or the position record.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::record::PositionRecord;
+use super::position_record::PositionRecord;
 
 /// Where a position has its place among all that were saved: later ones are greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{error::RecordError, record::parsed};
+use super::{error::RecordError, position_record::parsed};
 use crate::model::position::{FilePosition, PartialTransaction};
 
 /// A source transaction of which a part is delivered.

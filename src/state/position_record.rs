@@ -305,12 +305,12 @@ pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 mod tests {
     use super::{PositionRecord, RECORD_BYTES_MAX};
     use crate::{
-        commit::error::RecordError,
         model::{
             gtid::Gtid,
             position::{FilePosition, PartialTransaction, Position},
             xa::{PART_BYTES_MAX, PreparedTransaction, PreparedTransactions, Xid},
         },
+        state::error::RecordError,
     };
 
     const GOLDEN: &str = concat!(

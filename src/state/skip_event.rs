@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
-use super::{error::RecordError, record::parsed};
+use super::{error::RecordError, position_record::parsed};
 use crate::model::position::{EventSkip, FilePosition, RowsEvent};
 
 /// Most rows events that wait to be skipped, of about 110 bytes each.
@@ -53,8 +53,8 @@ pub(super) fn read(events: Vec<SkipEvent>) -> Result<Vec<EventSkip>, RecordError
 mod tests {
     use super::{EventSkip, RowsEvent, SKIPS_MAX};
     use crate::{
-        commit::PositionRecord,
         model::position::{FilePosition, Position},
+        state::PositionRecord,
     };
 
     fn place(offset: u64) -> FilePosition {

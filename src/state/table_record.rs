@@ -280,11 +280,11 @@ impl From<Catalog> for Decoration {
 mod tests {
     use super::TableRecord;
     use crate::{
-        commit::error::RecordError,
         model::{
             record::{KeyForm, Loosened, TopicLog},
             table::{ColumnDecoration, Decoration, TableName},
         },
+        state::error::RecordError,
     };
 
     const GOLDEN: &str = concat!(

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{
     error::{CommitError, RecordError},
     place::Place,
+    position_record::{POSITION_KEY, PositionRecord},
     reader::Reader,
-    record::{POSITION_KEY, PositionRecord},
     table_record::{TABLE_KEY_START, TableRecord},
 };
 use crate::{
@@ -328,10 +328,10 @@ impl Found {
 mod tests {
     use super::{Found, Place, SavedPosition, check_found, check_topic, danger, topic_settings};
     use crate::{
-        commit::{PositionRecord, error::RecordError},
         config::Kafka,
         error::{Failure, Reason},
         model::position::{FilePosition, Position},
+        state::{PositionRecord, error::RecordError},
     };
 
     fn record(generation: u64, seq: u64) -> PositionRecord {

@@ -75,7 +75,7 @@ const WORDS: &[(&str, &[&str])] = &[
         "env::var",
         &[
             "src/config",
-            "src/mysql/buffers.rs",
+            "src/mysql/buffer_cap.rs",
             "xtask/src/environment.rs",
             "testkit/src/environment.rs",
             "testkit/src/connector.rs",

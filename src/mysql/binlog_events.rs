@@ -5,7 +5,7 @@ use mysql_async::{Conn, Error, Row};
 
 use super::{
     error::MysqlError,
-    inquiry::{Inquiry, column},
+    query::{Inquiry, column},
 };
 use crate::{
     config::Config,

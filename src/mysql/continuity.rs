@@ -25,11 +25,11 @@ use mysql_async::Conn;
 use tokio::time::Instant;
 
 use super::{
-    broken::{Break, Broken},
     connection::address,
-    creation,
+    discontinuity::{Break, Broken},
     error::MysqlError,
-    inquiry::Inquiry,
+    file_creation,
+    query::Inquiry,
     server::Server,
 };
 use crate::{
@@ -252,7 +252,7 @@ async fn replaced(
     let is_there =
         saved.server_uuid == server.uuid && server.files.iter().any(|there| there.name == *file);
     let Some(was) = begun.filter(|_| is_there) else { return Ok(None) };
-    let is = creation::begun(config, file).await?.filter(|is| *is != was);
+    let is = file_creation::begun(config, file).await?.filter(|is| *is != was);
     Ok(is.map(|is| Break::Replaced { saved: saved.file.clone(), was, is }))
 }
 

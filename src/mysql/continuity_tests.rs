@@ -9,7 +9,7 @@ use crate::{
     error::{Failure, Reason, Verdict},
     model::position::{FilePosition, Position},
     mysql::{
-        broken::{Break, Broken},
+        discontinuity::{Break, Broken},
         error::MysqlError,
         server::{BinlogFile, BinlogFilter, Server},
     },

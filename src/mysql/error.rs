@@ -6,8 +6,8 @@ use mysql_async::{DriverError, Error, IoError};
 use thiserror::Error as ThisError;
 
 use super::{
-    broken::Broken,
     connection::address,
+    discontinuity::Broken,
     fatal_dump::fatal_dump_explained,
     server_error::{Class, Login, Transport, grants_hint, hint, server_error},
     setting_hint::setting_hint,

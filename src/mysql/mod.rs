@@ -6,43 +6,43 @@
 //! in bytes. There is no reconnection here: a broken stream ends the epoch, and the next one
 //! starts from the committed position.
 
-mod beside;
 mod binlog_events;
-mod broken;
-mod buffers;
+mod buffer_cap;
 mod connection;
 mod continuity;
-mod creation;
+mod discontinuity;
+mod dump;
 mod error;
 mod fatal_dump;
-mod inquiry;
+mod file_creation;
+mod parse_failure;
 mod payload;
+mod query;
 mod queue;
+mod second_dump;
 mod server;
 mod server_error;
 mod session;
 mod setting_hint;
-mod silence;
-mod stream;
-mod unreadable;
+mod watchdog;
 mod went_back;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
 
-pub use beside::read_beside;
 pub use binlog_events::EventAt;
-pub use broken::{Break, Broken};
-pub use buffers::bound_buffers;
+pub use buffer_cap::bound_buffers;
 pub use connection::{connect, connect_to_read_tables, connect_when_free};
 pub use continuity::Continuity;
+pub use discontinuity::{Break, Broken};
+pub use dump::Dump;
 pub use error::MysqlError;
-pub use inquiry::{column, within};
+pub use query::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
+pub use second_dump::read_beside;
 pub use server::{BinlogFilter, Server};
 pub use server_error::{Class, SERVER_ERRORS, ServerError, Transport, is_about_the_server};
 pub use session::session_variables;
-pub use stream::Dump;
 pub use went_back::follow;
 
 /// A connection whose session is set up.

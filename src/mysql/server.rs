@@ -7,7 +7,7 @@ use mysql_async::{Conn, Row};
 use super::{
     connection::address,
     error::MysqlError,
-    inquiry::{Inquiry, column, column_named},
+    query::{Inquiry, column, column_named},
 };
 use crate::{
     config::Config,

@@ -11,7 +11,7 @@
 
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 
-use super::{connection::address, error::MysqlError, inquiry::column};
+use super::{connection::address, error::MysqlError, query::column};
 use crate::config::Mysql;
 
 /// A session variable and the value that it must have.

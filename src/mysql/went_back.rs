@@ -9,10 +9,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     connection::{address, connect},
+    dump::Dump,
     error::MysqlError,
     queue::EventSender,
     server::Server,
-    stream::Dump,
 };
 use crate::{
     config::Config,

@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 use mysql_async::{BinlogStreamRequest, binlog::EventType};
 
-use super::{connection::connect, error::MysqlError, inquiry::within_limit};
+use super::{connection::connect, error::MysqlError, query::within_limit};
 use crate::config::Config;
 
 /// Where a binlog file's first event begins, behind its magic number.

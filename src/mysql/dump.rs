@@ -1,7 +1,7 @@
 //! The dump: the binlog from a position on, for ever.
 //!
 //! The source sends a heartbeat when it has nothing else, so silence means a dead connection: a
-//! half-open one, a stopped server, a proxy that forgot us. The watchdog (`silence`) ends the
+//! half-open one, a stopped server, a proxy that forgot us. The `watchdog` ends the
 //! stream after three missed heartbeats. Back-pressure stops reading from the socket, and the
 //! source gives up writing after its `net_write_timeout`; the session has a long one.
 //!
@@ -16,8 +16,8 @@ use mysql_async::{
 };
 
 use super::{
-    RawEvent, error::MysqlError, inquiry::within_limit, payload::Payload, queue::EventSender,
-    silence::next_or_silence, unreadable::unreadable,
+    RawEvent, error::MysqlError, parse_failure::unreadable, payload::Payload, query::within_limit,
+    queue::EventSender, watchdog::next_or_silence,
 };
 use crate::{
     config::{Config, Mysql},

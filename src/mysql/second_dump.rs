@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{
     connection::{address, connect},
+    dump::Dump,
     error::MysqlError,
-    inquiry::Inquiry,
+    query::Inquiry,
     queue::EventSender,
-    stream::Dump,
 };
 use crate::{config::Config, model::position::Position};
 

@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProgressRecord, Snapshot, told};
+use super::{ProgressRecord, Snapshot, progress_log};
 use crate::{
     model::{record::TopicLog, table::TableName},
     status::{ReadState, TableProgress},
@@ -155,7 +155,7 @@ impl Snapshot {
         }
         self.searched(name);
         if was_to_be {
-            told::keeps_keys(name, why);
+            progress_log::keeps_keys(name, why);
         }
     }
 

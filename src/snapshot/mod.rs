@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! F1  at a border of source transactions: P := everything the stream has processed; the window
-//!     opens: from here on the identity of each row that the stream changes is noted in `touched`
+//!     opens: from here on the identity of each row that the stream changes is noted in
+//!     `changed_keys`
 //!     wait until P is visible                                        processed is part of visible
 //! F2  rows := SELECT … WHERE key > cursor ORDER BY key LIMIT n       one statement, one read view
 //! F3  high := the end of the binlog                    visible is part of the stream up to `high`
 //! F4  when the stream has processed everything up to `high`: deliver the rows that are not in
-//!     `touched`, the cursor behind them and the position in one Kafka transaction
+//!     `changed_keys`, the cursor behind them and the position in one Kafka transaction
 //! ```
 //!
 //! # Why no row is lost and none overtakes a newer one
@@ -34,20 +35,24 @@
 //!
 //! # Memory
 //! A chunk ends with the row that fills it, windows open only while what waits is small, and what
-//! is noted in a window is bounded too: see `windows` and `touched`.
+//! is noted in a window is bounded too: see `coordinator` and `changed_keys`.
 
-mod asked;
-mod cells;
+mod changed_keys;
+mod compact_json;
+mod coordinator;
 mod cursor;
 mod error;
-mod fence;
 mod gone;
-mod json_text;
+mod kill_query;
 mod labels;
-mod pace;
+mod listing;
+mod on_demand;
+mod packed_values;
 mod plan;
 mod progress;
+mod progress_log;
 mod range;
+mod rate_limit;
 mod reader;
 #[cfg(test)]
 mod recorded_tests;
@@ -61,21 +66,17 @@ mod table;
 mod table_stream_tests;
 #[cfg(test)]
 mod table_tests;
-mod tables;
-mod told;
-mod touched;
-mod unfinished;
 mod value;
-mod windows;
+mod visibility;
 
+pub use changed_keys::Touched;
+pub use coordinator::{Ready, Settings, Snapshot, Touching};
 pub use error::SnapshotError;
 pub use gone::Ends;
+pub use listing::{Listed, list};
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
 pub use rows::{ChunkImages, ChunkRows, Identified};
 pub use runs::Found;
 pub use sight::Sight;
 pub use statements::Change;
-pub use tables::{Listed, list};
-pub use touched::Touched;
-pub use windows::{Ready, Settings, Snapshot, Touching};

@@ -1,8 +1,9 @@
 //! How a table is read: the statement for its next rows.
 
 use super::{
+    compact_json,
     cursor::{Bound, Cursor},
-    json_text, labels,
+    labels,
 };
 use crate::{
     catalog::Description,
@@ -109,7 +110,7 @@ impl ReadPlan {
     ) -> String {
         let mut columns: Vec<String> = self.version.columns.iter().map(expression).collect();
         for column in self.version.columns.iter().filter(|column| column.kind == ColumnKind::Json) {
-            columns.push(json_text::strings_that_look_special(&reference(column)));
+            columns.push(compact_json::strings_that_look_special(&reference(column)));
         }
         columns.extend(labels::columns(&self.version).map(|(_, column)| reference(column)));
         let table = self.table();

@@ -16,13 +16,12 @@ use tokio::{
 };
 
 use super::{
-    ChunkRows, ReadPlan, SnapshotError,
+    ChunkRows, ReadPlan, SnapshotError, compact_json,
     cursor::{Bound, Cursor},
-    fence, json_text, labels,
-    pace::Pace,
-    refusal, sight,
-    unfinished::{self, Unfinished},
-    value,
+    kill_query::{self, Unfinished},
+    labels,
+    rate_limit::Pace,
+    refusal, sight, value, visibility,
 };
 use crate::{
     catalog,
@@ -226,7 +225,7 @@ async fn read(
     mut job: Job,
 ) -> Result<Outcome, SnapshotError> {
     let connection = connection.as_mut().ok_or(SnapshotError::ReaderGone)?;
-    if !fence::wait(connection, &shared.config, &job.processed).await? {
+    if !visibility::wait(connection, &shared.config, &job.processed).await? {
         return Ok(Outcome::Again("the source has not made visible yet what it sent"));
     }
     failpoints::reach(Point::ChunkFenced);
@@ -265,7 +264,7 @@ async fn read(
     // The next chunk may begin; nobody listens if none is wanted.
     drop(job.ended.send(cursor.clone().filter(|_| !is_last)));
     failpoints::reach(Point::ChunkSelected);
-    let high = fence::binlog_end(connection, &shared.config).await?;
+    let high = visibility::binlog_end(connection, &shared.config).await?;
     failpoints::reach(Point::ChunkBounded);
     let read_us = now_us();
     Ok(Outcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed, highest }))
@@ -350,7 +349,7 @@ async fn select(
         };
     unfinished.finished();
     match result.drop_result().await {
-        Err(error) if is_ended && unfinished::is_ended(&error) => {}
+        Err(error) if is_ended && kill_query::is_ended(&error) => {}
         answer => answer.map_err(failed)?,
     }
     let cursor = match last {
@@ -385,7 +384,7 @@ fn push_row(
         if matches!(column.kind, ColumnKind::Json)
             && let Some(Some(mysql_async::Value::Bytes(answer))) = answers.next()
         {
-            let places = json_text::places(answer);
+            let places = compact_json::places(answer);
             json_strings = places.ok_or_else(|| refused("has unreadable places"))?;
         }
         let how = value::How { json: shared.json, json_strings: &json_strings };

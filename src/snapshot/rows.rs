@@ -1,9 +1,9 @@
 //! The rows of a chunk in memory, and reading them the way row images of the binlog are read.
 
-use super::{SnapshotError, cells};
+use super::{SnapshotError, packed_values};
 use crate::model::value::{RowImages, Value};
 
-/// Rows that were read and wait: their values as `cells` has them, in table order.
+/// Rows that were read and wait: their values as `packed_values` has them, in table order.
 #[derive(Debug, Default)]
 pub struct ChunkRows {
     cells: Vec<u8>,
@@ -39,7 +39,7 @@ impl ChunkRows {
 
     /// Appends a row's next value.
     pub(super) fn push(&mut self, value: &Value<'_>) {
-        cells::write(&mut self.cells, value);
+        packed_values::write(&mut self.cells, value);
     }
 
     /// Counts a row whose values have all been appended.
@@ -74,7 +74,7 @@ impl RowImages for ChunkImages<'_> {
     }
 
     fn next_value(&mut self) -> Result<Value<'_>, SnapshotError> {
-        match cells::read(&mut self.rest) {
+        match packed_values::read(&mut self.rest) {
             Some(value) => Ok(value),
             None => Err(SnapshotError::RowsDamaged),
         }
@@ -126,9 +126,9 @@ impl<R: RowImages, F: FnMut(&[u8])> RowImages for Identified<'_, R, F> {
                 match *value {
                     // Where labels are no text, the type need not be known.
                     Value::Enum(number) => {
-                        cells::write(self.identity, &Value::Set(number.into()));
+                        packed_values::write(self.identity, &Value::Set(number.into()));
                     }
-                    _ => cells::write(self.identity, value),
+                    _ => packed_values::write(self.identity, value),
                 }
             }
             self.column += 1;

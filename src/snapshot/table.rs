@@ -15,17 +15,19 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     Ends, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
+    coordinator::CHUNK_BYTES_MAX,
     cursor::{Bound, Cursor},
     progress::{AskedFor, Rest},
     range::Range,
     reader::{Chunk, Job},
-    windows::CHUNK_BYTES_MAX,
 };
-use crate::model::{
-    position::{FilePosition, Position},
-    table::{TableName, TableVersion, TableVersionId},
+use crate::{
+    model::{
+        position::{FilePosition, Position},
+        table::{TableName, TableVersion, TableVersionId},
+    },
+    status::{ReadState, TableProgress, seconds_left},
 };
-use crate::status::{ReadState, TableProgress, seconds_left};
 
 /// Rows of a table's first chunk, if they are small: only its rows tell how large they are.
 const FIRST_ROWS: u32 = 1000;

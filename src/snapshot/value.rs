@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use mysql_async::Value as Sql;
 
-use super::{ChunkRows, cursor::unsigned, json_text};
+use super::{ChunkRows, compact_json, cursor::unsigned};
 use crate::{
     charset::decode_text,
     config::JsonText,
@@ -60,7 +60,7 @@ pub(super) fn push(
             match how.json {
                 JsonText::Mysql => Value::Json(text),
                 JsonText::Compact => {
-                    json_text::compact(text, how.json_strings, scratch);
+                    compact_json::compact(text, how.json_strings, scratch);
                     Value::Json(scratch)
                 }
             }

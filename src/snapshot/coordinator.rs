@@ -20,10 +20,10 @@ use super::{
     ChunkRows, Listed, ProgressRecord, ReadPlan, Sight, SnapshotError, Touched,
     cursor::Cursor,
     gone::Searches,
-    pace::Pace,
+    progress_log::{self, Teller},
+    rate_limit::Pace,
     reader::{self, Answer, Chunk, Job, Outcome, Shared},
     table::Table,
-    told::{self, Teller},
 };
 use crate::{
     config::Config,
@@ -167,7 +167,7 @@ impl Snapshot {
             snapshot.resume(listed, records);
         }
         snapshot.show_tables();
-        told::begins(&snapshot.progress());
+        progress_log::begins(&snapshot.progress());
         snapshot
     }
 
@@ -228,14 +228,16 @@ impl Snapshot {
             Outcome::Read(chunk) => table.read(window, chunk),
             Outcome::Nothing => table.remove_window(window),
             Outcome::Again(reason) => {
-                if told::EVERY <= self.told_again.map_or(told::EVERY, |told| told.elapsed()) {
+                if progress_log::EVERY
+                    <= self.told_again.map_or(progress_log::EVERY, |told| told.elapsed())
+                {
                     self.told_again = Some(Instant::now());
                     tracing::info!(table = %table.name, reason, "a chunk is read again");
                 }
                 table.close_windows();
             }
             Outcome::Gone { is_hidden } => {
-                told::gone(&table.name, is_hidden.then_some(&self.config.mysql.user));
+                progress_log::gone(&table.name, is_hidden.then_some(&self.config.mysql.user));
                 let name = self.tables.remove(at).name;
                 self.metrics.snapshot_rows_left(&name, None);
                 self.records.insert(name, None);
@@ -269,9 +271,9 @@ impl Snapshot {
             }
             Some(ends) if is_whole => self.search(name, rows, ends),
             Some(_) if has_condition => {
-                told::keeps_keys(&name, "a condition left out rows of the table");
+                progress_log::keeps_keys(&name, "a condition left out rows of the table");
             }
-            Some(_) => told::keeps_keys(&name, "not all rows of the table were read"),
+            Some(_) => progress_log::keeps_keys(&name, "not all rows of the table were read"),
             None => {}
         }
         self.show_tables();

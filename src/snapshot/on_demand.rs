@@ -3,7 +3,7 @@
 //! Whatever is done is a record to be committed before the answer is given.
 
 use super::{
-    Ends, Listed, ProgressRecord, Snapshot, progress::AskedFor, table::Table, windows::unpaused,
+    Ends, Listed, ProgressRecord, Snapshot, coordinator::unpaused, progress::AskedFor, table::Table,
 };
 use crate::{
     model::table::TableName,

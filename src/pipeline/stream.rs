@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{
     Outcome,
     delivery::Delivery,
-    prepared::{Beside, End, Kept},
+    xa::{Beside, End, Kept},
 };
 use crate::{
     decode::{Decoded, Decoder, Outcome as Ends},

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Delivery, gone, message_bytes, name_of, skips};
+use super::{Delivery, gone, held_back::HeldBack, message_bytes, name_of, skips};
 use crate::{
     decode::{RowReader, Rows},
     encode::{EncodeError, Encoder, Message},
     error::{Explain, Failure, Reason},
     failpoints::{self, Point},
     model::{change::Operation, value::RowImages},
-    pipeline::{last::HeldBack, plans::Plan},
+    pipeline::tables::plans::Plan,
     produce::{Producer, TopicId},
     protocol::{Event, Taken},
     runtime::since_epoch,

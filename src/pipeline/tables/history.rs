@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::schemas::Agreed;
+use super::registration::Agreed;
 use crate::{
     config::KeyChangePolicy,
     encode::{SchemaId, SchemaIds, key_changes, tell},

@@ -16,7 +16,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::known::Known;
+use super::history::Known;
 use crate::{
     config::TopicChangePolicy,
     error::{Failure, Reason, Verdict},
@@ -31,7 +31,7 @@ use crate::{
 const WRITTEN_APART: Duration = Duration::from_secs(60);
 
 /// Names of topics that a process shares between its epochs.
-pub(super) type Own = Arc<Mutex<BTreeSet<String>>>;
+pub(in crate::pipeline) type Own = Arc<Mutex<BTreeSet<String>>>;
 
 /// What is looked after of the topics.
 pub(super) struct Logs {

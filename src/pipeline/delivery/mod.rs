@@ -5,22 +5,23 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-mod chunks;
 mod gone;
 mod halt;
+mod held_back;
 mod orders;
-mod parts;
 mod producers;
+mod reading;
 mod report;
-mod rolled_back;
+mod resume;
+mod rollback;
 mod rows;
 mod skips;
 mod statements;
 mod xa;
 
 pub(super) use self::producers::Producers;
-use self::{orders::Requests, report::Reporter};
-use super::{Run, last::HeldBack, plans::Plans, state_topic::StateTopic};
+use self::{held_back::HeldBack, orders::Requests, report::Reporter};
+use super::{Run, state_topic::StateTopic, tables::plans::Plans};
 use crate::{
     config::{Config, Envelope},
     decode::Finished,

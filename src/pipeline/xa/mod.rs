@@ -4,7 +4,7 @@
 //! them and remembers the place. When XA COMMIT comes, a second dump begins there, and what it
 //! sends up to the group's end goes through the same decoder into the same delivery, at the
 //! commit's place in the stream: before everything that was committed after it. Small ones are
-//! kept in memory and need no dump (`kept`).
+//! kept in memory and need no dump (`event_cache`).
 //!
 //! # Why the rows come once, in the right order
 //! Up to XA COMMIT the rows are locked, so nobody else changed them since XA PREPARE: for each key
@@ -15,13 +15,13 @@
 
 use std::sync::Arc;
 
-mod kept;
+mod event_cache;
 mod search;
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-pub(super) use self::kept::Kept;
-use self::{kept::KeptGroup, search::Found};
+pub(super) use self::event_cache::Kept;
+use self::{event_cache::KeptGroup, search::Found};
 use super::{
     QUEUE_BYTES_MAX,
     stream::{IDLE_STEP, Stream},

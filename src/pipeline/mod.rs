@@ -53,34 +53,29 @@ mod delivery;
 mod ends;
 mod exclusions;
 mod fencing;
-mod known;
-mod last;
 mod last_look;
 mod lag;
-mod logs;
-mod plans;
-mod prepared;
 mod recovery;
 mod registry_watch;
-mod schemas;
 mod skip;
 mod standby;
 mod state_topic;
 mod stream;
-mod trouble;
+mod tables;
+mod trouble_log;
+mod xa;
 
 use self::{
     delivery::{Delivery, Producers},
     ends::{Ends, Target},
     fencing::explain_fencing,
-    logs::Own,
-    plans::Plans,
-    prepared::{Beside, Kept},
     recovery::{Context, LoggedIn, Next, Recovery, may_be_replaced, may_hide_break},
     standby::Standby,
     state_topic::StateTopic,
     stream::{Ended, Past, Stream},
-    trouble::Told,
+    tables::{plans::Plans, topic_guard::Own},
+    trouble_log::Told,
+    xa::{Beside, Kept},
 };
 pub use self::{
     lag::watch_source,

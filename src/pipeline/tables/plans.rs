@@ -12,11 +12,9 @@ use tokio::{
 };
 
 use super::{
-    cascades::Cascades,
-    exclusions,
-    known::{Known, fingerprint},
-    logs::{Logs, Own},
-    schemas::{self, Agreed, agree},
+    history::{Known, fingerprint},
+    registration::{self, Agreed, agree},
+    topic_guard::{Logs, Own},
 };
 use crate::{
     catalog::{self, Cascade, Catalog, Inventory},
@@ -30,6 +28,7 @@ use crate::{
         table::{TableName, TableVersion, TableVersionId},
     },
     mysql::{self, MysqlError},
+    pipeline::{cascades::Cascades, exclusions},
     produce::{ProduceError, Producer, TopicId},
     shutdown::Shutdown,
     state::TableRecord,
@@ -42,15 +41,15 @@ const OPEN_TRANSACTION_MAX: Duration = Duration::from_secs(2);
 const PLAN_MAX: Duration = Duration::from_secs(60);
 
 /// What is done with the rows of one table version.
-pub(super) struct Plan {
+pub(in crate::pipeline) struct Plan {
     name: TableName,
-    pub(super) table: TablePlan,
-    pub(super) topic: TopicId,
-    pub(super) metrics: TableMetrics,
+    pub(in crate::pipeline) table: TablePlan,
+    pub(in crate::pipeline) topic: TopicId,
+    pub(in crate::pipeline) metrics: TableMetrics,
 }
 
 /// The plans made so far.
-pub(super) struct Plans {
+pub(in crate::pipeline) struct Plans {
     config: Arc<Config>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
@@ -75,12 +74,12 @@ struct Resolved {
 
 impl Plans {
     /// Waits for what the runtime does.
-    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(in crate::pipeline) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
     /// No plans yet. Must be made inside the runtime, which drives the requests.
-    pub(super) fn new(
+    pub(in crate::pipeline) fn new(
         config: Arc<Config>,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
@@ -104,7 +103,7 @@ impl Plans {
     }
 
     /// The plan of a table version, made now if this is its first row.
-    pub(super) fn get_or_resolve(
+    pub(in crate::pipeline) fn get_or_resolve(
         &mut self,
         id: TableVersionId,
         version: &TableVersion,
@@ -126,12 +125,12 @@ impl Plans {
     }
 
     /// Whether the plan for rows that are read from a table is made.
-    pub(super) fn has_chunk_plan(&self, version: &TableVersion) -> bool {
+    pub(in crate::pipeline) fn has_chunk_plan(&self, version: &TableVersion) -> bool {
         self.for_chunks.get(&version.name).is_some_and(|(known, _)| known == version)
     }
 
     /// The plan for rows that are read from their table, made now if these are the first.
-    pub(super) fn for_chunk(
+    pub(in crate::pipeline) fn for_chunk(
         &mut self,
         version: &TableVersion,
         producer: &mut Producer,
@@ -146,7 +145,7 @@ impl Plans {
     }
 
     /// Drops the plans of these tables: their next rows make new ones.
-    pub(super) fn forget(&mut self, tables: &[TableName]) {
+    pub(in crate::pipeline) fn forget(&mut self, tables: &[TableName]) {
         for plan in &mut self.made {
             if plan.as_ref().is_some_and(|plan| tables.contains(&plan.name)) {
                 *plan = None;
@@ -156,19 +155,19 @@ impl Plans {
     }
 
     /// Fails if the registry was found to have lost what records are written with.
-    pub(super) fn check_registry(&self) -> Result<(), Failure> {
+    pub(in crate::pipeline) fn check_registry(&self) -> Result<(), Failure> {
         self.registry.take_lost().map_or(Ok(()), |lost| Err(lost.into()))
     }
 
     /// Compares all topics with what they were, before anything is delivered.
-    pub(super) fn check_topics(&mut self, producer: &Producer) -> Result<(), Failure> {
+    pub(in crate::pipeline) fn check_topics(&mut self, producer: &Producer) -> Result<(), Failure> {
         let filter = Filter::new(&self.config.capture);
         self.logs.check(&mut self.known, &filter, producer)
     }
 
     /// What must be committed with the next position: all records before it are stored, if it
     /// `has_rows` before it.
-    pub(super) fn take_changed(
+    pub(in crate::pipeline) fn take_changed(
         &mut self,
         has_rows: bool,
         producer: &Producer,
@@ -179,13 +178,13 @@ impl Plans {
 
     /// The next position is the last of the run; true if what it must be committed with makes it
     /// worth one.
-    pub(super) fn end(&mut self) -> bool {
+    pub(in crate::pipeline) fn end(&mut self) -> bool {
         self.logs.end()
     }
 
     /// A plan and the topic for a record of a table that shows no row; `None` if no record of the
     /// table was ever delivered.
-    pub(super) fn rowless(
+    pub(in crate::pipeline) fn rowless(
         &mut self,
         table: &TableName,
         producer: &mut Producer,
@@ -196,13 +195,13 @@ impl Plans {
     }
 
     /// The tables to be read again because rows of another one changed.
-    pub(super) fn cascades(&self) -> &Cascades {
+    pub(in crate::pipeline) fn cascades(&self) -> &Cascades {
         &self.cascades
     }
 
     /// The topic that a table's records went to, and the id of their keys' schema; `None` if there
     /// are no records, and why if nothing can be said of their keys.
-    pub(super) fn keyed_topic(
+    pub(in crate::pipeline) fn keyed_topic(
         &self,
         table: &TableName,
     ) -> Result<Option<(String, u32)>, &'static str> {
@@ -216,19 +215,23 @@ impl Plans {
 
     /// The tables of which records may be missing, or under other keys, since they were last asked
     /// for, and why.
-    pub(super) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
+    pub(in crate::pipeline) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
         self.logs.take_doubted()
     }
 
     /// Compares the topic of a table with what it was, as a start does.
-    pub(super) fn check_topic(&mut self, table: &TableName, log: &TopicLog) -> Result<(), Failure> {
+    pub(in crate::pipeline) fn check_topic(
+        &mut self,
+        table: &TableName,
+        log: &TopicLog,
+    ) -> Result<(), Failure> {
         let Some(record) = self.known.get(table).cloned() else { return Ok(()) };
         self.logs.judge(&mut self.known, &record, Some(log))
     }
 
     /// A plan and the topic for deletes of a table that are made of older records: their keys and
     /// frames are those of these.
-    pub(super) fn for_gone(
+    pub(in crate::pipeline) fn for_gone(
         &mut self,
         table: &TableName,
         producer: &mut Producer,
@@ -256,7 +259,7 @@ impl Plans {
     }
 
     /// The schema behind an id; `None` if the registry has none.
-    pub(super) fn schema(&self, id: SchemaId) -> Result<Option<String>, Failure> {
+    pub(in crate::pipeline) fn schema(&self, id: SchemaId) -> Result<Option<String>, Failure> {
         Ok(self.block_on(self.registry.schema(id))?)
     }
 
@@ -270,7 +273,7 @@ impl Plans {
         let subject = format!("{}-value", shape.topic);
         let (runtime, deadline) = (self.runtime.clone(), Instant::now() + OPEN_TRANSACTION_MAX);
         let found = runtime.block_on(async {
-            timeout_at(deadline, schemas::of_values(&self.registry, &subject, last)).await
+            timeout_at(deadline, registration::of_values(&self.registry, &subject, last)).await
         });
         let found = found.map_err(|_| slow(&shape.table, OPEN_TRANSACTION_MAX))??;
         let id = found.ok_or_else(|| unknown_schema(&shape.table, &subject, last))?;
@@ -281,7 +284,7 @@ impl Plans {
 
     /// Finishes what took too long while a transaction was open, now that none is: the next epoch
     /// then finds it in the registry's client.
-    pub(super) fn finish(mut self, shutdown: &Shutdown) {
+    pub(in crate::pipeline) fn finish(mut self, shutdown: &Shutdown) {
         let Some(version) = self.unfinished.take() else { return };
         let runtime = self.runtime.clone();
         runtime.block_on(async {

@@ -1,0 +1,6 @@
+//! What the pipeline knows of each table: its plan, its history, its schemas and its topic.
+
+mod history;
+pub(super) mod plans;
+mod registration;
+pub(super) mod topic_guard;

@@ -158,11 +158,14 @@ fn imports(file: &File<'_>) -> Vec<String> {
     if module == "main" {
         imported.extend(self::imported(file.text, "tailwater::"));
     }
-    // `super` from the folder's own file leads to the crate's root.
-    imported.extend(self::imported(file.text, "super::").into_iter().filter(|name| {
-        let own = Path::new(file.path).with_file_name(format!("{name}.rs"));
-        file.path.ends_with("/mod.rs") && !Path::new(env!("CARGO_MANIFEST_DIR")).join(own).exists()
-    }));
+    // `super` from the own file of a module at the top leads to the crate's root, but not from a
+    // module inside of it.
+    if file.path == format!("src/{module}/mod.rs") {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module);
+        imported.extend(self::imported(file.text, "super::").into_iter().filter(|name| {
+            !folder.join(format!("{name}.rs")).exists() && !folder.join(name).exists()
+        }));
+    }
     imported
         .into_iter()
         .filter(|name| MODULES.iter().any(|Module(known, _)| known == name))
@@ -304,7 +307,7 @@ fn an_import_that_points_up_or_sideways_is_refused() {
     check("src/map/topics.rs", "use crate::encode::Plan;", Some("`map` must not import `encode`"));
     check("src/catalog/mod.rs", "use crate::mysql::connect;", None);
     check("src/mysql/mod.rs", "use super::catalog::X;", Some("must not import `catalog`"));
-    check("src/error.rs", "/// See [`crate::pipeline`].", Some("must not import `pipeline`"));
+    check("src/error/mod.rs", "/// See [`crate::pipeline`].", Some("must not import `pipeline`"));
     check("src/main.rs", "fn main() { tailwater::pipeline::run() }", Some("must not import"));
     check("src/new/mod.rs", "", Some("has no place in the table"));
 }
@@ -324,22 +327,22 @@ fn a_crate_outside_its_fence_is_refused() {
     check("src/decode/mod.rs", "use mysql_async::Conn;", Some("the crate `mysql_async`"));
     check("src/encode/avro.rs", "fn a(s: &apache_avro::Schema) {}", Some("`apache_avro`"));
     check("src/encode/tests.rs", "use apache_avro::Schema;", None);
-    check("src/config.rs", "/// Passed to librdkafka::X.", None);
+    check("src/config/mod.rs", "/// Passed to librdkafka::X.", None);
 }
 
 #[test]
 fn words_with_one_place_are_refused_elsewhere() {
-    check("src/produce/librdkafka.rs", "unsafe { call() }", None);
+    check("src/produce/librdkafka/mod.rs", "unsafe { call() }", None);
     check("src/decode/mod.rs", "unsafe { call() }", Some("unsafe"));
     check("src/config/load.rs", "std::env::var(name)", None);
-    check("src/cli.rs", "std::env::var(name)", Some("env::var"));
-    check("src/cli.rs", "std::process::exit(1)", Some("process::exit"));
+    check("src/cli/mod.rs", "std::env::var(name)", Some("env::var"));
+    check("src/cli/mod.rs", "std::process::exit(1)", Some("process::exit"));
     check("src/snapshot/reader.rs", "Conn::new(options).await", Some("Conn::"));
     check("src/snapshot/plan.rs", "format!(\"{kind:?}\")", Some("must not reach a record"));
     check("src/snapshot/plan.rs", "#[cfg(test)]\nformat!(\"{kind:?}\")", None);
     check("src/pipeline/stream.rs", "format!(\"{kind:?}\")", None);
     check("tests/restart.rs", "#[ignore = \"slow\"]", Some("ignore"));
-    check("src/cli.rs", &format!("// {}: later", NOTES[0]), Some("file it as an issue"));
+    check("src/cli/mod.rs", &format!("// {}: later", NOTES[0]), Some("file it as an issue"));
 }
 
 #[test]

@@ -6,8 +6,9 @@
 //! table is cut, an old row is read, a name does not decode. So [`prepare`] sets every variable
 //! that can bend an answer, on every connection, and reads back what holds.
 //!
-//! The values are MySQL's own defaults; where one is not, a comment says why. `tests/sessions.rs`
-//! asks a real server for all its session variables and holds a decision on each.
+//! The values are MySQL's own defaults; where one is not, a comment says why.
+//! `tests/sessions/mod.rs` asks a real server for all its session variables and holds a decision
+//! on each.
 
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 

@@ -23,7 +23,7 @@ pub mod logging;
 pub mod failpoints;
 pub mod metrics;
 pub mod status;
-pub mod orders;
+pub mod requests;
 
 pub mod mysql;
 pub mod catalog;

@@ -13,7 +13,7 @@ struct Module(&'static str, &'static [&'static [&'static str]]);
 
 const GROUND: &[&str] = &["model", "error"];
 const SERVICES: &[&str] =
-    &["config", "metrics", "runtime", "shutdown", "patience", "status", "orders", "failpoints"];
+    &["config", "metrics", "runtime", "shutdown", "patience", "status", "requests", "failpoints"];
 const STAGES: &[&str] =
     &["mysql", "catalog", "decode", "map", "encode", "produce", "state", "snapshot", "admin"];
 
@@ -28,7 +28,7 @@ const MODULES: &[Module] = &[
     Module("logging", &[GROUND, &["runtime"]]),
     Module("metrics", &[GROUND]),
     Module("status", &[GROUND]),
-    Module("orders", &[GROUND]),
+    Module("requests", &[GROUND]),
     Module("failpoints", &[GROUND]),
     Module("mysql", &[GROUND, SERVICES]),
     Module("catalog", &[GROUND, SERVICES, &["mysql"]]),

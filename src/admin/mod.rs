@@ -29,16 +29,16 @@ use crate::{
     config::{Admin, Config},
     error::{Failure, Reason, Verdict},
     metrics::Metrics,
-    orders::Orders,
+    requests::Orders,
     runtime::{spawn_named, wall_clock},
     status::{Delay, State, Status, TotalProgress},
 };
 
 mod access;
 pub mod client;
-mod clock;
 mod server;
 mod snapshot;
+mod timestamps;
 mod write_limit;
 
 /// What a request is refused with.
@@ -157,7 +157,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
         version: env!("CARGO_PKG_VERSION"),
         state: snapshot.state.name(),
         ready: snapshot.is_ready(),
-        since: snapshot.since.map(clock::iso_8601),
+        since: snapshot.since.map(timestamps::iso_8601),
         failure: snapshot.failure.map(|fault| FailureAnswer {
             reason: fault.reason.name(),
             message: fault.message,
@@ -169,8 +169,8 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
             gtid_set: position.gtid_set.map(|set| set.to_string()),
             server_uuid: position.server_uuid.to_string(),
             source_time: (position.source_time_us != 0)
-                .then(|| clock::iso_8601_us(position.source_time_us)),
-            committed: snapshot.committed.map(clock::iso_8601),
+                .then(|| timestamps::iso_8601_us(position.source_time_us)),
+            committed: snapshot.committed.map(timestamps::iso_8601),
         }),
         captured: snapshot.captured.map(|captured| CapturedAnswer {
             count: captured.count,
@@ -182,7 +182,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
         transactions_behind: transactions,
         bytes_behind: bytes,
         outage: outage.map(|outage| OutageAnswer {
-            since: clock::iso_8601(now.checked_sub(outage).unwrap_or(now)),
+            since: timestamps::iso_8601(now.checked_sub(outage).unwrap_or(now)),
             seconds: outage.as_secs_f64(),
         }),
     })

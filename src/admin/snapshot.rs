@@ -15,7 +15,7 @@ use tokio::time::{Duration, timeout};
 use super::{Refused, Shown, server::Peer};
 use crate::{
     model::table::TableName,
-    orders::{Order, Refusal},
+    requests::{Order, Refusal},
     status::{State, TableProgress, TotalProgress},
 };
 

@@ -19,8 +19,8 @@ use crate::{
     logging::Log,
     metrics::Metrics,
     mysql,
-    orders::Orders,
     pipeline::{self, Outcome, Run},
+    requests::Orders,
     runtime::{spawn_named, wall_clock},
     shutdown::Shutdown,
     status::{State, Status},
@@ -62,15 +62,15 @@ enum Command {
         standby: bool,
     },
     /// Asks a running connector to read rows that exist already again, beside its stream.
-    Snapshot(ask::Arguments),
+    Snapshot(snapshot::Arguments),
     /// Changes the saved position of a connector that does not run.
     Position(position::Arguments),
 }
 
-mod ask;
 mod bars;
 mod estimate;
 mod position;
+mod snapshot;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
@@ -159,7 +159,7 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
     let (config, until_caught_up, standby) = match arguments.command {
         Command::Run { config, until_caught_up, standby } => (config, until_caught_up, standby),
         Command::Snapshot(asked) => {
-            let asked = runtime.block_on(ask::run(asked));
+            let asked = runtime.block_on(snapshot::run(asked));
             return asked.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
         }
         Command::Position(arguments) => {

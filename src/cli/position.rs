@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 
-use super::ask::say;
+use super::snapshot::say;
 use crate::{
     config,
     error::Failure,

@@ -3,6 +3,7 @@
 
 mod avro;
 mod bytes_text;
+mod encoder;
 mod error;
 mod flat;
 mod gone;
@@ -11,17 +12,16 @@ mod key_form;
 mod key_json;
 mod old_row;
 mod plan;
-mod record;
 pub mod registry;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use encoder::{Encoder, Message, Messages};
 pub use error::{EncodeError, Problem};
 pub use key_form::{key_changes, key_form};
 pub use old_row::{OldEnvelope, OldRow};
 pub use plan::{SchemaIds, TablePlan};
-pub use record::{Encoder, Message, Messages};
 pub use registry::{Change, Difference, Registry, RegistryError, SchemaId, differences, tell};
 pub use schema::{key_schema, value_schema};

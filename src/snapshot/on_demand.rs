@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     model::table::TableName,
-    orders::Refusal,
+    requests::Refusal,
     status::{ReadState, TableProgress},
 };
 

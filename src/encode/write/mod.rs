@@ -1,8 +1,8 @@
 //! One value into one field: what is frequent. The rest has files of its own.
 
-mod clock;
-mod rare;
 mod spatial;
+mod time_text;
+mod uncommon;
 
 use super::{Problem, avro, plan::ColumnPlan};
 use crate::model::{
@@ -81,8 +81,8 @@ impl ColumnPlan {
                 self.write_or_epoch(out, instant.map(instant_us), zero_dates)?;
             }
             (kind, _) => {
-                if rare::write_temporal(self, out, value, zero_dates)?.is_none() {
-                    rare::write(out, kind, value)?;
+                if uncommon::write_temporal(self, out, value, zero_dates)?.is_none() {
+                    uncommon::write(out, kind, value)?;
                 }
             }
         }
@@ -115,7 +115,8 @@ impl ColumnPlan {
             return Ok(());
         }
         let epoch = Instant { seconds: 0, microseconds: 0 };
-        clock::write_instant(out, instant.unwrap_or(epoch), fraction).ok_or(Problem::TimeOutOfRange)
+        time_text::write_instant(out, instant.unwrap_or(epoch), fraction)
+            .ok_or(Problem::TimeOutOfRange)
     }
 
     /// Counts a date that does not exist and turns the branch that has been written into that of

@@ -8,10 +8,10 @@ use uuid::Uuid;
 mod gone;
 mod halt;
 mod held_back;
-mod orders;
 mod producers;
 mod reading;
 mod report;
+mod requests;
 mod resume;
 mod rollback;
 mod rows;
@@ -20,7 +20,7 @@ mod statements;
 mod xa;
 
 pub(super) use self::producers::Producers;
-use self::{held_back::HeldBack, orders::Requests, report::Reporter};
+use self::{held_back::HeldBack, report::Reporter, requests::Requests};
 use super::{Run, state_topic::StateTopic, tables::plans::Plans};
 use crate::{
     config::{Config, Envelope},

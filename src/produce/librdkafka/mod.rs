@@ -32,7 +32,7 @@ use crate::model::record::Header;
 
 mod admin;
 mod answers;
-mod logs;
+mod topic_state;
 
 pub(super) use self::{
     admin::{Request, Resource},

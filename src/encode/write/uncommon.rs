@@ -1,6 +1,6 @@
 //! The kinds that are rare, or dear for what they do.
 
-use super::{clock, spatial};
+use super::{spatial, time_text};
 use crate::{
     encode::{Problem, avro, bytes_text, plan::ColumnPlan},
     model::{
@@ -96,23 +96,25 @@ pub(super) fn write_temporal(
             avro::long(out, us);
         }
         (FieldKind::IsoTime, Value::Time(us)) => match u64::try_from(us) {
-            Ok(time_us) if us < MICROSECONDS_PER_DAY => clock::write_iso_time(out, None, time_us),
+            Ok(time_us) if us < MICROSECONDS_PER_DAY => {
+                time_text::write_iso_time(out, None, time_us);
+            }
             _ => return Err(Problem::NotATimeOfDay),
         },
         (FieldKind::TimeText { fraction }, Value::Time(us)) => {
-            clock::write_time(out, us, *fraction);
+            time_text::write_time(out, us, *fraction);
         }
         (FieldKind::IsoDate, Value::Date(date)) => {
             let date = exists(date);
             if date.is_some() || !column.write_null_for_zero(out, zero_dates)? {
-                clock::write_iso_date(out, date.unwrap_or(epoch));
+                time_text::write_iso_date(out, date.unwrap_or(epoch));
             }
         }
         (FieldKind::IsoTimestamp, Value::DateTime(time)) => {
             let date = exists(time.date);
             if date.is_some() || !column.write_null_for_zero(out, zero_dates)? {
                 let time_us = if date.is_some() { time.time_us } else { 0 };
-                clock::write_iso_time(out, Some(date.unwrap_or(epoch)), time_us);
+                time_text::write_iso_time(out, Some(date.unwrap_or(epoch)), time_us);
             }
         }
         _ => return Ok(None),

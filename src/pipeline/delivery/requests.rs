@@ -19,8 +19,8 @@ use crate::{
     map::Filter,
     model::table::TableName,
     mysql::{self, MysqlError},
-    orders::{Answer, Asked, Order, Orders, Refusal},
     protocol::Event,
+    requests::{Answer, Asked, Order, Orders, Refusal},
     runtime::spawn_named,
     snapshot::{self, Listed},
 };

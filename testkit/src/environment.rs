@@ -5,6 +5,7 @@ use std::env;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use xtask::environment::WORLDS_VARIABLE;
 
 /// The `tailwater` binary that the demo runs, from `TAILWATER_BIN`.
 pub fn program() -> Result<PathBuf> {
@@ -22,7 +23,7 @@ pub fn seed() -> u64 {
 
 /// How many worlds the simulation of the delivery protocol runs: `TAILWATER_WORLDS`.
 pub fn worlds() -> Option<u64> {
-    env::var("TAILWATER_WORLDS").ok().and_then(|text| text.parse().ok())
+    env::var(WORLDS_VARIABLE).ok().and_then(|text| text.parse().ok())
 }
 
 /// How many tables the random tests with MySQL as the oracle make: `TAILWATER_ORACLE_TABLES`.
@@ -33,6 +34,17 @@ pub fn oracle_tables() -> Option<usize> {
 /// How often one instance takes over from another under load: `TAILWATER_TAKEOVERS`.
 pub fn takeovers() -> Option<usize> {
     env::var("TAILWATER_TAKEOVERS").ok().and_then(|text| text.parse().ok())
+}
+
+/// An earlier build of the program, which the present one replaces under load:
+/// `TAILWATER_OLD_BIN`.
+pub fn old_program() -> Option<PathBuf> {
+    env::var_os("TAILWATER_OLD_BIN").map(PathBuf::from)
+}
+
+/// How often it does: `TAILWATER_UPGRADES`.
+pub fn upgrades() -> Option<u64> {
+    env::var("TAILWATER_UPGRADES").ok().and_then(|text| text.parse().ok())
 }
 
 /// How large the source transactions are that test the bound of memory, in MiB:

@@ -22,6 +22,9 @@ pub fn stack_file() -> Option<PathBuf> {
     folder_from(STACK_FILE_VARIABLE)
 }
 
+/// Name of the variable that says how many worlds the simulation of the delivery protocol runs.
+pub const WORLDS_VARIABLE: &str = "TAILWATER_WORLDS";
+
 /// The cargo that runs us.
 pub fn cargo() -> PathBuf {
     folder_from("CARGO").unwrap_or_else(|| PathBuf::from("cargo"))

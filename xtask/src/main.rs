@@ -23,6 +23,9 @@ enum Command {
     Demo,
     /// Runs all tests against real servers
     Test {
+        /// Only what needs no servers: unit tests, a small simulation, the rules of the source
+        #[arg(long, conflicts_with_all = ["hostile_globals", "mysql_suite", "arguments"])]
+        fast: bool,
         /// With a MySQL whose settings bend the answers of a client that counts on the usual ones
         #[arg(long)]
         hostile_globals: bool,
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = interrupt::listen().and_then(|()| match arguments.command {
         Command::Demo => commands::demo::run(),
+        Command::Test { fast: true, .. } => commands::test::run_fast(),
         Command::Test { mysql_suite: Some(glob), .. } => commands::mysql_suite::run(&glob),
         Command::Test { hostile_globals, arguments, .. } => {
             commands::test::run(hostile_globals, &arguments)

@@ -1,9 +1,9 @@
 //! `cargo xtask test`: all tests against one set of real servers.
 
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 
 use anyhow::Result;
-use xtask::environment::STACK_FILE_VARIABLE;
+use xtask::environment::{STACK_FILE_VARIABLE, WORLDS_VARIABLE};
 use xtask::process::Process;
 use xtask::progress::{human, say};
 use xtask::stack::{Cache, MysqlOptions, Stack};
@@ -15,10 +15,37 @@ use super::together::both;
 /// The test harness's option for how many tests run at the same time.
 const THREADS_OPTION: &str = "--test-threads";
 
+/// Suites of the integration tests that need no server.
+const SERVERLESS: [&str; 6] =
+    ["allocations::", "differential::", "golden::", "schemas::", "tidy::", "type_page::"];
+
+/// Worlds of the delivery protocol's simulation in the fast lane; `cargo xtask test` runs ten times
+/// as many.
+const FAST_WORLDS: &str = "6000";
+
 /// Twice as many as there are processors: tests wait for servers and for time-outs for much of
 /// their time.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, |processors| processors.get() * 2)
+}
+
+/// Runs what needs no servers; the exit code is that of the first part that fails, or 0.
+pub(crate) fn run_fast() -> Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    // Tests of testkit compare with servers.
+    let unit = ["test", "--package", "tailwater", "--package", "xtask", "--lib", "--bins"];
+    let suites = [&["test", "--package", "tailwater", "--test", "main", "--"], &SERVERLESS[..]];
+    for arguments in [&unit[..], &suites.concat()] {
+        let mut command = cargo(arguments);
+        command.env(WORLDS_VARIABLE, FAST_WORLDS);
+        let status = Process::start("cargo test", command)?.wait()?;
+        if !status.success() {
+            say(format!("fast tests failed after {}", human(stopwatch.elapsed())));
+            return Ok(exit_code(status));
+        }
+    }
+    say(format!("fast tests passed after {}", human(stopwatch.elapsed())));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Builds while it fetches and starts the servers, then runs the tests; the exit code is cargo's.
@@ -39,5 +66,9 @@ pub(crate) fn run(hostile_globals: bool, arguments: &[String]) -> Result<ExitCod
     drop(stack);
     let verdict = if status.success() { "passed" } else { "failed" };
     say(format!("tests {verdict} after {}", human(stopwatch.elapsed())));
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, Into::into))
+    Ok(exit_code(status))
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, Into::into)
 }

@@ -50,5 +50,6 @@ mod surroundings;
 mod tidy;
 mod topics;
 mod type_page;
+mod upgrade;
 mod versions;
 mod xa;

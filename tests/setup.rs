@@ -26,7 +26,7 @@ pub(crate) struct Setup {
 
 /// A connector whose log is printed when it goes out of scope: libtest shows that for a test that
 /// failed.
-pub(crate) struct Running(Connector);
+pub(crate) struct Running(pub(crate) Connector);
 
 /// The program under test.
 pub(crate) fn program() -> &'static Path {

@@ -126,6 +126,13 @@ impl Statement {
         if words.first().is_some_and(|word| word == "use") {
             database = words.drain(..2.min(words.len())).next_back().unwrap_or_default();
         }
+        // MySQL takes TABLES for TABLE where a statement may name several.
+        if let [verb, noun, ..] = words.as_mut_slice()
+            && ["drop", "rename"].contains(&verb.as_str())
+            && noun == "tables"
+        {
+            "table".clone_into(noun);
+        }
         Self { database, words }
     }
 
@@ -269,7 +276,12 @@ mod tests {
 
     #[test]
     fn statements_that_change_rows_without_events_are_known() {
-        for statement in ["ALTER TABLE t1 ADD b INT", "RENAME TABLE t0 TO d.t1", "truncate t1"] {
+        for statement in [
+            "ALTER TABLE t1 ADD b INT",
+            "RENAME TABLE t0 TO d.t1",
+            "RENAME TABLES t2 TO t0, t0 TO t1",
+            "truncate t1",
+        ] {
             assert!(life(&["CREATE TABLE t1 (a INT)", statement]).is_altered, "{statement}");
         }
         for statement in ["ALTER TABLE t2 ADD b INT", "CREATE INDEX i ON t1 (a)"] {

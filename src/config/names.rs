@@ -45,6 +45,11 @@ impl Capture {
         if self.ignores_case { Cow::Owned(table.to_lowercase()) } else { Cow::Borrowed(table) }
     }
 
+    /// Whether two names, of databases or of tables with theirs, are one to the source.
+    pub fn is_same_name(&self, one: &str, other: &str) -> bool {
+        one == other || self.ignores_case && one.to_lowercase() == other.to_lowercase()
+    }
+
     /// What a table has as its key in the configuration.
     fn key(&self, table: &TableName) -> String {
         self.folded(table).to_string()

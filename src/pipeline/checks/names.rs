@@ -65,7 +65,9 @@ impl Names<'_> {
         for text in &self.config.capture.tables {
             let pattern = self.pattern(text);
             // Another finding has said that.
-            let is_there = |name: &str| facts.databases.iter().any(|it| self.same(it, name));
+            let is_there = |name: &str| {
+                facts.databases.iter().any(|it| self.config.capture.is_same_name(it, name))
+            };
             if pattern.database().is_some_and(|name| !is_there(name)) {
                 continue;
             }
@@ -181,7 +183,7 @@ impl Names<'_> {
     fn by_table(&mut self, key: &str, text: &str, severe: Severe) -> Option<TableName> {
         let facts = self.facts;
         let pattern = self.pattern(text);
-        let is_it = |table: &&TableName| self.same(&table.to_string(), text);
+        let is_it = |table: &&TableName| self.config.capture.is_same_name(&table.to_string(), text);
         let Some(table) = facts.tables.iter().find(is_it).cloned() else {
             let message = format!("`{text}` in {key} names no table{}", self.nearest_tables(text));
             let hint = "Correct it or take it out: one table, as database.table, without \
@@ -218,11 +220,6 @@ impl Names<'_> {
 
     fn access(&self, table: &TableName) -> Option<Access> {
         self.facts.access.get(table).copied()
-    }
-
-    fn same(&self, one: &str, other: &str) -> bool {
-        one == other
-            || self.config.capture.ignores_case && one.to_lowercase() == other.to_lowercase()
     }
 
     fn nearest_tables(&self, text: &str) -> String {

@@ -27,11 +27,8 @@ pub(super) fn databases(
     let patterns = || config.capture.tables.iter().map(|text| pattern(text, config));
     let named: BTreeSet<String> =
         patterns().filter_map(|pattern| pattern.database().map(str::to_owned)).collect();
-    let is_there = |name: &&String| {
-        let folded =
-            |it: &String| it == *name || config.capture.ignores_case && it.to_lowercase() == **name;
-        facts.databases.iter().any(folded)
-    };
+    let is_there =
+        |name: &&String| facts.databases.iter().any(|it| config.capture.is_same_name(it, name));
     for database in named.iter().filter(|name| !is_there(name)) {
         let nearest = nearest(database, facts.databases.iter().map(String::as_str));
         findings.push(Finding::error(

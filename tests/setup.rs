@@ -26,7 +26,7 @@ pub(crate) struct Setup {
 
 /// A connector whose log is printed when it goes out of scope: libtest shows that for a test that
 /// failed.
-pub(crate) struct Running(pub(crate) Connector);
+pub(crate) struct Running(Connector);
 
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
@@ -69,14 +69,19 @@ impl Setup {
 
     /// Starts a connector and waits until it streams.
     pub(crate) fn start(&self) -> Result<Running> {
-        let mut running = self.launch()?;
-        running.wait_until_ready()?;
-        Ok(running)
+        self.start_build(program())
     }
 
     /// Starts a connector, whatever becomes of it.
     pub(crate) fn launch(&self) -> Result<Running> {
         launch(&self.settings)
+    }
+
+    /// Starts another build of the connector and waits until it streams.
+    pub(crate) fn start_build(&self, build: &Path) -> Result<Running> {
+        let mut running = Connector::start(build, &self.settings).map(Running)?;
+        running.wait_until_ready()?;
+        Ok(running)
     }
 
     /// Starts a connector that stands by while another streams, whatever becomes of it.

@@ -1,10 +1,10 @@
 //! Another build takes over under load: the process of the old one is killed, and a process of the
 //! new one goes on from its position.
 
-use testkit::{Connector, Result, environment};
+use testkit::{Result, environment};
 
 use crate::load::{self, BUSY, Load, assert_exactly_once, await_progress};
-use crate::setup::{Running, Setup, program};
+use crate::setup::{Setup, program};
 
 /// How often, unless the environment says otherwise.
 const UPGRADES: u64 = 2;
@@ -17,8 +17,7 @@ fn a_build_that_replaces_another_under_load_loses_and_doubles_nothing() -> Resul
     for number in 0..environment::upgrades().unwrap_or(UPGRADES) {
         // GIVEN the old build, which streams a source that changes all the time
         let mut setup = Setup::with_tables("upgrade", &load::TABLES)?;
-        let mut before = Running(Connector::start(&old, &setup.settings)?);
-        before.wait_until_ready()?;
+        let mut before = setup.start_build(&old)?;
         let load = Load::start(&setup.database, number, BUSY)?;
         let mut consumer = setup.consumer("rows_written")?;
         consumer.take(10)?;

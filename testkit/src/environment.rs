@@ -3,6 +3,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use xtask::environment::WORLDS_VARIABLE;
@@ -17,23 +18,22 @@ pub fn program() -> Result<PathBuf> {
 /// The seed that random tests start from: `TAILWATER_SEED`, so that a failed run can be repeated,
 /// or else one that differs from run to run.
 pub fn seed() -> u64 {
-    let given = env::var("TAILWATER_SEED").ok().and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| u64::from(std::process::id()))
+    number("TAILWATER_SEED").unwrap_or_else(|| u64::from(std::process::id()))
 }
 
 /// How many worlds the simulation of the delivery protocol runs: `TAILWATER_WORLDS`.
 pub fn worlds() -> Option<u64> {
-    env::var(WORLDS_VARIABLE).ok().and_then(|text| text.parse().ok())
+    number(WORLDS_VARIABLE)
 }
 
 /// How many tables the random tests with MySQL as the oracle make: `TAILWATER_ORACLE_TABLES`.
 pub fn oracle_tables() -> Option<usize> {
-    env::var("TAILWATER_ORACLE_TABLES").ok().and_then(|text| text.parse().ok())
+    number("TAILWATER_ORACLE_TABLES")
 }
 
 /// How often one instance takes over from another under load: `TAILWATER_TAKEOVERS`.
 pub fn takeovers() -> Option<usize> {
-    env::var("TAILWATER_TAKEOVERS").ok().and_then(|text| text.parse().ok())
+    number("TAILWATER_TAKEOVERS")
 }
 
 /// An earlier build of the program, which the present one replaces under load:
@@ -44,11 +44,16 @@ pub fn old_program() -> Option<PathBuf> {
 
 /// How often it does: `TAILWATER_UPGRADES`.
 pub fn upgrades() -> Option<u64> {
-    env::var("TAILWATER_UPGRADES").ok().and_then(|text| text.parse().ok())
+    number("TAILWATER_UPGRADES")
 }
 
 /// How large the source transactions are that test the bound of memory, in MiB:
 /// `TAILWATER_TRANSACTION_MIB`.
 pub fn transaction_mib() -> Option<u64> {
-    env::var("TAILWATER_TRANSACTION_MIB").ok().and_then(|text| text.parse().ok())
+    number("TAILWATER_TRANSACTION_MIB")
+}
+
+/// What a variable says, if it is a number.
+fn number<T: FromStr>(variable: &str) -> Option<T> {
+    env::var(variable).ok()?.parse().ok()
 }

@@ -109,12 +109,19 @@ impl Consumer {
     }
 
     /// All further records that are there now, partition by partition, without waiting for more
-    /// to be produced.
+    /// to be produced. One of committed records first waits until each transaction is decided.
     ///
     /// # Errors
-    /// When the broker does not answer in time; when a record cannot be decoded.
+    /// When the broker does not answer in time; when a record cannot be decoded; when a
+    /// transaction stays open.
     pub fn rest(&mut self) -> Result<Vec<Record>> {
         self.client = None;
+        if self.isolation == Isolation::ReadCommitted {
+            wait_until_decided(
+                &self.bootstrap,
+                self.next.keys().map(|(topic, id)| (&**topic, *id)),
+            )?;
+        }
         // A fresh client fetches anew, so the end of a partition that it tells of is the end as
         // of now or later. (Another assignment of a running client would do the same, but
         // librdkafka 2.12 aborts on one that follows too soon.)
@@ -178,6 +185,32 @@ impl Consumer {
     }
 }
 
+/// Waits until none of the records that are in these partitions now belongs to an undecided
+/// transaction. A producer learns that its commit is stored, and may end, before the brokers have
+/// written the marker into each partition (KIP-98, data flow, 5).
+///
+/// # Errors
+/// When the broker does not answer or a transaction stays open.
+pub fn wait_until_decided<'a>(
+    bootstrap: &str,
+    partitions: impl IntoIterator<Item = (&'a str, i32)>,
+) -> Result<()> {
+    let committed = client(bootstrap, Isolation::ReadCommitted)?;
+    let all = client(bootstrap, Isolation::ReadUncommitted)?;
+    for (topic, partition) in partitions {
+        let (_, high_watermark) = all.fetch_watermarks(topic, partition, LIMIT)?;
+        wait_for(
+            &format!("the decision of each transaction in {topic}-{partition}"),
+            LIMIT,
+            || {
+                let (_, last_stable) = committed.fetch_watermarks(topic, partition, LIMIT)?;
+                Ok((high_watermark <= last_stable).then_some(()))
+            },
+        )?;
+    }
+    Ok(())
+}
+
 /// The names of all topics.
 ///
 /// # Errors
@@ -189,11 +222,12 @@ pub fn topics(address: &StackAddress) -> Result<BTreeSet<String>> {
 }
 
 /// Keys and values, as text, of all committed records in the first partition of a topic that is
-/// not Avro.
+/// not Avro, once each transaction is decided.
 ///
 /// # Errors
 /// When the broker does not answer in time.
 pub fn raw_records(address: &StackAddress, topic: &str) -> Result<Vec<(String, String)>> {
+    wait_until_decided(&address.kafka_bootstrap, [(topic, 0)])?;
     let client = client(&address.kafka_bootstrap, Isolation::ReadCommitted)?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, 0, Offset::Beginning)?;

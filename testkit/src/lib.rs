@@ -26,7 +26,7 @@ mod wait;
 
 pub use anyhow::{Context, Error, Result, bail, ensure};
 pub use connector::{Connector, Exit};
-pub use consumer::{Consumer, Isolation, raw_records, topics};
+pub use consumer::{Consumer, Isolation, raw_records, topics, wait_until_decided};
 pub use database::{Database, ServerAddress};
 pub use http::{Answer, get, post, put};
 pub use random::Random;

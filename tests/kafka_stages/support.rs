@@ -30,7 +30,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// What consumers are shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Isolation {
+    /// Committed records, once each transaction is decided.
     Committed,
+    /// Those before the first transaction that is undecided now.
+    CommittedSoFar,
     Uncommitted,
 }
 
@@ -148,8 +151,12 @@ impl Setup {
         isolation: Isolation,
         each: impl Fn(&rdkafka::message::BorrowedMessage<'_>) -> T,
     ) -> Vec<T> {
+        if matches!(isolation, Isolation::Committed) {
+            let bootstrap = &self.config.kafka.bootstrap_servers;
+            testkit::wait_until_decided(bootstrap, [(topic, partition)]).unwrap();
+        }
         let isolation = match isolation {
-            Isolation::Committed => "read_committed",
+            Isolation::Committed | Isolation::CommittedSoFar => "read_committed",
             Isolation::Uncommitted => "read_uncommitted",
         };
         let consumer: BaseConsumer = ClientConfig::new()

@@ -19,8 +19,8 @@ fn records_and_their_position_become_visible_together() {
     started.send_position(&position(1, 1)).unwrap();
     started.producer.flush().unwrap();
     assert_eq!(setup.values(&rows, Isolation::Uncommitted), ["a", "b"]);
-    assert!(setup.values(&rows, Isolation::Committed).is_empty());
-    assert!(setup.values(&state, Isolation::Committed).is_empty());
+    assert!(setup.values(&rows, Isolation::CommittedSoFar).is_empty());
+    assert!(setup.values(&state, Isolation::CommittedSoFar).is_empty());
 
     started.producer.commit().unwrap();
     assert_eq!(setup.values(&rows, Isolation::Committed), ["a", "b"]);

@@ -58,9 +58,13 @@ impl Alphabets {
         let codes = RANGES.iter().flat_map(|&(from, to, step)| (from..=to).step_by(step));
         ask_about(database, codes)?;
         let mut characters = BTreeMap::new();
-        for Collation { character_set, .. } in &collations {
-            if !characters.contains_key(character_set) {
-                characters.insert(character_set.clone(), held_by(database, character_set)?);
+        for collation in &collations {
+            // This one alone has fewer characters than others of its set: no controls from U+0080
+            // to U+009F.
+            let is_narrow = collation.name == "latin2_czech_cs";
+            if is_narrow || !characters.contains_key(&collation.character_set) {
+                let held = held_by(database, collation)?;
+                characters.insert(collation.character_set.clone(), held);
             }
         }
         Ok(Self { collations, characters })
@@ -121,7 +125,7 @@ pub(super) fn every_character(
 ) -> Result<Vec<Vec<char>>> {
     let codes = (0..0xd800).chain(0xe000..0x1_0000);
     ask_about(database, codes.chain((0x1_0000..0x11_0000).step_by(499)))?;
-    sets.iter().map(|set| held_by(database, &set.character_set)).collect()
+    sets.iter().map(|set| held_by(database, set)).collect()
 }
 
 /// Makes a table of characters; a temporary one, because all others of a database are captured.
@@ -133,11 +137,12 @@ fn ask_about(database: &mut Database, codes: impl Iterator<Item = u32>) -> Resul
     database.execute(&format!("INSERT INTO characters VALUES {}", rows.join(",")))
 }
 
-/// Which of the characters in the table come back from a character set as they went in.
-fn held_by(database: &mut Database, character_set: &str) -> Result<Vec<char>> {
+/// Which of the characters in the table come back from a collation's character set as they went in.
+fn held_by(database: &mut Database, collation: &Collation) -> Result<Vec<char>> {
+    let Collation { name, character_set, .. } = collation;
     let text: String = database.value(&format!(
         "SELECT GROUP_CONCAT(c ORDER BY HEX(c) SEPARATOR '') FROM characters WHERE
-         HEX(CONVERT(CONVERT(c USING {character_set}) USING utf8mb4)) = HEX(c)"
+         HEX(CONVERT(CONVERT(c USING {character_set}) COLLATE {name} USING utf8mb4)) = HEX(c)"
     ))?;
     // MySQL's big5 has U+FFFD for what it has no character for.
     Ok(text.chars().filter(|character| *character != char::REPLACEMENT_CHARACTER).collect())

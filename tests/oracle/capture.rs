@@ -134,7 +134,8 @@ fn is_same_key(one: &Record, other: &Record) -> bool {
     one.key.as_ref().map(Json::to_string) == other.key.as_ref().map(Json::to_string)
 }
 
-/// Holds a row and, if it is givenXX what the server printed for the row's id, which is returned.
+/// Holds a row and, if there is one, its key against what the server printed for the row's id,
+/// which is returned.
 pub(super) fn row(table: &Table, texts: &Texts, row: &Json, key: Option<&Json>) -> Result<i64> {
     let id = row["id"].as_i64().with_context(|| format!("a row without id: {row}"))?;
     let texts = texts.get(&id).with_context(|| format!("there is no row {id}"))?;

@@ -47,7 +47,8 @@ fn assert_equal(tables: Vec<Table>) -> Result<()> {
     let (tables, failure) = shrink::shrink(tables, failure, capture::check)?;
     let statements = |table: &Table| [vec![table.create(), table.insert()], table.updates()];
     let statements: Vec<String> = tables.iter().flat_map(statements).flatten().collect();
-    panic!("{failure}\n  {};", statements.join(";\n  "));
+    // What differs comes last: the statements of what could not be made small fill screens.
+    panic!("  {};\n{failure}", statements.join(";\n  "));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn rows_that_are_read_are_those_of_the_stream() -> Result<()> {
         let (tables, failure) = shrink::shrink(tables, failure, check)?;
         let statements =
             tables.iter().flat_map(|table| [table.create(), generated(table), table.insert()]);
-        panic!("{failure}\n  {};", statements.collect::<Vec<_>>().join(";\n  "));
+        panic!("  {};\n{failure}", statements.collect::<Vec<_>>().join(";\n  "));
     }
     Ok(())
 }

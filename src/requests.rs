@@ -1,7 +1,7 @@
-//! What people ask a running connector to do, and its answers: asked by `admin`, done by
-//! `pipeline` between two source transactions.
+//! Requests to a running connector, and their answers: `admin` makes them, `pipeline` serves them
+//! between two source transactions.
 //!
-//! An answer comes when what was asked is committed, so that it outlives the process.
+//! An answer comes when what was requested is committed, so that it outlives the process.
 
 use std::{
     collections::VecDeque,
@@ -19,15 +19,15 @@ use tokio::{
 
 use crate::model::table::TableName;
 
-/// Most orders that wait.
+/// Most requests that wait.
 const WAITING_MAX: usize = 16;
 
 /// How long an answer is awaited. A batch under load is open for less.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a connector can be asked to do with the rows that exist already.
+/// What can be requested for snapshot rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum SnapshotRequest {
     /// Read these tables from their first row on.
     Read {
         /// Which tables.
@@ -37,15 +37,15 @@ pub enum Order {
     },
     /// Stop reading tables until [`Self::Resume`]; none named means all that are being read.
     Pause(Vec<TableName>),
-    /// Go on.
+    /// Continue.
     Resume(Vec<TableName>),
     /// Read no more of tables.
     Cancel(Vec<TableName>),
 }
 
-/// Why an order is not done.
+/// Why a request is refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RequestRefusal {
     /// The configuration leaves the table out.
     #[error("{0} is not captured; see capture.tables")]
     NotCaptured(TableName),
@@ -65,65 +65,67 @@ pub enum Refusal {
     #[error("the source does not answer: {0}")]
     Source(String),
     /// The connector did not get to it.
-    #[error("the connector is busy or starts anew; whether it will still do it is not known")]
+    #[error(
+        "the connector is busy or starts again; whether it will still serve the request is not known"
+    )]
     NoAnswer,
-    /// Too many orders wait.
-    #[error("{WAITING_MAX} orders wait already")]
+    /// Too many requests wait.
+    #[error("{WAITING_MAX} requests wait already")]
     TooMany,
 }
 
-/// The tables that an order was about.
-pub type Answer = Result<Vec<TableName>, Refusal>;
+/// The tables that a request was about.
+pub type RequestAnswer = Result<Vec<TableName>, RequestRefusal>;
 
-/// An order and who waits for the answer.
+/// A request and where its answer is awaited.
 #[derive(Debug)]
-pub struct Asked {
+pub struct PendingRequest {
     /// What to do.
-    pub order: Order,
+    pub request: SnapshotRequest,
     /// Where to answer.
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: oneshot::Sender<RequestAnswer>,
 }
 
-/// The orders that wait; all copies are one.
+/// The requests that wait; all copies are one.
 #[derive(Clone, Debug, Default)]
-pub struct Orders(Arc<Inner>);
+pub struct RequestQueue(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     any: AtomicBool,
-    waiting: Mutex<VecDeque<Asked>>,
+    waiting: Mutex<VecDeque<PendingRequest>>,
 }
 
-impl Orders {
-    /// Asks, and waits for the answer.
-    pub async fn ask(&self, order: Order) -> Answer {
+impl RequestQueue {
+    /// Makes a request and waits for its answer.
+    pub async fn request(&self, request: SnapshotRequest) -> RequestAnswer {
         let (answer, answered) = oneshot::channel();
         {
             let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever gave up waiting is not served any more.
-            waiting.retain(|asked| !asked.answer.is_closed());
+            // A request whose client gave up waiting is not served any more.
+            waiting.retain(|pending| !pending.answer.is_closed());
             if WAITING_MAX <= waiting.len() {
-                return Err(Refusal::TooMany);
+                return Err(RequestRefusal::TooMany);
             }
-            waiting.push_back(Asked { order, answer });
+            waiting.push_back(PendingRequest { request, answer });
         }
         self.0.any.store(true, Ordering::Release);
         match timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => answer,
-            _ => Err(Refusal::NoAnswer),
+            _ => Err(RequestRefusal::NoAnswer),
         }
     }
 
-    /// The next order, if somebody still waits for it. Costs next to nothing without one.
-    pub fn take(&self) -> Option<Asked> {
+    /// The next request whose client still waits. Costs next to nothing without one.
+    pub fn take(&self) -> Option<PendingRequest> {
         if !self.0.any.load(Ordering::Acquire) {
             return None;
         }
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match waiting.pop_front() {
-                Some(asked) if asked.answer.is_closed() => {}
-                Some(asked) => return Some(asked),
+                Some(pending) if pending.answer.is_closed() => {}
+                Some(pending) => return Some(pending),
                 None => {
                     self.0.any.store(false, Ordering::Release);
                     return None;
@@ -135,34 +137,34 @@ impl Orders {
 
 #[cfg(test)]
 mod tests {
-    use super::{Order, Orders, Refusal, WAITING_MAX};
+    use super::{RequestQueue, RequestRefusal, SnapshotRequest, WAITING_MAX};
 
     #[tokio::test]
-    async fn an_order_whose_asker_went_away_is_not_done() {
-        let orders = Orders::default();
-        assert!(orders.take().is_none());
-        let mut asking = Box::pin(orders.ask(Order::Pause(Vec::new())));
+    async fn a_request_whose_client_went_away_is_not_served() {
+        let queue = RequestQueue::default();
+        assert!(queue.take().is_none());
+        let mut asking = Box::pin(queue.request(SnapshotRequest::Pause(Vec::new())));
         assert!(futures_util::poll!(asking.as_mut()).is_pending());
         drop(asking);
-        assert!(orders.take().is_none());
+        assert!(queue.take().is_none());
     }
 
     #[tokio::test]
-    async fn orders_are_taken_in_order_and_only_so_many_wait() {
-        let orders = Orders::default();
-        let asking = |order| {
-            let orders = orders.clone();
-            async move { orders.ask(order).await }
+    async fn requests_are_taken_in_order_and_only_so_many_wait() {
+        let queue = RequestQueue::default();
+        let asking = |request| {
+            let queue = queue.clone();
+            async move { queue.request(request).await }
         };
         let mut waiting = Vec::new();
         for _ in 0..WAITING_MAX {
-            let mut one = Box::pin(asking(Order::Resume(Vec::new())));
+            let mut one = Box::pin(asking(SnapshotRequest::Resume(Vec::new())));
             assert!(futures_util::poll!(one.as_mut()).is_pending());
             waiting.push(one);
         }
-        assert_eq!(asking(Order::Cancel(Vec::new())).await, Err(Refusal::TooMany));
-        let asked = orders.take().unwrap();
-        asked.answer.send(Ok(Vec::new())).unwrap();
+        assert_eq!(asking(SnapshotRequest::Cancel(Vec::new())).await, Err(RequestRefusal::TooMany));
+        let pending = queue.take().unwrap();
+        pending.answer.send(Ok(Vec::new())).unwrap();
         assert_eq!(waiting.remove(0).await, Ok(Vec::new()));
     }
 }

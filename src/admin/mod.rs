@@ -29,7 +29,7 @@ use crate::{
     config::{Admin, Config},
     error::{Failure, Reason, Verdict},
     metrics::Metrics,
-    requests::Orders,
+    requests::RequestQueue,
     runtime::{spawn_named, wall_clock},
     status::{Delay, State, Status, TotalProgress},
 };
@@ -48,7 +48,7 @@ struct Refused {
     message: String,
 }
 
-/// What the handlers show, and what they need to do what is asked.
+/// What the handlers show, and what they need to serve requests.
 #[derive(Clone)]
 pub struct Shown {
     /// The connector's name.
@@ -57,8 +57,8 @@ pub struct Shown {
     pub status: Status,
     /// What it counts.
     pub metrics: Arc<Metrics>,
-    /// What it is asked to do.
-    pub orders: Orders,
+    /// Where requests wait for it.
+    pub requests: RequestQueue,
     access: Access,
     /// Held while metrics or status are written, so that many requests for them take turns with
     /// everything else that the runtime does.
@@ -66,11 +66,16 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// What a connector shows of itself and lets people ask for.
-    pub fn new(config: &Config, status: Status, metrics: Arc<Metrics>, orders: Orders) -> Self {
+    /// What a connector shows of itself and lets clients request.
+    pub fn new(
+        config: &Config,
+        status: Status,
+        metrics: Arc<Metrics>,
+        requests: RequestQueue,
+    ) -> Self {
         let access = Access::new(&config.admin);
         let turn = Arc::default();
-        Self { name: config.name.clone(), status, metrics, orders, access, turn }
+        Self { name: config.name.clone(), status, metrics, requests, access, turn }
     }
 }
 

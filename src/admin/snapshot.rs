@@ -1,4 +1,4 @@
-//! What can be asked: `POST /snapshot`, and `/snapshot/pause`, `/resume`, `/cancel`.
+//! The requests: `POST /snapshot`, and `/snapshot/pause`, `/resume`, `/cancel`.
 
 use axum::{
     Extension, Json, Router,
@@ -15,7 +15,7 @@ use tokio::time::{Duration, timeout};
 use super::{Refused, Shown, server::Peer};
 use crate::{
     model::table::TableName,
-    requests::{Order, Refusal},
+    requests::{RequestRefusal, SnapshotRequest},
     status::{State, TableProgress, TotalProgress},
 };
 
@@ -26,21 +26,24 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 const BODY_MAX: Duration = Duration::from_secs(10);
 
 pub(super) fn routes() -> Router<Shown> {
-    type Make = fn(Asked) -> Order;
-    let order = |make: Make| {
+    type Make = fn(Choice) -> SnapshotRequest;
+    let route = |make: Make| {
         post(move |Shared(shown): Shared<Shown>, Extension(peer): Extension<Peer>, request| {
             answer(shown, peer, request, make)
         })
     };
     Router::new()
-        .route("/snapshot", order(|it| Order::Read { tables: it.tables, filter: it.filter }))
-        .route("/snapshot/pause", order(|it| Order::Pause(it.tables)))
-        .route("/snapshot/resume", order(|it| Order::Resume(it.tables)))
-        .route("/snapshot/cancel", order(|it| Order::Cancel(it.tables)))
+        .route(
+            "/snapshot",
+            route(|it| SnapshotRequest::Read { tables: it.tables, filter: it.filter }),
+        )
+        .route("/snapshot/pause", route(|it| SnapshotRequest::Pause(it.tables)))
+        .route("/snapshot/resume", route(|it| SnapshotRequest::Resume(it.tables)))
+        .route("/snapshot/cancel", route(|it| SnapshotRequest::Cancel(it.tables)))
 }
 
-/// What somebody asks for, once it is understood.
-struct Asked {
+/// The tables and the filter of a request.
+struct Choice {
     tables: Vec<TableName>,
     filter: Option<String>,
 }
@@ -48,34 +51,39 @@ struct Asked {
 /// The body of a request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asking {
+struct RequestBody {
     /// `database.table`, each.
     #[serde(default)]
     tables: Vec<String>,
     r#where: Option<String>,
 }
 
-type Request = axum::http::Request<Body>;
+type HttpRequest = axum::http::Request<Body>;
 
-async fn answer(shown: Shown, peer: Peer, request: Request, make: fn(Asked) -> Order) -> Response {
+async fn answer(
+    shown: Shown,
+    peer: Peer,
+    request: HttpRequest,
+    make: fn(Choice) -> SnapshotRequest,
+) -> Response {
     let (parts, body) = request.into_parts();
-    match order(&shown, peer, &parts.headers, body, make).await {
+    match submit(&shown, peer, &parts.headers, body, make).await {
         Ok(tables) => (StatusCode::ACCEPTED, Json(json!({ "tables": tables }))).into_response(),
         Err(refused) => refused.into_response(),
     }
 }
 
-async fn order(
+async fn submit(
     shown: &Shown,
     peer: Peer,
     headers: &HeaderMap,
     body: Body,
-    make: fn(Asked) -> Order,
+    make: fn(Choice) -> SnapshotRequest,
 ) -> Result<Vec<String>, Refused> {
     shown.access.check(peer, headers)?;
-    let asked = understand(body).await?;
-    let order = make(asked);
-    if matches!(&order, Order::Read { tables, .. } if tables.is_empty()) {
+    let choice = understand(body).await?;
+    let request = make(choice);
+    if matches!(&request, SnapshotRequest::Read { tables, .. } if tables.is_empty()) {
         let message = "`tables` names no table: {\"tables\": [\"shop.orders\"]}";
         return Err(Refused::new(StatusCode::BAD_REQUEST, message));
     }
@@ -84,18 +92,18 @@ async fn order(
         let message = format!("this instance is not streaming but {}", state.name());
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message));
     }
-    let done = shown.orders.ask(order).await;
+    let done = shown.requests.request(request).await;
     let tables = done.map_err(|refusal| refused(&refusal))?;
     Ok(tables.iter().map(ToString::to_string).collect())
 }
 
-async fn understand(body: Body) -> Result<Asked, Refused> {
+async fn understand(body: Body) -> Result<Choice, Refused> {
     let late = |_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the request came too slowly");
     let body = timeout(BODY_MAX, to_bytes(body, BODY_BYTES_MAX)).await.map_err(late)?;
     let large = |_| Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "the request has over 64 KiB");
     let body = body.map_err(large)?;
     let wrong = |message: String| Refused::new(StatusCode::BAD_REQUEST, message);
-    let Asking { tables, r#where } = serde_json::from_slice(&body)
+    let RequestBody { tables, r#where } = serde_json::from_slice(&body)
         .map_err(|error| wrong(format!("the request is not understood: {error}")))?;
     let tables = tables.iter().map(|name| match name.split_once('.') {
         Some((database, table)) if !database.is_empty() && !table.is_empty() => {
@@ -107,17 +115,17 @@ async fn understand(body: Body) -> Result<Asked, Refused> {
     tables.sort_unstable();
     tables.dedup();
     let filter = r#where.filter(|filter| !filter.trim().is_empty());
-    Ok(Asked { tables, filter })
+    Ok(Choice { tables, filter })
 }
 
-fn refused(refusal: &Refusal) -> Refused {
+fn refused(refusal: &RequestRefusal) -> Refused {
     let status = match refusal {
-        Refusal::NotCaptured(_) | Refusal::Unknown(_) => StatusCode::NOT_FOUND,
-        Refusal::BeingRead(_) | Refusal::NotBeingRead(_) | Refusal::NothingBeingRead => {
-            StatusCode::CONFLICT
-        }
-        Refusal::Source(_) | Refusal::NoAnswer => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        RequestRefusal::NotCaptured(_) | RequestRefusal::Unknown(_) => StatusCode::NOT_FOUND,
+        RequestRefusal::BeingRead(_)
+        | RequestRefusal::NotBeingRead(_)
+        | RequestRefusal::NothingBeingRead => StatusCode::CONFLICT,
+        RequestRefusal::Source(_) | RequestRefusal::NoAnswer => StatusCode::SERVICE_UNAVAILABLE,
+        RequestRefusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
     };
     Refused::new(status, refusal.to_string())
 }

@@ -20,7 +20,7 @@ use crate::{
     metrics::Metrics,
     mysql,
     pipeline::{self, Outcome, Run},
-    requests::Orders,
+    requests::RequestQueue,
     runtime::{spawn_named, wall_clock},
     shutdown::Shutdown,
     status::{State, Status},
@@ -209,8 +209,8 @@ async fn run(
     let report = |failure: &Failure| report(log, failure);
     let shutdown = Shutdown::default();
     let metrics = Arc::new(Metrics::default());
-    let orders = Orders::default();
-    let shown = admin::Shown::new(&config, status.clone(), Arc::clone(&metrics), orders.clone());
+    let requests = RequestQueue::default();
+    let shown = admin::Shown::new(&config, status.clone(), Arc::clone(&metrics), requests.clone());
     let _admin = match admin::serve(&config.admin, shown).await {
         Ok(server) => server,
         Err(failure) => return report(&failure),
@@ -223,7 +223,7 @@ async fn run(
     let watch = async move { pipeline::watch_source(&watched.0, &watched.1).await };
     let source_watch = spawn_named("source watch", watch);
     let pipeline =
-        Run { config, until_caught_up, standby, shutdown: stopping, orders, status, metrics };
+        Run { config, until_caught_up, standby, shutdown: stopping, requests, status, metrics };
     let ended = tokio::select! {
         outcome = pipeline::run(pipeline) => Some(outcome),
         () = overdue(&shutdown, drain_timeout) => None,

@@ -37,7 +37,7 @@ use crate::{
     mysql::{self, Continuity, Dump, Server},
     patience::Patience,
     produce::{self, Producer},
-    requests::Orders,
+    requests::RequestQueue,
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
     snapshot::{self, Listed, ProgressRecord, Sight, Snapshot},
@@ -100,11 +100,11 @@ pub struct Run {
     pub standby: bool,
     /// The stop signal.
     pub shutdown: Shutdown,
-    /// Asked by people.
-    pub orders: Orders,
-    /// Shown to people.
+    /// Requests from the admin API.
+    pub requests: RequestQueue,
+    /// State for `/status`.
     pub status: Status,
-    /// Counted for people.
+    /// Prometheus metrics.
     pub metrics: Arc<Metrics>,
 }
 

@@ -215,7 +215,7 @@ impl Snapshot {
             && table.asked.is_some()
             && problem.is_about_the_table()
         {
-            tracing::warn!(table = %table.name, "not read as it was asked for: {problem}");
+            tracing::warn!(table = %table.name, "not read as it was requested: {problem}");
             let progress = TableProgress {
                 state: ReadState::Refused,
                 problem: Some(problem.to_string()),

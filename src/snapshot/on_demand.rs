@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     model::table::TableName,
-    requests::Refusal,
+    requests::RequestRefusal,
     status::{ReadState, TableProgress},
 };
 
@@ -33,7 +33,7 @@ impl Snapshot {
             table = %name,
             rows_estimate,
             bytes_estimate,
-            "the table is read because it was asked for"
+            "the table is read because it was requested"
         );
     }
 
@@ -42,7 +42,7 @@ impl Snapshot {
         &mut self,
         tables: Vec<TableName>,
         paused: bool,
-    ) -> Result<Vec<TableName>, Refusal> {
+    ) -> Result<Vec<TableName>, RequestRefusal> {
         let names = self.being_read(tables)?;
         for table in self.tables.iter_mut().filter(|table| names.contains(&table.name)) {
             table.pause(paused);
@@ -55,7 +55,7 @@ impl Snapshot {
     }
 
     /// Reads no more of tables. Returns which.
-    pub fn cancel(&mut self, tables: Vec<TableName>) -> Result<Vec<TableName>, Refusal> {
+    pub fn cancel(&mut self, tables: Vec<TableName>) -> Result<Vec<TableName>, RequestRefusal> {
         let names = self.being_read(tables)?;
         for name in &names {
             let Some(at) = self.position_of(name) else { continue };
@@ -68,13 +68,13 @@ impl Snapshot {
     }
 
     /// The tables that are meant: all that are being read where none is named.
-    fn being_read(&self, tables: Vec<TableName>) -> Result<Vec<TableName>, Refusal> {
+    fn being_read(&self, tables: Vec<TableName>) -> Result<Vec<TableName>, RequestRefusal> {
         if tables.is_empty() {
             let all: Vec<_> = self.tables.iter().map(|table| table.name.clone()).collect();
-            return if all.is_empty() { Err(Refusal::NothingBeingRead) } else { Ok(all) };
+            return if all.is_empty() { Err(RequestRefusal::NothingBeingRead) } else { Ok(all) };
         }
         match tables.iter().find(|name| self.position_of(name).is_none()) {
-            Some(missing) => Err(Refusal::NotBeingRead(missing.clone())),
+            Some(missing) => Err(RequestRefusal::NotBeingRead(missing.clone())),
             None => Ok(tables),
         }
     }

@@ -130,7 +130,7 @@ impl Delivery {
             search: None,
             ends_wanted: None,
             searched: Instant::now(),
-            requests: Requests::new(run.orders.clone()),
+            requests: Requests::new(run.requests.clone()),
             shown: Instant::now(),
             identity: Vec::new(),
             told_prepared: None,

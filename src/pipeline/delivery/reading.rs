@@ -28,7 +28,7 @@ impl Delivery {
     /// Between two source transactions: delivers the chunks that the stream has caught up with,
     /// and opens windows for the next ones. `reached` is the end of what the stream has processed.
     pub(in crate::pipeline) fn border(&mut self, reached: &FilePosition) -> Result<(), Failure> {
-        self.obey()?;
+        self.serve_requests()?;
         self.snapshot.poll()?;
         while let Some(ready) = self.snapshot.ready(reached) {
             self.chunk(&ready)?;

@@ -1,7 +1,8 @@
-//! What people request, done between two source transactions and committed before it is answered.
+//! Requests of clients, served between two source transactions and committed before they are
+//! answered.
 //!
-//! The stream never waits for it: the source is asked by a task, one request is done at a time, and
-//! the next one only after a pause.
+//! The stream never waits for them: a task queries the source, one request is served at a time,
+//! and the next one only after a pause.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use crate::{
     model::table::TableName,
     mysql::{self, MysqlError},
     protocol::Event,
-    requests::{Answer, Asked, Order, Orders, Refusal},
+    requests::{PendingRequest, RequestAnswer, RequestQueue, RequestRefusal, SnapshotRequest},
     runtime::spawn_named,
     snapshot::{self, Listed},
 };
@@ -31,13 +32,13 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(5);
 /// The pause after a request. Each costs a commit, so that many of them would slow the stream.
 const REST: Duration = Duration::from_millis(100);
 
-/// The requests that wait, and the one that is being done.
+/// The requests that wait, and the one that is being served.
 pub(super) struct Requests {
-    orders: Orders,
+    queue: RequestQueue,
     /// Drives the look-ups.
     runtime: Handle,
     look_up: Option<LookUp>,
-    /// When the last request was done.
+    /// When the last request was served.
     done: Option<Instant>,
 }
 
@@ -45,20 +46,20 @@ pub(super) struct Requests {
 struct LookUp {
     tables: Vec<TableName>,
     filter: Option<String>,
-    answer: oneshot::Sender<Answer>,
-    listing: JoinHandle<Result<Vec<Listed>, Refusal>>,
+    answer: oneshot::Sender<RequestAnswer>,
+    listing: JoinHandle<Result<Vec<Listed>, RequestRefusal>>,
 }
 
 impl Requests {
-    /// No request is being done. Must be made inside the runtime.
-    pub(super) fn new(orders: Orders) -> Self {
-        Self { orders, runtime: Handle::current(), look_up: None, done: None }
+    /// No request is being served. Must be made inside the runtime.
+    pub(super) fn new(queue: RequestQueue) -> Self {
+        Self { queue, runtime: Handle::current(), look_up: None, done: None }
     }
 
-    /// The next request, unless the last one was done a moment ago.
-    fn next(&mut self) -> Option<Asked> {
+    /// The next request, unless the last one was served a moment ago.
+    fn next(&mut self) -> Option<PendingRequest> {
         let is_rested = self.done.is_none_or(|done| REST <= done.elapsed());
-        is_rested.then(|| self.orders.take()).flatten()
+        is_rested.then(|| self.queue.take()).flatten()
     }
 
     /// The look-up that has ended.
@@ -76,12 +77,13 @@ impl Drop for Requests {
 }
 
 impl Delivery {
-    /// Does what people have requested since the last boundary, at most one thing.
-    pub(super) fn obey(&mut self) -> Result<(), Failure> {
+    /// Serves a request that has come since the last boundary, at most one.
+    pub(super) fn serve_requests(&mut self) -> Result<(), Failure> {
         if let Some(look_up) = self.requests.looked_up() {
             let LookUp { tables, filter, answer, listing } = look_up;
             let listed = self.plans.block_on(listing);
-            let listed = listed.unwrap_or_else(|error| Err(Refusal::Source(error.to_string())));
+            let listed =
+                listed.unwrap_or_else(|error| Err(RequestRefusal::Source(error.to_string())));
             let done =
                 listed.and_then(|listed| self.read_again(&tables, filter.as_deref(), listed));
             return self.answer(answer, done);
@@ -89,24 +91,28 @@ impl Delivery {
         if self.requests.look_up.is_some() {
             return Ok(());
         }
-        let Some(Asked { order, answer }) = self.requests.next() else { return Ok(()) };
-        let done = match order {
-            Order::Read { tables, filter } => {
+        let Some(PendingRequest { request, answer }) = self.requests.next() else { return Ok(()) };
+        let done = match request {
+            SnapshotRequest::Read { tables, filter } => {
                 let Err(refusal) = self.check(&tables) else {
                     self.look_up(tables, filter, answer);
                     return Ok(());
                 };
                 Err(refusal)
             }
-            Order::Pause(tables) => self.snapshot.pause(tables, true),
-            Order::Resume(tables) => self.snapshot.pause(tables, false),
-            Order::Cancel(tables) => self.snapshot.cancel(tables),
+            SnapshotRequest::Pause(tables) => self.snapshot.pause(tables, true),
+            SnapshotRequest::Resume(tables) => self.snapshot.pause(tables, false),
+            SnapshotRequest::Cancel(tables) => self.snapshot.cancel(tables),
         };
         self.answer(answer, done)
     }
 
     /// Commits what was done, and answers.
-    fn answer(&mut self, answer: oneshot::Sender<Answer>, done: Answer) -> Result<(), Failure> {
+    fn answer(
+        &mut self,
+        answer: oneshot::Sender<RequestAnswer>,
+        done: RequestAnswer,
+    ) -> Result<(), Failure> {
         if done.is_ok() {
             self.after(Event::Changed)?;
             self.after(Event::Due)?;
@@ -118,13 +124,13 @@ impl Delivery {
         Ok(())
     }
 
-    fn check(&self, tables: &[TableName]) -> Result<(), Refusal> {
+    fn check(&self, tables: &[TableName]) -> Result<(), RequestRefusal> {
         let captured = Filter::new(&self.config.capture);
         if let Some(table) = tables.iter().find(|table| !captured.captures(table)) {
-            return Err(Refusal::NotCaptured(table.clone()));
+            return Err(RequestRefusal::NotCaptured(table.clone()));
         }
         match tables.iter().find(|table| self.snapshot.is_read(table)) {
-            Some(table) => Err(Refusal::BeingRead(table.clone())),
+            Some(table) => Err(RequestRefusal::BeingRead(table.clone())),
             None => Ok(()),
         }
     }
@@ -134,7 +140,7 @@ impl Delivery {
         tables: &[TableName],
         filter: Option<&str>,
         listed: Vec<Listed>,
-    ) -> Answer {
+    ) -> RequestAnswer {
         // The stream went on meanwhile.
         self.check(tables)?;
         let capture = &self.config.capture;
@@ -142,7 +148,7 @@ impl Delivery {
             listed.iter().any(|one| capture.folded(&one.name) == capture.folded(wanted))
         };
         if let Some(table) = tables.iter().find(|table| !has(table)) {
-            return Err(Refusal::Unknown(table.clone()));
+            return Err(RequestRefusal::Unknown(table.clone()));
         }
         // As the source spells them.
         let tables = listed.iter().map(|table| table.name.clone()).collect();
@@ -157,7 +163,7 @@ impl Delivery {
         &mut self,
         tables: Vec<TableName>,
         filter: Option<String>,
-        answer: oneshot::Sender<Answer>,
+        answer: oneshot::Sender<RequestAnswer>,
     ) {
         let listing = list(Arc::clone(&self.config), tables.clone());
         let _inside = self.requests.runtime.enter();
@@ -166,7 +172,7 @@ impl Delivery {
     }
 }
 
-async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Result<Vec<Listed>, Refusal> {
+async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Result<Vec<Listed>, RequestRefusal> {
     let listed = async {
         let mut connection = mysql::connect(&config.mysql).await?;
         let capture = &config.capture;
@@ -177,7 +183,7 @@ async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Result<Vec<Listed>
     };
     match timeout(LOOK_UP_MAX, listed).await {
         Ok(Ok(listed)) => Ok(listed),
-        Ok(Err(error)) => Err(Refusal::Source(MysqlError::to_string(&error))),
-        Err(_) => Err(Refusal::Source(format!("it took over {} s", LOOK_UP_MAX.as_secs()))),
+        Ok(Err(error)) => Err(RequestRefusal::Source(MysqlError::to_string(&error))),
+        Err(_) => Err(RequestRefusal::Source(format!("it took over {} s", LOOK_UP_MAX.as_secs()))),
     }
 }

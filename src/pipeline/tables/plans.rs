@@ -291,7 +291,7 @@ impl Plans {
             tokio::select! {
                 resolved = timeout_at(Instant::now() + PLAN_MAX, self.resolve(&version)) => {
                     let is_done = matches!(resolved, Ok(Ok(_)));
-                    tracing::info!(table = %version.name, is_done, "asked again without haste");
+                    tracing::info!(table = %version.name, is_done, "schema registration retried outside the transaction");
                 }
                 () = shutdown.requested() => {}
             }

@@ -103,7 +103,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             if tables.is_empty() {
                 say("no table is being read");
             }
-            tables.iter().for_each(tell);
+            tables.iter().for_each(print_reading);
             return Ok(());
         }
         Some(Action::Estimate(which)) => return estimate::run(config, &which.tables).await,
@@ -118,7 +118,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Shows how far the tables are until nothing of them is read any more.
 async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), Failure> {
-    let mut shown = Shown { bars: Bars::new(), told: None };
+    let mut shown = Shown { bars: Bars::new(), printed: None };
     let mut in_vain = 0;
     let over = loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -141,7 +141,7 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
         }
     };
     shown.show(&[]);
-    over.iter().for_each(tell);
+    over.iter().for_each(print_reading);
     match over.iter().find(|table| table.state == "refused") {
         None => Ok(()),
         Some(refused) => Err(Failure::new(
@@ -160,15 +160,15 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
 struct Shown {
     /// `None` where lines must do.
     bars: Option<Bars>,
-    told: Option<Instant>,
+    printed: Option<Instant>,
 }
 
 impl Shown {
     fn show(&mut self, tables: &[Reading]) {
         if let Some(bars) = &mut self.bars {
             bars.show(tables);
-        } else if self.told.is_none_or(|told| LINES_EVERY <= told.elapsed()) {
-            self.told = Some(Instant::now());
+        } else if self.printed.is_none_or(|printed| LINES_EVERY <= printed.elapsed()) {
+            self.printed = Some(Instant::now());
             tables.iter().filter(|table| !table.is_over()).for_each(line);
         }
     }
@@ -213,7 +213,7 @@ fn tables_of(status: &Value) -> Vec<Reading> {
     tables.filter_map(|table| serde_json::from_value(table.clone()).ok()).collect()
 }
 
-fn tell(table: &Reading) {
+fn print_reading(table: &Reading) {
     say(&table.to_string());
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    registry::{Change, differences, tell},
+    registry::{Change, differences, summarize},
     schema::key_schema,
 };
 use crate::model::record::{FieldKind, KeyForm, RecordShape};
@@ -43,18 +43,18 @@ pub fn key_changes(old: Option<&KeyForm>, new: Option<&KeyForm>) -> Option<Strin
         Change::Default { .. } => moved.contains(&difference.field),
         _ => difference.changes_bytes(),
     });
-    let mut told: Vec<String> = Vec::new();
+    let mut summary: Vec<String> = Vec::new();
     if !found.is_empty() {
-        told.push(tell(&found));
+        summary.push(summarize(&found));
     }
     let digits = |width: Option<&u32>| width.copied().unwrap_or(0);
     for (field, to) in &new.widths {
         let from = digits(old.widths.get(field));
         if from != *to {
-            told.push(format!("`{field}` had the width {from} and has {to}"));
+            summary.push(format!("`{field}` had the width {from} and has {to}"));
         }
     }
-    (!told.is_empty()).then(|| told.join("; "))
+    (!summary.is_empty()).then(|| summary.join("; "))
 }
 
 /// What a value's bytes depend on and the schema does not tell.
@@ -113,7 +113,7 @@ mod tests {
         KeyForm { schema, widths: [("w".to_owned(), 4)].into() }
     }
 
-    fn told(old: &str, new: &str) -> Option<String> {
+    fn summary(old: &str, new: &str) -> Option<String> {
         key_changes(Some(&form(old)), Some(&form(new)))
     }
 
@@ -127,17 +127,17 @@ mod tests {
         };
         let int = r#"{"name":"id","type":"int"}"#;
         let with_default = r#"{"name":"id","type":{"type":"int","connect.default":5},"default":5}"#;
-        assert_eq!(told(int, int), None);
-        assert_eq!(told(int, with_default), None);
-        assert_eq!(told(with_default, int), None);
-        assert_eq!(told(&labels("a,b"), &labels("a,c,b")), None);
+        assert_eq!(summary(int, int), None);
+        assert_eq!(summary(int, with_default), None);
+        assert_eq!(summary(with_default, int), None);
+        assert_eq!(summary(&labels("a,b"), &labels("a,c,b")), None);
         let bits = |length: &str| {
             format!(
                 r#"{{"name":"b","type":{{"type":"bytes","connect.parameters":
                 {{"length":"{length}"}},"connect.name":"io.debezium.data.Bits"}}}}"#
             )
         };
-        assert_eq!(told(&bits("10"), &bits("12")), None);
+        assert_eq!(summary(&bits("10"), &bits("12")), None);
         assert_eq!(key_changes(None, None), None);
     }
 
@@ -158,18 +158,18 @@ mod tests {
                 "`a` had no default and has the default 5",
             ),
         ] {
-            assert_eq!(told(&old, &new).as_deref(), Some(expected));
+            assert_eq!(summary(&old, &new).as_deref(), Some(expected));
         }
         // An Avro enum is written as the number of its label.
         let symbols = |symbols: &str| {
             field("a", &format!(r#"{{"type":"enum","name":"t_a","symbols":[{symbols}]}}"#))
         };
-        let told_symbols = told(&symbols(r#""a","b""#), &symbols(r#""a","b","c""#));
+        let told_symbols = summary(&symbols(r#""a","b""#), &symbols(r#""a","b","c""#));
         assert_eq!(told_symbols.as_deref(), Some("`a` has other labels"));
         let mut wider = form(&a);
         wider.widths.insert("w".to_owned(), 8);
-        let told = key_changes(Some(&form(&a)), Some(&wider));
-        assert_eq!(told.as_deref(), Some("`w` had the width 4 and has 8"));
+        let summary = key_changes(Some(&form(&a)), Some(&wider));
+        assert_eq!(summary.as_deref(), Some("`w` had the width 4 and has 8"));
         let none = key_changes(None, Some(&form(&a)));
         assert_eq!(none.as_deref(), Some("there was none and it is (a)"));
         let gone = key_changes(Some(&form(&a)), None);

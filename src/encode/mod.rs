@@ -23,5 +23,5 @@ pub use error::{EncodeError, Problem};
 pub use key_form::{key_changes, key_form};
 pub use old_row::{OldEnvelope, OldRow};
 pub use plan::{SchemaIds, TablePlan};
-pub use registry::{Change, Difference, Registry, RegistryError, SchemaId, differences, tell};
+pub use registry::{Change, Difference, Registry, RegistryError, SchemaId, differences, summarize};
 pub use schema::{key_schema, value_schema};

@@ -239,7 +239,7 @@ pub enum DefaultValue {
 
 /// What a topic is in Kafka, and how far its logs reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicLog {
+pub struct TopicState {
     /// The id that Kafka gave it when it was created, in Kafka's base64; `None` before Kafka 2.8.
     pub id: Option<String>,
     /// By partition, the next offset that is given.

@@ -19,10 +19,10 @@ pub(super) fn decoder(
     config: &Config,
     server: &Server,
     from: &FilePosition,
-    told: Arc<Mutex<BTreeSet<TableName>>>,
+    reported: Arc<Mutex<BTreeSet<TableName>>>,
 ) -> Decoder {
     let filter = Filter::new(&config.capture);
-    Decoder::new(captures(config, told), from.file.clone())
+    Decoder::new(captures(config, reported), from.file.clone())
         .resumed_from(from.offset)
         .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
         .lower_case_names(server.lower_case_table_names)
@@ -32,16 +32,16 @@ pub(super) fn decoder(
         })
 }
 
-/// Which tables are captured. A helper table that is left out is told once, because its name could
+/// Which tables are captured. A helper table that is left out is reported once, because its name could
 /// be an ordinary one.
 fn captures(
     config: &Config,
-    told: Arc<Mutex<BTreeSet<TableName>>>,
+    reported: Arc<Mutex<BTreeSet<TableName>>>,
 ) -> Box<dyn Fn(&TableName) -> bool + Send> {
     let filter = Filter::new(&config.capture);
     Box::new(move |table| {
         if filter.leaves_out_helper(table)
-            && told.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone())
+            && reported.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone())
         {
             tracing::warn!(
                 %table,

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{LOAD_PATIENCE, Progress, Run, Told, checks, panicked, thread_failed};
+use super::{LOAD_PATIENCE, Progress, Run, TroubleLog, checks, panicked, thread_failed};
 use crate::{
     catalog::{Cascade, Inventory},
     config::Config,
@@ -36,7 +36,7 @@ pub(super) struct Target {
 
 /// Looks at all three ends. Fails with the worst failure, and logs the others.
 pub(super) async fn look(run: &Run, progress: &mut Progress) -> Result<Ends, Failure> {
-    let Progress { registry, logged_in, found, seen, patience, told, .. } = progress;
+    let Progress { registry, logged_in, found, seen, patience, trouble_log, .. } = progress;
     let source = async {
         let mut connection = mysql::connect(&run.config.mysql).await?;
         logged_in.at_source = true;
@@ -57,7 +57,7 @@ pub(super) async fn look(run: &Run, progress: &mut Progress) -> Result<Ends, Fai
         let checked = checks::run(inventory, shown, server, known.as_ref(), found).await;
         cascades = taken(checked, &mut failures).flatten();
     }
-    match (worst(failures, told), source, target) {
+    match (worst(failures, trouble_log), source, target) {
         (None, Some((connection, server)), Some(target)) => {
             Ok(Ends { connection, server, target, cascades })
         }
@@ -127,7 +127,7 @@ impl Target {
 
 /// The failure that decides what comes next, which says that there are others. These are logged:
 /// each time where the process ends, else now and then.
-fn worst(mut failures: Vec<Failure>, told: &mut Told) -> Option<Failure> {
+fn worst(mut failures: Vec<Failure>, trouble_log: &mut TroubleLog) -> Option<Failure> {
     let ends = |failure: &Failure| !failure.verdict.is_retried();
     let first = failures.iter().position(ends).unwrap_or_default();
     if failures.is_empty() {
@@ -139,7 +139,7 @@ fn worst(mut failures: Vec<Failure>, told: &mut Told) -> Option<Failure> {
             let Failure { reason, message, hint, .. } = other;
             tracing::error!(reason = reason.name(), hint, "{message}");
         } else {
-            told.tell(other);
+            trouble_log.log(other);
         }
     }
     Some(worst.and_others(failures.len()))

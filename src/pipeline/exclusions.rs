@@ -117,7 +117,7 @@ mod tests {
         TableRecord {
             name: version(&[]).name,
             topic: "t".into(),
-            log: None,
+            topic_state: None,
             key: None,
             key_schema: None,
             value_schema: 1,

@@ -73,8 +73,8 @@ use self::{
     standby::Standby,
     state_topic::StateTopic,
     stream::{Ended, Past, Stream},
-    tables::{plans::Plans, topic_guard::Own},
-    trouble_log::Told,
+    tables::{plans::Plans, topic_guard::OwnTopics},
+    trouble_log::TroubleLog,
     xa::{Beside, Kept},
 };
 pub use self::{
@@ -132,7 +132,7 @@ struct Progress {
     /// The newest position that was loaded or committed; `None` before.
     seen: Option<Place>,
     recovery: Recovery,
-    told: Told,
+    trouble_log: TroubleLog,
     /// `None` for an instance that never stands by.
     standby: Option<Standby>,
     /// Which logins have worked.
@@ -142,11 +142,11 @@ struct Progress {
     /// What is known about the source.
     source: Continuity,
     /// Topics that had no record before this process.
-    own_topics: Own,
+    own_topics: OwnTopics,
     /// What checks of the source have found.
     found: checks::Found,
     /// Helper tables of schema change tools that the log has named.
-    helpers_told: Arc<Mutex<BTreeSet<TableName>>>,
+    helpers_reported: Arc<Mutex<BTreeSet<TableName>>>,
 }
 
 /// Captures until stopped, caught up or halted.
@@ -190,7 +190,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
             Next::Retry(pause) => {
                 run.status.fail(State::Waiting, &failure, wall_clock());
                 run.metrics.recycled(failure.reason);
-                progress.told.tell(&failure);
+                progress.trouble_log.log(&failure);
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = run.shutdown.requested() => return Ok(Outcome::Drained),
@@ -217,14 +217,14 @@ impl Progress {
             patience: Patience::default(),
             seen: None,
             recovery: Recovery::new(Instant::now()),
-            told: Told::default(),
+            trouble_log: TroubleLog::default(),
             standby: run.standby.then(Standby::default),
             logged_in: LoggedIn::default(),
             past: Past::default(),
             source: Continuity::default(),
-            own_topics: Own::default(),
+            own_topics: OwnTopics::default(),
             found: checks::Found::default(),
-            helpers_told: Arc::default(),
+            helpers_reported: Arc::default(),
         })
     }
 
@@ -253,7 +253,7 @@ impl Progress {
             return;
         }
         self.recovery.delivered(Instant::now());
-        self.told = Told::default();
+        self.trouble_log = TroubleLog::default();
     }
 }
 
@@ -283,8 +283,8 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     let committed = move || status.snapshot().position;
     let follow = mysql::follow(dump, sender, Arc::clone(&run.config), committed);
     let reader = spawn_named("binlog reader", follow);
-    let told = Arc::clone(&progress.helpers_told);
-    let decoder = captured::decoder(&run.config, &server, &position.file, told);
+    let reported = Arc::clone(&progress.helpers_reported);
+    let decoder = captured::decoder(&run.config, &server, &position.file, reported);
     let stream = Stream {
         decoder,
         queue,
@@ -440,7 +440,7 @@ fn fence(
     let end = written.end;
     let Loaded { position: saved, snapshots, tables } =
         state::load(config, written, (LOAD_PATIENCE, patience), shutdown)?;
-    let log = producer.topic_logs(&[&name])?.remove(&name);
+    let log = producer.topic_states(&[&name])?.remove(&name);
     let state_topic = StateTopic::loaded(state_topic, log.and_then(|log| log.id), end);
     match state::check_found(&name, saved.as_ref(), seen, state_topic.id.as_deref()) {
         Err(error @ (CommitError::Recreated { .. } | CommitError::LostTail { .. }))

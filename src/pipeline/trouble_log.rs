@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 use crate::error::{Failure, Reason};
 
-/// The same trouble is told again after this time.
-const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The same trouble is logged again after this time.
+const LOG_AGAIN: Duration = Duration::from_secs(10);
 
-/// When which trouble was told last.
+/// When which trouble was logged last.
 #[derive(Default)]
-pub(super) struct Told(Option<(Instant, Reason)>);
+pub(super) struct TroubleLog(Option<(Instant, Reason)>);
 
-impl Told {
-    /// Tells new trouble at once and lasting trouble every now and then.
-    pub(super) fn tell(&mut self, failure: &Failure) {
-        let Self(told) = self;
-        let known =
-            told.is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < TELL_AGAIN);
-        if !known {
+impl TroubleLog {
+    /// Logs new trouble at once and lasting trouble every now and then.
+    pub(super) fn log(&mut self, failure: &Failure) {
+        let Self(last) = self;
+        let is_repeated =
+            last.is_some_and(|(at, reason)| reason == failure.reason && at.elapsed() < LOG_AGAIN);
+        if !is_repeated {
             // An empty hint is left out of the line.
             let hint = Some(&failure.hint).filter(|hint| !hint.is_empty());
             tracing::warn!(
@@ -28,7 +28,7 @@ impl Told {
                 "{}; trying again",
                 failure.message
             );
-            *told = Some((Instant::now(), failure.reason));
+            *last = Some((Instant::now(), failure.reason));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config,
     error::Verdict,
-    model::record::{Header, TopicLog},
+    model::record::{Header, TopicState},
 };
 
 /// What a batch adds to a lone record, in bytes: 61 of batch header and at most 28 of record
@@ -126,7 +126,10 @@ impl Producer {
 
     /// What topics are now and how far they reach, open transactions counted in. One that does
     /// not exist is left out.
-    pub fn topic_logs(&self, names: &[&str]) -> Result<BTreeMap<String, TopicLog>, ProduceError> {
+    pub fn topic_states(
+        &self,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, TopicState>, ProduceError> {
         const DURING: &str = "looking up topics";
         if names.is_empty() {
             return Ok(BTreeMap::new());
@@ -147,21 +150,21 @@ impl Producer {
             });
             known.collect::<Result<Vec<_>, _>>().map_or_else(|attempt| attempt, Attempt::Done)
         })?;
-        let mut logs = BTreeMap::new();
+        let mut states = BTreeMap::new();
         let mut partitions = Vec::new();
         for (name, topic) in described {
             let Some((id, count)) = topic else { continue };
             let count = i32::try_from(count).unwrap_or(i32::MAX);
             let c_name = c_string(&name)?;
             partitions.extend((0..count).map(|partition| (c_name.clone(), partition)));
-            logs.insert(name, TopicLog { id, ends: Vec::new() });
+            states.insert(name, TopicState { id, ends: Vec::new() });
         }
         for (name, end) in self.ends(&partitions)? {
-            if let Some(log) = logs.get_mut(&name) {
-                log.ends.push(end);
+            if let Some(state) = states.get_mut(&name) {
+                state.ends.push(end);
             }
         }
-        Ok(logs)
+        Ok(states)
     }
 
     /// The ends of partitions by their topics' names, in order of topic and partition.

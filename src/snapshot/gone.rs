@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ProgressRecord, Snapshot, progress_log};
 use crate::{
-    model::{record::TopicLog, table::TableName},
+    model::{record::TopicState, table::TableName},
     status::{ReadState, TableProgress},
 };
 
@@ -59,8 +59,8 @@ pub(super) type Searches = VecDeque<Searched>;
 
 impl Ends {
     /// Those of a topic as it is.
-    pub fn of(log: &TopicLog) -> Self {
-        Self { topic_id: log.id.clone(), end_offsets: log.ends.clone() }
+    pub fn of(state: &TopicState) -> Self {
+        Self { topic_id: state.id.clone(), end_offsets: state.ends.clone() }
     }
 
     /// By partition, the offset before which records are older than the reading.
@@ -69,10 +69,10 @@ impl Ends {
     }
 
     /// Whether they are of this topic: it was not created again, and has not lost its end.
-    pub fn fit(&self, log: &TopicLog) -> bool {
-        self.topic_id == log.id
-            && self.end_offsets.len() == log.ends.len()
-            && self.end_offsets.iter().zip(&log.ends).all(|(was, is)| was <= is)
+    pub fn fit(&self, state: &TopicState) -> bool {
+        self.topic_id == state.id
+            && self.end_offsets.len() == state.ends.len()
+            && self.end_offsets.iter().zip(&state.ends).all(|(was, is)| was <= is)
     }
 
     /// Whether they are still to be looked up.

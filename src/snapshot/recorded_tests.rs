@@ -5,7 +5,7 @@ use super::{
     cursor::Bound,
     progress::{AskedFor, Rest},
 };
-use crate::model::{position::FilePosition, record::TopicLog, recorded_tests::check};
+use crate::model::{position::FilePosition, record::TopicState, recorded_tests::check};
 
 fn number(text: &str) -> Bound {
     Bound::Number(text.to_owned())
@@ -42,7 +42,7 @@ fn records() -> Vec<(&'static str, ProgressRecord)> {
     let condition = || Some("id > 5 AND name <> 'é\"'".to_owned());
     let asked = |r#where, was_read| Some(AskedFor { r#where, was_read });
     let ends = |id: Option<&str>| {
-        Some(Ends::of(&TopicLog { id: id.map(str::to_owned), ends: vec![7, 0] }))
+        Some(Ends::of(&TopicState { id: id.map(str::to_owned), ends: vec![7, 0] }))
     };
     let left = FilePosition { file: "binlog.000002".to_owned(), offset: 4_294_967_300 };
     vec![

@@ -3,7 +3,7 @@
 use super::{PositionRecord, TableRecord};
 use crate::model::{
     position::{EventSkip, FilePosition, PartialTransaction, Position, RowsEvent},
-    record::{KeyForm, Loosened, TopicLog},
+    record::{KeyForm, Loosened, TopicState},
     recorded_tests::check,
     table::{ColumnDecoration, Decoration, TableName},
     xa::{PreparedTransaction, PreparedTransactions, Xid},
@@ -140,7 +140,7 @@ fn keyless() -> TableRecord {
     TableRecord {
         name: TableName { database: "shop".into(), table: "log".into() },
         topic: "inventory.shop.log".into(),
-        log: None,
+        topic_state: None,
         key: None,
         key_schema: None,
         value_schema: 7,
@@ -162,7 +162,7 @@ fn keyed() -> TableRecord {
     TableRecord {
         name: TableName { database: "shop".into(), table: "customers".into() },
         topic: "inventory.shop.customers".into(),
-        log: Some(TopicLog { id: Some(TOPIC_ID.into()), ends: vec![7, 0] }),
+        topic_state: Some(TopicState { id: Some(TOPIC_ID.into()), ends: vec![7, 0] }),
         key: Some(KeyForm { schema: schema.into(), widths: [].into() }),
         key_schema: Some(6),
         version: u64::MAX,
@@ -186,7 +186,7 @@ fn tables() -> Vec<(&'static str, TableRecord)> {
         ],
         unique_key: vec![1, 0],
     };
-    let without_id = TopicLog { id: None, ends: vec![0] };
+    let without_id = TopicState { id: None, ends: vec![0] };
     let excluded = TableRecord {
         columns: vec!["id".into(), "secret \"é\"".into()],
         excluded: vec!["gone".into(), "secret \"é\"".into()],
@@ -195,7 +195,7 @@ fn tables() -> Vec<(&'static str, TableRecord)> {
     vec![
         ("keyless", keyless()),
         ("keyed", keyed()),
-        ("topic_without_id", TableRecord { log: Some(without_id), ..keyless() }),
+        ("topic_without_id", TableRecord { topic_state: Some(without_id), ..keyless() }),
         ("key_schema_unknown", TableRecord { key_schema: None, ..keyed() }),
         // The envelope `flat` with a key of one column, and columns whose width is part of a key.
         ("key_widths", TableRecord { key: Some(KeyForm { schema, widths }), ..keyed() }),

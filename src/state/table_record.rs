@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::error::RecordError;
 use crate::model::{
-    record::{KeyForm, Loosened, TopicLog},
+    record::{KeyForm, Loosened, TopicState},
     table::{ColumnDecoration, Decoration, TableName},
 };
 
@@ -29,7 +29,7 @@ pub struct TableRecord {
     /// The topic its records go to.
     pub topic: String,
     /// The topic as it was when this was written; `None` if an older Tailwater wrote it.
-    pub log: Option<TopicLog>,
+    pub topic_state: Option<TopicState>,
     /// What its keys are made of; `None` for null keys.
     pub key: Option<KeyForm>,
     /// The id of their schema, which is a part of their bytes; `None` for null keys, and if an older
@@ -178,7 +178,10 @@ impl TableRecord {
             database: self.name.database.clone(),
             table: self.name.table.clone(),
             topic: self.topic.clone(),
-            topic_log: self.log.clone().map(|TopicLog { id, ends }| Log { id, end_offsets: ends }),
+            topic_log: self
+                .topic_state
+                .clone()
+                .map(|TopicState { id, ends }| Log { id, end_offsets: ends }),
             key: self.key.clone().map(|KeyForm { schema, widths }| Key { schema, widths }),
             key_schema_id: self.key_schema,
             value_schema_id: self.value_schema,
@@ -216,7 +219,9 @@ impl TableRecord {
         Ok(Self {
             name: TableName { database: fields.database, table: fields.table },
             topic: fields.topic,
-            log: fields.topic_log.map(|Log { id, end_offsets }| TopicLog { id, ends: end_offsets }),
+            topic_state: fields
+                .topic_log
+                .map(|Log { id, end_offsets }| TopicState { id, ends: end_offsets }),
             key: fields.key.map(|Key { schema, widths }| KeyForm { schema, widths }),
             key_schema: fields.key_schema_id,
             value_schema: fields.value_schema_id,
@@ -281,7 +286,7 @@ mod tests {
     use super::TableRecord;
     use crate::{
         model::{
-            record::{KeyForm, Loosened, TopicLog},
+            record::{KeyForm, Loosened, TopicState},
             table::{ColumnDecoration, Decoration, TableName},
         },
         state::error::RecordError,
@@ -303,7 +308,10 @@ mod tests {
         TableRecord {
             name: TableName { database: "shop".into(), table: "orders".into() },
             topic: "inventory.shop.orders".into(),
-            log: Some(TopicLog { id: Some("AAAAAAAAAAAAAAAAAAAAAQ".into()), ends: vec![7, 0] }),
+            topic_state: Some(TopicState {
+                id: Some("AAAAAAAAAAAAAAAAAAAAAQ".into()),
+                ends: vec![7, 0],
+            }),
             key: Some(KeyForm { schema: "\"int\"".into(), widths: [("at".into(), 3)].into() }),
             key_schema: Some(6),
             value_schema: 7,
@@ -336,7 +344,7 @@ mod tests {
         let older = TableRecord { key_schema: None, ..record() };
         let json = GOLDEN.replace(r#""key_schema_id":6,"#, "");
         assert_eq!(TableRecord::from_json(json.as_bytes(), "inventory").unwrap(), older);
-        let keyless = TableRecord { key: None, decoration: None, log: None, ..record() };
+        let keyless = TableRecord { key: None, decoration: None, topic_state: None, ..record() };
         let json = keyless.to_json("inventory").unwrap();
         assert_eq!(TableRecord::from_json(&json, "inventory").unwrap(), keyless);
         // Written before it was remembered which columns are left out.

@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 
 /// The most differences that a message tells.
-const TOLD_MAX: usize = 20;
+const SUMMARIZED_MAX: usize = 20;
 
 /// What differs in one field, or in the record as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +111,14 @@ pub fn differences(registered: &str, ours: &str) -> Option<Vec<Difference>> {
 }
 
 /// The differences as one text.
-pub fn tell(differences: &[Difference]) -> String {
-    let told: Vec<String> = differences.iter().take(TOLD_MAX).map(ToString::to_string).collect();
-    let more = match differences.len().checked_sub(TOLD_MAX) {
+pub fn summarize(differences: &[Difference]) -> String {
+    let summary: Vec<String> =
+        differences.iter().take(SUMMARIZED_MAX).map(ToString::to_string).collect();
+    let more = match differences.len().checked_sub(SUMMARIZED_MAX) {
         None | Some(0) => String::new(),
         Some(more) => format!("; {more} more"),
     };
-    told.join("; ") + &more
+    summary.join("; ") + &more
 }
 
 /// A field as far as it is compared.

@@ -1,6 +1,6 @@
 //! Changes of fields and the sentences about them.
 
-use super::{differences, tell};
+use super::{differences, summarize};
 use crate::{
     encode::value_schema,
     model::{
@@ -19,12 +19,12 @@ fn row(fields: &str) -> String {
 }
 
 /// What is told of a change, in the row of an envelope and in a record without one.
-fn told(old: &str, new: &str) -> String {
+fn summary(old: &str, new: &str) -> String {
     let found = differences(&row(old), &row(new)).unwrap();
     let record = |fields| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
     assert_eq!(found, differences(&record(old), &record(new)).unwrap());
     let marks = found.iter().map(|each| if each.changes_unit() { "!" } else { "" });
-    tell(&found) + &marks.collect::<String>()
+    summarize(&found) + &marks.collect::<String>()
 }
 
 const ID: &str = r#"{"name":"id","type":"int"}"#;
@@ -80,20 +80,20 @@ fn each_change_has_its_sentence() {
         (r#""int""#, r#"["null","int"]"#, "`x` could not be null and can be"),
     ] {
         let field = |kind: &str| format!(r#"{ID},{{"name":"x","type":{kind}}}"#);
-        assert_eq!(told(&field(old), &field(new)), expected);
+        assert_eq!(summary(&field(old), &field(new)), expected);
     }
     let x = |rest: &str| format!(r#"{ID},{{"name":"x","type":"int"{rest}}}"#);
-    assert_eq!(told(ID, &x("")), "`x` is new, NOT NULL, without a default");
-    assert_eq!(told(ID, &x(r#","default":0"#)), "`x` is new");
-    assert_eq!(told(&x(""), ID), "`x` is gone");
-    let moved = told(&x(""), r#"{"name":"x","type":"int"},{"name":"id","type":"int"}"#);
+    assert_eq!(summary(ID, &x("")), "`x` is new, NOT NULL, without a default");
+    assert_eq!(summary(ID, &x(r#","default":0"#)), "`x` is new");
+    assert_eq!(summary(&x(""), ID), "`x` is gone");
+    let moved = summary(&x(""), r#"{"name":"x","type":"int"},{"name":"id","type":"int"}"#);
     assert_eq!(moved, "the record has its fields in another order");
-    assert_eq!(told(&x(""), &x(r#","default":5"#)), "`x` had no default and has the default 5");
+    assert_eq!(summary(&x(""), &x(r#","default":5"#)), "`x` had no default and has the default 5");
 }
 
 #[test]
 fn the_record_and_its_envelope_are_compared_too() {
-    let text = |fields: &str| tell(&differences(&row(ID), fields).unwrap());
+    let text = |fields: &str| summarize(&differences(&row(ID), fields).unwrap());
     let renamed = row(ID).replace(r#""n""#, r#""m""#);
     assert_eq!(text(&renamed), "the record was n.Envelope and is m.Envelope");
     let without_op = row(ID).replace(r#"{"name":"op","type":"string"}"#, ID);
@@ -182,7 +182,7 @@ fn schemas(kind: &FieldKind, envelope: &Envelope) -> [String; 4] {
 #[test]
 fn schemas_of_other_text_differ_in_something_that_has_a_sentence() {
     let compare = |old: &str, new: &str| {
-        let text = tell(&differences(old, new).unwrap());
+        let text = summarize(&differences(old, new).unwrap());
         assert_eq!(text.is_empty(), old == new, "{old}\n{new}\n{text}");
     };
     for envelope in [Envelope::Debezium, Envelope::Flat { name: "t".to_owned() }] {
@@ -203,5 +203,5 @@ fn a_long_list_is_cut() {
     let fields: Vec<String> =
         (0..30).map(|n| format!(r#"{{"name":"f{n}","type":"int"}}"#)).collect();
     let found = differences(&row(ID), &row(&fields.join(","))).unwrap();
-    assert!(tell(&found).ends_with("; 11 more"), "{}", tell(&found));
+    assert!(summarize(&found).ends_with("; 11 more"), "{}", summarize(&found));
 }

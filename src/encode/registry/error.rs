@@ -6,7 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
-    difference::{Difference, tell},
+    difference::{Difference, summarize},
     status::{Meaning, meaning},
 };
 use crate::{
@@ -330,7 +330,7 @@ impl fmt::Display for Refusal {
         if differences.is_empty() {
             return Ok(());
         }
-        write!(f, "; against the registered version {}", tell(differences))
+        write!(f, "; against the registered version {}", summarize(differences))
     }
 }
 

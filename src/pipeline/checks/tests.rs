@@ -47,7 +47,7 @@ fn known() -> BTreeMap<TableName, TableRecord> {
     let users = TableRecord {
         name: name("users"),
         topic: "shop.shop.users".into(),
-        log: None,
+        topic_state: None,
         key: None,
         key_schema: None,
         value_schema: 1,

@@ -134,7 +134,7 @@ impl Delivery {
                 }
             };
             let log = match &name {
-                Some(name) => self.producers.rows().topic_logs(&[name])?.remove(name),
+                Some(name) => self.producers.rows().topic_states(&[name])?.remove(name),
                 None => None,
             };
             let ends = log.as_ref().map(Ends::of);
@@ -298,7 +298,7 @@ impl Delivery {
             Pass::Old => {
                 self.after(Event::Due)?;
                 let name = &search.topic_name;
-                let log = self.producers.rows().topic_logs(&[name])?.remove(name);
+                let log = self.producers.rows().topic_states(&[name])?.remove(name);
                 let Some(log) = log.filter(|log| search.began.fit(log)) else {
                     let why = "its topic is not the one that it was when the reading began";
                     self.snapshot.give_up_search(&search.table, why);

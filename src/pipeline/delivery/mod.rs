@@ -70,7 +70,7 @@ pub(super) struct Delivery {
     shown: Instant,
     /// The identity of the row that is being read.
     identity: Vec<u8>,
-    /// When XA transactions that wait for long were told.
+    /// When XA transactions that wait for long were reported.
     told_prepared: Option<Instant>,
     /// A source transaction whose rows are not delivered.
     rolled_back: Option<PartialTransaction>,

@@ -18,7 +18,7 @@ use crate::{
     state::{PositionRecord, RECORD_BYTES_MAX, RecordError},
 };
 
-/// A prepared transaction is told from this age on, and again after as long: far longer than a
+/// A prepared transaction is reported from this age on, and again after as long: far longer than a
 /// transaction manager takes to decide, far shorter than binlogs are kept.
 const TELL_AFTER: Duration = Duration::from_mins(10);
 

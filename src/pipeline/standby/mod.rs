@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Progress, Run, Told, ends, panicked, thread_failed};
+use super::{Progress, Run, TroubleLog, ends, panicked, thread_failed};
 use crate::{
     config::Config,
     error::Failure,
@@ -124,7 +124,7 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
         attempt: progress.patience.attempt(state::ANSWER_PATIENCE),
         patience: progress.patience.clone(),
         shutdown: run.shutdown.clone(),
-        told: Told::default(),
+        trouble_log: TroubleLog::default(),
     };
     let waited = blocking_named("standby", move || {
         let result = waiting.wait();
@@ -154,7 +154,7 @@ struct Waiting {
     attempt: Duration,
     patience: Patience,
     shutdown: Shutdown,
-    told: Told,
+    trouble_log: TroubleLog,
 }
 
 impl Waiting {
@@ -194,7 +194,7 @@ impl Waiting {
 
     /// Shows that it waits and for whom.
     fn stand_by(&mut self, seen: &Seen) {
-        self.told = Told::default();
+        self.trouble_log = TroubleLog::default();
         self.attempt = self.patience.attempt(state::ANSWER_PATIENCE);
         if self.metrics.standby.set(1) == 0 {
             let generation = seen.position.map(|position| position.generation);
@@ -212,7 +212,7 @@ impl Waiting {
         }
         self.metrics.standby.set(0);
         self.status.fail(State::Waiting, &failure, wall_clock());
-        self.told.tell(&failure);
+        self.trouble_log.log(&failure);
         self.attempt = Patience::longer(self.attempt);
         std::thread::sleep(PAUSE);
         Ok(())

@@ -1,4 +1,4 @@
-//! What is known of each table: how its records looked so far, whatever made them.
+//! The history of each table: how its records looked so far, whatever made them.
 //!
 //! Loaded from the state topic when an epoch starts, compared with each version that comes, and
 //! committed with the rows that changed it. So it is always what consumers have been given up to
@@ -12,7 +12,7 @@ use std::{
 use super::registration::Agreed;
 use crate::{
     config::KeyChangePolicy,
-    encode::{SchemaId, SchemaIds, key_changes, tell},
+    encode::{SchemaId, SchemaIds, key_changes, summarize},
     error::{Failure, Reason, Verdict},
     map::MapError,
     metrics::{Metrics, SchemaChange},
@@ -24,8 +24,8 @@ use crate::{
     state::TableRecord,
 };
 
-/// What is known of each table.
-pub(super) struct Known {
+/// The record of each table, as committed or to be committed.
+pub(super) struct TableHistory {
     tables: BTreeMap<TableName, TableRecord>,
     /// Tables whose records are to be committed with the next position.
     changed: BTreeSet<TableName>,
@@ -33,7 +33,7 @@ pub(super) struct Known {
     metrics: Arc<Metrics>,
 }
 
-impl Known {
+impl TableHistory {
     pub(super) fn new(
         tables: BTreeMap<TableName, TableRecord>,
         policy: KeyChangePolicy,
@@ -177,8 +177,8 @@ impl Known {
         Some(shape)
     }
 
-    /// Tells people what a version changes for the readers of its records.
-    pub(super) fn tell(&self, agreed: &Agreed, record: &TableRecord) {
+    /// Reports what a version changes for the readers of its records.
+    pub(super) fn report(&self, agreed: &Agreed, record: &TableRecord) {
         let table = &record.name;
         let count = |change| self.metrics.schema_changed(table, change);
         for (field, how) in &agreed.loosened {
@@ -218,7 +218,7 @@ impl Known {
                 Some(changes) if changes.is_empty() => {
                     "none: the same schema has another id in the registry".to_owned()
                 }
-                Some(changes) => tell(changes),
+                Some(changes) => summarize(changes),
             };
             tracing::info!(%table, changes, "the table's records change");
         }

@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use super::{
-    history::{Known, fingerprint},
+    history::{TableHistory, fingerprint},
     registration::{self, Agreed, agree},
-    topic_guard::{Logs, Own},
+    topic_guard::{OwnTopics, TopicGuard},
 };
 use crate::{
     catalog::{self, Cascade, Catalog, Inventory},
@@ -24,7 +24,7 @@ use crate::{
     map::{self, Filter, Topics},
     metrics::{Metrics, TableMetrics},
     model::{
-        record::{self, RecordShape, TopicLog},
+        record::{self, RecordShape, TopicState},
         table::{TableName, TableVersion, TableVersionId},
     },
     mysql::{self, MysqlError},
@@ -59,8 +59,8 @@ pub(in crate::pipeline) struct Plans {
     made: Vec<Option<Plan>>,
     /// For rows that are read from their table, with the version that each is made for.
     for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
-    known: Known,
-    logs: Logs,
+    history: TableHistory,
+    topic_guard: TopicGuard,
     cascades: Cascades,
     /// A version whose plan took too long while a transaction was open.
     unfinished: Option<TableVersion>,
@@ -84,13 +84,13 @@ impl Plans {
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
         tables: BTreeMap<TableName, TableRecord>,
-        own: Own,
+        own: OwnTopics,
         unlogged_cascades: Option<Vec<Cascade>>,
     ) -> Self {
         Self {
             cascades: Cascades::new(Arc::clone(&config), unlogged_cascades),
-            known: Known::new(tables, config.capture.key_change, Arc::clone(&metrics)),
-            logs: Logs::new(config.kafka.topic_change, own),
+            history: TableHistory::new(tables, config.capture.key_change, Arc::clone(&metrics)),
+            topic_guard: TopicGuard::new(config.kafka.topic_change, own),
             config,
             registry,
             metrics,
@@ -162,7 +162,7 @@ impl Plans {
     /// Compares all topics with what they were, before anything is delivered.
     pub(in crate::pipeline) fn check_topics(&mut self, producer: &Producer) -> Result<(), Failure> {
         let filter = Filter::new(&self.config.capture);
-        self.logs.check(&mut self.known, &filter, producer)
+        self.topic_guard.check(&mut self.history, &filter, producer)
     }
 
     /// What must be committed with the next position: all records before it are stored, if it
@@ -172,14 +172,14 @@ impl Plans {
         has_rows: bool,
         producer: &Producer,
     ) -> Result<Vec<&TableRecord>, Failure> {
-        self.logs.write(&mut self.known, has_rows, producer)?;
-        Ok(self.known.take_changed())
+        self.topic_guard.write(&mut self.history, has_rows, producer)?;
+        Ok(self.history.take_changed())
     }
 
     /// The next position is the last of the run; true if what it must be committed with makes it
     /// worth one.
     pub(in crate::pipeline) fn end(&mut self) -> bool {
-        self.logs.end()
+        self.topic_guard.end()
     }
 
     /// A plan and the topic for a record of a table that shows no row; `None` if no record of the
@@ -189,7 +189,7 @@ impl Plans {
         table: &TableName,
         producer: &mut Producer,
     ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
-        let Some(shape) = self.known.rowless(table) else { return Ok(None) };
+        let Some(shape) = self.history.rowless(table) else { return Ok(None) };
         let schema = self.rowless_schema(&shape)?;
         self.without_rows(&shape, schema, producer).map(Some)
     }
@@ -205,7 +205,7 @@ impl Plans {
         &self,
         table: &TableName,
     ) -> Result<Option<(String, u32)>, &'static str> {
-        let Some(record) = self.known.get(table) else { return Ok(None) };
+        let Some(record) = self.history.get(table) else { return Ok(None) };
         match (&record.key, record.key_schema) {
             (None, _) => Err("its records have no keys"),
             (Some(_), None) => Err("an earlier version did not note which schema its keys have"),
@@ -216,17 +216,17 @@ impl Plans {
     /// The tables of which records may be missing, or under other keys, since they were last asked
     /// for, and why.
     pub(in crate::pipeline) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
-        self.logs.take_doubted()
+        self.topic_guard.take_doubted()
     }
 
     /// Compares the topic of a table with what it was, as a start does.
     pub(in crate::pipeline) fn check_topic(
         &mut self,
         table: &TableName,
-        log: &TopicLog,
+        state: &TopicState,
     ) -> Result<(), Failure> {
-        let Some(record) = self.known.get(table).cloned() else { return Ok(()) };
-        self.logs.judge(&mut self.known, &record, Some(log))
+        let Some(record) = self.history.get(table).cloned() else { return Ok(()) };
+        self.topic_guard.judge(&mut self.history, &record, Some(state))
     }
 
     /// A plan and the topic for deletes of a table that are made of older records: their keys and
@@ -236,7 +236,7 @@ impl Plans {
         table: &TableName,
         producer: &mut Producer,
     ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
-        let Some(shape) = self.known.rowless(table) else { return Ok(None) };
+        let Some(shape) = self.history.rowless(table) else { return Ok(None) };
         let envelope = match self.config.format.envelope {
             config::Envelope::Debezium => record::Envelope::Debezium,
             config::Envelope::Flat => record::Envelope::Flat { name: String::new() },
@@ -252,7 +252,7 @@ impl Plans {
         schema: SchemaId,
         producer: &mut Producer,
     ) -> Result<(TablePlan, TopicId), Failure> {
-        self.logs.begin(&mut self.known, (&shape.table, &shape.topic), producer)?;
+        self.topic_guard.begin(&mut self.history, (&shape.table, &shape.topic), producer)?;
         let topic = producer.topic(&shape.topic, &self.config.kafka.topic)?;
         let ids = SchemaIds { key: None, value: schema };
         Ok((TablePlan::compile(shape, ids), topic))
@@ -266,7 +266,7 @@ impl Plans {
     /// The schema of a record that shows no row: the one of the table's last values, if the registry
     /// has it under that id still; else the newest one that it has for them.
     fn rowless_schema(&mut self, shape: &RecordShape) -> Result<SchemaId, Failure> {
-        let Some(mut record) = self.known.get(&shape.table).cloned() else {
+        let Some(mut record) = self.history.get(&shape.table).cloned() else {
             return Err(Failure::new(Verdict::Bug, Reason::PlanMissing, "a table is not known"));
         };
         let last = SchemaId(record.value_schema);
@@ -278,7 +278,7 @@ impl Plans {
         let found = found.map_err(|_| slow(&shape.table, OPEN_TRANSACTION_MAX))??;
         let id = found.ok_or_else(|| unknown_schema(&shape.table, &subject, last))?;
         record.value_schema = id.0;
-        self.known.remember(record);
+        self.history.remember(record);
         Ok(id)
     }
 
@@ -314,15 +314,15 @@ impl Plans {
             self.unfinished = transaction_is_open.then(|| version.clone());
             slow(&version.name, limit)
         })??;
-        self.logs.begin(&mut self.known, (&version.name, &record.topic), producer)?;
+        self.topic_guard.begin(&mut self.history, (&version.name, &record.topic), producer)?;
         let topic = producer.topic(&agreed.shape.topic, &self.config.kafka.topic);
         let topic = topic.map_err(|error| topic_failure(error, &version.name))?;
-        let known = self.known.get(&version.name).filter(|known| known.topic == record.topic);
-        record.log = known.and_then(|known| known.log.clone());
-        if self.known.get(&version.name).is_some_and(|known| known.has_other_keys(&record)) {
-            self.logs.doubt(&version.name, "its keys or its topic changed");
+        let known = self.history.get(&version.name).filter(|known| known.topic == record.topic);
+        record.topic_state = known.and_then(|known| known.topic_state.clone());
+        if self.history.get(&version.name).is_some_and(|known| known.has_other_keys(&record)) {
+            self.topic_guard.doubt(&version.name, "its keys or its topic changed");
         }
-        self.known.tell(&agreed, &record);
+        self.history.report(&agreed, &record);
         tracing::info!(
             table = %version.name,
             topic = agreed.shape.topic,
@@ -330,7 +330,7 @@ impl Plans {
             schema_id = agreed.ids.value.0,
             "a table version was seen for the first time"
         );
-        self.known.remember(record);
+        self.history.remember(record);
         Ok(Plan {
             name: version.name.clone(),
             table: TablePlan::compile(&agreed.shape, agreed.ids),
@@ -344,16 +344,16 @@ impl Plans {
         let (version, shape, columns) = self.shape(version).await?;
         // Before anything is registered: another table's subjects must stay as they are.
         self.topics.claim(&shape.topic, &shape.table)?;
-        let key = self.known.key(&shape.table, key_form(&shape))?;
-        let known = self.known.get(&shape.table);
+        let key = self.history.key(&shape.table, key_form(&shape))?;
+        let known = self.history.get(&shape.table);
         let agreed = agree(&self.registry, shape, key.as_ref(), known).await?;
-        self.known.check_key_id(&agreed.shape.topic, &version.name, agreed.ids)?;
+        self.history.check_key_id(&agreed.shape.topic, &version.name, agreed.ids)?;
         let mut loosened = known.map(|known| known.loosened.clone()).unwrap_or_default();
         loosened.extend(agreed.loosened.clone());
         let record = TableRecord {
             name: version.name.clone(),
             topic: agreed.shape.topic.clone(),
-            log: None,
+            topic_state: None,
             key,
             key_schema: agreed.ids.key.map(|SchemaId(id)| id),
             value_schema: agreed.ids.value.0,
@@ -392,7 +392,7 @@ impl Plans {
                 return Err(hidden(inventory, &version.name).await?);
             }
         };
-        version.decoration = decoration.or_else(|| self.known.decoration(&version));
+        version.decoration = decoration.or_else(|| self.history.decoration(&version));
         if version.decoration.is_none() {
             tracing::warn!(
                 table = %version.name,
@@ -400,7 +400,7 @@ impl Plans {
                  its schema goes without defaults"
             );
         }
-        let known = self.known.get(&version.name);
+        let known = self.history.get(&version.name);
         let columns = exclusions::check(&self.config.capture, &version, known, &columns_now)?;
         let inventory = Inventory::new(&mut connection, &self.config.mysql);
         self.cascades.look_for(inventory, &version.name).await?;
@@ -409,7 +409,7 @@ impl Plans {
             map::keep_debezium_namespace(&mut shape);
         }
         if !map::knows_key(&version, &self.config.capture) {
-            self.known.keyless(&version.name)?;
+            self.history.keyless(&version.name)?;
         }
         Ok((version, shape, columns))
     }

@@ -5,7 +5,7 @@
 //! how many partitions and how far each of them reached. It is compared before an epoch delivers
 //! anything, when a topic is first used in it, and whenever how far they reach is written again.
 //! Kafka gives no offset twice and takes no id back, so whatever is not as it was or further has
-//! been deleted, created anew, cut off at its end (an unclean election, a lost disk) or given more
+//! been deleted, created again, cut off at its end (an unclean election, a lost disk) or given more
 //! partitions, which moves keys.
 
 use std::{
@@ -16,12 +16,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::history::Known;
+use super::history::TableHistory;
 use crate::{
     config::TopicChangePolicy,
     error::{Failure, Reason, Verdict},
     map::Filter,
-    model::{record::TopicLog, table::TableName},
+    model::{record::TopicState, table::TableName},
     produce::Producer,
     state::TableRecord,
 };
@@ -31,14 +31,14 @@ use crate::{
 const WRITTEN_APART: Duration = Duration::from_secs(60);
 
 /// Names of topics that a process shares between its epochs.
-pub(in crate::pipeline) type Own = Arc<Mutex<BTreeSet<String>>>;
+pub(in crate::pipeline) type OwnTopics = Arc<Mutex<BTreeSet<String>>>;
 
-/// What is looked after of the topics.
-pub(super) struct Logs {
+/// Compares the topics with what they were.
+pub(super) struct TopicGuard {
     policy: TopicChangePolicy,
     /// Topics that had no record when this process first looked: what is in them is its own, also
     /// records of transactions that were aborted.
-    own: Own,
+    own: OwnTopics,
     /// Tables that records were sent of in this epoch.
     used: BTreeSet<TableName>,
     /// Those of which it was not written in this epoch how far their topics reach.
@@ -55,15 +55,15 @@ pub(super) struct Logs {
 
 /// What happened to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Change {
+enum TopicChange {
     Missing,
     Recreated { was: String, is: String },
     Partitions { were: usize, are: usize },
     LostTail { partition: usize, reached: i64, end: i64 },
 }
 
-impl Logs {
-    pub(super) fn new(policy: TopicChangePolicy, own: Own) -> Self {
+impl TopicGuard {
+    pub(super) fn new(policy: TopicChangePolicy, own: OwnTopics) -> Self {
         Self {
             policy,
             own,
@@ -81,26 +81,27 @@ impl Logs {
         self.doubted.push((table.clone(), why));
     }
 
-    /// Those that were doubted since they were last asked for.
+    /// Those that were doubted since this was called last.
     pub(super) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
         std::mem::take(&mut self.doubted)
     }
 
     /// Before anything is delivered: compares the topics of all captured tables. One that does not
-    /// exist is told only, since that of a dropped table may be deleted; its next record halts.
+    /// exist is only warned of, since that of a dropped table may be deleted; its next record halts.
     pub(super) fn check(
         &mut self,
-        known: &mut Known,
+        history: &mut TableHistory,
         filter: &Filter,
         producer: &Producer,
     ) -> Result<(), Failure> {
-        let checked = |record: &&TableRecord| record.log.is_some() && filter.captures(&record.name);
-        let records: Vec<_> = known.records().filter(checked).cloned().collect();
+        let checked =
+            |record: &&TableRecord| record.topic_state.is_some() && filter.captures(&record.name);
+        let records: Vec<_> = history.records().filter(checked).cloned().collect();
         let topics: Vec<_> = records.iter().map(|record| record.topic.as_str()).collect();
-        let logs = producer.topic_logs(&topics)?;
+        let states = producer.topic_states(&topics)?;
         for record in &records {
-            if let Some(log) = logs.get(&record.topic) {
-                self.judge(known, record, Some(log))?;
+            if let Some(state) = states.get(&record.topic) {
+                self.judge(history, record, Some(state))?;
             } else {
                 tracing::warn!(
                     table = %record.name,
@@ -115,18 +116,18 @@ impl Logs {
     /// Before the first record of a table in this epoch, and before its topic is created.
     pub(super) fn begin(
         &mut self,
-        known: &mut Known,
+        history: &mut TableHistory,
         (table, topic): (&TableName, &str),
         producer: &Producer,
     ) -> Result<(), Failure> {
         if self.used.contains(table) {
             return Ok(());
         }
-        let logs = producer.topic_logs(&[topic])?;
-        let log = logs.get(topic);
-        match known.get(table).filter(|record| record.topic == topic).cloned() {
-            Some(record) => self.judge(known, &record, log)?,
-            None => self.judge_unknown(table, topic, log),
+        let states = producer.topic_states(&[topic])?;
+        let state = states.get(topic);
+        match history.get(table).filter(|record| record.topic == topic).cloned() {
+            Some(record) => self.judge(history, &record, state)?,
+            None => self.judge_unknown(table, topic, state),
         }
         self.used.insert(table.clone());
         self.fresh.insert(table.clone());
@@ -134,9 +135,9 @@ impl Logs {
     }
 
     /// Warns of records in a topic that the state topic knows of none in.
-    fn judge_unknown(&self, table: &TableName, topic: &str, log: Option<&TopicLog>) {
+    fn judge_unknown(&self, table: &TableName, topic: &str, state: Option<&TopicState>) {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_empty = log.is_none_or(|log| log.ends.iter().all(|&end| end == 0));
+        let is_empty = state.is_none_or(|state| state.ends.iter().all(|&end| end == 0));
         if is_empty {
             own.insert(topic.to_owned());
         } else if !own.contains(topic) {
@@ -154,7 +155,7 @@ impl Logs {
     /// the topics reach, if it is time. `has_rows` says whether there are records before it.
     pub(super) fn write(
         &mut self,
-        known: &mut Known,
+        history: &mut TableHistory,
         has_rows: bool,
         producer: &Producer,
     ) -> Result<(), Failure> {
@@ -162,14 +163,14 @@ impl Logs {
         let is_time = self.is_last || WRITTEN_APART <= self.written.elapsed();
         let tables = if self.stale && is_time { &self.used } else { &self.fresh };
         let is_all = tables.len() == self.used.len();
-        let records = tables.iter().filter_map(|table| known.get(table).cloned());
+        let records = tables.iter().filter_map(|table| history.get(table).cloned());
         let records: Vec<_> = records.collect();
         let topics: Vec<_> = records.iter().map(|record| record.topic.as_str()).collect();
-        let logs = producer.topic_logs(&topics)?;
+        let states = producer.topic_states(&topics)?;
         for record in records {
-            let log = logs.get(&record.topic);
-            self.judge(known, &record, log)?;
-            known.remember(TableRecord { log: log.cloned(), ..record });
+            let state = states.get(&record.topic);
+            self.judge(history, &record, state)?;
+            history.remember(TableRecord { topic_state: state.cloned(), ..record });
         }
         if is_all {
             self.written = Instant::now();
@@ -189,11 +190,11 @@ impl Logs {
     /// Halts if a topic is not what it was, or takes it as it is if that is accepted.
     pub(super) fn judge(
         &mut self,
-        known: &mut Known,
+        history: &mut TableHistory,
         record: &TableRecord,
-        log: Option<&TopicLog>,
+        state: Option<&TopicState>,
     ) -> Result<(), Failure> {
-        let change = record.log.as_ref().and_then(|was| change(was, log));
+        let change = record.topic_state.as_ref().and_then(|was| change(was, state));
         let Some(change) = change else { return Ok(()) };
         let failure = change.failure(record);
         if self.policy == TopicChangePolicy::Halt {
@@ -204,31 +205,31 @@ impl Logs {
             "as kafka.topic_change allows: {}",
             failure.message
         );
-        known.remember(TableRecord { log: log.cloned(), ..record.clone() });
+        history.remember(TableRecord { topic_state: state.cloned(), ..record.clone() });
         self.doubt(&record.name, "its topic changed, as kafka.topic_change allows");
         Ok(())
     }
 }
 
 /// How a topic differs from what it was, if it does; `None` for one that does not exist.
-fn change(was: &TopicLog, is: Option<&TopicLog>) -> Option<Change> {
-    let Some(is) = is else { return Some(Change::Missing) };
-    // Without ids, before Kafka 2.8, a topic that was created anew shows by its offsets only.
+fn change(was: &TopicState, is: Option<&TopicState>) -> Option<TopicChange> {
+    let Some(is) = is else { return Some(TopicChange::Missing) };
+    // Without ids, before Kafka 2.8, a topic that was created again shows by its offsets only.
     if let (Some(was), Some(is)) = (&was.id, &is.id)
         && was != is
     {
-        return Some(Change::Recreated { was: was.clone(), is: is.clone() });
+        return Some(TopicChange::Recreated { was: was.clone(), is: is.clone() });
     }
     let (were, are) = (was.ends.len(), is.ends.len());
     if were != are {
-        return Some(Change::Partitions { were, are });
+        return Some(TopicChange::Partitions { were, are });
     }
     let mut ends = was.ends.iter().zip(&is.ends).enumerate();
     let (partition, (&reached, &end)) = ends.find(|(_, (reached, end))| end < reached)?;
-    Some(Change::LostTail { partition, reached, end })
+    Some(TopicChange::LostTail { partition, reached, end })
 }
 
-impl Change {
+impl TopicChange {
     fn failure(&self, record: &TableRecord) -> Failure {
         let (table, topic) = (&record.name, &record.topic);
         let (reason, message, loses) = match self {
@@ -279,34 +280,34 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, change};
-    use crate::model::record::TopicLog;
+    use super::{TopicChange, change};
+    use crate::model::record::TopicState;
 
-    fn log(id: Option<&str>, ends: &[i64]) -> TopicLog {
-        TopicLog { id: id.map(str::to_owned), ends: ends.to_vec() }
+    fn state(id: Option<&str>, ends: &[i64]) -> TopicState {
+        TopicState { id: id.map(str::to_owned), ends: ends.to_vec() }
     }
 
     #[test]
     fn a_topic_may_grow_and_nothing_else() {
-        let was = log(Some("a"), &[7, 0, 3]);
+        let was = state(Some("a"), &[7, 0, 3]);
         assert_eq!(change(&was, Some(&was)), None);
-        assert_eq!(change(&was, Some(&log(Some("a"), &[7, 9, 4]))), None);
-        assert_eq!(change(&was, None), Some(Change::Missing));
-        let recreated = Change::Recreated { was: "a".to_owned(), is: "b".to_owned() };
-        assert_eq!(change(&was, Some(&log(Some("b"), &[7, 9, 4]))), Some(recreated));
-        let partitions = Change::Partitions { were: 3, are: 4 };
-        assert_eq!(change(&was, Some(&log(Some("a"), &[7, 0, 3, 0]))), Some(partitions));
-        let cut = Change::LostTail { partition: 2, reached: 3, end: 2 };
-        assert_eq!(change(&was, Some(&log(Some("a"), &[9, 0, 2]))), Some(cut));
+        assert_eq!(change(&was, Some(&state(Some("a"), &[7, 9, 4]))), None);
+        assert_eq!(change(&was, None), Some(TopicChange::Missing));
+        let recreated = TopicChange::Recreated { was: "a".to_owned(), is: "b".to_owned() };
+        assert_eq!(change(&was, Some(&state(Some("b"), &[7, 9, 4]))), Some(recreated));
+        let partitions = TopicChange::Partitions { were: 3, are: 4 };
+        assert_eq!(change(&was, Some(&state(Some("a"), &[7, 0, 3, 0]))), Some(partitions));
+        let cut = TopicChange::LostTail { partition: 2, reached: 3, end: 2 };
+        assert_eq!(change(&was, Some(&state(Some("a"), &[9, 0, 2]))), Some(cut));
     }
 
     /// Brokers before 2.8 give no ids; one that was upgraded gives them from then on.
     #[test]
     fn where_no_id_is_known_offsets_tell() {
-        let (unnamed, named) = (log(None, &[7]), log(Some("a"), &[7]));
+        let (unnamed, named) = (state(None, &[7]), state(Some("a"), &[7]));
         assert_eq!(change(&unnamed, Some(&named)), None);
         assert_eq!(change(&named, Some(&unnamed)), None);
-        let cut = Change::LostTail { partition: 0, reached: 7, end: 0 };
-        assert_eq!(change(&unnamed, Some(&log(None, &[0]))), Some(cut));
+        let cut = TopicChange::LostTail { partition: 0, reached: 7, end: 0 };
+        assert_eq!(change(&unnamed, Some(&state(None, &[0]))), Some(cut));
     }
 }

@@ -410,9 +410,9 @@ impl Config {
         self.mysql.server_id.unwrap_or_else(|| crc32fast::hash(self.name.as_bytes()) | 1 << 31)
     }
 
-    /// The server id of a second dump beside the main one: far from all that people number by
+    /// The server id of a second dump: far from all that people number by
     /// hand.
-    pub fn server_id_beside(&self) -> u32 {
+    pub fn second_server_id(&self) -> u32 {
         // A dump with the id 0 is not one of a replica.
         Some(self.server_id() ^ 1 << 31).filter(|&id| id != 0).unwrap_or(u32::MAX)
     }

@@ -341,7 +341,7 @@ impl Decoder {
     }
 
     /// The end of the last event, if no transaction is open there.
-    pub fn border(&self) -> Option<&FilePosition> {
+    pub fn boundary(&self) -> Option<&FilePosition> {
         (!self.group.is_open()).then(|| self.track.position())
     }
 

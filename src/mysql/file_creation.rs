@@ -11,11 +11,11 @@ const FILE_START: u64 = 4;
 
 /// When a file was begun, in seconds since the epoch by the server's clock: the time in the header
 /// of its first event, which no statement shows. So a dump is opened that ends at once, under the
-/// id of the streams that go beside the main one, which it must not end.
+/// id of the second dump, so that it does not end the main one.
 pub(super) async fn begun(config: &Config, file: &str) -> Result<Option<u32>, MysqlError> {
     let failed = |error| MysqlError::while_doing("read the binlog of", &config.mysql, error);
     let connection = connect(&config.mysql).await?;
-    let request = BinlogStreamRequest::new(config.server_id_beside())
+    let request = BinlogStreamRequest::new(config.second_server_id())
         .with_filename(file.as_bytes())
         .with_pos(FILE_START);
     let stream = within_limit(config, connection.get_binlog_stream(request)).await?;

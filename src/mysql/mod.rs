@@ -39,7 +39,7 @@ pub use dump::Dump;
 pub use error::MysqlError;
 pub use query::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
-pub use second_dump::read_beside;
+pub use second_dump::read_second_dump;
 pub use server::{BinlogFilter, Server};
 pub use server_error::{Class, SERVER_ERRORS, ServerError, Transport, is_about_the_server};
 pub use session::session_variables;

@@ -1,4 +1,4 @@
-//! A second stream of the same server, beside the main one, for as long as one transaction takes.
+//! A second stream of the same server, for as long as one transaction takes.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{config::Config, model::position::Position};
 /// Feeds the queue with what follows a position, until nobody receives any more. It must be the
 /// same server as the position's: behind a proxy another one may answer by now, which has another
 /// binlog.
-pub async fn read_beside(config: Arc<Config>, from: Position, queue: EventSender) {
+pub async fn read_second_dump(config: Arc<Config>, from: Position, queue: EventSender) {
     match open(&config, &from).await {
         Ok(dump) => dump.read(queue, config.mysql.clone()).await,
         Err(error) => queue.end(error),
@@ -28,5 +28,5 @@ async fn open(config: &Config, from: &Position) -> Result<Dump, MysqlError> {
         return Err(MysqlError::ServerChanged { address: address(&config.mysql) });
     }
     // The newest dump of a server id ends the others: with its own it would end the main stream.
-    Dump::open_as(config.server_id_beside(), connection, config, from).await
+    Dump::open_as(config.second_server_id(), connection, config, from).await
 }

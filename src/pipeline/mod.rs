@@ -75,7 +75,7 @@ use self::{
     stream::{Ended, Past, Stream},
     tables::{plans::Plans, topic_guard::OwnTopics},
     trouble_log::TroubleLog,
-    xa::{Beside, Kept},
+    xa::{EventCache, SecondDump},
 };
 pub use self::{
     lag::watch_source,
@@ -292,8 +292,8 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
         ends_with_snapshot: run.config.snapshot.mode == SnapshotMode::InitialOnly,
         shutdown: run.shutdown.clone(),
         patience: run.config.delivery.drain_timeout() / 2,
-        kept: Kept::default(),
-        beside: Beside { runtime: Handle::current(), config: Arc::clone(&run.config) },
+        event_cache: EventCache::default(),
+        second_dump: SecondDump { runtime: Handle::current(), config: Arc::clone(&run.config) },
         delivery: Delivery::new(
             run,
             Producers::new(fenced.producer, &run.config, (&progress.patience, &run.shutdown))?,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{
     Outcome,
     delivery::Delivery,
-    xa::{Beside, End, Kept},
+    xa::{EventCache, GroupEnd, SecondDump},
 };
 use crate::{
     decode::{Decoded, Decoder, Outcome as Ends},
@@ -35,9 +35,9 @@ pub(super) struct Stream {
     /// How long after a stop request the end of a source transaction is awaited.
     pub(super) patience: Duration,
     pub(super) delivery: Delivery,
-    pub(super) beside: Beside,
+    pub(super) second_dump: SecondDump,
     /// Events of XA transactions that are not decided.
-    pub(super) kept: Kept,
+    pub(super) event_cache: EventCache,
 }
 
 /// How a stream ended.
@@ -82,9 +82,9 @@ impl Stream {
         loop {
             let mut received = self.queue.receive(Duration::ZERO);
             if matches!(received, Received::Empty) {
-                if let Some(border) = self.decoder.border() {
-                    self.delivery.reach(border)?;
-                    self.delivery.border(border)?;
+                if let Some(boundary) = self.decoder.boundary() {
+                    self.delivery.reach(boundary)?;
+                    self.delivery.boundary(boundary)?;
                     self.delivery.search_idle()?;
                 }
                 self.delivery.idle()?;
@@ -127,7 +127,7 @@ impl Stream {
             Decoded::Begun(_) => {
                 delivery.begin()?;
                 if let Some(start) = self.decoder.xa_start(event) {
-                    self.kept.begin(start, event);
+                    self.event_cache.begin(start, event);
                 }
                 return Ok(false);
             }
@@ -141,18 +141,18 @@ impl Stream {
                     }
                     Ends::RolledBack { has_rows: true } => delivery.roll_back(&finished)?,
                     Ends::Xa(xa) => {
-                        let end = End::of(&finished, xa);
-                        self.kept.add(event);
+                        let end = GroupEnd::of(&finished, xa);
+                        self.event_cache.add(event);
                         if !self.end_xa(&end)? {
                             return Ok(true);
                         }
                     }
                 }
-                self.delivery.border(self.decoder.file_position())?;
+                self.delivery.boundary(self.decoder.file_position())?;
                 return Ok(true);
             }
         }
-        self.kept.add(event);
+        self.event_cache.add(event);
         Ok(false)
     }
 

@@ -1,6 +1,6 @@
-//! What the protocol is told and what it answers.
+//! What goes into the protocol and what it answers.
 
-use super::{Name, Taken};
+use super::{RowsTaken, TransactionName};
 use crate::{
     model::{position::FilePosition, xa::Xid},
     produce::Commit,
@@ -15,30 +15,30 @@ pub(crate) enum Event<'a> {
     /// A source transaction has begun.
     Begun,
     /// Captured rows of the source transaction of this name are at hand.
-    Rows(Name<'a>),
-    /// Rows that an earlier epoch delivered were read over.
-    Passed(Taken<'a>),
+    Rows(TransactionName<'a>),
+    /// Rows that an earlier epoch delivered were skipped.
+    Skipped(RowsTaken<'a>),
     /// A record is about to be sent.
     Sending,
     /// Rows were sent, as so many bytes of keys and values.
-    Sent(Taken<'a>, u64),
+    Sent(RowsTaken<'a>, u64),
     /// A row was taken in whose records are held back: no Kafka transaction has them yet.
-    Held(Taken<'a>),
+    Held(RowsTaken<'a>),
     /// The row that was held back, if there was one, is sent.
     Released,
-    /// Records of rows that exist already were sent, or one that stands for no row.
-    SentBeside { rows: u64, bytes: u64 },
+    /// Records of snapshot rows were sent, or one of no row.
+    SentExtra { rows: u64, bytes: u64 },
     /// The source transaction of this name has ended, with rows or without.
-    Ended(Name<'a>, End<'a>),
+    Ended(TransactionName<'a>, TransactionEnd<'a>),
     /// The stream is between two source transactions here.
-    Border(&'a FilePosition),
+    Boundary(&'a FilePosition),
     /// A place between two source transactions at which a batch may end.
     ChunkEnded,
     /// Something of the state that is saved beside the position changed.
     Changed,
     /// Nothing waits to be read; `more_comes` if records of another source are on their way.
     Idle { more_comes: bool },
-    /// What is not committed is to be, at a border.
+    /// What is not committed is to be, at a boundary.
     Due,
     /// The end of the process: everything so far is to be committed, inside a source transaction
     /// too, and that it ends.
@@ -46,7 +46,7 @@ pub(crate) enum Event<'a> {
     /// What comes next cannot be delivered: everything before it is to be committed, inside a
     /// source transaction too.
     Halting,
-    /// Time passes: told after every few events, and often while none come.
+    /// Time passes: comes after every few events, and often while there are none.
     Tick,
     /// [`Action::Begin`] is done.
     Opened,
@@ -62,7 +62,7 @@ pub(crate) enum Event<'a> {
 
 /// What the end of a source transaction changes in the position.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct End<'a> {
+pub(crate) struct TransactionEnd<'a> {
     /// Where the next one begins.
     pub(crate) file: &'a str,
     pub(crate) offset: u64,

@@ -13,7 +13,7 @@
 //!
 //! # The rules
 //! 1. A position says no more than what was taken in when it is sent: it moves at the end of a
-//!    source transaction, and inside one it notes how many rows of it are delivered ([`Group`]).
+//!    source transaction, and inside one it notes how many rows of it are delivered ([`PartialDelivery`]).
 //! 2. Every record is known to be stored before the position after it is sent, and the position is
 //!    the last record of its Kafka transaction, with the least offset that it can have.
 //! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
@@ -44,7 +44,7 @@ use crate::{
 
 mod batch;
 mod event;
-mod group;
+mod partial_delivery;
 mod notes;
 mod position;
 #[cfg(test)]
@@ -55,8 +55,8 @@ mod tests;
 use self::position::{advance, reach};
 pub(crate) use self::{
     batch::{Batch, Settings},
-    event::{Action, Doubt, End, Ending, Event},
-    group::{Group, Name, Taken, is_same, nothing_of},
+    event::{Action, Doubt, Ending, Event, TransactionEnd},
+    partial_delivery::{PartialDelivery, RowsTaken, TransactionName, is_same, nothing_of},
 };
 
 /// An epoch that has taken in all there was after this time works, even without a commit. Longer
@@ -102,7 +102,7 @@ pub(crate) struct Protocol {
     /// Whether a source transaction has begun and not ended.
     inside: bool,
     /// The source transaction that captured rows have come of and that has not ended.
-    group: Option<Group>,
+    partial: Option<PartialDelivery>,
     /// The source transaction had other first rows than were delivered of it.
     other_rows: Option<u64>,
     /// Notes for which there was no room: what they count comes again.
@@ -126,7 +126,7 @@ impl Protocol {
             stage: Stage::Streaming,
             batch: Batch::default(),
             inside: false,
-            group: None,
+            partial: None,
             other_rows: None,
             dropped: Vec::new(),
             moved: false,
@@ -151,25 +151,25 @@ impl Protocol {
                 Action::Wait
             }
             Event::Rows(name) => self.rows(name),
-            Event::Passed(taken) => self.passed(&taken),
+            Event::Skipped(taken) => self.skipped(&taken),
             Event::Sending => self.sending(now),
             Event::Sent(taken, bytes) => self.sent(now, &taken, bytes),
             Event::Held(taken) => self.held(now, &taken),
             Event::Released => {
-                if let Some(group) = &mut self.group {
-                    group.release();
+                if let Some(partial) = &mut self.partial {
+                    partial.release();
                 }
                 Action::Wait
             }
-            Event::SentBeside { rows, bytes } => {
+            Event::SentExtra { rows, bytes } => {
                 self.batch.rows_beside += rows;
                 self.batch.add(rows, bytes);
                 self.moved = true;
                 Action::Wait
             }
             Event::Ended(name, end) => self.ended(now, name, end),
-            Event::Border(border) => {
-                self.moved |= !self.inside && reach(&mut self.record, border);
+            Event::Boundary(boundary) => {
+                self.moved |= !self.inside && reach(&mut self.record, boundary);
                 Action::Wait
             }
             Event::Changed => {
@@ -193,20 +193,20 @@ impl Protocol {
         }
     }
 
-    fn rows(&mut self, name: Name<'_>) -> Action {
-        if self.group.is_none() {
-            self.group = Some(Group::begin(name, &self.record.partials));
+    fn rows(&mut self, name: TransactionName<'_>) -> Action {
+        if self.partial.is_none() {
+            self.partial = Some(PartialDelivery::begin(name, &self.record.partials));
         }
         Action::Wait
     }
 
-    fn passed(&mut self, taken: &Taken<'_>) -> Action {
-        let Some(group) = &mut self.group else { return Action::Wait };
-        group.take(taken);
-        if group.resume().is_ok() {
+    fn skipped(&mut self, taken: &RowsTaken<'_>) -> Action {
+        let Some(partial) = &mut self.partial else { return Action::Wait };
+        partial.take(taken);
+        if partial.resume().is_ok() {
             return Action::Wait;
         }
-        let noted = notes::take(&mut self.record.partials, Name::of(group.note()));
+        let noted = notes::take(&mut self.record.partials, TransactionName::of(partial.note()));
         self.repeat(noted.map_or(0, |note| note.rows_done))
     }
 
@@ -222,31 +222,36 @@ impl Protocol {
         Action::Begin
     }
 
-    fn sent(&mut self, now: Instant, taken: &Taken<'_>, bytes: u64) -> Action {
+    fn sent(&mut self, now: Instant, taken: &RowsTaken<'_>, bytes: u64) -> Action {
         self.batch.add(taken.rows, bytes);
-        if let Some(group) = &mut self.group {
-            group.take(taken);
+        if let Some(partial) = &mut self.partial {
+            partial.take(taken);
         }
         if self.must_cut(now) { self.cut() } else { Action::Wait }
     }
 
-    fn held(&mut self, now: Instant, taken: &Taken<'_>) -> Action {
+    fn held(&mut self, now: Instant, taken: &RowsTaken<'_>) -> Action {
         self.batch.rows += taken.rows;
-        if let Some(group) = &mut self.group {
-            group.hold(taken);
+        if let Some(partial) = &mut self.partial {
+            partial.hold(taken);
         }
         if self.must_cut(now) { self.cut() } else { Action::Wait }
     }
 
     /// The position moves, and the batch ends if it is due.
-    fn ended(&mut self, now: Instant, name: Name<'_>, end: End<'_>) -> Action {
+    fn ended(
+        &mut self,
+        now: Instant,
+        name: TransactionName<'_>,
+        end: TransactionEnd<'_>,
+    ) -> Action {
         let noted = notes::take(&mut self.record.partials, name);
         // Its rows may all be gone on this server.
-        let rowless = || noted.map(|note| Group::begin(name, &[note]));
-        if let Some(mut group) = self.group.take().or_else(rowless)
-            && group.end().is_err()
+        let rowless = || noted.map(|note| PartialDelivery::begin(name, &[note]));
+        if let Some(mut partial) = self.partial.take().or_else(rowless)
+            && partial.end().is_err()
         {
-            return self.repeat(group.note().rows_done);
+            return self.repeat(partial.note().rows_done);
         }
         self.inside = false;
         self.moved = true;
@@ -289,7 +294,7 @@ impl Protocol {
     /// captured can follow captured ones for as long as they like, and no event tells of them.
     fn tick(&mut self, now: Instant) -> Action {
         // A batch without rows of the open source transaction ends as it would between two.
-        let is_whole = !self.group.as_ref().is_some_and(Group::has_rows_to_note);
+        let is_whole = !self.partial.as_ref().is_some_and(PartialDelivery::has_rows_to_note);
         // In doubt again, a commit that saves nothing would throw away what was read of it so far.
         if self.is_after_doubt && self.inside && is_whole && !self.moved {
             return Action::Wait;
@@ -407,7 +412,9 @@ impl Protocol {
 
     /// Commits the rows of the source transaction that have come so far, with a note of how many.
     fn cut(&mut self) -> Action {
-        let Some(note) = self.group.as_mut().and_then(Group::cut) else { return Action::Wait };
+        let Some(note) = self.partial.as_mut().and_then(PartialDelivery::cut) else {
+            return Action::Wait;
+        };
         let dropped = notes::put(&mut self.record.partials, note.clone());
         self.dropped.extend(dropped);
         self.commit()
@@ -418,7 +425,7 @@ impl Protocol {
     #[cold]
     fn repeat(&mut self, rows: u64) -> Action {
         self.other_rows = Some(rows);
-        self.group = None;
+        self.partial = None;
         self.commit()
     }
 
@@ -445,13 +452,13 @@ impl Protocol {
     }
 
     /// The source transaction that captured rows are delivered of.
-    pub(crate) fn group(&self) -> Option<&Group> {
-        self.group.as_ref()
+    pub(crate) fn partial(&self) -> Option<&PartialDelivery> {
+        self.partial.as_ref()
     }
 
     /// How many of the rows at hand are delivered already.
-    pub(crate) fn rows_to_pass(&self) -> u64 {
-        self.group.as_ref().map_or(0, Group::rows_to_pass)
+    pub(crate) fn rows_to_skip(&self) -> u64 {
+        self.partial.as_ref().map_or(0, PartialDelivery::rows_to_skip)
     }
 
     /// Notes that the position has no room for any more.

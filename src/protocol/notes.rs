@@ -7,7 +7,7 @@
 //! were fail-overs inside large transactions, one after the other; past [`NOTES_MAX`] the oldest
 //! is dropped, which is counted and logged, because its rows come again.
 
-use super::{Name, is_same};
+use super::{TransactionName, is_same};
 use crate::model::position::PartialTransaction;
 
 /// Most notes that are kept, of about 250 bytes each.
@@ -16,7 +16,7 @@ const NOTES_MAX: usize = 16;
 /// The note of the source transaction of this name.
 pub(super) fn find<'a>(
     notes: &'a [PartialTransaction],
-    name: Name<'_>,
+    name: TransactionName<'_>,
 ) -> Option<&'a PartialTransaction> {
     notes.iter().find(|note| is_same(note, name))
 }
@@ -24,7 +24,7 @@ pub(super) fn find<'a>(
 /// Removes the note of the source transaction of this name.
 pub(super) fn take(
     notes: &mut Vec<PartialTransaction>,
-    name: Name<'_>,
+    name: TransactionName<'_>,
 ) -> Option<PartialTransaction> {
     let at = notes.iter().position(|note| is_same(note, name))?;
     Some(notes.remove(at))
@@ -36,7 +36,7 @@ pub(super) fn put(
     notes: &mut Vec<PartialTransaction>,
     note: PartialTransaction,
 ) -> Option<PartialTransaction> {
-    let older = take(notes, Name::of(&note));
+    let older = take(notes, TransactionName::of(&note));
     let dropped = (older.is_none() && NOTES_MAX <= notes.len()).then(|| notes.remove(0));
     notes.push(note);
     dropped
@@ -44,13 +44,18 @@ pub(super) fn put(
 
 #[cfg(test)]
 mod tests {
-    use super::{NOTES_MAX, Name, PartialTransaction, find, put, take};
+    use super::{NOTES_MAX, PartialTransaction, TransactionName, find, put, take};
     use crate::{model::gtid::Gtid, protocol::nothing_of};
 
     fn note(number: u64, rows_done: u64) -> PartialTransaction {
         let server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap();
         let gtid: Gtid = format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:{number}").parse().unwrap();
-        let name = Name { gtid: Some(&gtid), server_uuid, file: "binlog.000001", begin_offset: 4 };
+        let name = TransactionName {
+            gtid: Some(&gtid),
+            server_uuid,
+            file: "binlog.000001",
+            begin_offset: 4,
+        };
         PartialTransaction { rows_done, ..nothing_of(name) }
     }
 
@@ -61,10 +66,10 @@ mod tests {
             assert_eq!(put(&mut notes, note(number, 7)), None);
         }
         assert_eq!(put(&mut notes, note(1, 8)), None);
-        assert_eq!(find(&notes, Name::of(&note(1, 0))), Some(&note(1, 8)));
+        assert_eq!(find(&notes, TransactionName::of(&note(1, 0))), Some(&note(1, 8)));
         assert_eq!(put(&mut notes, note(99, 1)), Some(note(2, 7)));
         assert_eq!(notes.len(), NOTES_MAX);
-        assert_eq!(take(&mut notes, Name::of(&note(99, 0))), Some(note(99, 1)));
-        assert_eq!(take(&mut notes, Name::of(&note(99, 0))), None);
+        assert_eq!(take(&mut notes, TransactionName::of(&note(99, 0))), Some(note(99, 1)));
+        assert_eq!(take(&mut notes, TransactionName::of(&note(99, 0))), None);
     }
 }

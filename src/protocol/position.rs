@@ -1,7 +1,7 @@
 //! What changes the position: the end of a source transaction moves it, and so does a binlog file
 //! that begins; before it is sent it is known which offset it can have at least.
 
-use super::{End, Ending, Name, Protocol};
+use super::{Ending, Protocol, TransactionEnd, TransactionName};
 use crate::{
     model::{position::FilePosition, xa::PreparedTransaction},
     state::{LeastOffset, PositionRecord},
@@ -19,7 +19,11 @@ impl Protocol {
 
 /// Moves the position over a source transaction that has ended. One that is prepared is not done:
 /// its GTID joins those that are when it is decided, with that of the decision.
-pub(super) fn advance(record: &mut PositionRecord, name: Name<'_>, end: End<'_>) {
+pub(super) fn advance(
+    record: &mut PositionRecord,
+    name: TransactionName<'_>,
+    end: TransactionEnd<'_>,
+) {
     let PositionRecord { position, prepared, skips, .. } = record;
     let mut done = name.gtid.cloned();
     let mut decided = None;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Action, Doubt, End, Ending, Event, Name, Protocol, Settings, Taken, nothing_of};
+use super::{
+    Action, Doubt, Ending, Event, Protocol, RowsTaken, Settings, TransactionEnd, TransactionName,
+    nothing_of,
+};
 use crate::{
     config::Guarantee,
     model::{
@@ -65,7 +68,7 @@ fn after_a_doubt_at_once_the_first_commit_has_records() {
     assert_eq!(second.step(Instant::now(), ready(true)), Action::Wait);
     assert_eq!(drive(&mut second, Event::Begun, Commit::Doubtful), Action::Wait);
     assert_eq!(drive(&mut second, Event::Sending, Commit::Doubtful), Action::Wait);
-    let beside = Event::SentBeside { rows: 1, bytes: 1 };
+    let beside = Event::SentExtra { rows: 1, bytes: 1 };
     assert_eq!(drive(&mut second, beside, Commit::Doubtful), Action::Wait);
     let ended = drive(&mut second, Event::Due, Commit::Doubtful);
     assert_eq!(ended, Action::Recycle(Doubt::Commit));
@@ -96,13 +99,18 @@ fn a_cut_keeps_the_notes_of_other_source_transactions() {
     // GIVEN a source transaction that another server delivered three rows of
     let gtid = |number: u64| format!("{SERVER}:{number}").parse::<Gtid>().unwrap();
     let (noted, other) = (gtid(1), gtid(2));
-    let name = |gtid| Name { gtid: Some(gtid), server_uuid: SERVER, file: FILE, begin_offset: 4 };
+    let name = |gtid| TransactionName {
+        gtid: Some(gtid),
+        server_uuid: SERVER,
+        file: FILE,
+        begin_offset: 4,
+    };
     let note = PartialTransaction { rows_done: 3, parts: 1, ..nothing_of(name(&noted)) };
     let mut protocol = protocol(vec![note.clone()]);
     let table = TableName { database: "shop".to_owned(), table: "orders".to_owned() };
     // WHEN another one comes before it and is cut
     let (version, operation) = (TableVersionId(0), Operation::Insert);
-    let taken = Taken { version, table: &table, operation, rows: 2, bytes: b"rows" };
+    let taken = RowsTaken { version, table: &table, operation, rows: 2, bytes: b"rows" };
     for event in [Event::Begun, Event::Rows(name(&other)), Event::Sending, Event::Sent(taken, 100)]
     {
         assert_eq!(drive(&mut protocol, event, Commit::Clean), Action::Wait);
@@ -110,10 +118,15 @@ fn a_cut_keeps_the_notes_of_other_source_transactions() {
     let rows: Vec<_> = protocol.record().partials.iter().map(|note| note.rows_done).collect();
     assert_eq!(rows, [3, 2]);
     // THEN its end takes its own note away, and the first is still passed over
-    let end =
-        End { file: FILE, offset: 99, file_begun: None, commit_time_us: 1, ending: Ending::Done };
+    let end = TransactionEnd {
+        file: FILE,
+        offset: 99,
+        file_begun: None,
+        commit_time_us: 1,
+        ending: Ending::Done,
+    };
     drive(&mut protocol, Event::Ended(name(&other), end), Commit::Clean);
     assert_eq!(protocol.record().partials, [note]);
     drive(&mut protocol, Event::Rows(name(&noted)), Commit::Clean);
-    assert_eq!(protocol.rows_to_pass(), 3);
+    assert_eq!(protocol.rows_to_skip(), 3);
 }

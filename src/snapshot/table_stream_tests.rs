@@ -183,7 +183,7 @@ impl World {
         }
     }
 
-    fn border(&self) -> FilePosition {
+    fn boundary(&self) -> FilePosition {
         FilePosition { offset: u64::try_from(self.place).unwrap(), ..FilePosition::default() }
     }
 
@@ -256,12 +256,12 @@ impl World {
 
     /// F1
     fn open(&mut self) {
-        let (border, processed) = (self.border(), processed());
+        let (boundary, processed) = (self.boundary(), processed());
         let Some(table) = &mut self.table else { return };
-        table.reached(&border);
+        table.reached(&boundary);
         if table.windows() < self.limits.1 + 2 && table.wants_window() {
             self.windows += 1;
-            let processed = Position { file: border, ..processed };
+            let processed = Position { file: boundary, ..processed };
             self.jobs.extend(table.open_window(self.windows, processed));
         }
     }
@@ -314,9 +314,9 @@ impl World {
 
     /// F4
     fn deliver(&mut self) -> Result<(), TestCaseError> {
-        let border = self.border();
+        let boundary = self.boundary();
         let Some(table) = &mut self.table else { return Ok(()) };
-        let Some((at, chunk, touched)) = table.ready(&border) else { return Ok(()) };
+        let Some((at, chunk, touched)) = table.ready(&boundary) else { return Ok(()) };
         prop_assert_eq!(&chunk.plan.version, &self.shape.version());
         let (mut identity, mut row) = (Vec::new(), Vec::new());
         let mut images = chunk.rows.images();

@@ -402,7 +402,7 @@ impl Delivery {
         self.is_spoilt = false;
         failpoints::reach(Point::GoneSent);
         search.deleted += 1;
-        self.after(Event::SentBeside { rows: 1, bytes })?;
+        self.after(Event::SentExtra { rows: 1, bytes })?;
         self.after(Event::ChunkEnded)
     }
 }

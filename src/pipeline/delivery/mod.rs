@@ -35,7 +35,10 @@ use crate::{
         position::{FilePosition, PartialTransaction, Position},
     },
     produce::{Commit, ProduceError},
-    protocol::{Action, Batch, Doubt, End, Event, Group, Name, Protocol, Settings},
+    protocol::{
+        Action, Batch, Doubt, Event, PartialDelivery, Protocol, Settings, TransactionEnd,
+        TransactionName,
+    },
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
     snapshot::Snapshot,
@@ -216,13 +219,13 @@ impl Delivery {
         let name = name_of(transaction, file, self.position().server_uuid);
         let commit_time_us = transaction.commit_time_us;
         let (offset, file_begun) = (finished.end.offset, finished.file_begun);
-        let end = End { file, offset, file_begun, commit_time_us, ending };
+        let end = TransactionEnd { file, offset, file_begun, commit_time_us, ending };
         self.after(Event::Ended(name, end))
     }
 
     /// The stream is between two transactions here.
-    pub(super) fn reach(&mut self, border: &FilePosition) -> Result<(), Failure> {
-        self.after(Event::Border(border))
+    pub(super) fn reach(&mut self, boundary: &FilePosition) -> Result<(), Failure> {
+        self.after(Event::Boundary(boundary))
     }
 
     /// Nothing waits in the queue: a batch at a border ends, so that a lone change is visible.
@@ -346,7 +349,7 @@ impl Delivery {
             );
         }
         let is_cut = |note: &&PartialTransaction| batch.opened.is_some() && note.parts == 1;
-        if let Some(note) = self.protocol.group().map(Group::note).filter(is_cut) {
+        if let Some(note) = self.protocol.partial().map(PartialDelivery::note).filter(is_cut) {
             tracing::info!(
                 rows = note.rows_done,
                 "a source transaction does not fit one Kafka transaction and is delivered in parts"
@@ -418,7 +421,11 @@ fn message_bytes(message: &Message<'_>) -> u64 {
 }
 
 /// Names a source transaction.
-fn name_of<'a>(transaction: &'a Transaction, file: &'a str, server_uuid: ServerUuid) -> Name<'a> {
+fn name_of<'a>(
+    transaction: &'a Transaction,
+    file: &'a str,
+    server_uuid: ServerUuid,
+) -> TransactionName<'a> {
     let begin_offset = transaction.begin_offset;
-    Name { gtid: transaction.gtid.as_ref(), server_uuid, file, begin_offset }
+    TransactionName { gtid: transaction.gtid.as_ref(), server_uuid, file, begin_offset }
 }

@@ -27,7 +27,7 @@ const SHOW_EVERY: Duration = Duration::from_millis(500);
 impl Delivery {
     /// Between two source transactions: delivers the chunks that the stream has caught up with,
     /// and opens windows for the next ones. `reached` is the end of what the stream has processed.
-    pub(in crate::pipeline) fn border(&mut self, reached: &FilePosition) -> Result<(), Failure> {
+    pub(in crate::pipeline) fn boundary(&mut self, reached: &FilePosition) -> Result<(), Failure> {
         self.serve_requests()?;
         self.snapshot.poll()?;
         while let Some(ready) = self.snapshot.ready(reached) {
@@ -131,7 +131,7 @@ impl Delivery {
         }
         self.is_spoilt = false;
         plan.metrics.count(Operation::Read, rows, bytes);
-        self.after(Event::SentBeside { rows, bytes })
+        self.after(Event::SentExtra { rows, bytes })
     }
 }
 

@@ -43,7 +43,7 @@ impl Delivery {
 
     /// A position is committed, with everything before it.
     pub(super) fn report_committed(&mut self) {
-        let is_inside = self.protocol.group().is_some();
+        let is_inside = self.protocol.partial().is_some();
         self.reporter.has_read = is_inside;
         let record = self.protocol.record();
         let accounted_for = record.accounted_for();

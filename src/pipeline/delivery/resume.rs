@@ -1,23 +1,23 @@
-//! Source transactions of which an earlier epoch delivered a part: reading over it.
+//! Source transactions of which an earlier epoch delivered a part: skipping it.
 
 use super::{Delivery, rows::taken};
 use crate::{
     decode::{DecodeError, Rows},
     error::Failure,
     model::{change::Operation, value::RowImages},
-    protocol::{Event, Group},
+    protocol::{Event, PartialDelivery},
     snapshot::Identified,
 };
 
 impl Delivery {
-    /// Reads over the rows that an earlier epoch delivered; says how many of this event they are.
-    pub(super) fn pass_over(&mut self, rows: &mut Rows<'_>) -> Result<u32, Failure> {
-        let mut passed = 0;
-        while 0 < self.protocol.rows_to_pass() && rows.images.more() {
+    /// Skips the rows that an earlier epoch delivered; says how many of this event they are.
+    pub(super) fn skip_delivered_rows(&mut self, rows: &mut Rows<'_>) -> Result<u32, Failure> {
+        let mut skipped = 0;
+        while 0 < self.protocol.rows_to_skip() && rows.images.more() {
             self.read_over_row(rows)?;
-            passed += 1;
-            if self.protocol.rows_to_pass() == 0
-                && let Some(note) = self.protocol.group().map(Group::note)
+            skipped += 1;
+            if self.protocol.rows_to_skip() == 0
+                && let Some(note) = self.protocol.partial().map(PartialDelivery::note)
             {
                 tracing::info!(
                     rows = note.rows_done,
@@ -26,10 +26,10 @@ impl Delivery {
                 );
             }
         }
-        Ok(passed)
+        Ok(skipped)
     }
 
-    /// Reads over one row, which counts as taken in.
+    /// Skips one row, which counts as taken in.
     pub(super) fn read_over_row(&mut self, rows: &mut Rows<'_>) -> Result<(), Failure> {
         let before = rows.images.unread();
         let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
@@ -46,7 +46,7 @@ impl Delivery {
         }
         let bytes = before.len() - rows.images.unread().len();
         let bytes = before.get(..bytes).unwrap_or_default();
-        self.after(Event::Passed(taken(rows, 1, bytes)))
+        self.after(Event::Skipped(taken(rows, 1, bytes)))
     }
 }
 

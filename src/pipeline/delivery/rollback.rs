@@ -10,7 +10,7 @@ use crate::{
     decode::{Finished, Rows},
     error::{Failure, Reason, Verdict},
     model::position::PartialTransaction,
-    protocol::{Group, is_same, nothing_of},
+    protocol::{PartialDelivery, is_same, nothing_of},
 };
 
 impl Delivery {
@@ -45,7 +45,7 @@ impl Delivery {
         }
         // Its rows are in the open batch and must not be committed.
         self.spoil();
-        let parts = self.protocol.group().map_or(0, |group: &Group| group.note().parts);
+        let parts = self.protocol.partial().map_or(0, |group: &PartialDelivery| group.note().parts);
         let is_visible = 0 < parts || self.config.delivery.guarantee == Guarantee::AtLeastOnce;
         let place = format!("the source transaction that ends at {} is rolled back", finished.end);
         if is_visible {

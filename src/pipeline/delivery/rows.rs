@@ -11,7 +11,7 @@ use crate::{
     model::{change::Operation, value::RowImages},
     pipeline::tables::plans::Plan,
     produce::{Producer, TopicId},
-    protocol::{Event, Taken},
+    protocol::{Event, RowsTaken},
     runtime::since_epoch,
     snapshot::Identified,
 };
@@ -64,7 +64,7 @@ impl Delivery {
     fn take_in(&mut self, rows: &mut Rows<'_>) -> Result<(), Failure> {
         let server_uuid = self.position().server_uuid;
         self.after(Event::Rows(name_of(rows.origin.transaction, rows.origin.file, server_uuid)))?;
-        let passed = self.pass_over(rows)?;
+        let skipped = self.skip_delivered_rows(rows)?;
         if self.skip(rows)? || !rows.images.more() {
             return Ok(());
         }
@@ -78,14 +78,14 @@ impl Delivery {
         let plan = self.plans.get_or_resolve(version, table, producer, open)?;
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
-        if let Some(group) = self.protocol.group() {
+        if let Some(group) = self.protocol.partial() {
             self.encoder.continue_transaction(group.rows());
             self.encoder.set_part(group.note().parts + 1);
         }
         let held_back = self.held_back.as_mut();
         let mut sink = Sink { producer, held_back, search: &mut self.search };
         let target = (plan, &mut self.encoder, &mut sink);
-        let (operation, first) = (rows.operation, rows.first.saturating_add(passed));
+        let (operation, first) = (rows.operation, rows.first.saturating_add(skipped));
         let mut sent = match self.snapshot.touching(rows.version, rows.table)? {
             None => send_rows(target, operation, &mut rows.images, first),
             Some(mut touching) => {
@@ -275,9 +275,9 @@ fn at_row(mut failure: Failure, row: u32, rows: &Rows<'_>) -> Failure {
 }
 
 /// Rows of one event, `bytes` as the binlog has them.
-pub(super) fn taken<'a>(rows: &Rows<'a>, count: u64, bytes: &'a [u8]) -> Taken<'a> {
+pub(super) fn taken<'a>(rows: &Rows<'a>, count: u64, bytes: &'a [u8]) -> RowsTaken<'a> {
     let (version, table, operation) = (rows.version, &rows.table.name, rows.operation);
-    Taken { version, table, operation, rows: count, bytes }
+    RowsTaken { version, table, operation, rows: count, bytes }
 }
 
 impl Images for RowReader<'_> {

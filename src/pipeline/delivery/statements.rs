@@ -107,6 +107,6 @@ impl Delivery {
         let bytes = message_bytes(&message);
         let producer = self.producers.rows();
         producer.send(topic, message.key, message.value, message.headers)?;
-        self.after(Event::SentBeside { rows: 0, bytes })
+        self.after(Event::SentExtra { rows: 0, bytes })
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         position::{FilePosition, Position},
         xa::{PreparedTransaction, Xid},
     },
-    protocol::{Ending, Event, Group},
+    protocol::{Ending, Event, PartialDelivery},
     runtime::since_epoch,
     state::{PositionRecord, RECORD_BYTES_MAX, RecordError},
 };
@@ -72,7 +72,7 @@ impl Delivery {
 
     /// How many rows of the open source transaction were taken in.
     pub(in crate::pipeline) fn rows_taken_in(&self) -> u64 {
-        self.protocol.group().map_or(0, Group::rows)
+        self.protocol.partial().map_or(0, PartialDelivery::rows)
     }
 
     /// Rows of an XA transaction are lost, and nothing says of which tables.
@@ -83,7 +83,7 @@ impl Delivery {
     /// Rows of a prepared transaction are awaited, and none has come: what is before it does not
     /// wait with it.
     pub(in crate::pipeline) fn await_rows(&mut self) -> Result<(), Failure> {
-        let is_before = self.protocol.group().is_none();
+        let is_before = self.protocol.partial().is_none();
         if is_before { self.after(Event::ChunkEnded) } else { Ok(()) }
     }
 

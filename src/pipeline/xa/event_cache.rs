@@ -21,24 +21,24 @@ const EVENT_BYTES: usize = 256;
 
 /// What is kept; the oldest goes first.
 #[derive(Default)]
-pub(in crate::pipeline) struct Kept {
+pub(in crate::pipeline) struct EventCache {
     /// The group that is being read.
-    open: Option<KeptGroup>,
-    groups: VecDeque<(Xid, KeptGroup)>,
+    open: Option<CachedGroup>,
+    groups: VecDeque<(Xid, CachedGroup)>,
     bytes: usize,
 }
 
 /// The events of a group from XA START on.
-pub(super) struct KeptGroup {
+pub(super) struct CachedGroup {
     pub(super) start: XaStart,
     pub(super) events: Vec<RawEvent>,
     bytes: usize,
 }
 
-impl Kept {
+impl EventCache {
     /// A group begins with this event.
     pub(in crate::pipeline) fn begin(&mut self, start: XaStart, event: &RawEvent) {
-        self.open = Some(KeptGroup { start, events: Vec::new(), bytes: 0 });
+        self.open = Some(CachedGroup { start, events: Vec::new(), bytes: 0 });
         self.add(event);
     }
 
@@ -55,12 +55,12 @@ impl Kept {
     }
 
     /// The group that is being read, at its end.
-    pub(super) fn take_open(&mut self) -> Option<KeptGroup> {
+    pub(super) fn take_open(&mut self) -> Option<CachedGroup> {
         self.open.take()
     }
 
     /// Keeps a group that is prepared under this name.
-    pub(super) fn keep(&mut self, xid: &Xid, group: KeptGroup) {
+    pub(super) fn keep(&mut self, xid: &Xid, group: CachedGroup) {
         self.bytes += group.bytes;
         self.groups.push_back((xid.clone(), group));
         while BYTES_MAX < self.bytes
@@ -71,7 +71,7 @@ impl Kept {
     }
 
     /// The group of this name, which is decided.
-    pub(super) fn take(&mut self, xid: &Xid) -> Option<KeptGroup> {
+    pub(super) fn take(&mut self, xid: &Xid) -> Option<CachedGroup> {
         let at = self.groups.iter().position(|(name, _)| name == xid)?;
         let (_, group) = self.groups.remove(at)?;
         self.bytes -= group.bytes;

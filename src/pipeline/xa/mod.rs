@@ -1,4 +1,4 @@
-//! The rows of an XA transaction, once it is committed: read again, beside the stream.
+//! The rows of an XA transaction, once it is committed: read again while streaming.
 //!
 //! The source logs them at XA PREPARE, when nobody knows the outcome, so the stream steps over
 //! them and remembers the place. When XA COMMIT comes, a second dump begins there, and what it
@@ -20,8 +20,8 @@ mod search;
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-pub(super) use self::event_cache::Kept;
-use self::{event_cache::KeptGroup, search::Found};
+pub(super) use self::event_cache::EventCache;
+use self::{event_cache::CachedGroup, search::SearchResult};
 use super::{
     QUEUE_BYTES_MAX,
     stream::{IDLE_STEP, Stream},
@@ -40,19 +40,19 @@ use crate::{
 };
 
 /// What opens a second dump from the pipeline's thread.
-pub(super) struct Beside {
+pub(super) struct SecondDump {
     pub(super) runtime: Handle,
     pub(super) config: Arc<Config>,
 }
 
 /// A second dump, for as long as it is needed.
-struct Reader {
+struct DumpReader {
     queue: EventReceiver,
     task: JoinHandle<()>,
 }
 
 /// The end of a group, kept while another group is read.
-pub(super) struct End {
+pub(super) struct GroupEnd {
     transaction: Transaction,
     at: FilePosition,
     file_begun: Option<u32>,
@@ -60,7 +60,7 @@ pub(super) struct End {
 }
 
 /// The group that a second dump is opened for.
-struct Wanted<'a> {
+struct ExpectedGroup<'a> {
     prepared: &'a PreparedTransaction,
     /// Its name, where it was prepared before.
     xid: Option<&'a Xid>,
@@ -68,22 +68,22 @@ struct Wanted<'a> {
     by_place: bool,
 }
 
-impl Beside {
-    fn open(&self, from: Position) -> Reader {
+impl SecondDump {
+    fn open(&self, from: Position) -> DumpReader {
         let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
         let _context = self.runtime.enter();
-        let reading = mysql::read_beside(Arc::clone(&self.config), from, sender);
-        Reader { queue, task: spawn_named("XA reader", reading) }
+        let reading = mysql::read_second_dump(Arc::clone(&self.config), from, sender);
+        DumpReader { queue, task: spawn_named("XA reader", reading) }
     }
 }
 
-impl Drop for Reader {
+impl Drop for DumpReader {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl End {
+impl GroupEnd {
     pub(super) fn of(finished: &Finished<'_>, xa: &Xa) -> Self {
         let (transaction, at) = (finished.transaction.clone(), finished.end.clone());
         Self { transaction, at, file_begun: finished.file_begun, xa: xa.clone() }
@@ -103,27 +103,27 @@ impl End {
 impl Stream {
     /// Takes in the end of a group with a step of an XA transaction: delivers what is committed
     /// with it. `false` if that was left because the time to drain is over.
-    pub(super) fn end_xa(&mut self, end: &End) -> Result<bool, Failure> {
+    pub(super) fn end_xa(&mut self, end: &GroupEnd) -> Result<bool, Failure> {
         let finished = end.finished();
         let is_delivered = match &end.xa {
             Xa::CommittedInOnePhase { has_rows: true } => {
                 let prepared = self.delivery.named(&finished, true);
-                let kept = self.kept.take_open();
-                self.deliver(&prepared, None, end, kept)?
+                let cached = self.event_cache.take_open();
+                self.deliver(&prepared, None, end, cached)?
             }
             Xa::Committed { xid } => self.end_prepared(xid, end)?,
             Xa::Prepared { xid, has_rows } => {
-                if let Some(group) = self.kept.take_open().filter(|_| *has_rows) {
-                    self.kept.keep(xid, group);
+                if let Some(group) = self.event_cache.take_open().filter(|_| *has_rows) {
+                    self.event_cache.keep(xid, group);
                 }
                 true
             }
             Xa::RolledBack { xid } => {
-                drop(self.kept.take(xid));
+                drop(self.event_cache.take(xid));
                 true
             }
             Xa::CommittedInOnePhase { has_rows: false } => {
-                drop(self.kept.take_open());
+                drop(self.event_cache.take_open());
                 true
             }
         };
@@ -134,16 +134,18 @@ impl Stream {
     }
 
     /// Delivers what was prepared under this name and is committed here.
-    fn end_prepared(&mut self, xid: &Xid, end: &End) -> Result<bool, Failure> {
-        let kept = self.kept.take(xid);
+    fn end_prepared(&mut self, xid: &Xid, end: &GroupEnd) -> Result<bool, Failure> {
+        let cached = self.event_cache.take(xid);
         match self.delivery.prepared(xid).cloned() {
             Some(prepared) if !prepared.has_rows && !prepared.is_restored => Ok(true),
-            Some(prepared) => self.deliver(&prepared, Some(xid), end, kept),
+            Some(prepared) => self.deliver(&prepared, Some(xid), end, cached),
             None => match self.find(xid, end)? {
-                Found::Left => Ok(false),
-                Found::None | Found::Nowhere => self.lost(unknown(&end.transaction, &end.at)),
-                Found::One(prepared) if !prepared.has_rows => Ok(true),
-                Found::One(prepared) => self.deliver(&prepared, Some(xid), end, None),
+                SearchResult::Left => Ok(false),
+                SearchResult::None | SearchResult::Nowhere => {
+                    self.lost(unknown(&end.transaction, &end.at))
+                }
+                SearchResult::One(prepared) if !prepared.has_rows => Ok(true),
+                SearchResult::One(prepared) => self.deliver(&prepared, Some(xid), end, None),
             },
         }
     }
@@ -153,23 +155,23 @@ impl Stream {
         &mut self,
         prepared: &PreparedTransaction,
         xid: Option<&Xid>,
-        end: &End,
-        kept: Option<KeptGroup>,
+        end: &GroupEnd,
+        cached: Option<CachedGroup>,
     ) -> Result<bool, Failure> {
-        if let Some(KeptGroup { start, events, .. }) = kept {
-            let wanted = Wanted { prepared, xid, by_place: true };
+        if let Some(CachedGroup { start, events, .. }) = cached {
+            let expected = ExpectedGroup { prepared, xid, by_place: true };
             self.decoder.turn_aside_to(start);
             for event in &events {
-                self.take_beside(event, &wanted, end)?;
+                self.take_from_side_stream(event, &expected, end)?;
             }
             self.decoder.turn_back();
             return Ok(true);
         }
         let from = self.delivery.before(prepared);
-        let wanted = Wanted { prepared, xid, by_place: from.gtid_set.is_none() };
+        let expected = ExpectedGroup { prepared, xid, by_place: from.gtid_set.is_none() };
         self.decoder.turn_aside(&from.file);
-        let reader = self.beside.open(from);
-        let delivered = self.read_beside(&reader.queue, &wanted, end);
+        let reader = self.second_dump.open(from);
+        let delivered = self.read_side_stream(&reader.queue, &expected, end);
         self.decoder.turn_back();
         match delivered {
             Err(failure) if failure.reason == Reason::PositionPurged => {
@@ -189,7 +191,7 @@ impl Stream {
 
     /// Rows are committed that nobody can read any more.
     fn lost(&mut self, failure: Failure) -> Result<bool, Failure> {
-        match self.beside.config.capture.lost_xa {
+        match self.second_dump.config.capture.lost_xa {
             LostXaPolicy::Halt => Err(failure),
             LostXaPolicy::Ignore => {
                 tracing::warn!(reason = failure.reason.name(), "{}; ignored", failure.message);
@@ -200,17 +202,17 @@ impl Stream {
     }
 
     /// Reads one group. `false` if it was left.
-    fn read_beside(
+    fn read_side_stream(
         &mut self,
         queue: &EventReceiver,
-        wanted: &Wanted<'_>,
-        end: &End,
+        expected: &ExpectedGroup<'_>,
+        end: &GroupEnd,
     ) -> Result<bool, Failure> {
         loop {
             match queue.receive(IDLE_STEP) {
                 Received::Batch(batch) => {
                     for event in &batch.events {
-                        if self.take_beside(event, wanted, end)? {
+                        if self.take_from_side_stream(event, expected, end)? {
                             return Ok(true);
                         }
                     }
@@ -226,33 +228,33 @@ impl Stream {
     }
 
     /// Takes in one event of the group; true if it was its last.
-    fn take_beside(
+    fn take_from_side_stream(
         &mut self,
         event: &RawEvent,
-        wanted: &Wanted<'_>,
-        end: &End,
+        expected: &ExpectedGroup<'_>,
+        end: &GroupEnd,
     ) -> Result<bool, Failure> {
         match self.decoder.decode(event)? {
             Decoded::Nothing | Decoded::Begun(_) => {}
             Decoded::Rows(rows) => {
-                wanted.expect(rows.origin.transaction)?;
+                expected.expect(rows.origin.transaction)?;
                 self.delivery.rows(as_committed(
                     rows,
-                    wanted,
+                    expected,
                     end,
                     self.delivery.rows_taken_in(),
                 ))?;
             }
             Decoded::Statement(statement) => self.delivery.statement(statement, None)?,
             Decoded::Finished(finished) => {
-                wanted.expect(finished.transaction)?;
-                match (&finished.outcome, wanted.xid) {
+                expected.expect(finished.transaction)?;
+                match (&finished.outcome, expected.xid) {
                     (Outcome::Xa(Xa::Prepared { xid, .. }), Some(name)) if xid == name => {}
                     (Outcome::Xa(Xa::CommittedInOnePhase { .. }), None) => {}
                     _ => {
                         // The rows that came were those of another transaction.
                         self.delivery.spoil();
-                        return Err(wanted.differs());
+                        return Err(expected.differs());
                     }
                 }
                 return Ok(true);
@@ -265,18 +267,23 @@ impl Stream {
 /// Rows of a prepared transaction come from its commit: that is when they became visible, and the
 /// order in which they are delivered. They are numbered through the transaction, since the
 /// events that they stood in have places elsewhere, and these events have their numbers only.
-fn as_committed<'a>(rows: Rows<'a>, wanted: &Wanted<'_>, end: &'a End, taken_in: u64) -> Rows<'a> {
-    if wanted.xid.is_none() {
+fn as_committed<'a>(
+    rows: Rows<'a>,
+    expected: &ExpectedGroup<'_>,
+    end: &'a GroupEnd,
+    taken_in: u64,
+) -> Rows<'a> {
+    if expected.xid.is_none() {
         return rows;
     }
-    let End { transaction, at, .. } = end;
+    let GroupEnd { transaction, at, .. } = end;
     let offset = transaction.begin_offset;
     let origin = RowsOrigin { transaction, file: &at.file, offset };
     let first = u32::try_from(taken_in).unwrap_or(u32::MAX);
     Rows { origin, first, has_own_place: false, ..rows }
 }
 
-impl Wanted<'_> {
+impl ExpectedGroup<'_> {
     /// A place or a GTID that has something else now would give the rows of another transaction.
     fn expect(&self, transaction: &Transaction) -> Result<(), Failure> {
         let is_named = self.prepared.gtid == transaction.gtid;

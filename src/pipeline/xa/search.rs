@@ -7,7 +7,7 @@
 //! the commit's own file has them.
 
 use super::{Decoded, EventReceiver, Failure, Outcome, Received, Stream, Xa};
-use super::{End, IDLE_STEP, Xid};
+use super::{GroupEnd, IDLE_STEP, Xid};
 use crate::{
     error::Reason,
     model::{
@@ -24,7 +24,7 @@ const BYTES_MAX: u64 = 8 << 30;
 const FILE_START: u64 = 4;
 
 /// What the search came to.
-pub(super) enum Found {
+pub(super) enum SearchResult {
     /// This is the one.
     One(PreparedTransaction),
     /// It is not in the binlogs that were looked through.
@@ -37,7 +37,7 @@ pub(super) enum Found {
 
 impl Stream {
     /// Looks for the transaction of this name that is committed here.
-    pub(super) fn find(&mut self, xid: &Xid, end: &End) -> Result<Found, Failure> {
+    pub(super) fn find(&mut self, xid: &Xid, end: &GroupEnd) -> Result<SearchResult, Failure> {
         tracing::info!(
             file = end.at.file,
             "looking for an XA transaction that was prepared before the first position"
@@ -53,17 +53,19 @@ impl Stream {
             let from = Position { gtid_set: None, file: start, ..self.delivery.position().clone() };
             let before = previous(&from.file);
             self.decoder.turn_aside(&from.file);
-            let reader = self.beside.open(from.clone());
+            let reader = self.second_dump.open(from.clone());
             let found = self.look_through(&reader.queue, &from.file.file, (xid, end), &mut bytes);
             self.decoder.turn_back();
             match found {
-                Ok(Found::None) => file = before,
+                Ok(SearchResult::None) => file = before,
                 // Nothing is there any more, or nothing that can be read.
-                Err(failure) if UNREADABLE.contains(&failure.reason) => return Ok(Found::Nowhere),
+                Err(failure) if UNREADABLE.contains(&failure.reason) => {
+                    return Ok(SearchResult::Nowhere);
+                }
                 found => return found,
             }
         }
-        Ok(Found::None)
+        Ok(SearchResult::None)
     }
 
     /// Looks through one file, up to the commit or its end.
@@ -71,10 +73,10 @@ impl Stream {
         &mut self,
         queue: &EventReceiver,
         file: &str,
-        (xid, end): (&Xid, &End),
+        (xid, end): (&Xid, &GroupEnd),
         bytes: &mut u64,
-    ) -> Result<Found, Failure> {
-        let mut found = Found::None;
+    ) -> Result<SearchResult, Failure> {
+        let mut found = SearchResult::None;
         loop {
             self.delivery.show_life()?;
             let batch = match queue.receive(IDLE_STEP) {
@@ -85,7 +87,9 @@ impl Stream {
             for event in &batch.events {
                 *bytes += u64::try_from(event.data().len()).unwrap_or(u64::MAX);
                 // What is older than the position need not be understood.
-                let Ok(decoded) = self.decoder.decode(event) else { return Ok(Found::Nowhere) };
+                let Ok(decoded) = self.decoder.decode(event) else {
+                    return Ok(SearchResult::Nowhere);
+                };
                 if let Decoded::Finished(finished) = decoded {
                     let begin = finished.transaction.begin_offset;
                     if finished.end.file == end.at.file && end.transaction.begin_offset <= begin {
@@ -93,12 +97,12 @@ impl Stream {
                     }
                     match &finished.outcome {
                         Outcome::Xa(Xa::Prepared { xid: one, has_rows }) if one == xid => {
-                            found = Found::One(self.delivery.named(&finished, *has_rows));
+                            found = SearchResult::One(self.delivery.named(&finished, *has_rows));
                         }
                         Outcome::Xa(Xa::Committed { xid: one } | Xa::RolledBack { xid: one })
                             if one == xid =>
                         {
-                            found = Found::Nowhere;
+                            found = SearchResult::Nowhere;
                         }
                         _ => {}
                     }
@@ -109,7 +113,7 @@ impl Stream {
                 }
             }
             if self.shutdown.is_overdue(self.patience) {
-                return Ok(Found::Left);
+                return Ok(SearchResult::Left);
             }
         }
     }

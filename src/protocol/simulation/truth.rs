@@ -208,8 +208,8 @@ impl Truth {
         to: To,
     ) -> Result<Vec<u32>, String> {
         let partial = self.partials.get(&group.id).copied();
-        let (passed, seen) = partial.unwrap_or((0, view));
-        let differs = source.differ(group.id, passed, (seen, view));
+        let (skipped, seen) = partial.unwrap_or((0, view));
+        let differs = source.differ(group.id, skipped, (seen, view));
         let all = group.captured(view.captures);
         match to {
             To::Nothing if partial.is_some() => {
@@ -217,14 +217,14 @@ impl Truth {
                 if differs { Ok(Vec::new()) } else { Err("repeated for nothing".to_owned()) }
             }
             To::Nothing => Ok(Vec::new()),
-            To::Row(rows) if rows == passed => Ok(Vec::new()),
+            To::Row(rows) if rows == skipped => Ok(Vec::new()),
             _ if differs => Err("went on behind other rows than were delivered".to_owned()),
             To::Row(rows) => {
                 self.partials.insert(group.id, (rows, view));
-                let rows = all.get(passed..rows).map(<[u32]>::to_vec);
+                let rows = all.get(skipped..rows).map(<[u32]>::to_vec);
                 rows.ok_or_else(|| "a note went back".to_owned())
             }
-            To::End => Ok(all[passed..].to_vec()),
+            To::End => Ok(all[skipped..].to_vec()),
         }
     }
 

@@ -81,7 +81,7 @@ impl Instance {
         for row in rows {
             self.rows_client().send(partition_of(row), Entry::Row(row));
         }
-        self.after(world, Event::SentBeside { rows: count, bytes: count });
+        self.after(world, Event::SentExtra { rows: count, bytes: count });
         // Only now: a commit in between must not say that the rows are delivered.
         self.aside.besides.chunks = number + 1;
         self.aside.is_counted = false;

@@ -4,7 +4,7 @@ use super::Instance;
 use crate::{
     model::{change::Operation, position::FilePosition, table::TableVersionId},
     protocol::{
-        Action, End, Ending, Event, Name, Taken,
+        Action, Ending, Event, RowsTaken, TransactionEnd, TransactionName,
         simulation::{
             World,
             broker::Entry,
@@ -78,8 +78,9 @@ impl Instance {
         }
         let uuid = world.source.servers[self.server].uuid;
         let FilePosition { file, offset } = &end;
-        let name = |gtid| Name { gtid, server_uuid: uuid, file, begin_offset: begin };
-        let end = End { file, offset: *offset, file_begun: None, commit_time_us: 1, ending };
+        let name = |gtid| TransactionName { gtid, server_uuid: uuid, file, begin_offset: begin };
+        let end =
+            TransactionEnd { file, offset: *offset, file_begun: None, commit_time_us: 1, ending };
         match next {
             Next::Begun => {
                 self.after(world, Event::Begun);
@@ -110,7 +111,7 @@ impl Instance {
                 self.next.push_front(Next::SendLast);
                 self.after(world, Event::Sending);
             }
-            Next::Await if self.protocol.as_ref().is_some_and(|it| it.group().is_none()) => {
+            Next::Await if self.protocol.as_ref().is_some_and(|it| it.partial().is_none()) => {
                 self.after(world, Event::ChunkEnded);
             }
             Next::Ended => {
@@ -128,10 +129,10 @@ impl Instance {
     }
 
     fn pass(&mut self, world: &mut World, mut rows: Vec<u32>) {
-        while !rows.is_empty() && self.protocol.as_ref().is_some_and(|it| 0 < it.rows_to_pass()) {
-            let passed = [rows.remove(0)];
+        while !rows.is_empty() && self.protocol.as_ref().is_some_and(|it| 0 < it.rows_to_skip()) {
+            let skipped = [rows.remove(0)];
             let more = u64::from(world.lacks(Rule::CountTheRows));
-            with_taken(world, &passed, more, |taken| self.after(world, Event::Passed(taken)));
+            with_taken(world, &skipped, more, |taken| self.after(world, Event::Skipped(taken)));
             if self.doing != Action::Wait {
                 return;
             }
@@ -181,7 +182,7 @@ impl Instance {
             }
             let boundary = world.source.boundary(self.server, self.group);
             if !world.lacks(Rule::FollowTheFiles) {
-                self.after(world, Event::Border(&boundary));
+                self.after(world, Event::Boundary(&boundary));
             }
             return;
         }
@@ -232,12 +233,12 @@ impl Instance {
 }
 
 /// What the protocol is told of rows that were taken in.
-fn with_taken(world: &World, rows: &[u32], more: u64, told: impl FnOnce(Taken<'_>)) {
+fn with_taken(world: &World, rows: &[u32], more: u64, told: impl FnOnce(RowsTaken<'_>)) {
     let mut bytes = Vec::new();
     if !world.lacks(Rule::CompareTheDigest) {
         bytes.extend(rows.iter().flat_map(|row| row.to_be_bytes()));
     }
-    told(Taken {
+    told(RowsTaken {
         version: TableVersionId(0),
         table: &world.table,
         operation: Operation::Insert,

@@ -76,7 +76,7 @@ impl Instance {
                 self.rows_client().send(partition_of(row), Entry::Row(read_again(row)));
             }
         }
-        self.after(world, Event::SentBeside { rows: count, bytes: count });
+        self.after(world, Event::SentExtra { rows: count, bytes: count });
         let (next, record) = match reads {
             Reads::FirstHalf => (Some(Reads::SecondHalf), ProgressRecord::read_up_to(MIDDLE)),
             Reads::SecondHalf => (None, ProgressRecord::done(0)),

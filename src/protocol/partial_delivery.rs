@@ -3,15 +3,15 @@
 //!
 //! Such a transaction is cut: its first rows are committed with a position before it and a note of
 //! how many rows these are. An epoch that finds the note reads the transaction again from its
-//! start, passes over that many rows and goes on behind them.
+//! start, skips that many rows and continues behind them.
 //!
 //! # Why nothing is lost and nothing comes twice
 //! The note is in the Kafka transaction that holds the rows it counts, so both are visible or
 //! neither is. Rows are counted in the order of the binlog. On the same server the transaction is
 //! read again byte for byte. Another server can have applied its rows in another order (a table
-//! without a key, searched by hashes): the digest of the rows passed over tells. If it differs,
+//! without a key, searched by hashes): the digest of the skipped rows shows it. If it differs,
 //! nothing is assumed: the note is dropped and the whole transaction is delivered again, so that
-//! its first rows come twice, which is counted and told.
+//! its first rows come twice, which is counted and logged.
 //!
 //! The digest is a CRC-32 over the rows' bytes as the binlog has them, and over table and
 //! operation wherever these change. How the rows are put into events does not show in it, because
@@ -29,7 +29,7 @@ use crate::model::{
 
 /// What a source transaction is called.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Name<'a> {
+pub(crate) struct TransactionName<'a> {
     /// Its GTID; `None` for an anonymous one.
     pub(crate) gtid: Option<&'a Gtid>,
     /// The server that `file` and `begin_offset` belong to.
@@ -40,7 +40,7 @@ pub(crate) struct Name<'a> {
     pub(crate) begin_offset: u64,
 }
 
-impl<'a> Name<'a> {
+impl<'a> TransactionName<'a> {
     /// The name that a note has.
     pub(super) fn of(note: &'a PartialTransaction) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl<'a> Name<'a> {
 
 /// Rows of one event that were taken in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken<'a> {
+pub(crate) struct RowsTaken<'a> {
     pub(crate) version: TableVersionId,
     pub(crate) table: &'a TableName,
     pub(crate) operation: Operation,
@@ -65,31 +65,31 @@ pub(crate) struct Taken<'a> {
 
 /// A source transaction between its first row and its end.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct PartialDelivery {
     /// Its name, and what of it is committed: the note as it was saved last, or would be.
     note: PartialTransaction,
-    /// Rows taken in, passed over or sent or held back.
+    /// Rows taken in: skipped, sent or held back.
     rows: u64,
     digest: Hasher,
     /// The table and the operation of the last row.
     run: Option<(TableVersionId, Operation)>,
     /// Rows and digest without the row that is held back; `None` if none is.
     sent: Option<(u64, u32)>,
-    /// Whether the rows that the note counts have not all been passed over.
-    passing: bool,
+    /// Whether the rows that the note counts have not all been skipped.
+    skipping: bool,
 }
 
-/// The rows passed over are not those that were delivered.
+/// The skipped rows are not those that were delivered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PrefixDiffers;
 
-impl Group {
+impl PartialDelivery {
     /// A source transaction begins. `notes` is what the position says of those that are delivered
     /// in part: this one and, after a fail-over, others that come later.
-    pub(super) fn begin(name: Name<'_>, notes: &[PartialTransaction]) -> Self {
+    pub(super) fn begin(name: TransactionName<'_>, notes: &[PartialTransaction]) -> Self {
         let noted = notes::find(notes, name);
         Self {
-            passing: noted.is_some(),
+            skipping: noted.is_some(),
             note: noted.cloned().unwrap_or_else(|| nothing_of(name)),
             rows: 0,
             digest: Hasher::new(),
@@ -98,20 +98,20 @@ impl Group {
         }
     }
 
-    /// How many of the next rows are to be passed over.
+    /// How many of the next rows are to be skipped.
     #[inline]
-    pub(super) fn rows_to_pass(&self) -> u64 {
-        if self.passing { self.note.rows_done.saturating_sub(self.rows) } else { 0 }
+    pub(super) fn rows_to_skip(&self) -> u64 {
+        if self.skipping { self.note.rows_done.saturating_sub(self.rows) } else { 0 }
     }
 
-    /// How many rows were taken in, passed over or sent.
+    /// How many rows were taken in, skipped or sent.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
     /// Takes in rows of one event.
-    pub(super) fn take(&mut self, taken: &Taken<'_>) {
-        let &Taken { version, table, operation, rows, bytes } = taken;
+    pub(super) fn take(&mut self, taken: &RowsTaken<'_>) {
+        let &RowsTaken { version, table, operation, rows, bytes } = taken;
         if rows == 0 {
             return;
         }
@@ -128,7 +128,7 @@ impl Group {
     }
 
     /// Takes in a row whose records are held back.
-    pub(super) fn hold(&mut self, taken: &Taken<'_>) {
+    pub(super) fn hold(&mut self, taken: &RowsTaken<'_>) {
         self.sent = Some((self.rows, self.digest()));
         self.take(taken);
     }
@@ -138,12 +138,12 @@ impl Group {
         self.sent = None;
     }
 
-    /// Stops passing over rows once all that were delivered have come by.
+    /// Stops skipping rows once all that were delivered have come by.
     pub(super) fn resume(&mut self) -> Result<(), PrefixDiffers> {
-        if !self.passing || self.rows < self.note.rows_done {
+        if !self.skipping || self.rows < self.note.rows_done {
             return Ok(());
         }
-        self.passing = false;
+        self.skipping = false;
         let same = self.rows == self.note.rows_done && self.digest() == self.note.digest;
         if same { Ok(()) } else { Err(PrefixDiffers) }
     }
@@ -151,7 +151,7 @@ impl Group {
     /// The transaction ends: all rows that were delivered must have come by.
     pub(super) fn end(&mut self) -> Result<(), PrefixDiffers> {
         self.resume()?;
-        if self.passing { Err(PrefixDiffers) } else { Ok(()) }
+        if self.skipping { Err(PrefixDiffers) } else { Ok(()) }
     }
 
     /// The note for the Kafka transaction that is about to be committed; `None` if it holds no
@@ -170,7 +170,7 @@ impl Group {
     /// Whether rows of it were sent that no note counts.
     pub(super) fn has_rows_to_note(&self) -> bool {
         let rows = self.sent.map_or(self.rows, |(rows, _)| rows);
-        !self.passing && rows != self.note.rows_done
+        !self.skipping && rows != self.note.rows_done
     }
 
     /// What it is called and how much of it is committed.
@@ -184,7 +184,7 @@ impl Group {
 }
 
 /// A source transaction of which nothing is delivered.
-pub(crate) fn nothing_of(name: Name<'_>) -> PartialTransaction {
+pub(crate) fn nothing_of(name: TransactionName<'_>) -> PartialTransaction {
     PartialTransaction {
         gtid: name.gtid.cloned(),
         server_uuid: name.server_uuid,
@@ -196,7 +196,7 @@ pub(crate) fn nothing_of(name: Name<'_>) -> PartialTransaction {
 }
 
 /// Whether both are one source transaction: by GTID, or by place on one server.
-pub(crate) fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
+pub(crate) fn is_same(one: &PartialTransaction, other: TransactionName<'_>) -> bool {
     match (&one.gtid, other.gtid) {
         (Some(one), Some(other)) => one == other,
         (None, None) => {
@@ -212,7 +212,7 @@ pub(crate) fn is_same(one: &PartialTransaction, other: Name<'_>) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Group, Name, PrefixDiffers, Taken};
+    use super::{PartialDelivery, PrefixDiffers, RowsTaken, TransactionName};
     use crate::model::{
         change::Operation,
         position::PartialTransaction,
@@ -222,38 +222,38 @@ mod tests {
     /// A row: its table, its operation, its bytes.
     type Row = (u32, bool, Vec<u8>);
 
-    fn name(begin_offset: u64) -> Name<'static> {
+    fn name(begin_offset: u64) -> TransactionName<'static> {
         let server_uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap();
-        Name { gtid: None, server_uuid, file: "binlog.000001", begin_offset }
+        TransactionName { gtid: None, server_uuid, file: "binlog.000001", begin_offset }
     }
 
-    fn take(group: &mut Group, (table, insert, bytes): &Row) {
+    fn take(partial: &mut PartialDelivery, (table, insert, bytes): &Row) {
         let name = TableName { database: "shop".into(), table: format!("t{table}") };
         let operation = if *insert { Operation::Insert } else { Operation::Delete };
         let version = TableVersionId(*table);
-        group.take(&Taken { version, table: &name, operation, rows: 1, bytes });
+        partial.take(&RowsTaken { version, table: &name, operation, rows: 1, bytes });
     }
 
     /// The note after these rows.
     fn cut(rows: &[Row]) -> PartialTransaction {
-        let mut group = Group::begin(name(4), &[]);
+        let mut partial = PartialDelivery::begin(name(4), &[]);
         for row in rows {
-            take(&mut group, row);
+            take(&mut partial, row);
         }
-        group.cut().unwrap().clone()
+        partial.cut().unwrap().clone()
     }
 
-    /// Passes over what the note counts; the number of rows after which delivery goes on.
+    /// Skips what the note counts; the number of rows after which delivery continues.
     fn pass(rows: &[Row], noted: &PartialTransaction) -> Result<usize, PrefixDiffers> {
-        let mut group = Group::begin(name(4), std::slice::from_ref(noted));
+        let mut partial = PartialDelivery::begin(name(4), std::slice::from_ref(noted));
         for (position, row) in rows.iter().enumerate() {
-            if group.rows_to_pass() == 0 {
+            if partial.rows_to_skip() == 0 {
                 return Ok(position);
             }
-            take(&mut group, row);
-            group.resume()?;
+            take(&mut partial, row);
+            partial.resume()?;
         }
-        group.end().map(|()| rows.len())
+        partial.end().map(|()| rows.len())
     }
 
     fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -294,25 +294,25 @@ mod tests {
     }
 
     #[test]
-    fn another_transaction_passes_over_nothing() {
+    fn another_transaction_skips_nothing() {
         let noted = cut(&[(0, true, vec![1])]);
-        let mut group = Group::begin(name(99), &[noted]);
-        assert_eq!(group.rows_to_pass(), 0);
-        assert_eq!(group.end(), Ok(()));
+        let mut partial = PartialDelivery::begin(name(99), &[noted]);
+        assert_eq!(partial.rows_to_skip(), 0);
+        assert_eq!(partial.end(), Ok(()));
     }
 
     #[test]
     fn a_cut_counts_parts_and_says_nothing_without_new_rows() {
-        let mut group = Group::begin(name(4), &[]);
-        assert_eq!(group.cut(), None);
+        let mut partial = PartialDelivery::begin(name(4), &[]);
+        assert_eq!(partial.cut(), None);
         for part in 1..=3 {
-            take(&mut group, &(0, true, vec![1]));
+            take(&mut partial, &(0, true, vec![1]));
             assert_eq!(
-                group.cut().map(|note| (note.parts, note.rows_done)),
+                partial.cut().map(|note| (note.parts, note.rows_done)),
                 Some((part, part.into()))
             );
-            assert_eq!(group.cut(), None);
+            assert_eq!(partial.cut(), None);
         }
-        assert_eq!(group.end(), Ok(()));
+        assert_eq!(partial.end(), Ok(()));
     }
 }

@@ -4,7 +4,7 @@ use mysql_async::{Error, ServerError};
 use tailwater::error::Failure;
 use tailwater::model::position::FilePosition;
 use tailwater::model::table::TableName;
-use tailwater::mysql::{Break, Broken, MysqlError, SERVER_ERRORS, Transport};
+use tailwater::mysql::{DiscontinuityKind, Discontinuity, MysqlError, SERVER_ERRORS, Transport};
 use tailwater::snapshot::SnapshotError;
 use testkit::xtask::stack::Mysql;
 use testkit::{Context as _, Result};
@@ -84,14 +84,14 @@ fn failures() -> Vec<Failure> {
         let address = "db:3306".to_owned();
         MysqlError::Setting { address, variable, found: String::new(), needed }.into()
     }));
-    failures.extend(broken().map(|what| {
-        let broken = Broken {
+    failures.extend(discontinuity().map(|what| {
+        let discontinuity = Discontinuity {
             what,
             address: "db:3306".into(),
             bootstrap_servers: "kafka:9092".into(),
             state_topic: "__tailwater.shop".into(),
         };
-        Failure::from(MysqlError::Broken(Box::new(broken)))
+        Failure::from(MysqlError::Discontinuity(Box::new(discontinuity)))
     }));
     let table = TableName { database: "shop".into(), table: "orders".into() };
     let user = || ACCOUNT.to_owned();
@@ -103,17 +103,17 @@ fn failures() -> Vec<Failure> {
     failures
 }
 
-fn broken() -> [Break; 8] {
+fn discontinuity() -> [DiscontinuityKind; 8] {
     let saved = FilePosition { file: "binlog.000001".into(), offset: 4 };
     [
-        Break::Purged { missing: String::new() },
-        Break::Reset { saved: saved.clone(), last: String::new() },
-        Break::Truncated { saved: saved.clone(), bytes: 4 },
-        Break::Diverged { missing: String::new(), count: 1, lacks_own: false },
-        Break::Behind { missing: String::new(), count: 1 },
-        Break::OtherServer { saved, was: uuid(), is: uuid() },
-        Break::GtidsOff { mode: "ON_PERMISSIVE".into() },
-        Break::Unnamed { file: String::new() },
+        DiscontinuityKind::Purged { missing: String::new() },
+        DiscontinuityKind::Reset { saved: saved.clone(), last: String::new() },
+        DiscontinuityKind::Truncated { saved: saved.clone(), bytes: 4 },
+        DiscontinuityKind::Diverged { missing: String::new(), count: 1, lacks_own: false },
+        DiscontinuityKind::Behind { missing: String::new(), count: 1 },
+        DiscontinuityKind::OtherServer { saved, was: uuid(), is: uuid() },
+        DiscontinuityKind::GtidsOff { mode: "ON_PERMISSIVE".into() },
+        DiscontinuityKind::Unnamed { file: String::new() },
     ]
 }
 

@@ -5,7 +5,7 @@ use mysql_async::{Conn, Error, Row};
 
 use super::{
     error::MysqlError,
-    query::{Inquiry, column},
+    query::{BoundedQueries, column},
 };
 use crate::{
     config::Config,
@@ -63,11 +63,11 @@ impl EventAt {
         config: &Config,
         place: &FilePosition,
     ) -> Result<Self, MysqlError> {
-        let mut inquiry = Inquiry::new(connection, config);
-        let server_uuid = inquiry.variable("server_uuid").await?;
+        let mut queries = BoundedQueries::new(connection, config);
+        let server_uuid = queries.variable("server_uuid").await?;
         let server_uuid = server_uuid.parse();
         let server_uuid = server_uuid.map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
-        let events = inquiry.events(place, 2).await?.unwrap_or_default();
+        let events = queries.events(place, 2).await?.unwrap_or_default();
         let first = events.first().filter(|event| event.start == place.offset);
         let is_named = first.is_some_and(|event| GTIDS.contains(&event.kind.as_str()));
         let statement = if is_named { events.get(1) } else { first };
@@ -96,14 +96,14 @@ pub(super) struct Before {
 }
 
 /// One event.
-struct Listed {
+struct ListedEvent {
     kind: String,
     start: u64,
     end: u64,
     info: String,
 }
 
-impl Inquiry<'_> {
+impl BoundedQueries<'_> {
     /// Whether a transaction begins at this place, or the file, which has so many bytes, ends in
     /// order behind it. The server reads what stands there as an event, whatever it is: for some
     /// places it answers with an error, for others with nothing or with an event past the end.
@@ -166,7 +166,7 @@ impl Inquiry<'_> {
         &mut self,
         from: &FilePosition,
         events_max: usize,
-    ) -> Result<Option<Vec<Listed>>, MysqlError> {
+    ) -> Result<Option<Vec<ListedEvent>>, MysqlError> {
         let query = format!(
             "SHOW BINLOG EVENTS IN '{}' FROM {} LIMIT {events_max}",
             from.file.replace(['\'', '\\'], ""),
@@ -183,8 +183,8 @@ impl Inquiry<'_> {
     }
 }
 
-fn listed(row: &Row) -> Option<Listed> {
-    Some(Listed {
+fn listed(row: &Row) -> Option<ListedEvent> {
+    Some(ListedEvent {
         start: column(row, 1)?,
         kind: column(row, 2)?,
         end: column(row, 4)?,

@@ -26,10 +26,10 @@ use tokio::time::Instant;
 
 use super::{
     connection::address,
-    discontinuity::{Break, Broken},
+    discontinuity::{Discontinuity, DiscontinuityKind},
     error::MysqlError,
     file_creation,
-    query::Inquiry,
+    query::BoundedQueries,
     server::Server,
 };
 use crate::{
@@ -79,28 +79,33 @@ impl Continuity {
         server: &Server,
         (saved, begun): (&Position, Option<u32>),
     ) -> Result<Position, MysqlError> {
-        let mut source = Inquiry::new(connection, config);
+        let mut source = BoundedQueries::new(connection, config);
         let judged = self.judge(server, saved, Instant::now());
         if let Ok(Place::Kept { file_bytes }) = place_of(server, saved)
             && judged.is_ok()
             && saved.file.offset < file_bytes.min(OFFSET_MAX)
             && !source.is_border(&saved.file, file_bytes).await?
         {
-            return Err(broken(Break::Rewritten { saved: saved.file.clone() }, config));
+            return Err(discontinuity_of(
+                DiscontinuityKind::Rewritten { saved: saved.file.clone() },
+                config,
+            ));
         }
         // Another file under the same name says why the source lacks what was delivered, too.
-        if matches!(judged, Ok(_) | Err(Break::Truncated { .. } | Break::Diverged { .. }))
-            && let Some(replaced) = replaced(config, server, saved, begun).await?
+        if matches!(
+            judged,
+            Ok(_) | Err(DiscontinuityKind::Truncated { .. } | DiscontinuityKind::Diverged { .. })
+        ) && let Some(replaced) = replaced(config, server, saved, begun).await?
         {
-            return Err(broken(replaced, config));
+            return Err(discontinuity_of(replaced, config));
         }
-        let mut position = judged.map_err(|breach| broken(breach, config))?;
+        let mut position = judged.map_err(|breach| discontinuity_of(breach, config))?;
         match (&saved.gtid_set, server.counts_by_gtids()) {
             (Some(delivered), false) => {
                 let before = source.before(&saved.file).await?;
                 if before.gtids != *delivered {
                     let mode = server.gtid_mode.clone();
-                    return Err(broken(Break::GtidsOff { mode }, config));
+                    return Err(discontinuity_of(DiscontinuityKind::GtidsOff { mode }, config));
                 }
                 tracing::warn!(
                     gtid_mode = server.gtid_mode,
@@ -121,7 +126,7 @@ impl Continuity {
             }
             (Some(delivered), true) => {
                 if let Some(file) = unnamed_after(&mut source, server, saved).await? {
-                    return Err(broken(Break::Unnamed { file }, config));
+                    return Err(discontinuity_of(DiscontinuityKind::Unnamed { file }, config));
                 }
                 self.tell_of_new_servers(server, saved, delivered);
             }
@@ -136,7 +141,7 @@ impl Continuity {
         server: &Server,
         saved: &Position,
         now: Instant,
-    ) -> Result<Position, Break> {
+    ) -> Result<Position, DiscontinuityKind> {
         let is_same = saved.server_uuid == server.uuid;
         let place = place_of(server, saved);
         if let (Some(delivered), Some(executed)) = (&saved.gtid_set, &server.current.gtid_set) {
@@ -148,15 +153,15 @@ impl Continuity {
             self.behind = None;
             let missing = server.purged.minus(delivered);
             if !missing.is_empty() {
-                return Err(Break::Purged { missing: missing.brief().to_string() });
+                return Err(DiscontinuityKind::Purged { missing: missing.brief().to_string() });
             }
             place?;
             return Ok(saved.clone().on_server(server.uuid));
         }
         if !is_same {
             return Err(match &saved.gtid_set {
-                Some(_) => Break::GtidsOff { mode: server.gtid_mode.clone() },
-                None => Break::OtherServer {
+                Some(_) => DiscontinuityKind::GtidsOff { mode: server.gtid_mode.clone() },
+                None => DiscontinuityKind::OtherServer {
                     saved: saved.file.clone(),
                     was: saved.server_uuid,
                     is: server.uuid,
@@ -165,13 +170,13 @@ impl Continuity {
         }
         match place? {
             Place::Kept { .. } => Ok(saved.clone()),
-            Place::Gone => Err(Break::Purged { missing: saved.file.file.clone() }),
+            Place::Gone => Err(DiscontinuityKind::Purged { missing: saved.file.file.clone() }),
         }
     }
 
     /// Delivered transactions that the server does not have: it is behind, or it is another
     /// history.
-    fn without(&mut self, missing: &GtidSet, server: &Server, now: Instant) -> Break {
+    fn without(&mut self, missing: &GtidSet, server: &Server, now: Instant) -> DiscontinuityKind {
         let lacks_own = missing.uuids().any(|uuid| uuid == server.uuid);
         let count = missing.len();
         let since = match self.behind {
@@ -182,9 +187,9 @@ impl Continuity {
         self.behind = is_waiting.then_some((since, count));
         let missing = missing.brief().to_string();
         if is_waiting && now.duration_since(since) < BEHIND_PATIENCE {
-            return Break::Behind { missing, count };
+            return DiscontinuityKind::Behind { missing, count };
         }
-        Break::Diverged { missing, count, lacks_own }
+        DiscontinuityKind::Diverged { missing, count, lacks_own }
     }
 
     /// A fail-over is told each time, a server whose transactions were never seen before once.
@@ -220,7 +225,7 @@ impl Continuity {
 /// change of `gtid_mode`, and all transactions that begin on it while it gives no GTIDs have none,
 /// so the first one of each file tells.
 async fn unnamed_after(
-    source: &mut Inquiry<'_>,
+    source: &mut BoundedQueries<'_>,
     server: &Server,
     saved: &Position,
 ) -> Result<Option<String>, MysqlError> {
@@ -247,17 +252,17 @@ async fn replaced(
     server: &Server,
     saved: &Position,
     begun: Option<u32>,
-) -> Result<Option<Break>, MysqlError> {
+) -> Result<Option<DiscontinuityKind>, MysqlError> {
     let file = &saved.file.file;
     let is_there =
         saved.server_uuid == server.uuid && server.files.iter().any(|there| there.name == *file);
     let Some(was) = begun.filter(|_| is_there) else { return Ok(None) };
-    let is = file_creation::begun(config, file).await?.filter(|is| *is != was);
-    Ok(is.map(|is| Break::Replaced { saved: saved.file.clone(), was, is }))
+    let is = file_creation::creation_time(config, file).await?.filter(|is| *is != was);
+    Ok(is.map(|is| DiscontinuityKind::Replaced { saved: saved.file.clone(), was, is }))
 }
 
-fn broken(what: Break, config: &Config) -> MysqlError {
-    MysqlError::Broken(Box::new(Broken {
+fn discontinuity_of(what: DiscontinuityKind, config: &Config) -> MysqlError {
+    MysqlError::Discontinuity(Box::new(Discontinuity {
         what,
         address: address(&config.mysql),
         bootstrap_servers: config.kafka.bootstrap_servers.clone(),
@@ -266,21 +271,21 @@ fn broken(what: Break, config: &Config) -> MysqlError {
 }
 
 /// What became of the saved file and offset. On another server they mean nothing.
-fn place_of(server: &Server, saved: &Position) -> Result<Place, Break> {
+fn place_of(server: &Server, saved: &Position) -> Result<Place, DiscontinuityKind> {
     let at = &saved.file;
     if saved.server_uuid != server.uuid || at.file.is_empty() {
         return Ok(Place::Gone);
     }
     if let Some(file) = server.files.iter().find(|file| file.name == at.file) {
         if file.bytes < at.offset {
-            return Err(Break::Truncated { saved: at.clone(), bytes: file.bytes });
+            return Err(DiscontinuityKind::Truncated { saved: at.clone(), bytes: file.bytes });
         }
         return Ok(Place::Kept { file_bytes: file.bytes });
     }
     let end = &server.current.file;
     // A server that was given another `log_bin` counts anew, under another name.
     if end.base_name() == at.base_name() && end.file_number() < at.file_number() {
-        return Err(Break::Reset { saved: at.clone(), last: end.file.clone() });
+        return Err(DiscontinuityKind::Reset { saved: at.clone(), last: end.file.clone() });
     }
     Ok(Place::Gone)
 }

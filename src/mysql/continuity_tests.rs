@@ -9,7 +9,7 @@ use crate::{
     error::{Failure, Reason, Verdict},
     model::position::{FilePosition, Position},
     mysql::{
-        discontinuity::{Break, Broken},
+        discontinuity::{Discontinuity, DiscontinuityKind},
         error::MysqlError,
         server::{BinlogFile, BinlogFilter, Server},
     },
@@ -61,7 +61,7 @@ fn server(
     }
 }
 
-fn judge(server: &Server, saved: &Position) -> Result<Position, Break> {
+fn judge(server: &Server, saved: &Position) -> Result<Position, DiscontinuityKind> {
     Continuity::default().judge(server, saved, Instant::now())
 }
 
@@ -74,8 +74,8 @@ fn check(server: &Server, saved: &Position, reason: Reason) {
     assert!(failure.hint.contains(way_out), "{failure}");
 }
 
-fn failure(what: Break) -> Failure {
-    MysqlError::Broken(Box::new(Broken {
+fn failure(what: DiscontinuityKind) -> Failure {
+    MysqlError::Discontinuity(Box::new(Discontinuity {
         what,
         address: "db:3306".to_owned(),
         bootstrap_servers: "k:9092".to_owned(),
@@ -165,21 +165,23 @@ fn a_replica_is_waited_for_as_long_as_it_comes_nearer() {
     let (mut source, mut now) = (Continuity::default(), Instant::now());
     for last in 1..9 {
         let waits = source.judge(&behind(last), &position, now).unwrap_err();
-        assert!(matches!(waits, Break::Behind { count, .. } if count == 9 - u64::from(last)));
+        assert!(
+            matches!(waits, DiscontinuityKind::Behind { count, .. } if count == 9 - u64::from(last))
+        );
         let failure = failure(waits);
         assert_eq!((failure.verdict, failure.reason), (Verdict::Recycle, Reason::SourceBehind));
         now += BEHIND_PATIENCE.saturating_sub(Duration::from_secs(1));
     }
     let waits = source.judge(&behind(8), &position, now);
-    assert!(matches!(waits, Err(Break::Behind { .. })), "{waits:?}");
+    assert!(matches!(waits, Err(DiscontinuityKind::Behind { .. })), "{waits:?}");
     // WHEN nothing comes for too long, THEN somebody must hear of it
     now += Duration::from_secs(1);
     let waits = source.judge(&behind(8), &position, now);
-    assert!(matches!(waits, Err(Break::Diverged { .. })), "{waits:?}");
+    assert!(matches!(waits, Err(DiscontinuityKind::Diverged { .. })), "{waits:?}");
     // AND what the server had by itself does not come from another one
     let own = Server { is_replica: true, ..server(A, Some(&format!("{A}:1-8")), "", [(7, 600)]) };
     assert!(matches!(
         Continuity::default().judge(&own, &position, now),
-        Err(Break::Diverged { lacks_own: true, .. })
+        Err(DiscontinuityKind::Diverged { lacks_own: true, .. })
     ));
 }

@@ -11,9 +11,9 @@ use crate::{
 
 /// A break between what is delivered and what the source has, and where to act on it.
 #[derive(Debug)]
-pub struct Broken {
+pub struct Discontinuity {
     /// What is wrong.
-    pub what: Break,
+    pub what: DiscontinuityKind,
     /// Host and port.
     pub address: String,
     /// Where the saved position is.
@@ -24,7 +24,7 @@ pub struct Broken {
 
 /// A break between what is delivered and what the source has.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub enum Break {
+pub enum DiscontinuityKind {
     /// Binlogs that were not read are gone.
     #[error("the binlogs after the saved position are gone from it: {missing} was purged")]
     Purged {
@@ -116,63 +116,65 @@ pub enum Break {
     },
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Discontinuity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot go on reading MySQL {}: {}", self.address, self.what)
     }
 }
 
-impl Explain for Broken {
+impl Explain for Discontinuity {
     fn explain(&self) -> Explanation {
-        let anew = self.anew();
+        let start_over = self.start_over();
         let (reason, hint) = match &self.what {
-            Break::Purged { .. } => (
+            DiscontinuityKind::Purged { .. } => (
                 Reason::PositionPurged,
                 format!(
                     "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on RDS: \
                      CALL mysql.rds_set_configuration('binlog retention hours', 168);). Point \
-                     mysql.host to a server that still has them, if there is one, or {anew}"
+                     mysql.host to a server that still has them, if there is one, or {start_over}"
                 ),
             ),
-            Break::Reset { .. } | Break::Rewritten { .. } | Break::Replaced { .. } => (
+            DiscontinuityKind::Reset { .. }
+            | DiscontinuityKind::Rewritten { .. }
+            | DiscontinuityKind::Replaced { .. } => (
                 Reason::SourceReset,
-                format!("Point mysql.host to the server that has the old history, or {anew}"),
+                format!("Point mysql.host to the server that has the old history, or {start_over}"),
             ),
-            Break::Truncated { .. } => (
+            DiscontinuityKind::Truncated { .. } => (
                 Reason::SourceLostTail,
                 format!(
                     "It crashed without having written all of it (SET PERSIST sync_binlog = 1; \
                      prevents that) or is an older copy. Point mysql.host to a server that has \
-                     it all, or {anew}"
+                     it all, or {start_over}"
                 ),
             ),
-            Break::Diverged { .. } => (
+            DiscontinuityKind::Diverged { .. } => (
                 Reason::SourceDiverged,
                 format!(
                     "Point mysql.host to the server that has them (there, SELECT \
-                     @@GLOBAL.gtid_executed; shows them), or {anew}"
+                     @@GLOBAL.gtid_executed; shows them), or {start_over}"
                 ),
             ),
-            Break::Behind { .. } => return behind(),
-            Break::OtherServer { was, .. } => (
+            DiscontinuityKind::Behind { .. } => return behind(),
+            DiscontinuityKind::OtherServer { was, .. } => (
                 Reason::SourceChanged,
                 format!(
                     "Without GTIDs a position counts on one server only. Point mysql.host back to \
-                     the one whose SELECT @@server_uuid; is {was}, or {anew}"
+                     the one whose SELECT @@server_uuid; is {was}, or {start_over}"
                 ),
             ),
-            Break::Unnamed { .. } => (
+            DiscontinuityKind::Unnamed { .. } => (
                 Reason::GtidMode,
                 format!(
                     "SET GLOBAL gtid_mode = ON_PERMISSIVE; lets it catch up, ON comes after that; \
-                     or {anew}"
+                     or {start_over}"
                 ),
             ),
-            Break::GtidsOff { .. } => (
+            DiscontinuityKind::GtidsOff { .. } => (
                 Reason::GtidMode,
                 format!(
                     "Turn GTIDs on again, step by step: SET PERSIST gtid_mode = OFF_PERMISSIVE; \
-                     SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or {anew}"
+                     SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or {start_over}"
                 ),
             ),
         };
@@ -180,9 +182,9 @@ impl Explain for Broken {
     }
 }
 
-impl Broken {
+impl Discontinuity {
     /// The way out that gives changes up, and what that costs.
-    fn anew(&self) -> String {
+    fn start_over(&self) -> String {
         format!(
             "give up the changes since the saved position and begin at the current one: \
              kafka-topics.sh --bootstrap-server {} --delete --topic {}",

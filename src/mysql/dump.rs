@@ -16,8 +16,8 @@ use mysql_async::{
 };
 
 use super::{
-    RawEvent, error::MysqlError, parse_failure::unreadable, payload::Payload, query::within_limit,
-    queue::EventSender, watchdog::next_or_silence,
+    RawEvent, error::MysqlError, parse_failure::parse_failure, payload::Payload,
+    query::within_limit, queue::EventSender, watchdog::next_or_timeout,
 };
 use crate::{
     config::{Config, Mysql},
@@ -88,13 +88,13 @@ impl Dump {
         loop {
             // The library asserts what it expects of an event's bytes.
             let gathered = AssertUnwindSafe(self.gather(&config)).catch_unwind().await;
-            let Ok(Gathered { events, bytes, broken }) = gathered else {
+            let Ok(Gathered { events, bytes, error }) = gathered else {
                 return queue.end(self.unreadable("the library that reads it panicked".to_owned()));
             };
             if !events.is_empty() && !queue.send(events, bytes).await {
                 return;
             }
-            if let Some(error) = broken {
+            if let Some(error) = error {
                 return queue.end(error);
             }
         }
@@ -111,7 +111,7 @@ impl Dump {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    gathered.broken = Some(error);
+                    gathered.error = Some(error);
                     break;
                 }
             }
@@ -133,7 +133,7 @@ impl Dump {
         }
         let watchdog = HEARTBEAT * HEARTBEATS_MISSED_MAX;
         let item = if waits {
-            let item = next_or_silence(&mut self.stream, watchdog).await;
+            let item = next_or_timeout(&mut self.stream, watchdog).await;
             item.ok_or(MysqlError::Silent(watchdog.as_secs()))?
         } else {
             let Some(item) = self.stream.next().now_or_never() else { return Ok(None) };
@@ -142,7 +142,7 @@ impl Dump {
         let event = match item.ok_or(MysqlError::StreamEnded)? {
             Ok(event) => event,
             Err(error) => {
-                return Err(match unreadable(&error) {
+                return Err(match parse_failure(&error) {
                     Some(problem) => self.unreadable(problem),
                     None => MysqlError::while_doing("read the binlog of", config, error),
                 });
@@ -180,7 +180,7 @@ impl Dump {
 struct Gathered {
     events: Vec<RawEvent>,
     bytes: usize,
-    broken: Option<MysqlError>,
+    error: Option<MysqlError>,
 }
 
 /// What is asked for: all that follows the position, by GTIDs if it has them.

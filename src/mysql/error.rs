@@ -7,7 +7,7 @@ use thiserror::Error as ThisError;
 
 use super::{
     connection::address,
-    discontinuity::Broken,
+    discontinuity::Discontinuity,
     fatal_dump::fatal_dump_explained,
     server_error::{Class, Login, Transport, grants_hint, hint, server_error},
     setting_hint::setting_hint,
@@ -111,7 +111,7 @@ pub enum MysqlError {
     },
     /// The source cannot be read on from the saved position.
     #[error("{0}")]
-    Broken(Box<Broken>),
+    Discontinuity(Box<Discontinuity>),
     /// Another server than the one that is being read.
     #[error("MySQL {address} is another server than a moment ago")]
     ServerChanged {
@@ -212,7 +212,7 @@ impl Explain for MysqlError {
                 return Explanation::new(Halt, Reason::MysqlSetting, hint);
             }
             Self::Several(errors) => return several_explained(errors),
-            Self::Broken(broken) => return broken.explain(),
+            Self::Discontinuity(discontinuity) => return discontinuity.explain(),
             Self::Unreadable { after, .. } => return unreadable_explained(after),
             Self::ConnectTimeout { .. } | Self::NoAnswer { .. } => {
                 (Recycle, Reason::MysqlUnreachable, UNREACHABLE_HINT)

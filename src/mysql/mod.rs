@@ -34,7 +34,7 @@ pub use binlog_events::EventAt;
 pub use buffer_cap::bound_buffers;
 pub use connection::{connect, connect_to_read_tables, connect_when_free};
 pub use continuity::Continuity;
-pub use discontinuity::{Break, Broken};
+pub use discontinuity::{Discontinuity, DiscontinuityKind};
 pub use dump::Dump;
 pub use error::MysqlError;
 pub use query::{column, within};

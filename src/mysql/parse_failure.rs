@@ -6,7 +6,7 @@ use mysql_async::{Error, IoError};
 
 /// What is wrong with bytes that came whole and of which the library could not make an event;
 /// `None` for trouble with the connection. Both come as errors of input and output.
-pub(super) fn unreadable(error: &Error) -> Option<String> {
+pub(super) fn parse_failure(error: &Error) -> Option<String> {
     use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
     /// How the library and its framing say that the connection ended, between packets and inside.
     const ENDED: [&str; 2] = ["connection closed", "bytes remaining on stream"];
@@ -24,11 +24,11 @@ pub(super) fn unreadable(error: &Error) -> Option<String> {
 mod tests {
     use std::io::{Error, ErrorKind};
 
-    use super::unreadable;
+    use super::parse_failure;
 
     #[test]
     fn bytes_that_are_no_event_are_told_apart_from_a_connection_that_ended() {
-        let is_unreadable = |error: Error| unreadable(&error.into()).is_some();
+        let is_unreadable = |error: Error| parse_failure(&error.into()).is_some();
         for (kind, text) in [
             (ErrorKind::UnexpectedEof, "can't parse: buf doesn't have enough data"),
             (ErrorKind::InvalidData, "invalid tag"),

@@ -21,12 +21,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const PARSE_ERROR: u16 = 1064;
 
 /// A connection and whose questions these are.
-pub(super) struct Inquiry<'a> {
+pub(super) struct BoundedQueries<'a> {
     connection: &'a mut Conn,
     pub(super) config: &'a Config,
 }
 
-impl<'a> Inquiry<'a> {
+impl<'a> BoundedQueries<'a> {
     pub(super) fn new(connection: &'a mut Conn, config: &'a Config) -> Self {
         Self { connection, config }
     }

@@ -6,7 +6,7 @@ use super::{
     connection::{address, connect},
     dump::Dump,
     error::MysqlError,
-    query::Inquiry,
+    query::BoundedQueries,
     queue::EventSender,
 };
 use crate::{config::Config, model::position::Position};
@@ -23,7 +23,7 @@ pub async fn read_second_dump(config: Arc<Config>, from: Position, queue: EventS
 
 async fn open(config: &Config, from: &Position) -> Result<Dump, MysqlError> {
     let mut connection = connect(&config.mysql).await?;
-    let uuid = Inquiry::new(&mut connection, config).variable("server_uuid").await?;
+    let uuid = BoundedQueries::new(&mut connection, config).variable("server_uuid").await?;
     if uuid.parse() != Ok(from.server_uuid) {
         return Err(MysqlError::ServerChanged { address: address(&config.mysql) });
     }

@@ -7,7 +7,7 @@ use mysql_async::{Conn, Row};
 use super::{
     connection::address,
     error::MysqlError,
-    query::{Inquiry, column, column_named},
+    query::{BoundedQueries, column, column_named},
 };
 use crate::{
     config::Config,
@@ -91,7 +91,7 @@ const SETTINGS: [(&str, &str); 4] = [
 impl Server {
     /// Asks the source what it is, and refuses what cannot work, all of it.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
-        let mut server = Inquiry::new(connection, config);
+        let mut server = BoundedQueries::new(connection, config);
         let mut faults = server.faults().await?;
         match faults.len() {
             0 => {}
@@ -129,7 +129,7 @@ impl Server {
         connection: &mut Conn,
         config: &Config,
     ) -> Result<(), MysqlError> {
-        let mut server = Inquiry::new(connection, config);
+        let mut server = BoundedQueries::new(connection, config);
         self.purged = server.gtid_set("gtid_purged").await?;
         let has_gtids = self.counts_by_gtids();
         (self.current, self.binlog_filter) = server.binlog_status(self.uuid, has_gtids).await?;
@@ -144,7 +144,7 @@ impl Server {
         config: &Config,
         file: &str,
     ) -> Result<SourceEnd, MysqlError> {
-        let mut server = Inquiry::new(connection, config);
+        let mut server = BoundedQueries::new(connection, config);
         let uuid = server.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
         let has_gtids = server.variable("gtid_mode").await? == "ON";
@@ -163,7 +163,7 @@ impl Server {
     /// so the list of replicas is worth a look.
     pub async fn warn_of_namesakes(connection: &mut Conn, config: &Config) {
         let server_id = config.server_id();
-        let mut server = Inquiry::new(connection, config);
+        let mut server = BoundedQueries::new(connection, config);
         let rows = server.replicas().await.unwrap_or_default();
         if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
             tracing::warn!(
@@ -186,7 +186,7 @@ fn end_of(position: Position, files: &[BinlogFile]) -> SourceEnd {
     SourceEnd { position, files }
 }
 
-impl Inquiry<'_> {
+impl BoundedQueries<'_> {
     fn wrong(&self, variable: &'static str, found: String, needed: &'static str) -> MysqlError {
         MysqlError::Setting { address: address(&self.config.mysql), variable, found, needed }
     }

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
 /// The stream's next item, or `None` after not one byte came for this long.
-pub(super) async fn next_or_silence<S: Stream + Unpin>(
+pub(super) async fn next_or_timeout<S: Stream + Unpin>(
     stream: &mut S,
     patience: Duration,
 ) -> Option<Option<S::Item>> {
@@ -40,7 +40,7 @@ mod tests {
     use futures_util::{Stream, stream};
     use tokio::time::{Interval, interval};
 
-    use super::next_or_silence;
+    use super::next_or_timeout;
 
     /// An item that comes in pieces, each of which wakes whoever waits.
     struct Pieces {
@@ -65,13 +65,13 @@ mod tests {
     #[tokio::test]
     async fn an_item_that_comes_in_pieces_may_take_longer_than_the_patience() {
         let mut pieces = Pieces { clock: interval(Duration::from_millis(50)), left: 50 };
-        let next = next_or_silence(&mut pieces, Duration::from_secs(1)).await;
+        let next = next_or_timeout(&mut pieces, Duration::from_secs(1)).await;
         assert_eq!(next, Some(Some(())));
     }
 
     #[tokio::test]
     async fn silence_ends_the_wait() {
         let mut silent = stream::pending::<()>();
-        assert_eq!(next_or_silence(&mut silent, Duration::from_millis(1)).await, None);
+        assert_eq!(next_or_timeout(&mut silent, Duration::from_millis(1)).await, None);
     }
 }

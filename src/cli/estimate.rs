@@ -11,7 +11,7 @@ use crate::{
     error::{Failure, Reason, Verdict},
     map::Filter,
     mysql::{self, Server},
-    snapshot::{self, Listed},
+    snapshot::{self, ListedTable},
 };
 
 /// Tells how much there is of the captured tables, or of those among them that are named.
@@ -23,7 +23,7 @@ pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure>
     let mut tables =
         snapshot::list(&mut connection, config, |table| filter.captures(table), |_| true).await?;
     let is =
-        |table: &Listed, name: &str| config.capture.is_same_name(&table.name.to_string(), name);
+        |table: &ListedTable, name: &str| config.capture.is_same_name(&table.name.to_string(), name);
     if let Some(missing) = named.iter().find(|name| !tables.iter().any(|it| is(it, name))) {
         let message = format!("{missing} does not exist, or is not captured");
         return Err(Failure::new(Verdict::Halt, Reason::NotCaptured, message)
@@ -32,7 +32,7 @@ pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure>
     tables.retain(|table| named.is_empty() || named.iter().any(|name| is(table, name)));
     let amount = |rows, bytes| format!("about {} rows, {}", HumanCount(rows), HumanBytes(bytes));
     let (mut rows, mut bytes) = (0_u64, 0_u64);
-    for Listed { name, rows_estimate, bytes_estimate } in &tables {
+    for ListedTable { name, rows_estimate, bytes_estimate } in &tables {
         say(&format!("{name}: {}", amount(*rows_estimate, *bytes_estimate)));
         rows = rows.saturating_add(*rows_estimate);
         bytes = bytes.saturating_add(*bytes_estimate);

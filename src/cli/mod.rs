@@ -19,7 +19,7 @@ use crate::{
     logging::Log,
     metrics::Metrics,
     mysql,
-    pipeline::{self, Outcome, Run},
+    pipeline::{self, Run, RunOutcome},
     requests::RequestQueue,
     runtime::{spawn_named, wall_clock},
     shutdown::Shutdown,
@@ -229,7 +229,7 @@ async fn run(
         () = overdue(&shutdown, drain_timeout) => None,
     };
     let code = match ended {
-        Some(Ok(Outcome::CaughtUp | Outcome::Drained)) => ExitCode::SUCCESS,
+        Some(Ok(RunOutcome::CaughtUp | RunOutcome::Drained)) => ExitCode::SUCCESS,
         Some(Err(failure)) => {
             let code = report(&failure);
             if stay_after_halt && failure.verdict == Verdict::Halt {

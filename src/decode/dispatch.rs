@@ -1,7 +1,7 @@
 //! What each type of event does to the decoder.
 
 use super::{
-    Decoder, Outcome,
+    Decoder, GroupEnding,
     error::Problem,
     event::{
         event_type::{
@@ -27,13 +27,13 @@ pub(super) enum Step<'e> {
     Begun,
     Rows { version: TableVersionId, operation: Operation, start: u64, images: &'e [u8] },
     Statement,
-    Finished { has_statement: bool, outcome: Outcome },
+    Finished { has_statement: bool, ending: GroupEnding },
 }
 
 impl Step<'_> {
     /// The end of a transaction whose rows, if it has any, are committed.
     pub(super) const COMMITTED: Self =
-        Step::Finished { has_statement: false, outcome: Outcome::Committed };
+        Step::Finished { has_statement: false, ending: GroupEnding::Committed };
 }
 
 impl Decoder {
@@ -75,8 +75,8 @@ impl Decoder {
             }
             GTID_TAGGED => self.group.name(gtid::parse_tagged(frame.data)?, frame, start)?,
             XA_PREPARE => {
-                let outcome = Outcome::Xa(self.group.prepare(frame.data)?);
-                return Ok(Step::Finished { has_statement: false, outcome });
+                let ending = GroupEnding::Xa(self.group.prepare(frame.data)?);
+                return Ok(Step::Finished { has_statement: false, ending });
             }
             TRANSACTION_PAYLOAD => {
                 if !self.group.is_open() || self.group.is_begun() || frame.inside_payload {

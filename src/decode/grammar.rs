@@ -10,7 +10,7 @@
 //!
 //! Whether the rows of an XA group will ever be seen is not known when they are read: a later
 //! group decides, or its own end does (one phase). So they are stepped over, and the group's end
-//! says that they are there; who needs them reads the group again, beside the stream.
+//! says that they are there; the XA reader reads the group again while streaming.
 //!
 //! Anything else is an error: what cannot be understood may hide rows. A transaction that the
 //! stream reader swallowed shows here as one that has no end.
@@ -44,7 +44,7 @@ enum State {
 
 /// The current group.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct TransactionGrammar {
     state: State,
     /// Whether the stream has GTID events, anonymous ones included: then every group has one.
     is_named: bool,
@@ -62,7 +62,7 @@ pub(super) struct Group {
     is_decided: bool,
 }
 
-impl Group {
+impl TransactionGrammar {
     pub(super) fn new() -> Self {
         Self {
             state: State::Between,

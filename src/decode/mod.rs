@@ -40,7 +40,7 @@ use mysql_async::binlog::events::Event;
 use self::{
     dispatch::Step,
     event::framing::{self, Track},
-    grammar::Group,
+    grammar::TransactionGrammar,
     table::{Tables, Version},
 };
 pub use self::{
@@ -62,7 +62,7 @@ const SCRATCH_KEPT_BYTES: usize = 1 << 20;
 /// Understands one binlog stream. A new stream needs a new decoder.
 pub struct Decoder {
     track: Track,
-    group: Group,
+    group: TransactionGrammar,
     tables: Tables,
     /// The statement that `Decoded` lends out.
     statement: Statement,
@@ -70,7 +70,7 @@ pub struct Decoder {
     scratch: String,
     lower_case_names: bool,
     /// Where the stream is while another one is read beside it.
-    left: Option<(Track, Group)>,
+    left: Option<(Track, TransactionGrammar)>,
 }
 
 /// What an event means.
@@ -121,12 +121,12 @@ pub struct Finished<'a> {
     /// The statement on captured tables that it consists of, if it is one.
     pub statement: Option<&'a Statement>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub ending: GroupEnding,
 }
 
 /// What becomes of a transaction with its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum GroupEnding {
     /// Its rows, if it has any, are committed.
     Committed,
     /// Its rows were never part of a table, though they were in the stream.
@@ -138,7 +138,7 @@ pub enum Outcome {
     Xa(Xa),
 }
 
-/// A step of an XA transaction. Its rows were not in the stream: [`Decoder::turn_aside`].
+/// A step of an XA transaction. Its rows were not in the stream: [`Decoder::enter_side_stream`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Xa {
     /// It is prepared: a later transaction decides.
@@ -203,7 +203,7 @@ impl Decoder {
     pub fn new(captures: Box<dyn Fn(&TableName) -> bool + Send>, start_file: String) -> Self {
         Self {
             track: Track::new(start_file),
-            group: Group::new(),
+            group: TransactionGrammar::new(),
             tables: Tables::new(captures),
             statement: Statement {
                 kind: StatementKind::Create,
@@ -264,12 +264,12 @@ impl Decoder {
             Step::Nothing => Decoded::Nothing,
             Step::Begun => Decoded::Begun(self.group.transaction()),
             Step::Statement => Decoded::Statement(&self.statement),
-            Step::Finished { has_statement, outcome } => Decoded::Finished(Finished {
+            Step::Finished { has_statement, ending } => Decoded::Finished(Finished {
                 transaction: self.group.transaction(),
                 end: self.track.position(),
                 file_begun: self.track.begun(),
                 statement: has_statement.then_some(&self.statement),
-                outcome,
+                ending,
             }),
             Step::Rows { version, operation, start, images } => {
                 let Some(Version { table, cells, .. }) = self.tables.version(version) else {
@@ -301,10 +301,13 @@ impl Decoder {
     /// Leaves the stream, between two of its transactions, for another one in which an XA
     /// transaction stands that is committed now: its rows are read there. The numbers of table
     /// versions go on.
-    pub fn turn_aside(&mut self, start: &FilePosition) {
+    pub fn enter_side_stream(&mut self, start: &FilePosition) {
         let mut track = Track::new(start.file.clone());
         track.resumed_from(start.offset);
-        let left = (replace(&mut self.track, track), replace(&mut self.group, Group::decided()));
+        let left = (
+            replace(&mut self.track, track),
+            replace(&mut self.group, TransactionGrammar::decided()),
+        );
         self.left.get_or_insert(left);
         self.tables.forget_ids();
     }
@@ -316,18 +319,18 @@ impl Decoder {
         Some(XaStart { transaction, track: self.track.before(event) })
     }
 
-    /// Leaves the stream, as [`Self::turn_aside`] does, for the events from an XA START on that
+    /// Leaves the stream, as [`Self::enter_side_stream`] does, for the events from an XA START on that
     /// were kept.
-    pub fn turn_aside_to(&mut self, start: XaStart) {
+    pub fn enter_cached_side_stream(&mut self, start: XaStart) {
         let XaStart { transaction, track } = start;
-        let group = Group::decided_and_named(transaction);
+        let group = TransactionGrammar::decided_and_named(transaction);
         let left = (replace(&mut self.track, track), replace(&mut self.group, group));
         self.left.get_or_insert(left);
         self.tables.forget_ids();
     }
 
     /// Goes back to the stream, where it was left.
-    pub fn turn_back(&mut self) {
+    pub fn leave_side_stream(&mut self) {
         if let Some((track, group)) = self.left.take() {
             self.track = track;
             self.group = group;

@@ -8,7 +8,7 @@ use mysql_async::binlog::{
     events::{Event, FormatDescriptionEvent, TransactionPayloadEvent},
 };
 
-use super::{DecodeError, Decoded, Decoder, JsonText, Outcome, Rows};
+use super::{DecodeError, Decoded, Decoder, GroupEnding, JsonText, Rows};
 use crate::model::{
     change::{Operation, Transaction},
     table::{ColumnKind, TableName, TableVersion},
@@ -142,11 +142,11 @@ pub(super) fn transcript(decoder: &mut Decoder, events: &[Event]) -> Result<Stri
                 writeln!(out, "  {}", statement_line(statement)).unwrap();
             }
             Decoded::Finished(finished) => {
-                let more = match (&finished.outcome, finished.statement) {
-                    (Outcome::Committed, None) => String::new(),
-                    (Outcome::Committed, Some(statement)) => statement_line(statement),
-                    (Outcome::Xa(xa), _) => format!("{xa:?}"),
-                    (outcome, _) => format!("{outcome:?}"),
+                let more = match (&finished.ending, finished.statement) {
+                    (GroupEnding::Committed, None) => String::new(),
+                    (GroupEnding::Committed, Some(statement)) => statement_line(statement),
+                    (GroupEnding::Xa(xa), _) => format!("{xa:?}"),
+                    (ending, _) => format!("{ending:?}"),
                 };
                 push_line(&mut out, &["end", &short(finished.transaction), &more]);
             }

@@ -363,13 +363,13 @@ fn what_is_decided_is_read_beside_the_stream_which_then_goes_on() {
     // Up to the XA COMMIT in group 4.
     transcript(&mut decoder, &events[..begins(5)]).unwrap();
     let before = decoder.file_position().clone();
-    decoder.turn_aside(&FilePosition { file: "binlog.000001".into(), offset: 4 });
+    decoder.enter_side_stream(&FilePosition { file: "binlog.000001".into(), offset: 4 });
     let text = transcript(&mut decoder, &events[begins(3)..begins(4)]).unwrap();
     assert_eq!(
         text,
         "begin 3\n  insert shop.a 1\nend 3 Prepared { xid: Xid(…), has_rows: true }\n"
     );
-    decoder.turn_back();
+    decoder.leave_side_stream();
     assert_eq!(*decoder.file_position(), before);
     let text = transcript(&mut decoder, &events[begins(5)..]).unwrap();
     assert_eq!(text.lines().count(), 5, "{text}");

@@ -25,7 +25,7 @@ pub struct Position {
     pub server_uuid: ServerUuid,
     /// Every source transaction that is done; `None` for a source without GTIDs.
     pub gtid_set: Option<GtidSet>,
-    /// The end of the last transaction that is done: a transaction border.
+    /// The end of the last transaction that is done: a transaction boundary.
     pub file: FilePosition,
     /// When the last transaction committed at the source, in microseconds since the epoch; 0
     /// before the first one.

@@ -10,7 +10,7 @@
 //!         load:   the saved position                 it is the last one, because of the fence
 //!         check:  the source still has what follows
 //!         commit: the same position, new generation  tells a fenced instance that this one is newer
-//! STREAM  begin; records ...; position last; commit  at borders of source transactions
+//! STREAM  begin; records ...; position last; commit  at boundaries of source transactions
 //! ```
 //!
 //! # Why nothing is lost and nothing comes twice
@@ -40,7 +40,7 @@ use crate::{
     requests::RequestQueue,
     runtime::{blocking_named, spawn_named, wall_clock},
     shutdown::Shutdown,
-    snapshot::{self, Listed, ProgressRecord, Sight, Snapshot},
+    snapshot::{self, ListedTable, ProgressRecord, Sight, SnapshotCoordinator},
     state::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
     status::{State, Status},
 };
@@ -110,7 +110,7 @@ pub struct Run {
 
 /// How a run ended without a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RunOutcome {
     /// Everything committed when the run started is delivered.
     CaughtUp,
     /// Asked to stop; everything begun is delivered.
@@ -150,14 +150,14 @@ struct Progress {
 }
 
 /// Captures until stopped, caught up or halted.
-pub async fn run(run: Run) -> Result<Outcome, Failure> {
+pub async fn run(run: Run) -> Result<RunOutcome, Failure> {
     produce::settings::check(&run.config.kafka, run.config.delivery.batch_age_max())?;
     let mut progress = Progress::new(&run)?;
     loop {
         run.status.enter(State::Starting, wall_clock());
         let ended = match standby::wait(&run, &mut progress).await {
             Ok(true) => epoch(&run, &mut progress).await,
-            Ok(false) => Ok(Outcome::Drained),
+            Ok(false) => Ok(RunOutcome::Drained),
             Err(failure) => Err(failure),
         };
         run.metrics.streaming.set(0);
@@ -172,7 +172,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
         match progress.recovery.next(&failure, context, Instant::now()) {
             Next::End => {
                 tracing::warn!(reason = failure.reason.name(), "stopped during trouble: {failure}");
-                return Ok(Outcome::Drained);
+                return Ok(RunOutcome::Drained);
             }
             Next::StandBy => {
                 run.metrics.recycled(failure.reason);
@@ -193,7 +193,7 @@ pub async fn run(run: Run) -> Result<Outcome, Failure> {
                 progress.trouble_log.log(&failure);
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
-                    () = run.shutdown.requested() => return Ok(Outcome::Drained),
+                    () = run.shutdown.requested() => return Ok(RunOutcome::Drained),
                 }
             }
         }
@@ -258,10 +258,10 @@ impl Progress {
 }
 
 /// One epoch, from connecting to the first trouble or the end.
-async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
+async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutcome, Failure> {
     let prepared = tokio::select! {
         prepared = prepare(run, progress) => prepared?,
-        () = run.shutdown.requested() => return Ok(Outcome::Drained),
+        () = run.shutdown.requested() => return Ok(RunOutcome::Drained),
     };
     let Prepared { mut fenced, dump, server, position, tables, sight, cascades } = prepared;
     let run = &run.for_source(&server);
@@ -277,7 +277,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<Outcome, Failure> {
     };
     let records = std::mem::take(&mut fenced.snapshots);
     let left = captured::left(&run.config, &records, fenced.tables.keys());
-    let mut snapshot = Snapshot::start(settings, tables, &records);
+    let mut snapshot = SnapshotCoordinator::start(settings, tables, &records);
     snapshot.leave(left, &records, &position.file);
     let status = run.status.clone();
     let committed = move || status.snapshot().position;
@@ -330,7 +330,7 @@ struct Prepared {
     server: Server,
     position: Position,
     /// The captured tables that exist; none if none is to be read.
-    tables: Vec<Listed>,
+    tables: Vec<ListedTable>,
     /// Of which databases these are all.
     sight: Sight,
     /// Foreign keys whose cascades are in no binlog; `None` where all are.
@@ -398,11 +398,11 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
         let may_be_captured = |database: &str| filter.captures_any_in(database);
         let sight = Sight::of(&mut connection, config, may_be_captured).await?;
         let captures = |table: &TableName| filter.captures(table);
-        let asks_size = |table: &TableName| match fenced.snapshots.get(&table.to_string()) {
+        let needs_size = |table: &TableName| match fenced.snapshots.get(&table.to_string()) {
             Some(record) => !record.is_finished(),
             None => config.snapshot.mode != SnapshotMode::Never,
         };
-        (snapshot::list(&mut connection, config, captures, asks_size).await?, sight)
+        (snapshot::list(&mut connection, config, captures, needs_size).await?, sight)
     } else {
         (Vec::new(), Sight::default())
     };

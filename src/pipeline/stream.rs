@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use super::{
-    Outcome,
+    RunOutcome,
     delivery::Delivery,
     xa::{EventCache, GroupEnd, SecondDump},
 };
 use crate::{
-    decode::{Decoded, Decoder, Outcome as Ends},
+    decode::{Decoded, Decoder, GroupEnding},
     error::Failure,
     model::position::{PartialTransaction, Position},
     mysql::{EventReceiver, RawEvent, Received},
@@ -42,7 +42,7 @@ pub(super) struct Stream {
 
 /// How a stream ended.
 pub(super) struct Ended {
-    pub(super) result: Result<Outcome, Failure>,
+    pub(super) result: Result<RunOutcome, Failure>,
     /// The generation that it sent a position with, committed or not, if it sent one.
     pub(super) sent: Option<u64>,
     /// The newest position that it committed, if only the one it began with.
@@ -75,7 +75,7 @@ impl Stream {
         Ended { result, sent, committed, has_delivered, past }
     }
 
-    fn stream(&mut self, is_after_doubt: bool) -> Result<Outcome, Failure> {
+    fn stream(&mut self, is_after_doubt: bool) -> Result<RunOutcome, Failure> {
         // The same position again: a newer generation that a fenced instance can see, and proof
         // that the way to Kafka is open before a row depends on it.
         self.delivery.start(is_after_doubt)?;
@@ -135,12 +135,12 @@ impl Stream {
             Decoded::Rows(rows) => delivery.rows(rows)?,
             Decoded::Statement(statement) => delivery.statement(statement, None)?,
             Decoded::Finished(finished) => {
-                match &finished.outcome {
-                    Ends::Committed | Ends::RolledBack { has_rows: false } => {
+                match &finished.ending {
+                    GroupEnding::Committed | GroupEnding::RolledBack { has_rows: false } => {
                         delivery.finish(&finished)?;
                     }
-                    Ends::RolledBack { has_rows: true } => delivery.roll_back(&finished)?,
-                    Ends::Xa(xa) => {
+                    GroupEnding::RolledBack { has_rows: true } => delivery.roll_back(&finished)?,
+                    GroupEnding::Xa(xa) => {
                         let end = GroupEnd::of(&finished, xa);
                         self.event_cache.add(event);
                         if !self.end_xa(&end)? {
@@ -164,11 +164,11 @@ impl Stream {
     }
 
     /// Whether this is the place to end, with everything so far committed.
-    fn outcome(&mut self) -> Result<Option<Outcome>, Failure> {
+    fn outcome(&mut self) -> Result<Option<RunOutcome>, Failure> {
         let outcome = if self.shutdown.is_requested() {
-            Outcome::Drained
+            RunOutcome::Drained
         } else if self.has_caught_up() {
-            Outcome::CaughtUp
+            RunOutcome::CaughtUp
         } else {
             return Ok(None);
         };

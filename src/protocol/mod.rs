@@ -259,7 +259,7 @@ impl Protocol {
         self.commit_if(self.is_due(now))
     }
 
-    /// A batch at a border ends when nothing waits, so that a lone change is visible.
+    /// A batch at a boundary ends when nothing waits, so that a lone change is visible.
     fn idle(&mut self, now: Instant, more_comes: bool) -> Action {
         if self.inside {
             return Action::Wait;

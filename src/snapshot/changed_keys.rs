@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChunkRows, Identified, SnapshotError};
+use super::{ChunkRows, KeyTap, SnapshotError};
 use crate::model::value::RowImages;
 
 /// Most memory of one window's identities. A table that changes faster than this during one
@@ -15,14 +15,14 @@ const ENTRY_BYTES: usize = 48;
 
 /// Identities of changed rows.
 #[derive(Debug, Default)]
-pub struct Touched {
+pub struct ChangedKeys {
     identities: BTreeSet<Box<[u8]>>,
     bytes: usize,
     /// Once the chunk's rows are known, no other identity needs to be kept.
     only: Option<BTreeSet<Box<[u8]>>>,
 }
 
-impl Touched {
+impl ChangedKeys {
     /// Whether the stream has changed no row.
     pub fn is_empty(&self) -> bool {
         self.identities.is_empty()
@@ -56,7 +56,7 @@ impl Touched {
         let found = |identity: &[u8]| {
             only.insert(identity.into());
         };
-        let mut identified = Identified::new(&mut images, is_key, &mut buffer, found);
+        let mut identified = KeyTap::new(&mut images, is_key, &mut buffer, found);
         for _ in 0..rows.len() {
             identified.next_image()?;
             for _ in is_key {
@@ -71,7 +71,7 @@ impl Touched {
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES_MAX, Touched};
+    use super::{BYTES_MAX, ChangedKeys};
     use crate::{model::value::Value, snapshot::ChunkRows};
 
     #[test]
@@ -87,15 +87,15 @@ mod tests {
             row.push(&Value::Int(id));
             row.filled_bytes().to_vec()
         };
-        let mut touched = Touched::default();
+        let mut changed_keys = ChangedKeys::default();
         let mut id = 2;
-        while touched.add(&identity(id)) {
+        while changed_keys.add(&identity(id)) {
             id += 1;
         }
         assert!(usize::try_from(id).unwrap() < BYTES_MAX / 40);
-        touched.narrow(&rows, &[true, false]).unwrap();
-        assert!(touched.contains(&identity(2)) && !touched.contains(&identity(3)));
-        assert!(touched.add(&identity(4)) && !touched.contains(&identity(4)));
-        assert!(touched.add(&identity(1)) && touched.contains(&identity(1)));
+        changed_keys.narrow(&rows, &[true, false]).unwrap();
+        assert!(changed_keys.contains(&identity(2)) && !changed_keys.contains(&identity(3)));
+        assert!(changed_keys.add(&identity(4)) && !changed_keys.contains(&identity(4)));
+        assert!(changed_keys.add(&identity(1)) && changed_keys.contains(&identity(1)));
     }
 }

@@ -17,12 +17,12 @@ use tokio::{
 };
 
 use super::{
-    ChunkRows, Listed, ProgressRecord, ReadPlan, Sight, SnapshotError, Touched,
+    ChangedKeys, ChunkRows, ListedTable, ProgressRecord, ReadPlan, Sight, SnapshotError,
     cursor::Cursor,
     gone::Searches,
-    progress_log::{self, Teller},
+    progress_log::{self, ProgressLog},
     rate_limit::Pace,
-    reader::{self, Answer, Chunk, Job, Outcome, Shared},
+    reader::{self, Chunk, ChunkOutcome, Job, ReadAnswer, Shared},
     table::Table,
 };
 use crate::{
@@ -57,7 +57,7 @@ pub struct Settings {
     pub metrics: Arc<Metrics>,
     /// Wakes the pipeline's thread, which then asks for what is ready.
     pub wake: Box<dyn Fn() + Send + Sync>,
-    /// Whether tables without a record are read; otherwise only those that somebody asked for.
+    /// Whether tables without a record are read; otherwise only those that a request names.
     pub reads_all: bool,
     /// How long the source keeps its binlogs; `None` if for ever or not known.
     pub retention: Option<Duration>,
@@ -65,7 +65,7 @@ pub struct Settings {
     pub sight: Sight,
 }
 
-/// A chunk to deliver now. It is forgotten unless [`Snapshot::delivered`] is told.
+/// A chunk to deliver now. It is forgotten unless [`SnapshotCoordinator::delivered`] is called.
 #[derive(Debug)]
 pub struct Ready {
     /// The table as the chunk's rows have it.
@@ -73,7 +73,7 @@ pub struct Ready {
     /// The rows.
     pub rows: ChunkRows,
     /// Those that must be left out.
-    pub touched: Touched,
+    pub changed_keys: ChangedKeys,
     /// The end of the binlog after they were read.
     pub high: FilePosition,
     /// When they were read, in microseconds since the epoch.
@@ -84,7 +84,7 @@ pub struct Ready {
 }
 
 /// All tables that are not read yet, and the chunks in flight.
-pub struct Snapshot {
+pub struct SnapshotCoordinator {
     pub(super) config: Arc<Config>,
     metrics: Arc<Metrics>,
     pub(super) reads_all: bool,
@@ -100,35 +100,35 @@ pub struct Snapshot {
     /// Tables that were read again and whose topics are to be searched for keys that went.
     pub(super) searches: Searches,
     jobs: jobs::UnboundedSender<Job>,
-    answers: mpsc::Receiver<Answer>,
+    answers: mpsc::Receiver<ReadAnswer>,
     shared: Arc<Shared>,
     readers: Vec<JoinHandle<()>>,
     windows_opened: u64,
-    pub(super) teller: Teller,
-    /// When it was told last that a chunk is read again.
-    told_again: Option<Instant>,
+    pub(super) progress_log: ProgressLog,
+    /// When it was logged last that a chunk is read again.
+    retry_logged: Option<Instant>,
 }
 
 /// Notes the rows that the stream changes in a table with open windows.
-pub struct Touching<'a> {
+pub struct KeyCollector<'a> {
     /// How the table is read.
     pub plan: Arc<ReadPlan>,
     table: &'a mut Table,
 }
 
-impl Touching<'_> {
+impl KeyCollector<'_> {
     /// A row that the stream changes.
     pub fn add(&mut self, identity: &[u8]) {
         self.table.touch(identity);
     }
 }
 
-impl Snapshot {
+impl SnapshotCoordinator {
     /// Begins to read what the records of earlier runs leave to read. Must be made inside the
     /// runtime, which drives the readers.
     pub fn start(
         settings: Settings,
-        listed: Vec<Listed>,
+        listed: Vec<ListedTable>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
         let Settings { config, metrics, wake, reads_all, retention, sight } = settings;
@@ -158,8 +158,8 @@ impl Snapshot {
             answers,
             shared,
             windows_opened: 0,
-            teller: Teller::new(Instant::now(), retention),
-            told_again: None,
+            progress_log: ProgressLog::new(Instant::now(), retention),
+            retry_logged: None,
             metrics,
             config,
         };
@@ -177,16 +177,16 @@ impl Snapshot {
     }
 
     /// The stream has rows of a table: `Some` if their identities must be noted.
-    pub fn touching(
+    pub fn collect_keys(
         &mut self,
         id: TableVersionId,
         version: &TableVersion,
-    ) -> Result<Option<Touching<'_>>, SnapshotError> {
+    ) -> Result<Option<KeyCollector<'_>>, SnapshotError> {
         // Only these have windows.
         let mut begun = begun(&mut self.tables, self.config.snapshot.threads);
         let Some(table) = begun.find(|table| table.name == version.name) else { return Ok(None) };
         let plan = table.plan_for(id, version)?;
-        Ok(plan.map(|plan| Touching { plan, table }))
+        Ok(plan.map(|plan| KeyCollector { plan, table }))
     }
 
     /// Takes in what the readers have done. Called often; never waits.
@@ -201,18 +201,18 @@ impl Snapshot {
         Ok(())
     }
 
-    fn take(&mut self, answer: Answer) -> Result<(), SnapshotError> {
-        let Answer { window, outcome } = answer;
+    fn take(&mut self, answer: ReadAnswer) -> Result<(), SnapshotError> {
+        let ReadAnswer { window, outcome } = answer;
         let at = self.tables.iter().position(|table| table.has_window(window));
         let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
             // Its window was closed; whatever went wrong belongs to a table that has changed.
-            if let Ok(Outcome::Read(chunk)) = outcome {
+            if let Ok(ChunkOutcome::Read(chunk)) = outcome {
                 self.shared.parts.add_permits(usize::from(chunk.is_part()));
             }
             return Ok(());
         };
         if let Err(problem) = &outcome
-            && table.asked.is_some()
+            && table.on_demand.is_some()
             && problem.is_about_the_table()
         {
             tracing::warn!(table = %table.name, "not read as it was requested: {problem}");
@@ -225,18 +225,18 @@ impl Snapshot {
             return Ok(());
         }
         match outcome? {
-            Outcome::Read(chunk) => table.read(window, chunk),
-            Outcome::Nothing => table.remove_window(window),
-            Outcome::Again(reason) => {
+            ChunkOutcome::Read(chunk) => table.read(window, chunk),
+            ChunkOutcome::Nothing => table.remove_window(window),
+            ChunkOutcome::Again(reason) => {
                 if progress_log::EVERY
-                    <= self.told_again.map_or(progress_log::EVERY, |told| told.elapsed())
+                    <= self.retry_logged.map_or(progress_log::EVERY, |logged| logged.elapsed())
                 {
-                    self.told_again = Some(Instant::now());
+                    self.retry_logged = Some(Instant::now());
                     tracing::info!(table = %table.name, reason, "a chunk is read again");
                 }
                 table.close_windows();
             }
-            Outcome::Gone { is_hidden } => {
+            ChunkOutcome::Gone { is_hidden } => {
                 progress_log::gone(&table.name, is_hidden.then_some(&self.config.mysql.user));
                 let name = self.tables.remove(at).name;
                 self.metrics.snapshot_rows_left(&name, None);
@@ -253,12 +253,12 @@ impl Snapshot {
         let condition = table.chosen_by();
         let has_condition = table.has_condition();
         let is_whole = progress.state == ReadState::Done && !has_condition;
-        let Table { name, rows, asked, ends, again, .. } = table;
+        let Table { name, rows, on_demand, ends, again, .. } = table;
         self.metrics.snapshot_rows_left(&name, None);
         let counts_as_read = match progress.state {
             ReadState::Done => true,
             ReadState::Cancelled if self.reads_all => true,
-            _ => asked.is_none_or(|asked| asked.was_read),
+            _ => on_demand.is_none_or(|request| request.was_read),
         };
         if counts_as_read {
             self.finish(name.clone(), rows, condition);
@@ -267,7 +267,7 @@ impl Snapshot {
         }
         match ends {
             _ if again && progress.state == ReadState::Done => {
-                self.read_from_start(Listed::unknown(name));
+                self.read_from_start(ListedTable::unknown(name));
             }
             Some(ends) if is_whole => self.search(name, rows, ends),
             Some(_) if has_condition => {
@@ -307,12 +307,12 @@ impl Snapshot {
     /// processed.
     pub fn ready(&mut self, reached: &FilePosition) -> Option<Ready> {
         for table in begun(&mut self.tables, self.config.snapshot.threads) {
-            let Some((range, chunk, touched)) = table.ready(reached) else { continue };
+            let Some((range, chunk, changed_keys)) = table.ready(reached) else { continue };
             let is_part = chunk.is_part();
             let Chunk { plan, rows, cursor, is_last, high, read_us, .. } = chunk;
             self.shared.parts.add_permits(usize::from(is_part));
             let high = if is_part { reached.clone() } else { high };
-            return Some(Ready { plan, rows, touched, high, read_us, range, cursor, is_last });
+            return Some(Ready { plan, rows, changed_keys, high, read_us, range, cursor, is_last });
         }
         None
     }
@@ -337,7 +337,7 @@ impl Snapshot {
             self.metrics.snapshot_rows_left(name, Some(left));
             self.records.insert(name.clone(), Some(table.record().to_json()));
         }
-        self.teller.tell(Instant::now(), self.tables.iter().map(Table::progress));
+        self.progress_log.log(Instant::now(), self.tables.iter().map(Table::progress));
     }
 
     /// The records that must be committed with what was delivered since they were last asked for:
@@ -346,7 +346,7 @@ impl Snapshot {
         std::mem::take(&mut self.records)
     }
 
-    pub(super) fn add(&mut self, listed: Listed, record: Option<&ProgressRecord>) {
+    pub(super) fn add(&mut self, listed: ListedTable, record: Option<&ProgressRecord>) {
         let condition = self.condition(&listed.name).cloned();
         let settings = &self.config.snapshot;
         let rows_max = self.shared.pace.chunk_rows_max(settings.chunk_rows_max);
@@ -392,7 +392,7 @@ pub(super) fn unpaused(tables: &mut [Table]) -> impl Iterator<Item = &mut Table>
     tables.iter_mut().filter(|table| !table.paused)
 }
 
-impl Drop for Snapshot {
+impl Drop for SnapshotCoordinator {
     fn drop(&mut self) {
         for reader in &self.readers {
             reader.abort();
@@ -406,7 +406,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{Settings, Sight, Snapshot, SnapshotError, spawn_named};
+    use super::{Settings, Sight, SnapshotCoordinator, SnapshotError, spawn_named};
     use crate::metrics::Metrics;
 
     #[tokio::test]
@@ -427,7 +427,7 @@ mod tests {
             retention: None,
             sight: Sight::default(),
         };
-        let mut snapshot = Snapshot::start(settings, Vec::new(), &BTreeMap::new());
+        let mut snapshot = SnapshotCoordinator::start(settings, Vec::new(), &BTreeMap::new());
         tokio::task::yield_now().await;
         assert!(snapshot.poll().is_ok());
         // WHEN one of them panics

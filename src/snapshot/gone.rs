@@ -13,7 +13,7 @@
 //! is sent before the next boundary, so before a chunk.
 //!
 //! # Where that does not hold
-//! No delete is written then, and [`Snapshot::give_up_search`] says so once. What it notes is in
+//! No delete is written then, and [`SnapshotCoordinator::give_up_search`] says so once. What it notes is in
 //! the same Kafka transaction as the position that passes the reason, so no restart forgets it.
 //!
 //! - A source transaction is delivered in part when the reading is to begin, and its rest does not
@@ -28,7 +28,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProgressRecord, Snapshot, progress_log};
+use super::{ProgressRecord, SnapshotCoordinator, progress_log};
 use crate::{
     model::{record::TopicState, table::TableName},
     status::{ReadState, TableProgress},
@@ -88,7 +88,7 @@ impl Searched {
     }
 }
 
-impl Snapshot {
+impl SnapshotCoordinator {
     /// The tables of which the ends are to be looked up before anything else is sent.
     pub fn wanting_ends(&self) -> Vec<TableName> {
         let wants = |ends: Option<&Ends>| ends.is_some_and(Ends::is_wanted);

@@ -12,16 +12,16 @@ use crate::{
 
 /// A table that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedTable {
     /// Its name.
     pub name: TableName,
-    /// How many rows the server believes it has; 0 if nobody asked.
+    /// How many rows the server believes it has; 0 if it was not queried.
     pub rows_estimate: u64,
     /// How many bytes the server believes these take where they are stored.
     pub bytes_estimate: u64,
 }
 
-impl Listed {
+impl ListedTable {
     /// A table of which only the name is known.
     pub(super) fn unknown(name: TableName) -> Self {
         Self { name, rows_estimate: 0, bytes_estimate: 0 }
@@ -38,13 +38,13 @@ const NAMES_MAX: Duration = Duration::from_mins(1);
 const SIZES_MAX: Duration = Duration::from_mins(5);
 
 /// The captured tables that exist, those that `snapshot.order` names first. How large they are is
-/// looked up of those only of which `asks_size` says so: to know it, the server opens the table.
+/// looked up of those only of which `needs_size` says so: to know it, the server opens the table.
 pub async fn list(
     connection: &mut Conn,
     config: &Config,
     captures: impl Fn(&TableName) -> bool,
-    asks_size: impl Fn(&TableName) -> bool,
-) -> Result<Vec<Listed>, MysqlError> {
+    needs_size: impl Fn(&TableName) -> bool,
+) -> Result<Vec<ListedTable>, MysqlError> {
     let failed = |error| MysqlError::while_doing("list the tables of", &config.mysql, error);
     let query = "SELECT table_schema, table_name FROM information_schema.tables \
                  WHERE table_type = 'BASE TABLE'";
@@ -52,9 +52,9 @@ pub async fn list(
     let rows = rows.await?.map_err(failed)?;
     let names = rows.iter().map(name).collect::<Option<Vec<TableName>>>().ok_or(UNREADABLE)?;
     let names: Vec<TableName> = names.into_iter().filter(captures).collect();
-    let asked: Vec<&TableName> = names.iter().filter(|name| asks_size(name)).collect();
+    let to_measure: Vec<&TableName> = names.iter().filter(|name| needs_size(name)).collect();
     let mut sizes: BTreeMap<TableName, (u64, u64)> = BTreeMap::new();
-    for names in asked.chunks(NAMES_AT_ONCE) {
+    for names in to_measure.chunks(NAMES_AT_ONCE) {
         let rows = mysql::within(SIZES_MAX, config, look_up_sizes(connection, names));
         let rows = rows.await?.map_err(failed)?;
         let sized = rows.iter().map(|row| Some((name(row)?, (column(row, 2)?, column(row, 3)?))));
@@ -62,9 +62,9 @@ pub async fn list(
     }
     let listed = names.into_iter().map(|name| {
         let (rows_estimate, bytes_estimate) = sizes.get(&name).copied().unwrap_or_default();
-        Listed { name, rows_estimate, bytes_estimate }
+        ListedTable { name, rows_estimate, bytes_estimate }
     });
-    let mut listed: Vec<Listed> = listed.collect();
+    let mut listed: Vec<ListedTable> = listed.collect();
     listed.sort_by_cached_key(|table| (config.read_order(&table.name), table.name.clone()));
     Ok(listed)
 }

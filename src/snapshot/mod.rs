@@ -69,14 +69,14 @@ mod table_tests;
 mod value;
 mod visibility;
 
-pub use changed_keys::Touched;
-pub use coordinator::{Ready, Settings, Snapshot, Touching};
+pub use changed_keys::ChangedKeys;
+pub use coordinator::{KeyCollector, Ready, Settings, SnapshotCoordinator};
 pub use error::SnapshotError;
 pub use gone::Ends;
-pub use listing::{Listed, list};
+pub use listing::{ListedTable, list};
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
-pub use rows::{ChunkImages, ChunkRows, Identified};
+pub use rows::{ChunkImages, ChunkRows, KeyTap};
 pub use runs::Found;
 pub use sight::Sight;
 pub use statements::Change;

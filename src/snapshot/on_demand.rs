@@ -1,9 +1,10 @@
-//! What people ask for while the connector runs: tables to be read again, read no more, or later.
+//! Requests while the connector runs: tables to be read again, read no more, or later.
 //!
 //! Whatever is done is a record to be committed before the answer is given.
 
 use super::{
-    Ends, Listed, ProgressRecord, Snapshot, coordinator::unpaused, progress::AskedFor, table::Table,
+    Ends, ListedTable, ProgressRecord, SnapshotCoordinator, coordinator::unpaused,
+    progress::AskedFor, table::Table,
 };
 use crate::{
     model::table::TableName,
@@ -11,22 +12,22 @@ use crate::{
     status::{ReadState, TableProgress},
 };
 
-impl Snapshot {
+impl SnapshotCoordinator {
     /// Whether a table is to be read already.
     pub fn is_read(&self, table: &TableName) -> bool {
         self.position_of(table).is_some()
     }
 
     /// Reads a table that is not being read, from its first row on, with a condition on the rows.
-    pub fn read_again(&mut self, table: Listed, filter: Option<String>) {
+    pub fn read_again(&mut self, table: ListedTable, filter: Option<String>) {
         let name = table.name.clone();
-        let Listed { rows_estimate, bytes_estimate, .. } = table;
+        let ListedTable { rows_estimate, bytes_estimate, .. } = table;
         // All rows show which keys went meanwhile.
         let is_whole = filter.is_none();
         let ends = self.leave_search(&name).or_else(|| is_whole.then(Ends::default));
         let asked = Some(AskedFor { r#where: filter, was_read: self.done.remove(&name) });
         let record = ProgressRecord::beginning().with(asked, false).with_ends(ends);
-        self.teller.begin(self.tables.is_empty());
+        self.progress_log.begin(self.tables.is_empty());
         self.add(table, Some(&record));
         self.records.insert(name.clone(), Some(record.to_json()));
         tracing::info!(
@@ -48,7 +49,7 @@ impl Snapshot {
             table.pause(paused);
             self.records.insert(table.name.clone(), Some(table.record().to_json()));
         }
-        // Whoever must wait now because an earlier table goes on is not told of changed rows.
+        // Tables that must wait now because an earlier one continues get no keys of changed rows.
         let threads = self.config.snapshot.threads;
         unpaused(&mut self.tables).skip(threads).for_each(Table::close_windows);
         Ok(names)

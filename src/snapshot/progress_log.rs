@@ -9,18 +9,18 @@ use crate::{
     status::{ReadState, TableProgress, TotalProgress},
 };
 
-/// How often it is told how far each table is.
+/// How often it is logged how far each table is.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 
-/// When it is told how long it will take: after a few chunks even of a slow source.
+/// When it is logged how long it will take: after a few chunks even of a slow source.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// Tells every now and then.
-pub(super) struct Teller {
-    told: Instant,
-    /// Whether it was told how long it will take.
+/// Logs every now and then how far the tables are.
+pub(super) struct ProgressLog {
+    logged_at: Instant,
+    /// Whether it was logged how long it will take.
     has_estimated: bool,
-    /// How long the source keeps its binlogs, until it was told that this is too short; `None` too
+    /// How long the source keeps its binlogs, until it was logged that this is too short; `None` too
     /// if for ever or not known.
     retention: Option<Duration>,
 }
@@ -60,9 +60,9 @@ pub(super) fn gone(table: &TableName, hidden_from: Option<&String>) {
     );
 }
 
-impl Teller {
+impl ProgressLog {
     pub(super) fn new(begun: Instant, retention: Option<Duration>) -> Self {
-        Self { told: begun, has_estimated: false, retention }
+        Self { logged_at: begun, has_estimated: false, retention }
     }
 
     /// More is to be read. If nothing was before, nobody knows how long it will take.
@@ -73,16 +73,16 @@ impl Teller {
     }
 
     /// A chunk is delivered.
-    pub(super) fn tell(&mut self, now: Instant, tables: impl Iterator<Item = TableProgress>) {
-        if now.duration_since(self.told) < if self.has_estimated { EVERY } else { FIRST } {
+    pub(super) fn log(&mut self, now: Instant, tables: impl Iterator<Item = TableProgress>) {
+        if now.duration_since(self.logged_at) < if self.has_estimated { EVERY } else { FIRST } {
             return;
         }
         let tables: Vec<_> = tables.collect();
         let Some(total) = TotalProgress::of(&tables) else { return };
         let Some(seconds_left) = total.seconds_left else { return };
-        self.told = now;
+        self.logged_at = now;
         if self.has_estimated {
-            tables.iter().filter(|table| table.state == ReadState::Reading).for_each(tell);
+            tables.iter().filter(|table| table.state == ReadState::Reading).for_each(log);
         } else {
             self.has_estimated = true;
             tracing::info!(
@@ -106,7 +106,7 @@ impl Teller {
     }
 }
 
-fn tell(progress: &TableProgress) {
+fn log(progress: &TableProgress) {
     tracing::info!(
         table = %progress.table,
         rows = progress.rows,
@@ -124,7 +124,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{EVERY, FIRST, Teller, begins};
+    use super::{EVERY, FIRST, ProgressLog, begins};
     use crate::{
         model::table::TableName,
         status::{ReadState, TableProgress},
@@ -156,10 +156,10 @@ mod tests {
         let waiting = table(ReadState::Waiting, 0, 0.0);
         let paused = table(ReadState::Paused, 0, 0.0);
         let tables = [waiting.clone(), paused.clone(), waiting];
-        let told = logged(|| begins(&tables));
+        let text = logged(|| begins(&tables));
         assert!(
-            told.contains("tables=2 rows=0 rows_estimate=2000 bytes_estimate=140000"),
-            "{told}"
+            text.contains("tables=2 rows=0 rows_estimate=2000 bytes_estimate=140000"),
+            "{text}"
         );
         assert_eq!(logged(|| begins(&[paused])), "");
     }
@@ -167,21 +167,21 @@ mod tests {
     #[test]
     fn how_long_it_takes_is_told_once_there_is_a_rate_and_with_the_retention() {
         let begun = Instant::now();
-        let mut teller = Teller::new(begun, Some(Duration::from_secs(150)));
+        let mut progress_log = ProgressLog::new(begun, Some(Duration::from_secs(150)));
         let tables = |rows, rate| {
             let reading = table(ReadState::Reading, rows, rate);
             [reading, table(ReadState::Waiting, 0, 0.0)].into_iter()
         };
-        let mut tell =
-            |after, rows, rate| logged(|| teller.tell(begun + after, tables(rows, rate)));
-        assert_eq!(tell(FIRST / 2, 100, 10.0), "");
-        assert_eq!(tell(FIRST, 0, 0.0), "");
-        let told = tell(FIRST, 100, 10.0);
-        assert!(told.contains("tables=2 rows_left=1900 rows_per_second=10.0 seconds_left=190"));
-        assert!(told.contains("WARN") && told.contains("retention_seconds=150"), "{told}");
-        assert_eq!(tell(EVERY, 100, 10.0), "");
-        let told = tell(FIRST + EVERY, 500, 10.0);
-        assert_eq!(told.lines().count(), 1, "{told}");
-        assert!(told.contains("reading a table") && told.contains("percent=50"), "{told}");
+        let mut log =
+            |after, rows, rate| logged(|| progress_log.log(begun + after, tables(rows, rate)));
+        assert_eq!(log(FIRST / 2, 100, 10.0), "");
+        assert_eq!(log(FIRST, 0, 0.0), "");
+        let text = log(FIRST, 100, 10.0);
+        assert!(text.contains("tables=2 rows_left=1900 rows_per_second=10.0 seconds_left=190"));
+        assert!(text.contains("WARN") && text.contains("retention_seconds=150"), "{text}");
+        assert_eq!(log(EVERY, 100, 10.0), "");
+        let text = log(FIRST + EVERY, 500, 10.0);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("reading a table") && text.contains("percent=50"), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, mem};
 use tokio::sync::oneshot;
 
 use super::{
-    Touched,
+    ChangedKeys,
     cursor::{Bound, Cursor},
     reader::{Chunk, Start},
 };
@@ -31,7 +31,7 @@ pub(super) struct Range {
 #[derive(Debug)]
 pub(super) struct Window {
     id: u64,
-    pub(super) touched: Touched,
+    pub(super) changed_keys: ChangedKeys,
     /// A change came that could not be noted: the chunk must be read again.
     pub(super) is_spoiled: bool,
     /// None while it is being read; of a table without a key, the parts so far.
@@ -72,7 +72,7 @@ impl Range {
         };
         self.windows.push_back(Window {
             id,
-            touched: Touched::default(),
+            changed_keys: ChangedKeys::default(),
             is_spoiled: false,
             chunks: VecDeque::new(),
         });
@@ -100,17 +100,17 @@ impl Range {
     }
 
     /// F4: the first chunk, if the stream has caught up with it.
-    pub(super) fn ready(&mut self, reached: &FilePosition) -> Option<(Chunk, Touched)> {
+    pub(super) fn ready(&mut self, reached: &FilePosition) -> Option<(Chunk, ChangedKeys)> {
         let window = self.windows.front_mut()?;
         if *reached < window.chunks.front()?.high {
             return None;
         }
         let chunk = window.chunks.pop_front()?;
         if chunk.is_part() {
-            return Some((chunk, Touched::default()));
+            return Some((chunk, ChangedKeys::default()));
         }
         let window = self.windows.pop_front()?;
-        Some((chunk, window.touched))
+        Some((chunk, window.changed_keys))
     }
 
     /// Closes all windows: what they read is read again behind what was delivered. Returns how

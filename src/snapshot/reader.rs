@@ -61,7 +61,7 @@ pub(super) struct Job {
     pub(super) plan: Option<Arc<ReadPlan>>,
     pub(super) filter: Option<String>,
     /// Whether the condition is not the configuration's.
-    pub(super) is_asked_for: bool,
+    pub(super) is_on_demand: bool,
     pub(super) start: Start,
     /// The last value of the key's first column that is read.
     pub(super) until: Option<Bound>,
@@ -78,14 +78,14 @@ pub(super) struct Job {
 
 /// What became of a chunk.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ReadAnswer {
     pub(super) window: u64,
-    pub(super) outcome: Result<Outcome, SnapshotError>,
+    pub(super) outcome: Result<ChunkOutcome, SnapshotError>,
 }
 
 /// How reading a chunk ended.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum ChunkOutcome {
     Read(Chunk),
     /// The table is not there, or hidden from the account.
     Gone {
@@ -128,7 +128,7 @@ pub(super) struct Shared {
     pub(super) config: Mysql,
     pub(super) json: JsonText,
     pub(super) jobs: Mutex<jobs::UnboundedReceiver<Job>>,
-    pub(super) answers: mpsc::Sender<Answer>,
+    pub(super) answers: mpsc::Sender<ReadAnswer>,
     /// Wakes whoever takes the answers.
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
     /// Room for parts of a table without a key: they are handed over one by one.
@@ -146,12 +146,12 @@ const IDLE_MAX: Duration = Duration::from_secs(2);
 const LIMITED_PAUSE: Duration = Duration::from_secs(2);
 
 /// The limit is logged again after this time.
-const LIMIT_TOLD_EVERY: Duration = Duration::from_secs(30);
+const LIMIT_LOGGED_EVERY: Duration = Duration::from_secs(30);
 
 /// Reads chunks until nobody asks any more.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut connection = None;
-    let mut told = None;
+    let mut limit_logged = None;
     loop {
         let next = tokio::time::timeout(IDLE_MAX, async { shared.jobs.lock().await.recv().await });
         let job = match next.await {
@@ -167,19 +167,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
             match mysql::connect_to_read_tables(&shared.config).await {
                 Ok(fresh) => connection = Some(fresh),
                 Err(error) if error.is_limit() => {
-                    let outcome = Ok(Outcome::Again("the server has no connection for it"));
-                    if !shared.answer(Answer { window, outcome }) {
+                    let outcome = Ok(ChunkOutcome::Again("the server has no connection for it"));
+                    if !shared.answer(ReadAnswer { window, outcome }) {
                         return;
                     }
-                    if told.is_none_or(|told: Instant| LIMIT_TOLD_EVERY <= told.elapsed()) {
-                        told = Some(Instant::now());
-                        tell_of_limit(error);
+                    if limit_logged.is_none_or(|at: Instant| LIMIT_LOGGED_EVERY <= at.elapsed()) {
+                        limit_logged = Some(Instant::now());
+                        warn_of_limit(error);
                     }
                     tokio::time::sleep(LIMITED_PAUSE).await;
                     continue;
                 }
                 Err(error) => {
-                    if !shared.answer(Answer { window, outcome: Err(error.into()) }) {
+                    if !shared.answer(ReadAnswer { window, outcome: Err(error.into()) }) {
                         return;
                     }
                     continue;
@@ -187,20 +187,20 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
         let outcome = read(&shared, &mut connection, job).await;
-        if matches!(outcome, Ok(Outcome::Again(_))) {
+        if matches!(outcome, Ok(ChunkOutcome::Again(_))) {
             tokio::time::sleep(AGAIN_PAUSE).await;
         }
         if outcome.is_err() {
             connection = None;
         }
-        if !shared.answer(Answer { window, outcome }) {
+        if !shared.answer(ReadAnswer { window, outcome }) {
             return;
         }
     }
 }
 
 /// Reading goes on with the connections that there are, if there is one.
-fn tell_of_limit(error: MysqlError) {
+fn warn_of_limit(error: MysqlError) {
     let Failure { reason, message, hint, .. } = error.into();
     tracing::warn!(
         reason = reason.name(),
@@ -211,7 +211,7 @@ fn tell_of_limit(error: MysqlError) {
 
 impl Shared {
     /// Hands an answer over; `false` when nobody takes it.
-    fn answer(&self, answer: Answer) -> bool {
+    fn answer(&self, answer: ReadAnswer) -> bool {
         let sent = self.answers.send(answer).is_ok();
         (self.wake)();
         sent
@@ -223,17 +223,17 @@ async fn read(
     shared: &Shared,
     connection: &mut Option<Conn>,
     mut job: Job,
-) -> Result<Outcome, SnapshotError> {
+) -> Result<ChunkOutcome, SnapshotError> {
     let connection = connection.as_mut().ok_or(SnapshotError::ReaderGone)?;
     if !visibility::wait(connection, &shared.config, &job.processed).await? {
-        return Ok(Outcome::Again("the source has not made visible yet what it sent"));
+        return Ok(ChunkOutcome::Again("the source has not made visible yet what it sent"));
     }
     failpoints::reach(Point::ChunkFenced);
     let cursor = match &mut job.start {
         Start::After(cursor) => cursor.take(),
         Start::WhereTheLastEnds(end) => match end.await {
             Ok(Some(cursor)) => Some(cursor),
-            Ok(None) | Err(_) => return Ok(Outcome::Nothing),
+            Ok(None) | Err(_) => return Ok(ChunkOutcome::Nothing),
         },
     };
     let known = job.plan.clone();
@@ -245,7 +245,7 @@ async fn read(
     let Some(mut plan) = known.or(made) else {
         let hidden = sight::is_hidden(connection, &job.table).await;
         let is_hidden = hidden.map_err(|error| wrapped(error, shared))?;
-        return Ok(Outcome::Gone { is_hidden });
+        return Ok(ChunkOutcome::Gone { is_hidden });
     };
     let highest = match job.asks_highest.then(|| plan.highest()).flatten() {
         Some(statement) => highest(shared, connection, &statement).await?,
@@ -257,7 +257,7 @@ async fn read(
     let (rows, cursor, is_last) = match selected {
         Ok(selected) => selected,
         Err(Trouble::Error(error)) => return Err(error),
-        Err(Trouble::Again(reason)) => return Ok(Outcome::Again(reason)),
+        Err(Trouble::Again(reason)) => return Ok(ChunkOutcome::Again(reason)),
     };
     let elapsed = started.elapsed();
     shared.pace.count(rows.len(), Instant::now());
@@ -267,7 +267,7 @@ async fn read(
     let high = visibility::binlog_end(connection, &shared.config).await?;
     failpoints::reach(Point::ChunkBounded);
     let read_us = now_us();
-    Ok(Outcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed, highest }))
+    Ok(ChunkOutcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed, highest }))
 }
 
 fn now_us() -> u64 {
@@ -416,7 +416,7 @@ async fn hand_over(
         elapsed: Duration::ZERO,
         highest: None,
     };
-    let sent = shared.answer(Answer { window, outcome: Ok(Outcome::Read(chunk)) });
+    let sent = shared.answer(ReadAnswer { window, outcome: Ok(ChunkOutcome::Read(chunk)) });
     if sent { Ok(()) } else { Err(gone()) }
 }
 
@@ -439,7 +439,7 @@ fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
         // Whatever else a condition that was requested makes of the statement; the others are about
         // the server or the account.
         (code, Some(condition))
-            if job.is_asked_for
+            if job.is_on_demand
                 && !mysql::is_about_the_server(code)
                 && ![1142, 1143].contains(&code) =>
         {

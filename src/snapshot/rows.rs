@@ -85,9 +85,9 @@ impl RowImages for ChunkImages<'_> {
     }
 }
 
-/// Tells who a row is while somebody else reads it: passes the values on, and hands the identity
-/// of each image, the bytes of its key's values, to `found`.
-pub struct Identified<'a, R, F> {
+/// Reports each row's key bytes while the encoder reads the row: passes the values on, and hands
+/// the identity of each image, the bytes of its key's values, to `found`.
+pub struct KeyTap<'a, R, F> {
     images: &'a mut R,
     /// Whether each column belongs to the key, in table order.
     is_key: &'a [bool],
@@ -96,7 +96,7 @@ pub struct Identified<'a, R, F> {
     found: F,
 }
 
-impl<'a, R, F: FnMut(&[u8])> Identified<'a, R, F> {
+impl<'a, R, F: FnMut(&[u8])> KeyTap<'a, R, F> {
     /// Reads through `images`; `identity` is a buffer. Without columns in `is_key` nothing is
     /// found.
     pub fn new(images: &'a mut R, is_key: &'a [bool], identity: &'a mut Vec<u8>, found: F) -> Self {
@@ -109,7 +109,7 @@ impl<'a, R, F: FnMut(&[u8])> Identified<'a, R, F> {
     }
 }
 
-impl<R: RowImages, F: FnMut(&[u8])> RowImages for Identified<'_, R, F> {
+impl<R: RowImages, F: FnMut(&[u8])> RowImages for KeyTap<'_, R, F> {
     type Error = R::Error;
 
     fn next_image(&mut self) -> Result<(), R::Error> {
@@ -141,7 +141,7 @@ impl<R: RowImages, F: FnMut(&[u8])> RowImages for Identified<'_, R, F> {
 
     fn skip_value(&mut self) -> Result<(), R::Error> {
         if self.is_key.get(self.column).copied().unwrap_or(false) {
-            // Nobody else needs it, but it says who the row is.
+            // The reader does not need it, but the row's key does.
             return self.next_value().map(|_| ());
         }
         self.images.skip_value()?;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Listed, ProgressRecord, Snapshot};
+use super::{ListedTable, ProgressRecord, SnapshotCoordinator};
 use crate::{
     error::Reason,
     model::{position::FilePosition, table::TableName},
@@ -43,9 +43,13 @@ impl<'a> Found<'a> {
     }
 }
 
-impl Snapshot {
+impl SnapshotCoordinator {
     /// Goes on with a table where earlier runs ended.
-    pub(super) fn resume(&mut self, table: Listed, records: &BTreeMap<String, ProgressRecord>) {
+    pub(super) fn resume(
+        &mut self,
+        table: ListedTable,
+        records: &BTreeMap<String, ProgressRecord>,
+    ) {
         let name = table.name.clone();
         let record = match Found::of(records.get(&name.to_string())) {
             Found::Nothing if self.reads_all => return self.add(table, None),
@@ -83,7 +87,7 @@ impl Snapshot {
     }
 
     /// A table that was not captured for a while is captured again.
-    fn come_back(&mut self, table: Listed, left_at: &str) {
+    fn come_back(&mut self, table: ListedTable, left_at: &str) {
         let name = table.name.clone();
         if !self.reads_all {
             tracing::warn!(
@@ -104,7 +108,7 @@ impl Snapshot {
     }
 
     /// Reads a table again of which rows may have gone without row events.
-    pub(super) fn read_from_start(&mut self, table: Listed) {
+    pub(super) fn read_from_start(&mut self, table: ListedTable) {
         self.done.remove(&table.name);
         self.leave_search(&table.name);
         let record = ProgressRecord::again();

@@ -1,6 +1,6 @@
 //! What statements of the stream do to the tables that are read, or are to be read.
 
-use super::{Ends, Listed, Snapshot};
+use super::{Ends, ListedTable, SnapshotCoordinator};
 use crate::{error::Reason, model::table::TableName};
 
 /// Why the topic of a table is not searched whose name another one has taken.
@@ -23,7 +23,7 @@ pub enum Change {
     Dropped,
 }
 
-impl Snapshot {
+impl SnapshotCoordinator {
     /// The stream has a statement on tables: what is read of them may be of another table.
     pub fn changed(&mut self, names: &[TableName], change: Change) {
         for name in names {
@@ -50,7 +50,9 @@ impl Snapshot {
                 Change::Created => self.made_again(name.clone()),
                 Change::MaybeCreated if !is_done => self.maybe_created(name),
                 // It may have had another name, under which its rows were not captured.
-                Change::Renamed if !is_done => self.read_from_start(Listed::unknown(name.clone())),
+                Change::Renamed if !is_done => {
+                    self.read_from_start(ListedTable::unknown(name.clone()))
+                }
                 Change::Dropped if is_done => {
                     self.done.remove(name);
                     self.leave_search(name);
@@ -84,7 +86,7 @@ impl Snapshot {
                 "another table has taken the name: it is read from its first row, and keys of the \
                  table before that it has not get their deletes"
             );
-            self.read_from_start(Listed::unknown(name.clone()));
+            self.read_from_start(ListedTable::unknown(name.clone()));
         }
     }
 
@@ -112,7 +114,7 @@ impl Snapshot {
             %parent,
             "a change of its parent may have cascaded: the table is read again"
         );
-        self.read_from_start(Listed::unknown(name.clone()));
+        self.read_from_start(ListedTable::unknown(name.clone()));
     }
 
     /// A table that is not known may be new. It is, if it would have been listed when the epoch
@@ -127,6 +129,6 @@ impl Snapshot {
             "CREATE TABLE IF NOT EXISTS does not say whether the table was there, and the account \
              sees only some tables of its database: the table is read"
         );
-        self.read_from_start(Listed::unknown(name.clone()));
+        self.read_from_start(ListedTable::unknown(name.clone()));
     }
 }

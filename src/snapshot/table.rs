@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
 use super::{
-    Ends, Listed, ProgressRecord, ReadPlan, SnapshotError, Touched,
+    ChangedKeys, Ends, ListedTable, ProgressRecord, ReadPlan, SnapshotError,
     coordinator::CHUNK_BYTES_MAX,
     cursor::{Bound, Cursor},
     progress::{AskedFor, Rest},
@@ -53,13 +53,13 @@ pub(super) struct Table {
     bytes_estimate: u64,
     /// Rows delivered, in this run and those before.
     pub(super) rows: u64,
-    /// If somebody asked for it, and with which condition.
-    pub(super) asked: Option<AskedFor>,
+    /// If a request is why it is read: with which condition.
+    pub(super) on_demand: Option<AskedFor>,
     /// Where its topic ended when it began to be read again, if it may hold keys that went.
     pub(super) ends: Option<Ends>,
     /// Whether it is to be read once more: rows changed without row events since it began.
     pub(super) again: bool,
-    /// Whether somebody asked to stop for now.
+    /// Whether a request stopped it for now.
     pub(super) paused: bool,
     filter: Option<String>,
     /// The condition of the configuration.
@@ -91,17 +91,17 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(
-        listed: Listed,
+        listed: ListedTable,
         configured: Option<String>,
         (rows_limit, readers): (u32, usize),
         record: Option<&ProgressRecord>,
     ) -> Self {
-        let Listed { name, rows_estimate, bytes_estimate } = listed;
+        let ListedTable { name, rows_estimate, bytes_estimate } = listed;
         let ranges: Vec<Range> = record.map_or_else(Vec::new, |record| {
             let rest = record.rest.iter().cloned();
             rest.map(|Rest { after, until }| Range::new(after, until)).collect()
         });
-        let asked = record.and_then(|record| record.asked.clone());
+        let on_demand = record.and_then(|record| record.asked.clone());
         let ends = record.and_then(|record| record.ends.clone());
         Self {
             name,
@@ -109,9 +109,9 @@ impl Table {
             bytes_estimate,
             rows: record.map_or(0, |record| record.rows),
             paused: record.is_some_and(|record| record.paused),
-            filter: asked.as_ref().map_or_else(|| configured.clone(), |it| it.r#where.clone()),
+            filter: on_demand.as_ref().map_or_else(|| configured.clone(), |it| it.r#where.clone()),
             configured,
-            asked,
+            on_demand,
             ends,
             again: record.is_some_and(|record| record.again),
             plan: None,
@@ -165,7 +165,7 @@ impl Table {
             }
             _ => ProgressRecord::beginning(),
         };
-        let record = record.with(self.asked.clone(), self.paused).chosen_by(self.chosen_by());
+        let record = record.with(self.on_demand.clone(), self.paused).chosen_by(self.chosen_by());
         record.with_ends(self.ends.clone()).once_more(self.again)
     }
 
@@ -183,7 +183,7 @@ impl Table {
 
     /// The condition by which the rows that are delivered at the end were chosen.
     pub(super) fn chosen_by(&self) -> Option<String> {
-        let chooses = self.asked.as_ref().is_none_or(|asked| asked.r#where.is_some());
+        let chooses = self.on_demand.as_ref().is_none_or(|asked| asked.r#where.is_some());
         self.configured.clone().filter(|_| chooses)
     }
 
@@ -258,7 +258,7 @@ impl Table {
             table: self.name.clone(),
             plan: self.plan.clone(),
             filter: self.filter.clone(),
-            is_asked_for: self.asked.is_some(),
+            is_on_demand: self.on_demand.is_some(),
             start,
             until,
             asks_highest: !is_divided && self.plan.is_none(),
@@ -318,13 +318,13 @@ impl Table {
     /// The stream changes a row.
     pub(super) fn touch(&mut self, identity: &[u8]) {
         for window in self.ranges.iter_mut().flat_map(Range::windows_mut) {
-            if window.is_spoiled || window.touched.add(identity) {
+            if window.is_spoiled || window.changed_keys.add(identity) {
                 continue;
             }
             // Too many: only those among the chunk's rows matter, once these are known.
             let narrowed = match (&self.plan, window.chunks.front()) {
                 (Some(plan), Some(chunk)) => {
-                    window.touched.narrow(&chunk.rows, &plan.is_key).is_ok()
+                    window.changed_keys.narrow(&chunk.rows, &plan.is_key).is_ok()
                 }
                 _ => false,
             };
@@ -418,12 +418,12 @@ impl Table {
     }
 
     /// F4: a chunk that the stream has caught up with, and the number of its range.
-    pub(super) fn ready(&mut self, reached: &FilePosition) -> Option<(usize, Chunk, Touched)> {
+    pub(super) fn ready(&mut self, reached: &FilePosition) -> Option<(usize, Chunk, ChangedKeys)> {
         for (at, range) in self.ranges.iter_mut().enumerate() {
             if range.is_spoiled() {
                 self.parts_lost += range.reopen();
-            } else if let Some((chunk, touched)) = range.ready(reached) {
-                return Some((at, chunk, touched));
+            } else if let Some((chunk, changed_keys)) = range.ready(reached) {
+                return Some((at, chunk, changed_keys));
             }
         }
         None

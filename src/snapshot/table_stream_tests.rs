@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{
-    ChunkRows, Identified, Listed, ProgressRecord, ReadPlan,
+    ChunkRows, KeyTap, ListedTable, ProgressRecord, ReadPlan,
     cursor::{Bound, Cursor},
     reader::{Chunk, Job, Start},
     table::Table,
@@ -174,7 +174,7 @@ impl World {
             shape: Shape::default(),
             version: 0,
             value: 0,
-            table: Some(Table::new(Listed::unknown(name()), None, limits, None)),
+            table: Some(Table::new(ListedTable::unknown(name()), None, limits, None)),
             limits,
             jobs: Vec::new(),
             windows: 0,
@@ -316,14 +316,14 @@ impl World {
     fn deliver(&mut self) -> Result<(), TestCaseError> {
         let boundary = self.boundary();
         let Some(table) = &mut self.table else { return Ok(()) };
-        let Some((at, chunk, touched)) = table.ready(&boundary) else { return Ok(()) };
+        let Some((at, chunk, changed_keys)) = table.ready(&boundary) else { return Ok(()) };
         prop_assert_eq!(&chunk.plan.version, &self.shape.version());
         let (mut identity, mut row) = (Vec::new(), Vec::new());
         let mut images = chunk.rows.images();
         for _ in 0..chunk.rows.len() {
             let mut is_touched = false;
-            let found = |identity: &[u8]| is_touched = touched.contains(identity);
-            let mut images = Identified::new(&mut images, &chunk.plan.is_key, &mut identity, found);
+            let found = |identity: &[u8]| is_touched = changed_keys.contains(identity);
+            let mut images = KeyTap::new(&mut images, &chunk.plan.is_key, &mut identity, found);
             images.next_image().unwrap();
             row.clear();
             for _ in 0..3 {
@@ -364,7 +364,7 @@ impl World {
     fn die(&mut self) {
         self.jobs.clear();
         if self.table.is_some() {
-            let listed = Listed::unknown(name());
+            let listed = ListedTable::unknown(name());
             self.table = Some(Table::new(listed, None, self.limits, self.record.as_ref()));
         }
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    ChunkRows, Listed, ProgressRecord, ReadPlan, SnapshotError,
+    ChunkRows, ListedTable, ProgressRecord, ReadPlan, SnapshotError,
     cursor::{Bound, Cursor},
     reader::{Chunk, Job, Start},
     table::Table,
@@ -88,7 +88,7 @@ fn is_after(key: Key, cursor: &Cursor) -> bool {
 
 impl World {
     fn new(rows: BTreeSet<Key>, readers: usize, rows_limit: u32) -> Self {
-        let table = Table::new(Listed::unknown(name()), None, (rows_limit, readers), None);
+        let table = Table::new(ListedTable::unknown(name()), None, (rows_limit, readers), None);
         Self {
             rows,
             plan: plan(),
@@ -184,7 +184,7 @@ impl World {
 
     fn die(&mut self) {
         let limits = (self.rows_limit, self.readers);
-        self.table = Table::new(Listed::unknown(name()), None, limits, self.record.as_ref());
+        self.table = Table::new(ListedTable::unknown(name()), None, limits, self.record.as_ref());
         self.jobs.clear();
     }
 

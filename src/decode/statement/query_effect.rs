@@ -3,7 +3,7 @@
 use super::{Parsed, SYSTEM_DATABASE, StatementKind, tokens::Unreadable};
 use crate::{
     decode::{
-        Decoder, Outcome, Xa,
+        Decoder, GroupEnding, Xa,
         dispatch::Step,
         error::Problem,
         event::{framing::Frame, query::Query},
@@ -40,8 +40,8 @@ impl Decoder {
             }
             Parsed::Commit if group.is_open() => group.commit()?,
             Parsed::Rollback if group.is_open() => {
-                let outcome = Outcome::RolledBack { has_rows: group.rollback()? };
-                return Ok(Step::Finished { has_statement: false, outcome });
+                let ending = GroupEnding::RolledBack { has_rows: group.rollback()? };
+                return Ok(Step::Finished { has_statement: false, ending });
             }
             Parsed::Commit | Parsed::Rollback => {
                 return Err(Problem::Group("an end without begin"));
@@ -49,9 +49,9 @@ impl Decoder {
             _ if group.is_begun() => return self.inner_statement(parsed, query),
             _ => {
                 group.statement_alone(query.thread_id, frame, start)?;
-                let (has_statement, outcome) = self.lone_statement(parsed, query)?;
+                let (has_statement, ending) = self.lone_statement(parsed, query)?;
                 self.group.close();
-                return Ok(Step::Finished { has_statement, outcome });
+                return Ok(Step::Finished { has_statement, ending });
             }
         }
         Ok(Step::COMMITTED)
@@ -85,14 +85,14 @@ impl Decoder {
         &mut self,
         parsed: Parsed,
         query: &Query<'_>,
-    ) -> Result<(bool, Outcome), Problem> {
+    ) -> Result<(bool, GroupEnding), Problem> {
         match parsed {
-            Parsed::XaCommit(xid) => Ok((false, Outcome::Xa(Xa::Committed { xid }))),
-            Parsed::XaRollback(xid) => Ok((false, Outcome::Xa(Xa::RolledBack { xid }))),
+            Parsed::XaCommit(xid) => Ok((false, GroupEnding::Xa(Xa::Committed { xid }))),
+            Parsed::XaRollback(xid) => Ok((false, GroupEnding::Xa(Xa::RolledBack { xid }))),
             Parsed::Savepoint(_) | Parsed::RollbackTo(_) | Parsed::XaEnd => {
                 Err(Problem::Group("a statement of a transaction that did not begin"))
             }
-            other => Ok((self.any_statement(other, query)?, Outcome::Committed)),
+            other => Ok((self.any_statement(other, query)?, GroupEnding::Committed)),
         }
     }
 

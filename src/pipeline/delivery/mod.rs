@@ -41,7 +41,7 @@ use crate::{
     },
     runtime::{since_epoch, wall_clock},
     shutdown::Shutdown,
-    snapshot::Snapshot,
+    snapshot::SnapshotCoordinator,
     state::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
     status::{State, Status},
 };
@@ -60,7 +60,7 @@ pub(super) struct Delivery {
     /// In the envelope whose records tell of the end of a source transaction.
     held_back: Option<HeldBack>,
     /// The rows that exist already.
-    snapshot: Snapshot,
+    snapshot: SnapshotCoordinator,
     /// The search for keys that went from a table.
     search: Option<gone::Search>,
     /// Since when tables wait for the ends of their topics, if they do.
@@ -106,7 +106,7 @@ impl Delivery {
         state_topic: StateTopic,
         mut record: PositionRecord,
         plans: Plans,
-        snapshot: Snapshot,
+        snapshot: SnapshotCoordinator,
     ) -> Self {
         let config = &run.config;
         let holds_back = config.format.envelope == Envelope::Flat;
@@ -228,7 +228,7 @@ impl Delivery {
         self.after(Event::Boundary(boundary))
     }
 
-    /// Nothing waits in the queue: a batch at a border ends, so that a lone change is visible.
+    /// Nothing waits in the queue: a batch at a boundary ends, so that a lone change is visible.
     pub(super) fn idle(&mut self) -> Result<(), Failure> {
         if self.protocol.is_inside() {
             return Ok(());

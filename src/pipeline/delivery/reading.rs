@@ -1,6 +1,6 @@
 //! The rows that exist already, between the rows of the stream. `snapshot` has the proof; here is
-//! its side of the bargain: windows open and chunks are delivered at borders of source
-//! transactions only, and every row of the stream is noted before the next border.
+//! its side of the bargain: windows open and chunks are delivered at boundaries of
+//! source transactions only, and every row of the stream is noted before the next boundary.
 
 use std::cell::Cell;
 
@@ -17,7 +17,7 @@ use crate::{
     },
     protocol::Event,
     runtime::since_epoch,
-    snapshot::{Change, ChunkImages, Identified, Ready},
+    snapshot::{Change, ChunkImages, KeyTap, Ready},
     state::SNAPSHOT_KEY_START,
 };
 
@@ -104,11 +104,11 @@ impl Delivery {
         self.encoder.start_chunk(&plan.table, &origin, now_ns);
         self.encoder.continue_transaction(0);
         let is_changed = Cell::new(false);
-        let found = |identity: &[u8]| is_changed.set(ready.touched.contains(identity));
+        let found = |identity: &[u8]| is_changed.set(ready.changed_keys.contains(identity));
         // Nobody asks who a row is that cannot be among the changed ones.
-        let is_key = if ready.touched.is_empty() { &[][..] } else { &ready.plan.is_key };
+        let is_key = if ready.changed_keys.is_empty() { &[][..] } else { &ready.plan.is_key };
         let mut images = ready.rows.images();
-        let mut images = Identified::new(&mut images, is_key, &mut self.identity, found);
+        let mut images = KeyTap::new(&mut images, is_key, &mut self.identity, found);
         let (mut row, mut rows, mut bytes) = (0, 0, 0);
         while images.more() {
             let messages = self

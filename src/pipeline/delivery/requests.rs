@@ -23,7 +23,7 @@ use crate::{
     protocol::Event,
     requests::{PendingRequest, RequestAnswer, RequestQueue, RequestRefusal, SnapshotRequest},
     runtime::spawn_named,
-    snapshot::{self, Listed},
+    snapshot::{self, ListedTable},
 };
 
 /// How long the source may take to say which tables it has.
@@ -47,7 +47,7 @@ struct LookUp {
     tables: Vec<TableName>,
     filter: Option<String>,
     answer: oneshot::Sender<RequestAnswer>,
-    listing: JoinHandle<Result<Vec<Listed>, RequestRefusal>>,
+    listing: JoinHandle<Result<Vec<ListedTable>, RequestRefusal>>,
 }
 
 impl Requests {
@@ -139,7 +139,7 @@ impl Delivery {
         &mut self,
         tables: &[TableName],
         filter: Option<&str>,
-        listed: Vec<Listed>,
+        listed: Vec<ListedTable>,
     ) -> RequestAnswer {
         // The stream went on meanwhile.
         self.check(tables)?;
@@ -172,7 +172,10 @@ impl Delivery {
     }
 }
 
-async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Result<Vec<Listed>, RequestRefusal> {
+async fn list(
+    config: Arc<Config>,
+    tables: Vec<TableName>,
+) -> Result<Vec<ListedTable>, RequestRefusal> {
     let listed = async {
         let mut connection = mysql::connect(&config.mysql).await?;
         let capture = &config.capture;

@@ -6,7 +6,7 @@ use crate::{
     error::Failure,
     model::{change::Operation, value::RowImages},
     protocol::{Event, PartialDelivery},
-    snapshot::Identified,
+    snapshot::KeyTap,
 };
 
 impl Delivery {
@@ -33,14 +33,14 @@ impl Delivery {
     pub(super) fn read_over_row(&mut self, rows: &mut Rows<'_>) -> Result<(), Failure> {
         let before = rows.images.unread();
         let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
-        match self.snapshot.touching(rows.version, rows.table)? {
+        match self.snapshot.collect_keys(rows.version, rows.table)? {
             None => read_over(&mut rows.images, images, columns)?,
-            Some(mut touching) => {
-                let plan = std::sync::Arc::clone(&touching.plan);
-                let found = |identity: &[u8]| touching.add(identity);
+            Some(mut collect_keys) => {
+                let plan = std::sync::Arc::clone(&collect_keys.plan);
+                let found = |identity: &[u8]| collect_keys.add(identity);
                 let identity = &mut self.identity;
                 let reader = &mut rows.images;
-                let mut reader = Identified::new(reader, &plan.is_key, identity, found);
+                let mut reader = KeyTap::new(reader, &plan.is_key, identity, found);
                 read_over(&mut reader, images, columns)?;
             }
         }

@@ -13,7 +13,7 @@ use crate::{
     produce::{Producer, TopicId},
     protocol::{Event, RowsTaken},
     runtime::since_epoch,
-    snapshot::Identified,
+    snapshot::KeyTap,
 };
 
 /// Row images of which it is known whether another row follows.
@@ -86,14 +86,14 @@ impl Delivery {
         let mut sink = Sink { producer, held_back, search: &mut self.search };
         let target = (plan, &mut self.encoder, &mut sink);
         let (operation, first) = (rows.operation, rows.first.saturating_add(skipped));
-        let mut sent = match self.snapshot.touching(rows.version, rows.table)? {
+        let mut sent = match self.snapshot.collect_keys(rows.version, rows.table)? {
             None => send_rows(target, operation, &mut rows.images, first),
-            Some(mut touching) => {
-                let read_plan = Arc::clone(&touching.plan);
-                let found = |identity: &[u8]| touching.add(identity);
+            Some(mut collect_keys) => {
+                let read_plan = Arc::clone(&collect_keys.plan);
+                let found = |identity: &[u8]| collect_keys.add(identity);
                 let images = &mut rows.images;
                 let identity = &mut self.identity;
-                let mut images = Identified::new(images, &read_plan.is_key, identity, found);
+                let mut images = KeyTap::new(images, &read_plan.is_key, identity, found);
                 send_rows(target, operation, &mut images, first)
             }
         };
@@ -294,14 +294,14 @@ impl Unread for RowReader<'_> {
     }
 }
 
-impl<R: Images, F: FnMut(&[u8])> Images for Identified<'_, R, F> {
+impl<R: Images, F: FnMut(&[u8])> Images for KeyTap<'_, R, F> {
     #[inline]
     fn more(&self) -> bool {
         self.inner().more()
     }
 }
 
-impl<R: Unread, F: FnMut(&[u8])> Unread for Identified<'_, R, F> {
+impl<R: Unread, F: FnMut(&[u8])> Unread for KeyTap<'_, R, F> {
     #[inline]
     fn unread_bytes(&self) -> usize {
         self.inner().unread_bytes()

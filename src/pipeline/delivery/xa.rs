@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Delivery, not_writable};
 use crate::{
-    decode::{Finished, Outcome, Xa},
+    decode::{Finished, GroupEnding, Xa},
     error::{Failure, Reason, Verdict},
     model::{
         gtid::GtidSet,
@@ -89,8 +89,8 @@ impl Delivery {
 
     /// What the end of a source transaction means for what is prepared.
     pub(super) fn ending<'a>(&self, finished: &'a Finished<'_>) -> Result<Ending<'a>, Failure> {
-        match &finished.outcome {
-            Outcome::Xa(Xa::Prepared { xid, has_rows }) => match self.prepared(xid) {
+        match &finished.ending {
+            GroupEnding::Xa(Xa::Prepared { xid, has_rows }) => match self.prepared(xid) {
                 None => Ok(Ending::Prepared { xid, has_rows: *has_rows }),
                 Some(other) => Err(Failure::new(
                     Verdict::Halt,
@@ -101,7 +101,9 @@ impl Delivery {
                     ),
                 )),
             },
-            Outcome::Xa(Xa::Committed { xid } | Xa::RolledBack { xid }) => Ok(Ending::Decided(xid)),
+            GroupEnding::Xa(Xa::Committed { xid } | Xa::RolledBack { xid }) => {
+                Ok(Ending::Decided(xid))
+            }
             _ => Ok(Ending::Done),
         }
     }

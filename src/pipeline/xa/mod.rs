@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     config::{Config, LostXaPolicy},
-    decode::{Decoded, Finished, Outcome, Rows, Xa},
+    decode::{Decoded, Finished, GroupEnding, Rows, Xa},
     error::{Failure, Reason, Verdict},
     model::{
         change::{RowsOrigin, Transaction},
@@ -95,7 +95,7 @@ impl GroupEnd {
             end: &self.at,
             file_begun: self.file_begun,
             statement: None,
-            outcome: Outcome::Xa(self.xa.clone()),
+            ending: GroupEnding::Xa(self.xa.clone()),
         }
     }
 }
@@ -160,19 +160,19 @@ impl Stream {
     ) -> Result<bool, Failure> {
         if let Some(CachedGroup { start, events, .. }) = cached {
             let expected = ExpectedGroup { prepared, xid, by_place: true };
-            self.decoder.turn_aside_to(start);
+            self.decoder.enter_cached_side_stream(start);
             for event in &events {
                 self.take_from_side_stream(event, &expected, end)?;
             }
-            self.decoder.turn_back();
+            self.decoder.leave_side_stream();
             return Ok(true);
         }
         let from = self.delivery.before(prepared);
         let expected = ExpectedGroup { prepared, xid, by_place: from.gtid_set.is_none() };
-        self.decoder.turn_aside(&from.file);
+        self.decoder.enter_side_stream(&from.file);
         let reader = self.second_dump.open(from);
         let delivered = self.read_side_stream(&reader.queue, &expected, end);
-        self.decoder.turn_back();
+        self.decoder.leave_side_stream();
         match delivered {
             Err(failure) if failure.reason == Reason::PositionPurged => {
                 if prepared.has_rows {
@@ -248,9 +248,9 @@ impl Stream {
             Decoded::Statement(statement) => self.delivery.statement(statement, None)?,
             Decoded::Finished(finished) => {
                 expected.expect(finished.transaction)?;
-                match (&finished.outcome, expected.xid) {
-                    (Outcome::Xa(Xa::Prepared { xid, .. }), Some(name)) if xid == name => {}
-                    (Outcome::Xa(Xa::CommittedInOnePhase { .. }), None) => {}
+                match (&finished.ending, expected.xid) {
+                    (GroupEnding::Xa(Xa::Prepared { xid, .. }), Some(name)) if xid == name => {}
+                    (GroupEnding::Xa(Xa::CommittedInOnePhase { .. }), None) => {}
                     _ => {
                         // The rows that came were those of another transaction.
                         self.delivery.spoil();

@@ -6,7 +6,7 @@
 //! file, as far as binlogs are kept. Busy sources always have some; they are seconds old, so that
 //! the commit's own file has them.
 
-use super::{Decoded, EventReceiver, Failure, Outcome, Received, Stream, Xa};
+use super::{Decoded, EventReceiver, Failure, GroupEnding, Received, Stream, Xa};
 use super::{GroupEnd, IDLE_STEP, Xid};
 use crate::{
     error::Reason,
@@ -52,10 +52,10 @@ impl Stream {
             let start = FilePosition { file: name, offset: FILE_START };
             let from = Position { gtid_set: None, file: start, ..self.delivery.position().clone() };
             let before = previous(&from.file);
-            self.decoder.turn_aside(&from.file);
+            self.decoder.enter_side_stream(&from.file);
             let reader = self.second_dump.open(from.clone());
             let found = self.look_through(&reader.queue, &from.file.file, (xid, end), &mut bytes);
-            self.decoder.turn_back();
+            self.decoder.leave_side_stream();
             match found {
                 Ok(SearchResult::None) => file = before,
                 // Nothing is there any more, or nothing that can be read.
@@ -95,13 +95,13 @@ impl Stream {
                     if finished.end.file == end.at.file && end.transaction.begin_offset <= begin {
                         return Ok(found);
                     }
-                    match &finished.outcome {
-                        Outcome::Xa(Xa::Prepared { xid: one, has_rows }) if one == xid => {
+                    match &finished.ending {
+                        GroupEnding::Xa(Xa::Prepared { xid: one, has_rows }) if one == xid => {
                             found = SearchResult::One(self.delivery.named(&finished, *has_rows));
                         }
-                        Outcome::Xa(Xa::Committed { xid: one } | Xa::RolledBack { xid: one })
-                            if one == xid =>
-                        {
+                        GroupEnding::Xa(
+                            Xa::Committed { xid: one } | Xa::RolledBack { xid: one },
+                        ) if one == xid => {
                             found = SearchResult::Nowhere;
                         }
                         _ => {}

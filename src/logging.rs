@@ -23,18 +23,18 @@ const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way to stderr; all copies are one. Writing to it never waits and never fails.
 #[derive(Clone)]
-pub struct Log {
+pub struct LogWriter {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingLines>,
     changed: Condvar,
 }
 
 /// What is not written yet.
 #[derive(Default)]
-struct Waiting {
+struct WaitingLines {
     lines: Vec<u8>,
     lines_lost: u64,
     /// Whether somebody waits for the thread to look after everything once more.
@@ -43,7 +43,7 @@ struct Waiting {
     is_writing: bool,
 }
 
-impl Log {
+impl LogWriter {
     /// Starts the thread that writes to `sink`; it ends with the process. The sink is flushed after
     /// lines, and after `flush_every` without any.
     ///
@@ -75,7 +75,7 @@ impl Log {
         let mut waiting = self.waiting();
         waiting.is_awaited = true;
         self.shared.changed.notify_all();
-        let is_busy = |waiting: &mut Waiting| waiting.is_writing || waiting.has_work();
+        let is_busy = |waiting: &mut WaitingLines| waiting.is_writing || waiting.has_work();
         let waited = self.shared.changed.wait_timeout_while(waiting, LAST_LINES_PATIENCE, is_busy);
         drop(waited);
     }
@@ -87,7 +87,7 @@ impl Log {
         waiting.is_writing = false;
         self.shared.changed.notify_all();
         let changed = &self.shared.changed;
-        let is_idle = |waiting: &mut Waiting| !waiting.has_work();
+        let is_idle = |waiting: &mut WaitingLines| !waiting.has_work();
         let mut waiting = match patience {
             None => changed.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner),
             Some(patience) => {
@@ -102,18 +102,18 @@ impl Log {
         std::mem::take(&mut waiting.lines_lost)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingLines> {
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl WaitingLines {
     fn has_work(&self) -> bool {
         self.is_awaited || !self.lines.is_empty()
     }
 }
 
-impl Write for Log {
+impl Write for LogWriter {
     /// Takes whole lines only: one that does not fit is lost as a whole.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let mut waiting = self.waiting();
@@ -138,7 +138,7 @@ mod tests {
         sync::{Arc, Mutex, mpsc},
     };
 
-    use super::{Log, WAITING_BYTES_MAX};
+    use super::{LogWriter, WAITING_BYTES_MAX};
 
     /// Takes bytes only as often as it is allowed to.
     struct Reluctant {
@@ -162,7 +162,8 @@ mod tests {
     fn what_nobody_reads_is_bounded_and_what_is_read_is_in_order() {
         let (allow, allowed) = mpsc::channel();
         let taken = Arc::default();
-        let mut log = Log::start(Reluctant { allowed, taken: Arc::clone(&taken) }, None).unwrap();
+        let mut log =
+            LogWriter::start(Reluctant { allowed, taken: Arc::clone(&taken) }, None).unwrap();
         let mut line = vec![b'x'; 999];
         line.push(b'\n');
         log.write_all(b"first\n").unwrap();
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn a_closed_sink_is_no_trouble() {
         let (_, allowed) = mpsc::channel();
-        let mut log = Log::start(Reluctant { allowed, taken: Arc::default() }, None).unwrap();
+        let mut log = LogWriter::start(Reluctant { allowed, taken: Arc::default() }, None).unwrap();
         for _ in 0..3 {
             log.write_all(b"a line\n").unwrap();
             log.finish();

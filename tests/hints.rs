@@ -4,7 +4,7 @@ use mysql_async::{Error, ServerError};
 use tailwater::error::Failure;
 use tailwater::model::position::FilePosition;
 use tailwater::model::table::TableName;
-use tailwater::mysql::{DiscontinuityKind, Discontinuity, MysqlError, SERVER_ERRORS, Transport};
+use tailwater::mysql::{Discontinuity, DiscontinuityKind, MysqlError, SERVER_ERRORS, Transport};
 use tailwater::snapshot::SnapshotError;
 use testkit::xtask::stack::Mysql;
 use testkit::{Context as _, Result};

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value as Json;
 use tailwater::{
-    config::{Config, Envelope},
+    config::{Config, EnvelopeFormat},
     encode, map,
     model::table::{Column, ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
 };
@@ -110,8 +110,8 @@ fn mapped(column: &Type, config: &Config) -> String {
     let schema: Json = serde_json::from_str(&encode::value_schema(&shape)).unwrap();
     let field = |record: &Json, at: usize| record["fields"][at]["type"].clone();
     match config.format.envelope {
-        Envelope::Debezium => in_words(&field(&field(&schema, 0)[1], 0)),
-        Envelope::Flat => in_words(&field(&schema, 0)),
+        EnvelopeFormat::Debezium => in_words(&field(&field(&schema, 0)[1], 0)),
+        EnvelopeFormat::Flat => in_words(&field(&schema, 0)),
     }
 }
 

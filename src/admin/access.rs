@@ -11,11 +11,11 @@ use crate::config::{Admin, Secret};
 
 /// What is needed to change something.
 #[derive(Clone)]
-pub(super) struct Access {
+pub(super) struct AdminAccess {
     token: Option<Secret>,
 }
 
-impl Access {
+impl AdminAccess {
     pub(super) fn new(config: &Admin) -> Self {
         Self { token: config.token.clone() }
     }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
 
 use self::{
-    access::Access,
+    access::AdminAccess,
     snapshot::{TableAnswer, TotalAnswer},
 };
 use crate::{
@@ -59,7 +59,7 @@ pub struct Shown {
     pub metrics: Arc<Metrics>,
     /// Where requests wait for it.
     pub requests: RequestQueue,
-    access: Access,
+    access: AdminAccess,
     /// Held while metrics or status are written, so that many requests for them take turns with
     /// everything else that the runtime does.
     turn: Arc<Mutex<()>>,
@@ -73,7 +73,7 @@ impl Shown {
         metrics: Arc<Metrics>,
         requests: RequestQueue,
     ) -> Self {
-        let access = Access::new(&config.admin);
+        let access = AdminAccess::new(&config.admin);
         let turn = Arc::default();
         Self { name: config.name.clone(), status, metrics, requests, access, turn }
     }

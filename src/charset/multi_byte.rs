@@ -27,7 +27,7 @@ pub(crate) enum MultiByte {
 const UNKNOWN: char = '?';
 
 /// What becomes of a character.
-enum Meaning {
+enum CharacterMeaning {
     /// What `encoding_rs` says.
     Table,
     /// This one.
@@ -92,12 +92,12 @@ impl MultiByte {
             let length = self.character_bytes(rest);
             let Some(character) = rest.get(..length) else { return false };
             let meaning = self.meaning(character);
-            if !matches!(meaning, Meaning::Table) {
+            if !matches!(meaning, CharacterMeaning::Table) {
                 if !self.by_table(bytes.get(pending..at).unwrap_or_default(), out) {
                     return false;
                 }
                 match meaning {
-                    Meaning::Character(character) => out.push(character),
+                    CharacterMeaning::Character(character) => out.push(character),
                     _ if self.is_well_formed(character) => out.push(UNKNOWN),
                     _ => return false,
                 }
@@ -171,14 +171,14 @@ impl MultiByte {
     }
 
     /// Where MySQL differs from the WHATWG tables.
-    fn meaning(self, character: &[u8]) -> Meaning {
+    fn meaning(self, character: &[u8]) -> CharacterMeaning {
         let code = match *character {
             [a, b] => u32::from_be_bytes([0, 0, a, b]),
             [a, b, c] => u32::from_be_bytes([0, a, b, c]),
-            _ => return Meaning::Table,
+            _ => return CharacterMeaning::Table,
         };
         if self.is_unknown(code) {
-            return Meaning::Unknown;
+            return CharacterMeaning::Unknown;
         }
         let other = match self {
             Self::Cp932 | Self::Euckr | Self::Gbk => None,
@@ -195,7 +195,7 @@ impl MultiByte {
                 _ => private_use(character).or_else(|| ibm_extension(character)),
             },
         };
-        other.map_or(Meaning::Table, Meaning::Character)
+        other.map_or(CharacterMeaning::Table, CharacterMeaning::Character)
     }
 
     /// Whether MySQL has no character for a code that the WHATWG table has one for.
@@ -215,19 +215,19 @@ impl MultiByte {
 
 /// MySQL's big5 has kana and other characters from C6A1 to C7FC, where the WHATWG table has them
 /// in another order; from C940 on both agree.
-fn big5_kana(code: u32) -> Meaning {
+fn big5_kana(code: u32) -> CharacterMeaning {
     let [_, _, lead, trail] = code.to_be_bytes();
     // 157 characters to a lead byte: the trail bytes 40 to 7E and A1 to FE.
     let column = match trail {
         0x40..=0x7e => trail - 0x40,
         0xa1..=0xfe => trail - 0xa1 + 63,
-        _ => return Meaning::Unknown,
+        _ => return CharacterMeaning::Unknown,
     };
     let place = match lead {
         0xc6 => u32::from(column),
         0xc7 => u32::from(column) + 157,
-        0xc8 => return Meaning::Unknown,
-        _ => return Meaning::Table,
+        0xc8 => return CharacterMeaning::Unknown,
+        _ => return CharacterMeaning::Table,
     };
     let character = match place {
         63..=66 => character_at(place - 63, "ヾゝゞ々"),
@@ -236,7 +236,7 @@ fn big5_kana(code: u32) -> Meaning {
         236.. => character_at(place - 236, BIG5_AFTER_KANA),
         _ => None,
     };
-    character.map_or(Meaning::Unknown, Meaning::Character)
+    character.map_or(CharacterMeaning::Unknown, CharacterMeaning::Character)
 }
 
 /// IBM's characters in the second plane of eucjpms, from 8FF3F3 to 8FF4FE.

@@ -16,7 +16,7 @@ use crate::{
     admin,
     config::{self, Config},
     error::{Failure, Reason, Verdict},
-    logging::Log,
+    logging::LogWriter,
     metrics::Metrics,
     mysql,
     pipeline::{self, Run, RunOutcome},
@@ -62,9 +62,9 @@ enum Command {
         standby: bool,
     },
     /// Asks a running connector to read rows that exist already again, beside its stream.
-    Snapshot(snapshot::Arguments),
+    Snapshot(snapshot::SnapshotArguments),
     /// Changes the saved position of a connector that does not run.
-    Position(position::Arguments),
+    Position(position::PositionArguments),
 }
 
 mod bars;
@@ -116,11 +116,11 @@ pub fn main() -> ExitCode {
 }
 
 /// The log on stderr, with bars below it if that is a terminal which shows the log as text.
-fn start_log(arguments: &Arguments, status: &Status) -> io::Result<Log> {
+fn start_log(arguments: &Arguments, status: &Status) -> io::Result<LogWriter> {
     let may_have_bars = matches!(arguments.command, Command::Run { .. }) && is_text(arguments);
     match Bars::new().filter(|_| may_have_bars) {
-        Some(bars) => Log::start(Screen::new(bars, status.clone()), Some(LOOK_EVERY)),
-        None => Log::start(io::stderr(), None),
+        Some(bars) => LogWriter::start(Screen::new(bars, status.clone()), Some(LOOK_EVERY)),
+        None => LogWriter::start(io::stderr(), None),
     }
 }
 
@@ -133,7 +133,7 @@ fn is_text(arguments: &Arguments) -> bool {
 }
 
 /// The same for arguments that are understood, with everything said by way of the log.
-fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
+fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
     if let Err(failure) = start_logging(&arguments, log) {
         return report(&failure);
@@ -175,12 +175,12 @@ fn start(arguments: Arguments, log: &Log, status: Status) -> ExitCode {
 }
 
 /// Prints a failure for people and gives its exit code. The log has it as well, for machines.
-fn report(log: &Log, failure: &Failure) -> ExitCode {
+fn report(log: &LogWriter, failure: &Failure) -> ExitCode {
     log.clone().write_all(format!("tailwater: {failure}\n").as_bytes()).expect("a log takes all");
     failure.exit_code()
 }
 
-fn start_logging(arguments: &Arguments, log: &Log) -> Result<(), Failure> {
+fn start_logging(arguments: &Arguments, log: &LogWriter) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
         Failure::new(Verdict::Config, Reason::LogLevel, format!("--log is not understood: {error}"))
     })?;
@@ -203,7 +203,7 @@ async fn run(
     config: Arc<Config>,
     until_caught_up: bool,
     standby: bool,
-    log: &Log,
+    log: &LogWriter,
     status: Status,
 ) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
@@ -249,7 +249,7 @@ async fn overdue(shutdown: &Shutdown, drain_timeout: Duration) {
     tokio::time::sleep(drain_timeout + DRAIN_GRACE).await;
 }
 
-fn report_overdue(log: &Log, drain_timeout: Duration) -> ExitCode {
+fn report_overdue(log: &LogWriter, drain_timeout: Duration) -> ExitCode {
     let message = format!(
         "stopped after {} ms with work undone; the next start goes on from the committed position",
         drain_timeout.as_millis()

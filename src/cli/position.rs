@@ -9,17 +9,17 @@ use crate::{
     config,
     error::Failure,
     model::position::RowsEvent,
-    pipeline::{self, Found},
+    pipeline::{self, ResolvedSkip},
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct PositionArguments {
     #[command(subcommand)]
-    action: Action,
+    action: PositionAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum PositionAction {
     /// Makes the next start skip the rows of one rows event that cannot be delivered.
     Skip(Skip),
 }
@@ -43,12 +43,12 @@ struct Skip {
 }
 
 /// Does what the arguments say.
-pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Action::Skip(Skip { event, execute, config }) = arguments.action;
+pub(super) async fn run(arguments: PositionArguments) -> Result<(), Failure> {
+    let PositionAction::Skip(Skip { event, execute, config }) = arguments.action;
     let config = config::load(&config)?;
     let name = event.to_string();
     let found = pipeline::skip_event(&Arc::new(config), event, execute).await?;
-    let Found { position, kind } = found;
+    let ResolvedSkip { position, kind } = found;
     say(&format!("committed position: {position}"));
     say(&format!("event: {name}, {kind}, behind the position, not requested before"));
     if execute {

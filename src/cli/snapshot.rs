@@ -28,7 +28,7 @@ const LOOKS_IN_VAIN_MAX: u32 = 120;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct Arguments {
+pub(super) struct SnapshotArguments {
     /// A table to read, as database.table; may be given several times.
     #[arg(long = "table", value_name = "TABLE", required = true)]
     tables: Vec<String>,
@@ -42,15 +42,15 @@ pub(super) struct Arguments {
     no_wait: bool,
 
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<SnapshotAction>,
 
     #[command(flatten)]
-    place: Place,
+    place: AdminAddress,
 }
 
 /// Where the connector is.
 #[derive(Clone, Debug, Args)]
-struct Place {
+struct AdminAddress {
     /// The connector's configuration file: it says where its admin server is, and the token.
     #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE", global = true)]
     config: PathBuf,
@@ -62,7 +62,7 @@ struct Place {
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum SnapshotAction {
     /// Stops reading tables for now; the stream goes on.
     Pause(Which),
     /// Goes on reading where it was stopped.
@@ -83,8 +83,8 @@ struct Which {
 }
 
 /// Does what was asked for.
-pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { tables, filter, no_wait, action, place } = arguments;
+pub(super) async fn run(arguments: SnapshotArguments) -> Result<(), Failure> {
+    let SnapshotArguments { tables, filter, no_wait, action, place } = arguments;
     let config = config::load(&place.config)?;
     let client = || {
         let base = place.admin.map_or_else(|| address(&config), Ok)?;
@@ -98,7 +98,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             say(&format!("being read: {}", join(&accepted)));
             return if no_wait { Ok(()) } else { follow(&client, &accepted).await };
         }
-        Some(Action::Status) => {
+        Some(SnapshotAction::Status) => {
             let tables = tables_of(&client()?.status().await?);
             if tables.is_empty() {
                 say("no table is being read");
@@ -106,10 +106,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             tables.iter().for_each(print_reading);
             return Ok(());
         }
-        Some(Action::Estimate(which)) => return estimate::run(config, &which.tables).await,
-        Some(Action::Pause(which)) => ("/snapshot/pause", which, "paused"),
-        Some(Action::Resume(which)) => ("/snapshot/resume", which, "goes on"),
-        Some(Action::Cancel(which)) => ("/snapshot/cancel", which, "cancelled"),
+        Some(SnapshotAction::Estimate(which)) => return estimate::run(config, &which.tables).await,
+        Some(SnapshotAction::Pause(which)) => ("/snapshot/pause", which, "paused"),
+        Some(SnapshotAction::Resume(which)) => ("/snapshot/resume", which, "goes on"),
+        Some(SnapshotAction::Cancel(which)) => ("/snapshot/cancel", which, "cancelled"),
     };
     let done = client()?.post(path, &json!({ "tables": which.tables })).await?;
     say(&format!("{said}: {}", join(&names(&done))));
@@ -118,7 +118,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Shows how far the tables are until nothing of them is read any more.
 async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), Failure> {
-    let mut shown = Shown { bars: Bars::new(), printed: None };
+    let mut shown = ShownProgress { bars: Bars::new(), printed: None };
     let mut in_vain = 0;
     let over = loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -157,13 +157,13 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
 }
 
 /// What is shown while tables are read.
-struct Shown {
+struct ShownProgress {
     /// `None` where lines must do.
     bars: Option<Bars>,
     printed: Option<Instant>,
 }
 
-impl Shown {
+impl ShownProgress {
     fn show(&mut self, tables: &[Reading]) {
         if let Some(bars) = &mut self.bars {
             bars.show(tables);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 pub struct Format {
     /// What surrounds a row.
-    pub envelope: Envelope,
+    pub envelope: EnvelopeFormat,
     /// How DECIMAL is delivered.
     pub decimal: DecimalMode,
     /// How dates and times are delivered.
@@ -17,7 +17,7 @@ pub struct Format {
     /// `precise` in `flat`.
     pub unsigned_bigint: Option<UnsignedBigint>,
     /// Which text a JSON document becomes.
-    pub json: JsonText,
+    pub json: JsonTextMode,
     /// How BINARY, VARBINARY and BLOB are delivered.
     pub binary: BinaryMode,
     /// Whether a delete is followed by a record with a null value, which lets compaction forget
@@ -35,11 +35,11 @@ pub struct Format {
 impl Default for Format {
     fn default() -> Self {
         Self {
-            envelope: Envelope::default(),
+            envelope: EnvelopeFormat::default(),
             decimal: DecimalMode::default(),
             time: TimeMode::default(),
             unsigned_bigint: None,
-            json: JsonText::default(),
+            json: JsonTextMode::default(),
             binary: BinaryMode::default(),
             tombstones: true,
             context_headers: false,
@@ -53,8 +53,8 @@ impl Format {
     /// How BIGINT UNSIGNED is delivered: as configured, or as the envelope does it.
     pub fn unsigned_bigint(&self) -> UnsignedBigint {
         self.unsigned_bigint.unwrap_or(match self.envelope {
-            Envelope::Debezium => UnsignedBigint::Long,
-            Envelope::Flat => UnsignedBigint::Precise,
+            EnvelopeFormat::Debezium => UnsignedBigint::Long,
+            EnvelopeFormat::Flat => UnsignedBigint::Precise,
         })
     }
 }
@@ -62,8 +62,8 @@ impl Format {
 /// What surrounds a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum Envelope {
+#[serde(rename = "Envelope", rename_all = "snake_case")]
+pub enum EnvelopeFormat {
     /// Debezium's: before, after, source, operation, times.
     #[default]
     Debezium,
@@ -107,8 +107,8 @@ pub enum TimeMode {
 /// Which text a JSON document becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum JsonText {
+#[serde(rename = "JsonText", rename_all = "snake_case")]
+pub enum JsonTextMode {
     /// Without spaces, opaque values as Debezium writes them.
     #[default]
     Compact,

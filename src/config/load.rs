@@ -90,7 +90,7 @@ pub(super) fn parse(
 }
 
 /// A key and what is wrong with it.
-pub(super) struct Fault {
+pub(super) struct ConfigFault {
     /// The key's path, such as `mysql.host`.
     pub(super) path: String,
     /// What is wrong, such as `must not be empty`.
@@ -102,7 +102,7 @@ pub(super) struct Fault {
 fn deserialize(
     table: &mut Table,
     overlaid: &mut Vec<(Vec<String>, &String)>,
-) -> Result<Config, Fault> {
+) -> Result<Config, ConfigFault> {
     loop {
         let mut track = serde_path_to_error::Track::new();
         let reader = Value::Table(table.clone());
@@ -120,14 +120,18 @@ fn deserialize(
             put(table, &keys, parsed.get("value")?.clone())
         });
         if reread.is_none() {
-            return Err(Fault { path, message: error.message().to_owned() });
+            return Err(ConfigFault { path, message: error.message().to_owned() });
         }
     }
 }
 
 /// The sentence for a fault: where, which key, what is wrong, what it may have meant.
-fn describe(fault: &Fault, text: &str, environment: &BTreeMap<String, String>) -> ConfigError {
-    let Fault { path, message } = fault;
+fn describe(
+    fault: &ConfigFault,
+    text: &str,
+    environment: &BTreeMap<String, String>,
+) -> ConfigError {
+    let ConfigFault { path, message } = fault;
     let (path, message) = if let Some((unknown, known)) = unknown_field(message) {
         // The path of an unknown key ends in the key or at its table.
         let path = if path.rsplit('.').next() == Some(unknown) {

@@ -16,8 +16,8 @@ mod secret;
 mod validate;
 
 pub use format::{
-    BinaryMode, DecimalMode, Envelope, Format, JsonText, SchemaNames, TimeMode, UnsignedBigint,
-    ZeroDates,
+    BinaryMode, DecimalMode, EnvelopeFormat, Format, JsonTextMode, SchemaNames, TimeMode,
+    UnsignedBigint, ZeroDates,
 };
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub use load::rule_to_take_out;
@@ -39,7 +39,7 @@ pub struct Config {
     pub capture: Capture,
     /// Reading the rows that exist already.
     #[serde(default)]
-    pub snapshot: Snapshot,
+    pub snapshot: SnapshotSettings,
     /// The target.
     pub kafka: Kafka,
     /// Where schemas are registered.
@@ -49,7 +49,7 @@ pub struct Config {
     pub format: Format,
     /// When records are committed.
     #[serde(default)]
-    pub delivery: Delivery,
+    pub delivery: DeliverySettings,
     /// The HTTP address for health and metrics.
     #[serde(default)]
     pub admin: Admin,
@@ -213,8 +213,8 @@ pub enum TruncatePolicy {
 /// `[snapshot]`
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Snapshot {
+#[serde(rename = "Snapshot", deny_unknown_fields, default)]
+pub struct SnapshotSettings {
     /// Whether the rows that exist already are read.
     pub mode: SnapshotMode,
     /// Most rows of one chunk; fewer if they are large or slow to read.
@@ -307,8 +307,8 @@ pub struct SchemaRegistry {
 /// `[delivery]`
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct Delivery {
+#[serde(rename = "Delivery", deny_unknown_fields, default)]
+pub struct DeliverySettings {
     /// What consumers can rely on.
     pub guarantee: Guarantee,
     /// Longest time one Kafka transaction stays open under load, in milliseconds.
@@ -367,7 +367,7 @@ fn default_mysql_port() -> u16 {
     3306
 }
 
-impl Default for Snapshot {
+impl Default for SnapshotSettings {
     fn default() -> Self {
         Self {
             mode: SnapshotMode::default(),
@@ -386,7 +386,7 @@ impl Default for TopicSettings {
     }
 }
 
-impl Default for Delivery {
+impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
             guarantee: Guarantee::ExactlyOnce,
@@ -428,7 +428,7 @@ impl Config {
     }
 }
 
-impl Delivery {
+impl DeliverySettings {
     /// Longest time one Kafka transaction stays open under load.
     pub fn batch_age_max(&self) -> Duration {
         Duration::from_millis(self.batch_age_max_ms)

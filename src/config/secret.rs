@@ -11,10 +11,10 @@ use thiserror::Error;
 /// `Debug` never shows it. A variable or file is read again each time, so that a rotated password
 /// is found by the next connection.
 #[derive(Clone, Default)]
-pub struct Secret(Source);
+pub struct Secret(SecretSource);
 
 #[derive(Clone)]
-enum Source {
+enum SecretSource {
     Plain(SecretString),
     Env(String),
     File(PathBuf),
@@ -35,9 +35,9 @@ impl Secret {
     /// Reads the secret from where it is.
     pub fn reveal(&self) -> Result<String, SecretError> {
         match &self.0 {
-            Source::Plain(value) => Ok(value.expose_secret().to_owned()),
-            Source::Env(name) => read_variable(name),
-            Source::File(path) => std::fs::read_to_string(path)
+            SecretSource::Plain(value) => Ok(value.expose_secret().to_owned()),
+            SecretSource::Env(name) => read_variable(name),
+            SecretSource::File(path) => std::fs::read_to_string(path)
                 // Editors and `echo` end files with a line break that is no part of the secret.
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                 .map_err(|error| SecretError::File(path.clone(), error)),
@@ -78,7 +78,7 @@ fn read_variable(name: &str) -> Result<String, SecretError> {
     std::env::var(name).map_err(|_| SecretError::Env(name.to_owned()))
 }
 
-impl Default for Source {
+impl Default for SecretSource {
     fn default() -> Self {
         Self::Plain(SecretString::default())
     }
@@ -87,9 +87,9 @@ impl Default for Source {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::Plain(_) => f.write_str("Secret(plain)"),
-            Source::Env(name) => write!(f, "Secret(env {name})"),
-            Source::File(path) => write!(f, "Secret(file {})", path.display()),
+            SecretSource::Plain(_) => f.write_str("Secret(plain)"),
+            SecretSource::Env(name) => write!(f, "Secret(env {name})"),
+            SecretSource::File(path) => write!(f, "Secret(file {})", path.display()),
         }
     }
 }
@@ -114,14 +114,14 @@ impl<'de> Deserialize<'de> for Secret {
         let given = Given::deserialize(deserializer).map_err(|_| {
             D::Error::custom("expected a text, { env = \"NAME\" } or { file = \"path\" }")
         })?;
-        let plain = |text: String| Source::Plain(text.into());
+        let plain = |text: String| SecretSource::Plain(text.into());
         let secret = Self(match given {
             Given::Text(text) => plain(text),
             Given::Bool(value) => plain(value.to_string()),
             Given::Int(value) => plain(value.to_string()),
             Given::Float(value) => plain(value.to_string()),
-            Given::Reference(Reference::Env(name)) => Source::Env(name),
-            Given::Reference(Reference::File(path)) => Source::File(path),
+            Given::Reference(Reference::Env(name)) => SecretSource::Env(name),
+            Given::Reference(Reference::File(path)) => SecretSource::File(path),
         });
         secret.reveal().map_err(D::Error::custom)?;
         Ok(secret)

@@ -1,12 +1,12 @@
 //! What the structure alone does not rule out.
 
-use super::{Config, Envelope, Format, TimeMode, TruncatePolicy, load::Fault};
+use super::{Config, EnvelopeFormat, Format, TimeMode, TruncatePolicy, load::ConfigFault};
 
 /// Longest topic name Kafka accepts.
 const TOPIC_LENGTH_MAX: usize = 249;
 
 /// Checks the values; the first fault is returned.
-pub(super) fn validate(config: &Config) -> Result<(), Fault> {
+pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
     validate_source(config)?;
     validate_target(config)?;
     validate_flat(&config.format, config.capture.truncate)?;
@@ -18,7 +18,7 @@ pub(super) fn validate(config: &Config) -> Result<(), Fault> {
 }
 
 /// The name, `[mysql]` and `[capture]`.
-fn validate_source(config: &Config) -> Result<(), Fault> {
+fn validate_source(config: &Config) -> Result<(), ConfigFault> {
     let checks = [
         check(
             is_name(&config.name),
@@ -56,7 +56,7 @@ fn validate_source(config: &Config) -> Result<(), Fault> {
         ),
         patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
     ];
-    checks.into_iter().collect::<Result<(), Fault>>()?;
+    checks.into_iter().collect::<Result<(), ConfigFault>>()?;
     let snapshot = &config.snapshot;
     for (path, names) in [
         (
@@ -75,7 +75,7 @@ fn validate_source(config: &Config) -> Result<(), Fault> {
 }
 
 /// Patterns that are told apart without looking at a source.
-fn captures_something(config: &Config) -> Result<(), Fault> {
+fn captures_something(config: &Config) -> Result<(), ConfigFault> {
     let capture = &config.capture;
     let is_out = |text: &String| capture.exclude_tables.iter().any(|exclude| covers(exclude, text));
     check(
@@ -96,7 +96,7 @@ fn covers(exclude: &str, text: &str) -> bool {
 }
 
 /// `[kafka]`, `[schema_registry]` and `[delivery]`.
-fn validate_target(config: &Config) -> Result<(), Fault> {
+fn validate_target(config: &Config) -> Result<(), ConfigFault> {
     let checks = [
         check(
             !config.kafka.bootstrap_servers.trim().is_empty(),
@@ -143,8 +143,8 @@ fn validate_target(config: &Config) -> Result<(), Fault> {
 }
 
 /// What makes no sense with the envelope `flat`.
-fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Result<(), Fault> {
-    if format.envelope != Envelope::Flat {
+fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Result<(), ConfigFault> {
+    if format.envelope != EnvelopeFormat::Flat {
         return Ok(());
     }
     check(
@@ -175,11 +175,11 @@ fn makes_compacted_topics(config: &Config) -> bool {
     policy.is_some_and(|policy| policy.contains("compact"))
 }
 
-fn check(holds: bool, path: &str, message: &str) -> Result<(), Fault> {
+fn check(holds: bool, path: &str, message: &str) -> Result<(), ConfigFault> {
     if holds {
         return Ok(());
     }
-    Err(Fault { path: path.to_owned(), message: message.to_owned() })
+    Err(ConfigFault { path: path.to_owned(), message: message.to_owned() })
 }
 
 fn is_name(text: &str) -> bool {
@@ -188,7 +188,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Every pattern must have at least this many dots: `database.table`, `database.table.column`.
-fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), Fault> {
+fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), ConfigFault> {
     for (index, pattern) in patterns.iter().enumerate() {
         check(
             dots <= pattern.matches('.').count()
@@ -212,7 +212,7 @@ fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-fn registry_urls(urls: &str) -> Result<(), Fault> {
+fn registry_urls(urls: &str) -> Result<(), ConfigFault> {
     let http = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     check(
         urls.split(',').all(|url| http(url.trim())),

@@ -31,7 +31,7 @@ const REMEMBERED_MAX: usize = 4096;
 
 /// Where in a group the stream is.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum GrammarState {
     /// Between two groups.
     Between,
     /// Behind a GTID event.
@@ -45,7 +45,7 @@ enum State {
 /// The current group.
 #[derive(Debug)]
 pub(super) struct TransactionGrammar {
-    state: State,
+    state: GrammarState,
     /// Whether the stream has GTID events, anonymous ones included: then every group has one.
     is_named: bool,
     transaction: Transaction,
@@ -65,7 +65,7 @@ pub(super) struct TransactionGrammar {
 impl TransactionGrammar {
     pub(super) fn new() -> Self {
         Self {
-            state: State::Between,
+            state: GrammarState::Between,
             is_named: false,
             transaction: Transaction::default(),
             source: None,
@@ -83,12 +83,12 @@ impl TransactionGrammar {
 
     /// For a transaction of which only the events behind its name are read again.
     pub(super) fn decided_and_named(transaction: Transaction) -> Self {
-        Self { state: State::Named, is_named: true, transaction, ..Self::decided() }
+        Self { state: GrammarState::Named, is_named: true, transaction, ..Self::decided() }
     }
 
     /// Whether XA START is open.
     pub(super) fn is_xa(&self) -> bool {
-        matches!(self.state, State::Xa(_))
+        matches!(self.state, GrammarState::Xa(_))
     }
 
     /// The current transaction, or the last one between two.
@@ -97,12 +97,12 @@ impl TransactionGrammar {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state != State::Between
+        self.state != GrammarState::Between
     }
 
     /// Whether a BEGIN or an XA START is open, so that a statement is not a group of its own.
     pub(super) fn is_begun(&self) -> bool {
-        matches!(self.state, State::Begun | State::Xa(_))
+        matches!(self.state, GrammarState::Begun | GrammarState::Xa(_))
     }
 
     /// An event that stands between groups only.
@@ -135,7 +135,7 @@ impl TransactionGrammar {
         if let Some(commit_time_us) = event.commit_time_us {
             self.transaction.commit_time_us = commit_time_us;
         }
-        self.state = State::Named;
+        self.state = GrammarState::Named;
         self.is_named = true;
         Ok(())
     }
@@ -148,7 +148,7 @@ impl TransactionGrammar {
         start: u64,
     ) -> Result<(), Problem> {
         self.statement_alone(thread_id, frame, start)?;
-        self.state = State::Begun;
+        self.state = GrammarState::Begun;
         Ok(())
     }
 
@@ -159,7 +159,7 @@ impl TransactionGrammar {
         (thread_id, frame, start): (u32, &Frame<'_>, u64),
     ) -> Result<(), Problem> {
         self.statement_alone(thread_id, frame, start)?;
-        self.state = State::Xa(name);
+        self.state = GrammarState::Xa(name);
         Ok(())
     }
 
@@ -172,12 +172,12 @@ impl TransactionGrammar {
         start: u64,
     ) -> Result<(), Problem> {
         match self.state {
-            State::Between if self.is_named => {
+            GrammarState::Between if self.is_named => {
                 return Err(Problem::Group("a transaction without a GTID event"));
             }
-            State::Between => self.open(frame, start),
-            State::Named => {}
-            State::Begun | State::Xa(_) => return Err(NO_END),
+            GrammarState::Between => self.open(frame, start),
+            GrammarState::Named => {}
+            GrammarState::Begun | GrammarState::Xa(_) => return Err(NO_END),
         }
         self.transaction.thread_id = Some(thread_id);
         Ok(())
@@ -201,7 +201,7 @@ impl TransactionGrammar {
     /// Rows of a captured table. Returns whether they are to be read now.
     pub(super) fn capture(&mut self) -> bool {
         self.captured = self.captured.saturating_add(1);
-        self.is_decided || !matches!(self.state, State::Xa(_))
+        self.is_decided || !matches!(self.state, GrammarState::Xa(_))
     }
 
     /// SAVEPOINT. One of the same name takes the older one's place.
@@ -221,7 +221,7 @@ impl TransactionGrammar {
 
     /// XID or COMMIT.
     pub(super) fn commit(&mut self) -> Result<(), Problem> {
-        if self.state != State::Begun {
+        if self.state != GrammarState::Begun {
             return Err(Problem::Group("an end of a transaction that did not begin"));
         }
         self.close();
@@ -230,7 +230,7 @@ impl TransactionGrammar {
 
     /// ROLLBACK. Returns whether rows of captured tables stand in the group.
     pub(super) fn rollback(&mut self) -> Result<bool, Problem> {
-        if let State::Xa(_) = self.state {
+        if let GrammarState::Xa(_) = self.state {
             return Err(Problem::Group("ROLLBACK inside an XA transaction"));
         }
         self.close();
@@ -240,7 +240,8 @@ impl TransactionGrammar {
     /// XA_PREPARE: whether the transaction is committed with it, the name (MySQL source,
     /// `XA_prepare_event` in `libs/mysql/binlog/event/control_events.h`).
     pub(super) fn prepare(&mut self, data: &[u8]) -> Result<Xa, Problem> {
-        let State::Xa(xid) = std::mem::replace(&mut self.state, State::Between) else {
+        let GrammarState::Xa(xid) = std::mem::replace(&mut self.state, GrammarState::Between)
+        else {
             return Err(Problem::Group("an XA PREPARE without XA START"));
         };
         let mut wire = Wire(data);
@@ -263,7 +264,7 @@ impl TransactionGrammar {
 
     /// The group has ended.
     pub(super) fn close(&mut self) {
-        self.state = State::Between;
+        self.state = GrammarState::Between;
     }
 
     fn open(&mut self, frame: &Frame<'_>, start: u64) {

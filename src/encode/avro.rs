@@ -65,11 +65,11 @@ fn low_byte(value: u64) -> u8 {
 }
 
 /// Reads back what this module wrote.
-pub(super) struct Reader<'a> {
+pub(super) struct AvroReader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> AvroReader<'a> {
     /// Starts at the first byte.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Reader, bytes, long};
+    use super::{AvroReader, bytes, long};
 
     #[test]
     fn longs_look_as_the_specification_prints_them() {
@@ -140,7 +140,7 @@ mod tests {
             let significant = (u64::BITS - (value ^ value >> 63).leading_zeros()) + 1;
             prop_assert_eq!(out.len(), usize::try_from(significant.div_ceil(7)).unwrap(), "the shortest form");
             bytes(&mut out, &text);
-            let mut reader = Reader::new(&out);
+            let mut reader = AvroReader::new(&out);
             prop_assert_eq!(reader.long(), Some(value));
             prop_assert_eq!(reader.bytes(), Some(&text[..]));
             prop_assert_eq!(reader.byte(), None);

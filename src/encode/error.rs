@@ -18,13 +18,13 @@ pub enum EncodeError<E> {
         /// The column.
         column: String,
         /// What is wrong with the value. The value itself is never told.
-        problem: Problem,
+        problem: EncodeProblem,
     },
 }
 
 /// What is wrong with a value.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Problem {
+pub enum EncodeProblem {
     /// A NOT NULL column holds NULL.
     #[error("is NOT NULL and holds NULL")]
     Null,
@@ -78,7 +78,7 @@ impl<E: Explain> Explain for EncodeError<E> {
     }
 }
 
-impl Problem {
+impl EncodeProblem {
     fn explain(self, table: &str, column: &str) -> Explanation {
         let leave_out =
             format!("Leave it out: `[capture] exclude_columns = [\"{table}.{column}\"]`.");

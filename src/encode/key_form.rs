@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    registry::{Change, differences, summarize},
+    registry::{FieldChange, differences, summarize},
     schema::key_schema,
 };
 use crate::model::record::{FieldKind, KeyForm, RecordShape};
@@ -40,7 +40,7 @@ pub fn key_changes(old: Option<&KeyForm>, new: Option<&KeyForm>) -> Option<Strin
     };
     let moved = branches_moved(&old.schema, &new.schema);
     found.retain(|difference| match &difference.change {
-        Change::Default { .. } => moved.contains(&difference.field),
+        FieldChange::Default { .. } => moved.contains(&difference.field),
         _ => difference.changes_bytes(),
     });
     let mut summary: Vec<String> = Vec::new();

@@ -6,7 +6,7 @@
 
 use super::{
     TablePlan,
-    avro::{FIRST_BRANCH, Reader},
+    avro::{AvroReader, FIRST_BRANCH},
     bytes_text, json,
     plan::ColumnPlan,
 };
@@ -18,7 +18,7 @@ use crate::model::{
 /// The text of a key, given with its frame.
 pub(super) fn text(plan: &TablePlan, key: &[u8]) -> String {
     let mut out = "{".to_owned();
-    let mut reader = Reader::new(key.get(5..).unwrap_or_default());
+    let mut reader = AvroReader::new(key.get(5..).unwrap_or_default());
     let columns = plan.key.iter().filter_map(|&index| plan.columns.get(index)?.as_ref());
     for (position, column) in columns.enumerate() {
         if position > 0 {
@@ -33,7 +33,7 @@ pub(super) fn text(plan: &TablePlan, key: &[u8]) -> String {
     out
 }
 
-fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut Reader<'_>) -> Option<()> {
+fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut AvroReader<'_>) -> Option<()> {
     if let Some(null) = column.null
         && reader.byte()? == null
     {
@@ -43,7 +43,7 @@ fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut Reader<'_>) -
     write_value(out, &column.kind, reader)
 }
 
-fn write_value(out: &mut String, kind: &FieldKind, reader: &mut Reader<'_>) -> Option<()> {
+fn write_value(out: &mut String, kind: &FieldKind, reader: &mut AvroReader<'_>) -> Option<()> {
     match kind {
         FieldKind::Int16
         | FieldKind::Int32
@@ -114,7 +114,7 @@ fn write_value(out: &mut String, kind: &FieldKind, reader: &mut Reader<'_>) -> O
 }
 
 /// An array of one block.
-fn write_array(out: &mut String, items: &FieldKind, reader: &mut Reader<'_>) -> Option<()> {
+fn write_array(out: &mut String, items: &FieldKind, reader: &mut AvroReader<'_>) -> Option<()> {
     let count = reader.long()?;
     out.push('[');
     for position in 0..count {
@@ -131,7 +131,7 @@ fn write_array(out: &mut String, items: &FieldKind, reader: &mut Reader<'_>) -> 
 }
 
 /// The last field of a geometry.
-fn write_srid(out: &mut String, reader: &mut Reader<'_>) -> Option<()> {
+fn write_srid(out: &mut String, reader: &mut AvroReader<'_>) -> Option<()> {
     out.push_str(",\"srid\":");
     if reader.byte()? == FIRST_BRANCH {
         out.push_str("null");

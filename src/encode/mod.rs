@@ -19,9 +19,11 @@ mod tests;
 mod write;
 
 pub use encoder::{Encoder, Message, Messages};
-pub use error::{EncodeError, Problem};
+pub use error::{EncodeError, EncodeProblem};
 pub use key_form::{key_changes, key_form};
 pub use old_row::{OldEnvelope, OldRow};
 pub use plan::{SchemaIds, TablePlan};
-pub use registry::{Change, Difference, Registry, RegistryError, SchemaId, differences, summarize};
+pub use registry::{
+    Difference, FieldChange, Registry, RegistryError, SchemaId, differences, summarize,
+};
 pub use schema::{key_schema, value_schema};

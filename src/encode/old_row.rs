@@ -14,7 +14,7 @@ const SHAPES_MAX: usize = 100_000;
 #[derive(Debug)]
 pub struct OldEnvelope {
     /// The union of null and the row.
-    row: Shape,
+    row: ValueShape,
 }
 
 /// What a value shows of its row.
@@ -30,7 +30,7 @@ pub enum OldRow<'a> {
 
 /// How a type is written.
 #[derive(Clone, Debug)]
-enum Shape {
+enum ValueShape {
     Null,
     Number,
     Bytes,
@@ -58,9 +58,9 @@ impl OldEnvelope {
         let namespace = schema.get("namespace").and_then(Value::as_str).unwrap_or_default();
         let row = reader.shape(before.get("type")?, namespace)?;
         let again = reader.shape(after.get("type")?, namespace)?;
-        let is_row = |shape: &Shape| {
-            let Shape::Union(branches) = shape else { return false };
-            matches!(branches[..], [Shape::Null, Shape::Record(_)])
+        let is_row = |shape: &ValueShape| {
+            let ValueShape::Union(branches) = shape else { return false };
+            matches!(branches[..], [ValueShape::Null, ValueShape::Record(_)])
         };
         (is_row(&row) && is_row(&again)).then_some(Self { row })
     }
@@ -73,7 +73,7 @@ impl OldEnvelope {
     fn find<'a>(&self, value: &'a [u8]) -> Option<OldRow<'a>> {
         let mut rest = value.get(5..)?;
         self.row.skip(&mut rest)?;
-        let Shape::Union(branches) = &self.row else { return None };
+        let ValueShape::Union(branches) = &self.row else { return None };
         let row = match long(&mut rest)? {
             0 => return Some(OldRow::Gone),
             1 => branches.get(1)?,
@@ -89,7 +89,7 @@ impl OldEnvelope {
     }
 }
 
-impl Shape {
+impl ValueShape {
     /// Moves behind a value.
     fn skip(&self, rest: &mut &[u8]) -> Option<()> {
         match self {
@@ -133,23 +133,23 @@ impl Shape {
 /// Reads a schema.
 struct SchemaReader {
     /// Named types, by their full names.
-    names: BTreeMap<String, Shape>,
+    names: BTreeMap<String, ValueShape>,
     /// How many further types may come.
     left: usize,
 }
 
 impl SchemaReader {
-    fn shape(&mut self, schema: &Value, namespace: &str) -> Option<Shape> {
+    fn shape(&mut self, schema: &Value, namespace: &str) -> Option<ValueShape> {
         self.left = self.left.checked_sub(1)?;
         match schema {
             Value::String(name) => self.named(name, namespace),
-            Value::Array(branches) => self.all(branches.iter(), namespace).map(Shape::Union),
+            Value::Array(branches) => self.all(branches.iter(), namespace).map(ValueShape::Union),
             Value::Object(of) => {
                 let kind = of.get("type")?;
                 let Some(kind) = kind.as_str() else { return self.shape(kind, namespace) };
                 let item = |reader: &mut Self, key| {
                     let item = Box::new(reader.shape(of.get(key)?, namespace)?);
-                    Some(Shape::Items { item, is_map: key == "values" })
+                    Some(ValueShape::Items { item, is_map: key == "values" })
                 };
                 match kind {
                     "array" => item(self, "items"),
@@ -166,35 +166,35 @@ impl SchemaReader {
         &mut self,
         schemas: impl Iterator<Item = &'a Value>,
         namespace: &str,
-    ) -> Option<Vec<Shape>> {
+    ) -> Option<Vec<ValueShape>> {
         schemas.map(|schema| self.shape(schema, namespace)).collect()
     }
 
-    fn named(&self, name: &str, namespace: &str) -> Option<Shape> {
+    fn named(&self, name: &str, namespace: &str) -> Option<ValueShape> {
         Some(match name {
-            "null" => Shape::Null,
-            "boolean" => Shape::Fixed(1),
-            "int" | "long" => Shape::Number,
-            "float" => Shape::Fixed(4),
-            "double" => Shape::Fixed(8),
-            "bytes" | "string" => Shape::Bytes,
+            "null" => ValueShape::Null,
+            "boolean" => ValueShape::Fixed(1),
+            "int" | "long" => ValueShape::Number,
+            "float" => ValueShape::Fixed(4),
+            "double" => ValueShape::Fixed(8),
+            "bytes" | "string" => ValueShape::Bytes,
             _ => self.names.get(&full_name(name, namespace)).cloned()?,
         })
     }
 
-    fn define(&mut self, kind: &str, schema: &Value, namespace: &str) -> Option<Shape> {
+    fn define(&mut self, kind: &str, schema: &Value, namespace: &str) -> Option<ValueShape> {
         let name = schema.get("name")?.as_str()?;
         let namespace = schema.get("namespace").and_then(Value::as_str).unwrap_or(namespace);
         let full = full_name(name, namespace);
         let namespace = full.rsplit_once('.').map_or("", |(namespace, _)| namespace);
         let shape = match kind {
-            "fixed" => Shape::Fixed(usize::try_from(schema.get("size")?.as_u64()?).ok()?),
-            "enum" => Shape::Number,
+            "fixed" => ValueShape::Fixed(usize::try_from(schema.get("size")?.as_u64()?).ok()?),
+            "enum" => ValueShape::Number,
             _ => {
                 let fields = schema.get("fields")?.as_array()?;
                 let types: Option<Vec<&Value>> =
                     fields.iter().map(|field| field.get("type")).collect();
-                Shape::Record(self.all(types?.into_iter(), namespace)?)
+                ValueShape::Record(self.all(types?.into_iter(), namespace)?)
             }
         };
         self.names.insert(full, shape.clone());

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    EncodeError, Problem, SchemaId,
+    EncodeError, EncodeProblem, SchemaId,
     avro::{self, FIRST_BRANCH, SECOND_BRANCH},
 };
 use crate::model::record::{Envelope, Field, FieldKind, RecordShape};
@@ -105,7 +105,7 @@ impl TablePlan {
 
     /// Says where a value's problem is.
     #[cold]
-    pub(super) fn error<E>(&self, column: &ColumnPlan, problem: Problem) -> EncodeError<E> {
+    pub(super) fn error<E>(&self, column: &ColumnPlan, problem: EncodeProblem) -> EncodeError<E> {
         EncodeError::Value { table: self.table.clone(), column: column.column.clone(), problem }
     }
 }

@@ -1,6 +1,6 @@
 //! The bytes of whole messages.
 
-use super::{EncodeError, Encoder, Message, Problem, SchemaId, SchemaIds, TablePlan};
+use super::{EncodeError, EncodeProblem, Encoder, Message, SchemaId, SchemaIds, TablePlan};
 use crate::model::{
     change::{Operation, RowsOrigin, Transaction},
     decimal::Decimal,
@@ -190,7 +190,7 @@ fn encode(
 }
 
 /// The bytes of one field with this value, in a table that has no other.
-fn written(field: Field, value: Value<'_>) -> Result<(Vec<u8>, u32), Problem> {
+fn written(field: Field, value: Value<'_>) -> Result<(Vec<u8>, u32), EncodeProblem> {
     let row = vec![vec![value]];
     let shape = shape(vec![field], &[]);
     match encode(&shape, Operation::Insert, row) {
@@ -229,7 +229,7 @@ fn a_union_begins_with_the_branch_of_its_default() {
         (nullable(int()), Value::Null, Ok(vec![0])),
         (with_default(int()), Value::Int(5), Ok(vec![0, 10])),
         (with_default(int()), Value::Null, Ok(vec![2])),
-        (required(int()), Value::Null, Err(Problem::Null)),
+        (required(int()), Value::Null, Err(EncodeProblem::Null)),
     ] {
         let about = format!("{field:?} {value:?}");
         assert_eq!(written(field, value).map(|(bytes, _)| bytes), expected, "{about}");
@@ -262,16 +262,16 @@ fn a_value_without_a_place_in_its_field_is_refused() {
     let labels = || vec!["a".to_owned(), "b".to_owned()];
     let far = Instant { seconds: 300_000_000_000, microseconds: 0 };
     for (kind, value, problem) in [
-        (FieldKind::UnsignedInt64, Value::UnsignedInt(1 << 63), Problem::UnsignedTooLarge),
-        (FieldKind::Enum(labels()), Value::Enum(3), Problem::EnumWithoutLabel),
-        (FieldKind::EnumSet(labels()), Value::Set(0b100), Problem::SetWithoutLabel),
+        (FieldKind::UnsignedInt64, Value::UnsignedInt(1 << 63), EncodeProblem::UnsignedTooLarge),
+        (FieldKind::Enum(labels()), Value::Enum(3), EncodeProblem::EnumWithoutLabel),
+        (FieldKind::EnumSet(labels()), Value::Set(0b100), EncodeProblem::SetWithoutLabel),
         (
             FieldKind::ZonedTimestamp { fraction: 0 },
             Value::Timestamp(Some(far)),
-            Problem::TimeOutOfRange,
+            EncodeProblem::TimeOutOfRange,
         ),
-        (FieldKind::Int32, Value::Text("5"), Problem::OtherType),
-        (FieldKind::Text, Value::Bytes(b"5"), Problem::OtherType),
+        (FieldKind::Int32, Value::Text("5"), EncodeProblem::OtherType),
+        (FieldKind::Text, Value::Bytes(b"5"), EncodeProblem::OtherType),
     ] {
         let about = format!("{kind:?} {value:?}");
         assert_eq!(written(nullable(kind), value), Err(problem), "{about}");
@@ -424,11 +424,11 @@ fn what_is_no_point_is_refused_and_never_read_past_its_end() {
     not_points.push(bytes("010200000000000000"));
     for wkb in &not_points {
         let geometry = Value::Geometry(Geometry { srid: 0, wkb });
-        assert_eq!(written(required(FieldKind::Point), geometry), Err(Problem::NotAPoint));
+        assert_eq!(written(required(FieldKind::Point), geometry), Err(EncodeProblem::NotAPoint));
     }
     let far = Value::Geometry(Geometry { srid: 1 << 31, wkb: &little });
     for kind in [FieldKind::Point, FieldKind::Geometry] {
-        assert_eq!(written(required(kind), far), Err(Problem::SridTooLarge));
+        assert_eq!(written(required(kind), far), Err(EncodeProblem::SridTooLarge));
     }
 }
 
@@ -437,7 +437,7 @@ fn a_vector_is_an_array_of_singles() {
     let vector = || required(FieldKind::FloatVector);
     assert_eq!(written(vector(), Value::Vector(b"")), Ok((vec![0], 0)));
     assert_eq!(written(vector(), Value::Vector(b"abcdefgh")), Ok((b"\x04abcdefgh\0".into(), 0)));
-    assert_eq!(written(vector(), Value::Vector(b"abcdefg")), Err(Problem::VectorCutShort));
+    assert_eq!(written(vector(), Value::Vector(b"abcdefg")), Err(EncodeProblem::VectorCutShort));
 }
 
 #[test]

@@ -90,13 +90,13 @@ fn record_names(
     let table = &version.name;
     let is_adjusted = config.format.schema_names == SchemaNames::Avro;
     let (namespace, envelope) = match (config.format.envelope, is_adjusted) {
-        (config::Envelope::Debezium, true) => (names::namespace(topic), Envelope::Debezium),
-        (config::Envelope::Debezium, false) => (topic.to_owned(), Envelope::Debezium),
-        (config::Envelope::Flat, true) => {
+        (config::EnvelopeFormat::Debezium, true) => (names::namespace(topic), Envelope::Debezium),
+        (config::EnvelopeFormat::Debezium, false) => (topic.to_owned(), Envelope::Debezium),
+        (config::EnvelopeFormat::Flat, true) => {
             let name = names::flat_name(&table.table);
             (names::flat_namespace(&config.name, table), Envelope::Flat { name })
         }
-        (config::Envelope::Flat, false) => {
+        (config::EnvelopeFormat::Flat, false) => {
             let name = table.table.clone();
             (format!("{}.{}", config.name, table.database), Envelope::Flat { name })
         }
@@ -194,7 +194,7 @@ fn field(
     });
     // A reader that expects a column the writer had not, or has no more, gets what MySQL gives to
     // rows that are older than their column.
-    let needs_default = format.envelope == config::Envelope::Flat && !column.nullable;
+    let needs_default = format.envelope == config::EnvelopeFormat::Flat && !column.nullable;
     let default = default.or_else(|| implicit_default(&kind).filter(|_| needs_default));
     Ok(Field {
         column: column.name.clone(),

@@ -2,7 +2,7 @@
 
 use super::names;
 use crate::{
-    config::{BinaryMode, DecimalMode, Envelope, Format, TimeMode, UnsignedBigint},
+    config::{BinaryMode, DecimalMode, EnvelopeFormat, Format, TimeMode, UnsignedBigint},
     model::{
         record::{BytesEncoding, FieldKind},
         table::{ColumnDecoration, ColumnKind},
@@ -21,8 +21,8 @@ pub(super) fn field_kind(
     field: &str,
 ) -> Result<FieldKind, &'static str> {
     let special = match format.envelope {
-        Envelope::Debezium => debezium(kind, format),
-        Envelope::Flat => flat(kind, decoration, format, field),
+        EnvelopeFormat::Debezium => debezium(kind, format),
+        EnvelopeFormat::Flat => flat(kind, decoration, format, field),
     };
     if let Some(kind) = special {
         return Ok(kind);

@@ -62,7 +62,7 @@ pub struct Continuity {
 
 /// What became of the saved place on the server it belongs to.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum SavedPlace {
     /// The file is there and reaches to the place.
     Kept { file_bytes: u64 },
     /// The file is gone, as old ones go.
@@ -81,7 +81,7 @@ impl Continuity {
     ) -> Result<Position, MysqlError> {
         let mut source = BoundedQueries::new(connection, config);
         let judged = self.judge(server, saved, Instant::now());
-        if let Ok(Place::Kept { file_bytes }) = place_of(server, saved)
+        if let Ok(SavedPlace::Kept { file_bytes }) = place_of(server, saved)
             && judged.is_ok()
             && saved.file.offset < file_bytes.min(OFFSET_MAX)
             && !source.is_border(&saved.file, file_bytes).await?
@@ -169,8 +169,8 @@ impl Continuity {
             });
         }
         match place? {
-            Place::Kept { .. } => Ok(saved.clone()),
-            Place::Gone => Err(DiscontinuityKind::Purged { missing: saved.file.file.clone() }),
+            SavedPlace::Kept { .. } => Ok(saved.clone()),
+            SavedPlace::Gone => Err(DiscontinuityKind::Purged { missing: saved.file.file.clone() }),
         }
     }
 
@@ -271,23 +271,23 @@ fn discontinuity_of(what: DiscontinuityKind, config: &Config) -> MysqlError {
 }
 
 /// What became of the saved file and offset. On another server they mean nothing.
-fn place_of(server: &Server, saved: &Position) -> Result<Place, DiscontinuityKind> {
+fn place_of(server: &Server, saved: &Position) -> Result<SavedPlace, DiscontinuityKind> {
     let at = &saved.file;
     if saved.server_uuid != server.uuid || at.file.is_empty() {
-        return Ok(Place::Gone);
+        return Ok(SavedPlace::Gone);
     }
     if let Some(file) = server.files.iter().find(|file| file.name == at.file) {
         if file.bytes < at.offset {
             return Err(DiscontinuityKind::Truncated { saved: at.clone(), bytes: file.bytes });
         }
-        return Ok(Place::Kept { file_bytes: file.bytes });
+        return Ok(SavedPlace::Kept { file_bytes: file.bytes });
     }
     let end = &server.current.file;
     // A server that was given another `log_bin` counts anew, under another name.
     if end.base_name() == at.base_name() && end.file_number() < at.file_number() {
         return Err(DiscontinuityKind::Reset { saved: at.clone(), last: end.file.clone() });
     }
-    Ok(Place::Gone)
+    Ok(SavedPlace::Gone)
 }
 
 #[cfg(test)]

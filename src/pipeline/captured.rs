@@ -27,8 +27,8 @@ pub(super) fn decoder(
         .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
         .lower_case_names(server.lower_case_table_names)
         .json_text(match config.format.json {
-            config::JsonText::Compact => JsonText::Compact,
-            config::JsonText::Mysql => JsonText::Mysql,
+            config::JsonTextMode::Compact => JsonText::Compact,
+            config::JsonTextMode::Mysql => JsonText::Mysql,
         })
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The three ends of a connector that may start. Of the registry nothing is kept.
-pub(super) struct Ends {
+pub(super) struct ConnectorEnds {
     pub(super) connection: Connection,
     pub(super) server: Server,
     pub(super) target: Target,
@@ -35,7 +35,7 @@ pub(super) struct Target {
 }
 
 /// Looks at all three ends. Fails with the worst failure, and logs the others.
-pub(super) async fn look(run: &Run, progress: &mut Progress) -> Result<Ends, Failure> {
+pub(super) async fn look(run: &Run, progress: &mut Progress) -> Result<ConnectorEnds, Failure> {
     let Progress { registry, logged_in, found, seen, patience, trouble_log, .. } = progress;
     let source = async {
         let mut connection = mysql::connect(&run.config.mysql).await?;
@@ -59,7 +59,7 @@ pub(super) async fn look(run: &Run, progress: &mut Progress) -> Result<Ends, Fai
     }
     match (worst(failures, trouble_log), source, target) {
         (None, Some((connection, server)), Some(target)) => {
-            Ok(Ends { connection, server, target, cascades })
+            Ok(ConnectorEnds { connection, server, target, cascades })
         }
         (failure, ..) => Err(failure.unwrap_or_else(|| panicked("kafka"))),
     }

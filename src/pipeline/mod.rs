@@ -67,7 +67,7 @@ mod xa;
 
 use self::{
     delivery::{Delivery, Producers},
-    ends::{Ends, Target},
+    ends::{ConnectorEnds, Target},
     fencing::explain_fencing,
     recovery::{Context, LoggedIn, Next, Recovery, may_be_replaced, may_hide_break},
     standby::Standby,
@@ -79,7 +79,7 @@ use self::{
 };
 pub use self::{
     lag::watch_source,
-    skip::{Found, skip_event},
+    skip::{ResolvedSkip, skip_event},
 };
 
 /// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more
@@ -144,7 +144,7 @@ struct Progress {
     /// Topics that had no record before this process.
     own_topics: OwnTopics,
     /// What checks of the source have found.
-    found: checks::Found,
+    found: checks::EarlierFindings,
     /// Helper tables of schema change tools that the log has named.
     helpers_reported: Arc<Mutex<BTreeSet<TableName>>>,
 }
@@ -223,7 +223,7 @@ impl Progress {
             past: Past::default(),
             source: Continuity::default(),
             own_topics: OwnTopics::default(),
-            found: checks::Found::default(),
+            found: checks::EarlierFindings::default(),
             helpers_reported: Arc::default(),
         })
     }
@@ -267,7 +267,7 @@ async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutcome, Failure
     let run = &run.for_source(&server);
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
     let waker = sender.waker();
-    let settings = snapshot::Settings {
+    let settings = snapshot::CoordinatorSettings {
         config: Arc::clone(&run.config),
         metrics: Arc::clone(&run.metrics),
         wake: Box::new(move || waker.wake()),
@@ -349,7 +349,8 @@ struct Fenced {
 }
 
 async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
-    let Ends { mut connection, mut server, target, cascades } = ends::look(run, progress).await?;
+    let ConnectorEnds { mut connection, mut server, target, cascades } =
+        ends::look(run, progress).await?;
     // Said by an epoch that ended for another reason: all schemas are asked for again anyway.
     drop(progress.registry.take_lost());
     let fencing = {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What a request was found to mean.
-pub struct Found {
+pub struct ResolvedSkip {
     /// The committed position.
     pub position: Position,
     /// The event's type, as the source calls it.
@@ -34,7 +34,7 @@ pub async fn skip_event(
     config: &Arc<Config>,
     event: RowsEvent,
     execute: bool,
-) -> Result<Found, Failure> {
+) -> Result<ResolvedSkip, Failure> {
     let mut connection = mysql::connect(&config.mysql).await?;
     let at = EventAt::find(&mut connection, config, &event.place).await?;
     drop(connection);
@@ -54,7 +54,7 @@ pub async fn skip_event(
     let done = blocking_named("position", work).await.map_err(|error| thread_failed(&error))?;
     let position = done.unwrap_or_else(|| Err(panicked("position")))?;
     let kind = if at.is_xa_commit { "XA COMMIT".to_owned() } else { at.kind.unwrap_or_default() };
-    Ok(Found { position, kind })
+    Ok(ResolvedSkip { position, kind })
 }
 
 /// Fences every instance, checks again what is saved now, and commits it with the request.

@@ -1,7 +1,7 @@
 //! Error codes of Kafka and librdkafka, sorted by what they mean. `docs/OPERATING.md` shows the table.
 //!
 //! A code that is not in it is taken for trouble that may pass, but not for ever: see
-//! [`Meaning::Unknown`].
+//! [`ErrorMeaning::Unknown`].
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
@@ -9,7 +9,7 @@ use crate::error::{Reason, Verdict};
 
 /// What an error code means for the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum ErrorMeaning {
     /// It passes: the Kafka transaction is thrown away, and the connector starts again from the
     /// committed position, as long as it takes.
     Passes,
@@ -39,7 +39,7 @@ pub struct KafkaCode {
     /// What happened.
     pub says: &'static str,
     /// What it means.
-    pub meaning: Meaning,
+    pub meaning: ErrorMeaning,
     code: Code,
 }
 
@@ -48,12 +48,12 @@ const fn row(
     number: i32,
     name: &'static str,
     says: &'static str,
-    meaning: Meaning,
+    meaning: ErrorMeaning,
 ) -> KafkaCode {
     KafkaCode { number, name, says, meaning, code }
 }
 
-use Meaning::{Access, Fenced, Login, Passes, Record, Request, Timestamp, Unknown};
+use ErrorMeaning::{Access, Fenced, Login, Passes, Record, Request, Timestamp, Unknown};
 
 /// Every code that is sorted, by number.
 #[rustfmt::skip]
@@ -147,12 +147,12 @@ pub const KAFKA_CODES: &[KafkaCode] = &[
 ];
 
 /// What a code means.
-pub(super) fn meaning(code: Code) -> Meaning {
+pub(super) fn meaning(code: Code) -> ErrorMeaning {
     let row = KAFKA_CODES.iter().find(|row| row.code == code);
     row.map_or(Unknown, |row| row.meaning)
 }
 
-impl Meaning {
+impl ErrorMeaning {
     /// What is done about it.
     pub(super) fn verdict(self) -> Verdict {
         match self {
@@ -195,7 +195,7 @@ impl Meaning {
 mod tests {
     use rdkafka::{bindings::rd_kafka_resp_err_t, error::RDKafkaErrorCode as Code};
 
-    use super::{KAFKA_CODES, Meaning, meaning};
+    use super::{ErrorMeaning, KAFKA_CODES, meaning};
 
     #[test]
     fn every_number_is_that_of_its_code_and_they_are_in_order() {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn what_is_not_sorted_is_unknown() {
-        assert_eq!(meaning(Code::Conflict), Meaning::Unknown);
-        assert_eq!(meaning(Code::InvalidTimestamp), Meaning::Timestamp);
+        assert_eq!(meaning(Code::Conflict), ErrorMeaning::Unknown);
+        assert_eq!(meaning(Code::InvalidTimestamp), ErrorMeaning::Timestamp);
     }
 }

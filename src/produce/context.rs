@@ -19,7 +19,7 @@ use super::librdkafka::Answers;
 use crate::patience::Patience;
 
 /// Notes of one client's callbacks.
-pub(super) struct Context {
+pub(super) struct ProducerCallbacks {
     /// Written by librdkafka's threads, which know its address.
     answers: Arc<Answers>,
     notes: Mutex<Notes>,
@@ -60,7 +60,7 @@ impl BrokerError {
     }
 }
 
-impl Context {
+impl ProducerCallbacks {
     /// Notes in which answers tell how long to wait for the next ones.
     pub(super) fn new(patience: Patience) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl Context {
     }
 }
 
-impl ClientContext for Context {
+impl ClientContext for ProducerCallbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         // The call that fails tells of a failed connection, and of a coordinator that is not
         // there yet, which comes many times a second; the warning about `isolation.level` is
@@ -169,11 +169,11 @@ mod tests {
 
     use rdkafka::{ClientContext as _, config::RDKafkaLogLevel, error::RDKafkaErrorCode};
 
-    use super::{BrokerError, Context};
+    use super::{BrokerError, ProducerCallbacks};
     use crate::patience::Patience;
 
     /// Whether a line of librdkafka shows in a log of errors and warnings.
-    fn shows(context: &Context, facility: &str) -> bool {
+    fn shows(context: &ProducerCallbacks, facility: &str) -> bool {
         let (mut reader, writer) = io::pipe().unwrap();
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
         tracing::subscriber::with_default(log.with_writer(Arc::new(writer)).finish(), || {
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_transaction_that_fails_is_an_error_unless_it_is_aborted() {
-        let context = Context::new(Patience::default());
+        let context = ProducerCallbacks::new(Patience::default());
         assert!(shows(&context, "TXNERR") && shows(&context, "FATAL"));
         context.aborting();
         assert!(!shows(&context, "TXNERR") && !shows(&context, "FATAL"));

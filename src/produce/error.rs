@@ -4,7 +4,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use thiserror::Error;
 
 use super::{
-    codes::{Meaning, meaning},
+    codes::{ErrorMeaning, meaning},
     context::BrokerError,
 };
 use crate::error::{Explain, Explanation, Reason, Verdict};
@@ -299,19 +299,19 @@ fn limit_is(limit: &str, bytes_max: usize) -> String {
 }
 
 fn is_authorization(code: RDKafkaErrorCode) -> bool {
-    meaning(code) == Meaning::Access
+    meaning(code) == ErrorMeaning::Access
 }
 
 /// What to do about a record that the topic refuses.
-fn record_hint(topic: &str, meaning: Meaning) -> String {
+fn record_hint(topic: &str, meaning: ErrorMeaning) -> String {
     match meaning {
-        Meaning::Timestamp => format!(
+        ErrorMeaning::Timestamp => format!(
             "Records have the time at which they are sent, so the broker's bounds exclude the \
              present, or its clock differs from this one's: raise message.timestamp.before.max.ms \
              and message.timestamp.after.max.ms of topic {topic} (kafka-configs.sh --alter \
              --entity-type topics --entity-name {topic} --add-config …), or set the clock."
         ),
-        Meaning::Access => {
+        ErrorMeaning::Access => {
             format!("Grant the connector's principal Write and Describe on {topic}.")
         }
         _ => format!(

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::{
     codes::meaning,
-    context::{Context, FailedDelivery},
+    context::{FailedDelivery, ProducerCallbacks},
     librdkafka::{Handle, NativeError},
     poll::Poll,
     settings::Limits,
@@ -41,7 +41,7 @@ mod poll;
 pub mod settings;
 mod topics;
 
-pub use codes::{KAFKA_CODES, KafkaCode, Meaning};
+pub use codes::{ErrorMeaning, KAFKA_CODES, KafkaCode};
 pub use error::ProduceError;
 
 /// A topic that this producer knows.
@@ -132,7 +132,7 @@ impl Producer {
         shutdown: Shutdown,
     ) -> Result<Self, ProduceError> {
         let (config, limits) = settings::client_config(kafka, transactional_id)?;
-        let handle = Handle::new(&config, Context::new(patience.clone()))
+        let handle = Handle::new(&config, ProducerCallbacks::new(patience.clone()))
             .map_err(|error| ProduceError::Settings(error.to_string()))?;
         let handle = Arc::new(handle);
         Ok(Self {
@@ -211,7 +211,7 @@ impl Producer {
     /// Waits until every record sent is stored by the brokers. Success is the proof that nothing
     /// is missing: of every batch a broker has said at which offset it stands.
     pub fn flush(&mut self) -> Result<(), ProduceError> {
-        let mut progress = Progress::new(self);
+        let mut progress = QueueProgress::new(self);
         while !self.handle.flush(STEP) {
             self.check_progress("delivering records", &mut progress)?;
         }
@@ -329,7 +329,7 @@ impl Producer {
         &self,
         mut produce: impl FnMut() -> Result<(), RDKafkaErrorCode>,
     ) -> Result<(), ProduceError> {
-        let mut progress = Progress::new(self);
+        let mut progress = QueueProgress::new(self);
         loop {
             thread::sleep(QUEUE_FULL_PAUSE);
             match produce() {
@@ -348,11 +348,11 @@ impl Producer {
     fn check_progress(
         &self,
         during: &'static str,
-        progress: &mut Progress,
+        progress: &mut QueueProgress,
     ) -> Result<(), ProduceError> {
         let outstanding = self.handle.outstanding();
         if outstanding != progress.outstanding {
-            *progress = Progress { outstanding, since: Instant::now(), ..*progress };
+            *progress = QueueProgress { outstanding, since: Instant::now(), ..*progress };
         }
         if progress.checked.elapsed() < STEP {
             return Ok(());
@@ -458,13 +458,13 @@ enum Attempt<T> {
 
 /// When something last left the queue.
 #[derive(Clone, Copy)]
-struct Progress {
+struct QueueProgress {
     outstanding: i32,
     since: Instant,
     checked: Instant,
 }
 
-impl Progress {
+impl QueueProgress {
     fn new(producer: &Producer) -> Self {
         let now = Instant::now();
         Self { outstanding: producer.handle.outstanding(), since: now, checked: now }

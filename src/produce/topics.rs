@@ -52,7 +52,7 @@ struct Layout {
 /// A topic and what it can take.
 pub(super) struct Topic {
     name: String,
-    native: librdkafka::Topic,
+    native: librdkafka::NativeTopic,
     facts: TopicFacts,
     record_bytes_max: usize,
     limit: &'static str,
@@ -331,7 +331,7 @@ impl Producer {
         let compacted = cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
         let bytes_max = config.get(TOPIC_LIMIT).and_then(|bytes| bytes.parse::<usize>().ok());
         let (record_bytes_max, limit) = self.record_limit(name, bytes_max)?;
-        let native = librdkafka::Topic::new(Arc::clone(&self.handle), &c_name)
+        let native = librdkafka::NativeTopic::new(Arc::clone(&self.handle), &c_name)
             .map_err(|code| failed(NativeError { code, text: String::new(), retriable: false }))?;
         let Layout { partitions, replicas, brokers } = layout;
         let min_insync_replicas =

@@ -8,7 +8,7 @@ use crate::config::Guarantee;
 
 /// What does not change while the protocol runs.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ProtocolSettings {
     pub(crate) guarantee: Guarantee,
     /// Bytes of keys and values after which a batch ends.
     pub(crate) batch_bytes_max: u64,
@@ -39,14 +39,14 @@ impl Batch {
     }
 
     /// Whether it is old or large enough to end at a boundary of source transactions.
-    pub(super) fn is_full(&self, settings: &Settings, now: Instant) -> bool {
+    pub(super) fn is_full(&self, settings: &ProtocolSettings, now: Instant) -> bool {
         self.opened.is_some_and(|opened| {
             settings.batch_bytes_max <= self.bytes || settings.batch_age_max <= now - opened
         })
     }
 
     /// Whether it must end inside a source transaction too.
-    pub(super) fn is_too_much(&self, settings: &Settings, now: Instant) -> bool {
+    pub(super) fn is_too_much(&self, settings: &ProtocolSettings, now: Instant) -> bool {
         self.opened.is_some_and(|opened| {
             settings.batch_bytes_max <= self.bytes || settings.open_max <= now - opened
         })

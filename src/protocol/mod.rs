@@ -54,7 +54,7 @@ mod tests;
 
 use self::position::{advance, reach};
 pub(crate) use self::{
-    batch::{Batch, Settings},
+    batch::{Batch, ProtocolSettings},
     event::{Action, Doubt, Ending, Event, TransactionEnd},
     partial_delivery::{PartialDelivery, RowsTaken, TransactionName, is_same, nothing_of},
 };
@@ -94,7 +94,7 @@ enum Stage {
 /// The state of one epoch's delivery.
 #[derive(Debug)]
 pub(crate) struct Protocol {
-    settings: Settings,
+    settings: ProtocolSettings,
     /// The position after the last source transaction that was taken in, and its number.
     record: PositionRecord,
     stage: Stage,
@@ -119,7 +119,7 @@ pub(crate) struct Protocol {
 
 impl Protocol {
     /// An epoch that starts from a record: what was saved, with a generation of its own.
-    pub(crate) fn new(settings: Settings, record: PositionRecord, now: Instant) -> Self {
+    pub(crate) fn new(settings: ProtocolSettings, record: PositionRecord, now: Instant) -> Self {
         Self {
             settings,
             record,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Action, Doubt, Ending, Event, Protocol, RowsTaken, Settings, TransactionEnd, TransactionName,
-    nothing_of,
+    Action, Doubt, Ending, Event, Protocol, ProtocolSettings, RowsTaken, TransactionEnd,
+    TransactionName, nothing_of,
 };
 use crate::{
     config::Guarantee,
@@ -24,7 +24,7 @@ const SERVER: ServerUuid = ServerUuid([7; 16]);
 const FILE: &str = "binlog.000001";
 
 fn protocol(partials: Vec<PartialTransaction>) -> Protocol {
-    let settings = Settings {
+    let settings = ProtocolSettings {
         guarantee: Guarantee::ExactlyOnce,
         batch_bytes_max: 100,
         batch_age_max: Duration::from_secs(1),

@@ -58,7 +58,7 @@ fn split_string(text: &str) -> (&str, &str) {
 /// An array or an object that is open: the place of its value that is read, and what is added for
 /// the next value.
 #[derive(Clone, Copy, Debug)]
-struct Container {
+struct OpenContainer {
     place: i64,
     step: i64,
 }
@@ -71,7 +71,7 @@ const MARKS: [char; 8] = ['{', '[', '}', ']', ',', ':', ' ', '"'];
 pub(super) fn compact(text: &str, strings: &BTreeSet<i64>, out: &mut String) {
     let containers = if strings.is_empty() { Vec::new() } else { containers(text) };
     let mut containers = containers.into_iter();
-    let mut opened: Vec<Container> = Vec::new();
+    let mut opened: Vec<OpenContainer> = Vec::new();
     let mut is_key = false;
     let mut rest = text;
     while let Some(at) = rest.find(MARKS) {
@@ -113,9 +113,9 @@ pub(super) fn compact(text: &str, strings: &BTreeSet<i64>, out: &mut String) {
 }
 
 /// All arrays and objects of a document as they are when they open.
-fn containers(text: &str) -> Vec<Container> {
+fn containers(text: &str) -> Vec<OpenContainer> {
     // While the text is read, `place` is the number of values.
-    let mut all: Vec<Container> = Vec::new();
+    let mut all: Vec<OpenContainer> = Vec::new();
     let mut opened = Vec::new();
     let mut rest = text;
     while let Some((_, tail)) = rest.find(MARKS).and_then(|at| rest.split_at_checked(at)) {
@@ -127,7 +127,7 @@ fn containers(text: &str) -> Vec<Container> {
             '{' | '[' => {
                 let is_empty = rest.trim_start().starts_with(['}', ']']);
                 opened.push(all.len());
-                all.push(Container { place: i64::from(!is_empty), ..first_of(mark) });
+                all.push(OpenContainer { place: i64::from(!is_empty), ..first_of(mark) });
             }
             '}' | ']' => drop(opened.pop()),
             ',' => {
@@ -148,9 +148,9 @@ fn containers(text: &str) -> Vec<Container> {
 }
 
 /// The first container that opens with this mark.
-fn first_of(mark: char) -> Container {
+fn first_of(mark: char) -> OpenContainer {
     let step = if mark == '{' { -1 } else { 1 };
-    Container { place: step, step }
+    OpenContainer { place: step, step }
 }
 
 /// Appends a string, or what the compact form has for the value that is printed so.

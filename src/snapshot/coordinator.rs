@@ -22,7 +22,7 @@ use super::{
     gone::Searches,
     progress_log::{self, ProgressLog},
     rate_limit::Pace,
-    reader::{self, Chunk, ChunkOutcome, Job, ReadAnswer, Shared},
+    reader::{self, Chunk, ChunkOutcome, Job, ReadAnswer, ReaderShared},
     table::Table,
 };
 use crate::{
@@ -50,7 +50,7 @@ const PARTS_MAX: usize = 2;
 const ENDED_MAX: usize = 20;
 
 /// What the snapshot needs to know.
-pub struct Settings {
+pub struct CoordinatorSettings {
     /// The configuration.
     pub config: Arc<Config>,
     /// Told how much is left to be read.
@@ -101,7 +101,7 @@ pub struct SnapshotCoordinator {
     pub(super) searches: Searches,
     jobs: jobs::UnboundedSender<Job>,
     answers: mpsc::Receiver<ReadAnswer>,
-    shared: Arc<Shared>,
+    shared: Arc<ReaderShared>,
     readers: Vec<JoinHandle<()>>,
     windows_opened: u64,
     pub(super) progress_log: ProgressLog,
@@ -127,14 +127,14 @@ impl SnapshotCoordinator {
     /// Begins to read what the records of earlier runs leave to read. Must be made inside the
     /// runtime, which drives the readers.
     pub fn start(
-        settings: Settings,
+        settings: CoordinatorSettings,
         listed: Vec<ListedTable>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
-        let Settings { config, metrics, wake, reads_all, retention, sight } = settings;
+        let CoordinatorSettings { config, metrics, wake, reads_all, retention, sight } = settings;
         let (jobs, waiting_jobs) = jobs::unbounded_channel();
         let (answers_in, answers) = mpsc::channel();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ReaderShared {
             config: config.mysql.clone(),
             json: config.format.json,
             jobs: Mutex::new(waiting_jobs),
@@ -406,7 +406,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{Settings, Sight, SnapshotCoordinator, SnapshotError, spawn_named};
+    use super::{CoordinatorSettings, Sight, SnapshotCoordinator, SnapshotError, spawn_named};
     use crate::metrics::Metrics;
 
     #[tokio::test]
@@ -419,7 +419,7 @@ mod tests {
             "kafka": { "bootstrap_servers": "b" },
             "schema_registry": { "url": "http://r" },
         });
-        let settings = Settings {
+        let settings = CoordinatorSettings {
             config: Arc::new(serde_json::from_value(config).unwrap()),
             metrics: Arc::new(Metrics::default()),
             wake: Box::new(|| {}),

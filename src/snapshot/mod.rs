@@ -70,13 +70,13 @@ mod value;
 mod visibility;
 
 pub use changed_keys::ChangedKeys;
-pub use coordinator::{KeyCollector, Ready, Settings, SnapshotCoordinator};
+pub use coordinator::{CoordinatorSettings, KeyCollector, Ready, SnapshotCoordinator};
 pub use error::SnapshotError;
 pub use gone::Ends;
 pub use listing::{ListedTable, list};
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
 pub use rows::{ChunkImages, ChunkRows, KeyTap};
-pub use runs::Found;
+pub use runs::EarlierRun;
 pub use sight::Sight;
-pub use statements::Change;
+pub use statements::TableChange;

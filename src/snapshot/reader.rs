@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     catalog,
-    config::{JsonText, Mysql},
+    config::{JsonTextMode, Mysql},
     error::Failure,
     failpoints::{self, Point},
     model::{
@@ -124,9 +124,9 @@ impl Chunk {
 }
 
 /// What all readers share.
-pub(super) struct Shared {
+pub(super) struct ReaderShared {
     pub(super) config: Mysql,
-    pub(super) json: JsonText,
+    pub(super) json: JsonTextMode,
     pub(super) jobs: Mutex<jobs::UnboundedReceiver<Job>>,
     pub(super) answers: mpsc::Sender<ReadAnswer>,
     /// Wakes whoever takes the answers.
@@ -149,7 +149,7 @@ const LIMITED_PAUSE: Duration = Duration::from_secs(2);
 const LIMIT_LOGGED_EVERY: Duration = Duration::from_secs(30);
 
 /// Reads chunks until nobody asks any more.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(super) async fn run(shared: Arc<ReaderShared>) {
     let mut connection = None;
     let mut limit_logged = None;
     loop {
@@ -209,7 +209,7 @@ fn warn_of_limit(error: MysqlError) {
     );
 }
 
-impl Shared {
+impl ReaderShared {
     /// Hands an answer over; `false` when nobody takes it.
     fn answer(&self, answer: ReadAnswer) -> bool {
         let sent = self.answers.send(answer).is_ok();
@@ -220,7 +220,7 @@ impl Shared {
 
 /// Reads one chunk.
 async fn read(
-    shared: &Shared,
+    shared: &ReaderShared,
     connection: &mut Option<Conn>,
     mut job: Job,
 ) -> Result<ChunkOutcome, SnapshotError> {
@@ -277,7 +277,7 @@ fn now_us() -> u64 {
 /// The largest value of a table's key; `None` of no rows, or if the table has changed, which the
 /// next statement finds out too.
 async fn highest(
-    shared: &Shared,
+    shared: &ReaderShared,
     connection: &mut Conn,
     statement: &str,
 ) -> Result<Option<i128>, SnapshotError> {
@@ -298,7 +298,7 @@ type Selected = (ChunkRows, Option<Cursor>, bool);
 /// The chunk's rows, the key of the last one, and whether no row follows. `shown` is the plan, and
 /// becomes the one that the rows show.
 async fn select(
-    shared: &Shared,
+    shared: &ReaderShared,
     connection: &mut Conn,
     job: &Job,
     cursor: Option<&Cursor>,
@@ -365,7 +365,7 @@ async fn select(
 }
 
 fn push_row(
-    shared: &Shared,
+    shared: &ReaderShared,
     plan: &ReadPlan,
     collations: &[u16],
     values: &[Option<mysql_async::Value>],
@@ -396,7 +396,7 @@ fn push_row(
 
 /// Hands over a part of a table without a key: there is nothing to wait for, only for room.
 async fn hand_over(
-    shared: &Shared,
+    shared: &ReaderShared,
     window: u64,
     plan: &Arc<ReadPlan>,
     rows: ChunkRows,
@@ -421,7 +421,7 @@ async fn hand_over(
 }
 
 /// Separates a table that changed from real trouble, by the server's error number.
-fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
+fn trouble(error: mysql_async::Error, shared: &ReaderShared, job: &Job) -> Trouble {
     let mysql_async::Error::Server(answer) = &error else {
         return Trouble::Error(wrapped(error, shared));
     };
@@ -456,6 +456,6 @@ fn trouble(error: mysql_async::Error, shared: &Shared, job: &Job) -> Trouble {
     }
 }
 
-fn wrapped(error: mysql_async::Error, shared: &Shared) -> SnapshotError {
+fn wrapped(error: mysql_async::Error, shared: &ReaderShared) -> SnapshotError {
     MysqlError::while_doing("read a table of", &shared.config, error).into()
 }

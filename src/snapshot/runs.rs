@@ -14,7 +14,7 @@ use crate::{
 
 /// What a run that captures a table finds of earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum EarlierRun<'a> {
     /// None has read it, or begun to.
     Nothing,
     /// From this place on it was not captured. Whatever else the record says does not hold.
@@ -25,7 +25,7 @@ pub enum Found<'a> {
     Read(&'a ProgressRecord),
 }
 
-impl<'a> Found<'a> {
+impl<'a> EarlierRun<'a> {
     /// What a table's record says.
     pub fn of(record: Option<&'a ProgressRecord>) -> Self {
         match record {
@@ -51,11 +51,11 @@ impl SnapshotCoordinator {
         records: &BTreeMap<String, ProgressRecord>,
     ) {
         let name = table.name.clone();
-        let record = match Found::of(records.get(&name.to_string())) {
-            Found::Nothing if self.reads_all => return self.add(table, None),
-            Found::Nothing => return,
-            Found::Left(left_at) => return self.come_back(table, left_at),
-            Found::Begun(record) | Found::Read(record) => record,
+        let record = match EarlierRun::of(records.get(&name.to_string())) {
+            EarlierRun::Nothing if self.reads_all => return self.add(table, None),
+            EarlierRun::Nothing => return,
+            EarlierRun::Left(left_at) => return self.come_back(table, left_at),
+            EarlierRun::Begun(record) | EarlierRun::Read(record) => record,
         };
         let left_out = record.asked.is_none() && record.left_out(self.condition(&name));
         if !record.done {
@@ -125,7 +125,7 @@ impl SnapshotCoordinator {
         at: &FilePosition,
     ) {
         for table in tables {
-            let found = Found::of(records.get(&table.to_string()));
+            let found = EarlierRun::of(records.get(&table.to_string()));
             let Some(record) = found.left(at) else { continue };
             tracing::warn!(
                 %table,

@@ -8,7 +8,7 @@ const OTHER_ROWS: &str = "another table has taken the name, and its rows are not
 
 /// What a statement did to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum TableChange {
     /// The table is new.
     Created,
     /// The table is new, or was there already.
@@ -25,16 +25,16 @@ pub enum Change {
 
 impl SnapshotCoordinator {
     /// The stream has a statement on tables: what is read of them may be of another table.
-    pub fn changed(&mut self, names: &[TableName], change: Change) {
+    pub fn changed(&mut self, names: &[TableName], change: TableChange) {
         for name in names {
             if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
                 match change {
-                    Change::Altered | Change::Created | Change::MaybeCreated => {
+                    TableChange::Altered | TableChange::Created | TableChange::MaybeCreated => {
                         table.close_windows();
                     }
                     _ => {
                         table.start_over();
-                        if matches!(change, Change::Renamed | Change::Dropped) {
+                        if matches!(change, TableChange::Renamed | TableChange::Dropped) {
                             table.ends = Some(Ends::default());
                         }
                         // The cursor of an earlier commit is of other rows.
@@ -47,18 +47,18 @@ impl SnapshotCoordinator {
             match change {
                 _ if !self.reads_all && !is_done => {}
                 // All its rows come by the stream.
-                Change::Created => self.made_again(name.clone()),
-                Change::MaybeCreated if !is_done => self.maybe_created(name),
+                TableChange::Created => self.made_again(name.clone()),
+                TableChange::MaybeCreated if !is_done => self.maybe_created(name),
                 // It may have had another name, under which its rows were not captured.
-                Change::Renamed if !is_done => {
+                TableChange::Renamed if !is_done => {
                     self.read_from_start(ListedTable::unknown(name.clone()))
                 }
-                Change::Dropped if is_done => {
+                TableChange::Dropped if is_done => {
                     self.done.remove(name);
                     self.leave_search(name);
                     self.records.insert(name.clone(), None);
                 }
-                Change::Rows if is_done => {
+                TableChange::Rows if is_done => {
                     self.give_up_search(name, "a statement changed its rows without row events");
                 }
                 _ => {}

@@ -12,7 +12,7 @@ use mysql_async::Value as Sql;
 use super::{ChunkRows, compact_json, cursor::unsigned};
 use crate::{
     charset::decode_text,
-    config::JsonText,
+    config::JsonTextMode,
     model::{
         decimal::Decimal,
         table::ColumnKind,
@@ -25,7 +25,7 @@ const DIGITS_AT_ONCE: usize = 9;
 
 /// What a value's type does not say about how to read it.
 pub(super) struct How<'a> {
-    pub(super) json: JsonText,
+    pub(super) json: JsonTextMode,
     /// Places of strings in a document that look like other values.
     pub(super) json_strings: &'a BTreeSet<i64>,
 }
@@ -58,8 +58,8 @@ pub(super) fn push(
         (ColumnKind::Json, Sql::Bytes(bytes)) => {
             let text = std::str::from_utf8(bytes).map_err(|_| "is no UTF-8")?;
             match how.json {
-                JsonText::Mysql => Value::Json(text),
-                JsonText::Compact => {
+                JsonTextMode::Mysql => Value::Json(text),
+                JsonTextMode::Compact => {
                     compact_json::compact(text, how.json_strings, scratch);
                     Value::Json(scratch)
                 }

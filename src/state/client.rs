@@ -45,7 +45,7 @@ const SETTINGS: &[(&str, &str)] = &[
 /// The client. Dropping it does not wait.
 pub(super) struct Client {
     /// `None` only while it is dropped.
-    consumer: Option<BaseConsumer<Context>>,
+    consumer: Option<BaseConsumer<ConsumerCallbacks>>,
 }
 
 impl Client {
@@ -73,14 +73,15 @@ impl Client {
             client.set(*key, *value);
         }
         client.set("bootstrap.servers", &config.kafka.bootstrap_servers);
-        let consumer = client.create_with_context(Context { partition, ..Context::default() });
+        let consumer = client
+            .create_with_context(ConsumerCallbacks { partition, ..ConsumerCallbacks::default() });
         let topic = config.state_topic();
         let consumer = consumer.map_err(|problem| CommitError::Kafka { topic, problem })?;
         Ok(Self { consumer: Some(consumer) })
     }
 
     /// Sees what librdkafka does.
-    pub(super) fn context(&self) -> &Context {
+    pub(super) fn context(&self) -> &ConsumerCallbacks {
         self.deref().context()
     }
 
@@ -104,9 +105,9 @@ impl Client {
 }
 
 impl Deref for Client {
-    type Target = BaseConsumer<Context>;
+    type Target = BaseConsumer<ConsumerCallbacks>;
 
-    fn deref(&self) -> &BaseConsumer<Context> {
+    fn deref(&self) -> &BaseConsumer<ConsumerCallbacks> {
         self.consumer.as_ref().expect("only dropping the client takes it")
     }
 }
@@ -132,7 +133,7 @@ pub(super) fn is_definite(problem: &KafkaError) -> bool {
 
 /// Notes the newest broker error and how far the partition was fetched.
 #[derive(Clone, Default)]
-pub(super) struct Context {
+pub(super) struct ConsumerCallbacks {
     last_error: Arc<Mutex<Option<String>>>,
     fetched: Arc<Mutex<Fetched>>,
     partition: i32,
@@ -166,7 +167,7 @@ struct PartitionStatistics {
     eof_offset: i64,
 }
 
-impl Context {
+impl ConsumerCallbacks {
     pub(super) fn fetched(&self) -> Fetched {
         *self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,7 +184,7 @@ impl Context {
     }
 }
 
-impl ClientContext for Context {
+impl ClientContext for ConsumerCallbacks {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, text: &str) {
         // The producer, which has the same properties, warns of what deserves it.
         tracing::debug!(target: "librdkafka", facility, "{text}");
@@ -211,4 +212,4 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {}
+impl ConsumerContext for ConsumerCallbacks {}

@@ -67,7 +67,8 @@ pub struct PositionRecord {
     derive(schemars::JsonSchema),
     schemars(title = "PositionRecord")
 )]
-struct Fields {
+#[serde(rename = "Fields")]
+struct PositionFields {
     /// The version of the record's meaning.
     v: u64,
     /// The connector's name.
@@ -181,7 +182,7 @@ impl PositionRecord {
         let mut partials = self.partials.iter().map(InTransaction::from);
         let in_txn = partials.next_back();
         let in_txn_earlier: Vec<_> = partials.collect();
-        let fields = Fields {
+        let fields = PositionFields {
             v: if in_txn_earlier.is_empty() { VERSION } else { VERSION_WITH_EARLIER },
             connector: connector.to_owned(),
             generation: self.generation,
@@ -223,7 +224,7 @@ impl PositionRecord {
             Some(version) => return Err(RecordError::Version(version)),
             None => return Err(RecordError::Malformed("no version `v`".to_owned())),
         }
-        let fields: Fields = serde_json::from_value(value).map_err(malformed)?;
+        let fields: PositionFields = serde_json::from_value(value).map_err(malformed)?;
         if fields.connector != connector {
             return Err(RecordError::Connector(fields.connector));
         }
@@ -241,7 +242,7 @@ impl PositionRecord {
         let prepared = fields.pending_xa.into_iter().map(PendingXa::read);
         let prepared = prepared.collect::<Result<_, _>>()?;
         let skips = super::skip_event::read(fields.skip_events)?;
-        let Fields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
+        let PositionFields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
         let (state_topic, least_offset) = (fields.state_topic_id, fields.least_offset);
         Ok(Self {
             generation,
@@ -289,7 +290,7 @@ impl PendingXa {
 /// The JSON Schema of the record.
 #[cfg(feature = "json-schema")]
 pub fn position_schema() -> schemars::Schema {
-    schemars::schema_for!(Fields)
+    schemars::schema_for!(PositionFields)
 }
 
 /// The kind of server the position belongs to.

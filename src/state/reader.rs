@@ -36,7 +36,7 @@ const STEP: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the state topic until its patience ends.
-pub(super) struct Reader<'a> {
+pub(super) struct TopicReader<'a> {
     client: Client,
     topic: String,
     begun: Instant,
@@ -46,7 +46,7 @@ pub(super) struct Reader<'a> {
     shutdown: &'a Shutdown,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TopicReader<'a> {
     /// Makes the consumer; it starts to connect.
     pub(super) fn new(
         config: &Config,

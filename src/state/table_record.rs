@@ -57,7 +57,8 @@ pub struct TableRecord {
 /// table look so far.
 #[derive(Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(title = "TableRecord"))]
-struct Fields {
+#[serde(rename = "Fields")]
+struct TableFields {
     /// The version of the record's meaning.
     v: u64,
     /// The connector's name.
@@ -83,7 +84,7 @@ struct Fields {
     /// Fingerprint of the version that `decoration` describes, in hexadecimal digits.
     version: String,
     /// What the catalog knew of that version; null if nothing.
-    decoration: Option<Catalog>,
+    decoration: Option<StoredCatalog>,
     /// The columns of its last version, if `capture.exclude_columns` names the table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     columns: Vec<String>,
@@ -129,9 +130,10 @@ enum Loosening {
 /// What the catalog knew of a version.
 #[derive(Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct Catalog {
+#[serde(rename = "Catalog")]
+struct StoredCatalog {
     /// One entry for each column, in table order.
-    columns: Vec<CatalogColumn>,
+    columns: Vec<StoredCatalogColumn>,
     /// Numbers of the columns of the first unique index without nulls.
     unique_key: Vec<usize>,
 }
@@ -139,7 +141,8 @@ struct Catalog {
 /// What the catalog knew of a column.
 #[derive(Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct CatalogColumn {
+#[serde(rename = "CatalogColumn")]
+struct StoredCatalogColumn {
     /// The declared default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     default: Option<String>,
@@ -172,7 +175,7 @@ impl TableRecord {
 
     /// The record as JSON.
     pub fn to_json(&self, connector: &str) -> Result<Vec<u8>, RecordError> {
-        let fields = Fields {
+        let fields = TableFields {
             v: VERSION,
             connector: connector.to_owned(),
             database: self.name.database.clone(),
@@ -191,7 +194,7 @@ impl TableRecord {
                 .map(|(field, how)| (field.clone(), (*how).into()))
                 .collect(),
             version: format!("{:016x}", self.version),
-            decoration: self.decoration.as_ref().map(Catalog::from),
+            decoration: self.decoration.as_ref().map(StoredCatalog::from),
             columns: self.columns.clone(),
             excluded: self.excluded.clone(),
             legal_namespace: self.legal_namespace,
@@ -209,7 +212,7 @@ impl TableRecord {
             Some(version) => return Err(RecordError::Version(version)),
             None => return Err(RecordError::Malformed("no version `v`".to_owned())),
         }
-        let fields: Fields = serde_json::from_value(value).map_err(malformed)?;
+        let fields: TableFields = serde_json::from_value(value).map_err(malformed)?;
         if fields.connector != connector {
             return Err(RecordError::Connector(fields.connector));
         }
@@ -238,7 +241,7 @@ impl TableRecord {
 /// The JSON Schema of the record.
 #[cfg(feature = "json-schema")]
 pub fn table_schema() -> schemars::Schema {
-    schemars::schema_for!(Fields)
+    schemars::schema_for!(TableFields)
 }
 
 impl From<Loosened> for Loosening {
@@ -259,24 +262,25 @@ impl From<Loosening> for Loosened {
     }
 }
 
-impl From<&Decoration> for Catalog {
+impl From<&Decoration> for StoredCatalog {
     fn from(decoration: &Decoration) -> Self {
         let columns = decoration.columns.iter().cloned();
         let columns =
             columns.map(|ColumnDecoration { default, default_is_now, float_as_double, srid }| {
-                CatalogColumn { default, default_is_now, float_as_double, srid }
+                StoredCatalogColumn { default, default_is_now, float_as_double, srid }
             });
         Self { columns: columns.collect(), unique_key: decoration.unique_key.clone() }
     }
 }
 
-impl From<Catalog> for Decoration {
-    fn from(catalog: Catalog) -> Self {
+impl From<StoredCatalog> for Decoration {
+    fn from(catalog: StoredCatalog) -> Self {
         let columns = catalog.columns.into_iter();
-        let columns =
-            columns.map(|CatalogColumn { default, default_is_now, float_as_double, srid }| {
+        let columns = columns.map(
+            |StoredCatalogColumn { default, default_is_now, float_as_double, srid }| {
                 ColumnDecoration { default, default_is_now, float_as_double, srid }
-            });
+            },
+        );
         Self { columns: columns.collect(), unique_key: catalog.unique_key }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     error::{CommitError, RecordError},
     place::Place,
     position_record::{POSITION_KEY, PositionRecord},
-    reader::Reader,
+    reader::TopicReader,
     table_record::{TABLE_KEY_START, TableRecord},
 };
 use crate::{
@@ -191,7 +191,7 @@ pub fn load(
     if written.is_empty() {
         return Ok(Loaded::default());
     }
-    let reader = Reader::new(config, wait, shutdown)?;
+    let reader = TopicReader::new(config, wait, shutdown)?;
     let end = written.end;
     reader.await_decided(end)?;
     let found = read(&reader, config, end)?;
@@ -214,7 +214,8 @@ pub fn await_newer_generation(
     shutdown: &Shutdown,
 ) -> Result<Option<u64>, CommitError> {
     let wait = patience.call(least);
-    let reader = Reader::new(config, (READ_PATIENCE.saturating_add(wait), patience), shutdown)?;
+    let reader =
+        TopicReader::new(config, (READ_PATIENCE.saturating_add(wait), patience), shutdown)?;
     let mut until = None;
     // Whatever the broker that answers has: it is asked again.
     loop {
@@ -237,7 +238,7 @@ pub fn peek(
     wait: (Duration, &Patience),
     shutdown: &Shutdown,
 ) -> Result<Loaded, CommitError> {
-    let reader = Reader::new(config, wait, shutdown)?;
+    let reader = TopicReader::new(config, wait, shutdown)?;
     if !reader.has_topic()? {
         return Ok(Loaded::default());
     }
@@ -247,23 +248,23 @@ pub fn peek(
 
 /// What is in the state topic.
 #[derive(Default)]
-struct Found {
+struct TopicContent {
     position: Option<SavedPosition>,
     snapshots: BTreeMap<String, Vec<u8>>,
     tables: BTreeMap<Vec<u8>, TableRecord>,
     other_keys: bool,
 }
 
-impl From<Found> for Loaded {
-    fn from(found: Found) -> Self {
+impl From<TopicContent> for Loaded {
+    fn from(found: TopicContent) -> Self {
         let tables = found.tables.into_values().map(|record| (record.name.clone(), record));
         let tables = tables.collect();
         Self { position: found.position, snapshots: found.snapshots, tables }
     }
 }
 
-fn read(reader: &Reader<'_>, config: &Config, end: i64) -> Result<Found, CommitError> {
-    let mut found = Found::default();
+fn read(reader: &TopicReader<'_>, config: &Config, end: i64) -> Result<TopicContent, CommitError> {
+    let mut found = TopicContent::default();
     reader.read(end, |offset, key, value| {
         let added = found.add(offset, key, value, &config.name);
         let topic = config.state_topic();
@@ -272,7 +273,7 @@ fn read(reader: &Reader<'_>, config: &Config, end: i64) -> Result<Found, CommitE
     Ok(found)
 }
 
-impl Found {
+impl TopicContent {
     fn add(
         &mut self,
         offset: i64,
@@ -326,7 +327,9 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Place, SavedPosition, check_found, check_topic, danger, topic_settings};
+    use super::{
+        Place, SavedPosition, TopicContent, check_found, check_topic, danger, topic_settings,
+    };
     use crate::{
         config::Kafka,
         error::{Failure, Reason},
@@ -353,13 +356,13 @@ mod tests {
         record(generation, seq).to_json("inventory", 0).unwrap()
     }
 
-    fn add(found: &mut Found, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {
+    fn add(found: &mut TopicContent, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {
         found.add(7, Some(key), value, "inventory")
     }
 
     #[test]
     fn the_last_position_counts_and_a_tombstone_removes_it() {
-        let mut found = Found::default();
+        let mut found = TopicContent::default();
         add(&mut found, b"position", Some(&json(1, 1))).unwrap();
         add(&mut found, b"snapshot/shop.orders", Some(b"{}")).unwrap();
         add(&mut found, b"position", Some(&json(2, 2))).unwrap();
@@ -375,7 +378,7 @@ mod tests {
     #[test]
     fn positions_that_go_backwards_are_refused() {
         for (generation, seq) in [(1, 9), (2, 4), (2, 5)] {
-            let mut found = Found::default();
+            let mut found = TopicContent::default();
             add(&mut found, b"position", Some(&json(2, 5))).unwrap();
             let added = add(&mut found, b"position", Some(&json(generation, seq)));
             assert!(matches!(added, Err(RecordError::OutOfOrder(..))), "{generation} {seq}");

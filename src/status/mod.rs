@@ -24,11 +24,11 @@ const STEP_MAX: Duration = Duration::from_secs(10);
 
 /// What the connector is doing; all copies are one.
 #[derive(Clone, Default)]
-pub struct Status(Arc<Mutex<Snapshot>>);
+pub struct Status(Arc<Mutex<StatusSnapshot>>);
 
 /// The state of one moment.
 #[derive(Clone, Default)]
-pub struct Snapshot {
+pub struct StatusSnapshot {
     /// Where in its life the connector is.
     pub state: State,
     /// When that state began.
@@ -234,7 +234,7 @@ impl State {
     }
 }
 
-impl Snapshot {
+impl StatusSnapshot {
     /// How long the pipeline thread has stood still although it should move; `None` if it moves,
     /// or is not expected to.
     pub fn stalled(&self) -> Option<Duration> {
@@ -363,11 +363,11 @@ impl Status {
     }
 
     /// A copy.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> StatusSnapshot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn update(&self, change: impl FnOnce(&mut Snapshot)) {
+    fn update(&self, change: impl FnOnce(&mut StatusSnapshot)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

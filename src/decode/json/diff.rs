@@ -37,14 +37,14 @@ pub(in crate::decode) fn write_changed(
     let mut root = Node::Kept(Json::document(document, &mut finding)?);
     let mut wire = Wire(changes);
     while !wire.is_empty() {
-        Change::read(&mut wire, &mut finding)?.apply(&mut root, &mut finding)?;
+        DocumentChange::read(&mut wire, &mut finding)?.apply(&mut root, &mut finding)?;
     }
     Writer { form, out, budget: budget() }.node(&root, 0)
 }
 
 /// One change.
 #[derive(Debug)]
-enum Change<'a> {
+enum DocumentChange<'a> {
     Replace(&'a str, Json<'a>),
     Insert(&'a str, Json<'a>),
     Remove(&'a str),
@@ -56,7 +56,7 @@ enum Node<'a> {
     /// As the document, or a change, has it.
     Kept(Json<'a>),
     /// An object with other values for some keys; `None` for a key that is gone.
-    Object(Container<'a>, BTreeMap<Key<'a>, Option<Self>>),
+    Object(Container<'a>, BTreeMap<ObjectKey<'a>, Option<Self>>),
     /// An array as its elements in a row.
     Array(Container<'a>, Vec<Piece<'a>>),
 }
@@ -71,7 +71,7 @@ enum Piece<'a> {
 
 /// An object's key in the order of keys: by length, then by bytes.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'a>(usize, Cow<'a, str>);
+struct ObjectKey<'a>(usize, Cow<'a, str>);
 
 /// One step of a path.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ enum Leg<'a> {
     Element(usize),
 }
 
-impl<'a> Change<'a> {
+impl<'a> DocumentChange<'a> {
     fn read(wire: &mut Wire<'a>, budget: &mut Budget) -> Result<Self, ValueProblem> {
         let kind = wire.u8()?;
         let path = std::str::from_utf8(wire.length_encoded_bytes()?).map_err(|_| OTHER_DOCUMENT)?;
@@ -161,7 +161,7 @@ impl<'a> Node<'a> {
         self.open();
         match (self, leg) {
             (Self::Object(object, changes), Leg::Member(name)) => {
-                let key = Key::new(name);
+                let key = ObjectKey::new(name);
                 if !changes.contains_key(&key) {
                     let Some(index) = find(object, &key)? else { return Ok(None) };
                     let value = object.value(index, budget)?;
@@ -205,7 +205,7 @@ impl<'a> Node<'a> {
                     return Err(OTHER_DOCUMENT);
                 }
                 let Self::Object(_, changes) = self else { return Err(OTHER_DOCUMENT) };
-                changes.insert(Key::new(name), Some(value));
+                changes.insert(ObjectKey::new(name), Some(value));
             }
             Leg::Element(index) => {
                 self.open();
@@ -224,7 +224,7 @@ impl<'a> Node<'a> {
                 let name = name.clone();
                 self.child(leg, budget)?.ok_or(OTHER_DOCUMENT)?;
                 let Self::Object(_, changes) = self else { return Err(OTHER_DOCUMENT) };
-                changes.insert(Key::new(name), None);
+                changes.insert(ObjectKey::new(name), None);
             }
             Leg::Element(index) => {
                 self.child(Leg::Element(index), budget)?.ok_or(OTHER_DOCUMENT)?;
@@ -280,14 +280,14 @@ impl Piece<'_> {
     }
 }
 
-impl<'a> Key<'a> {
+impl<'a> ObjectKey<'a> {
     fn new(name: Cow<'a, str>) -> Self {
         Self(name.len(), name)
     }
 }
 
 /// Where in an object a key stands; an object's keys are sorted.
-fn find(object: &Container<'_>, key: &Key<'_>) -> Result<Option<usize>, ValueProblem> {
+fn find(object: &Container<'_>, key: &ObjectKey<'_>) -> Result<Option<usize>, ValueProblem> {
     let wanted = (key.0, key.1.as_bytes());
     let (mut start, mut end) = (0, object.count());
     while start < end {
@@ -336,7 +336,7 @@ impl Writer<'_> {
     fn changed_object(
         &mut self,
         object: &Container<'_>,
-        changes: &BTreeMap<Key<'_>, Option<Node<'_>>>,
+        changes: &BTreeMap<ObjectKey<'_>, Option<Node<'_>>>,
         depth: usize,
     ) -> Result<(), ValueProblem> {
         self.open(true, depth)?;

@@ -17,7 +17,7 @@ const TIE_DIGITS_MIN: usize = 15;
 const PLACES_MAX: i32 = 15;
 
 /// Digits without a point, and where it stands.
-struct Shown {
+struct DecimalDigits {
     digits: [u8; DIGITS_MAX],
     count: usize,
     /// The power of ten of the first digit.
@@ -62,10 +62,10 @@ pub(super) fn write_double(number: f64, out: &mut String) {
 }
 
 /// Writes a number like `1.2345e-7`, and reads it back.
-fn show(out: &mut String, number: std::fmt::Arguments<'_>) -> Shown {
+fn show(out: &mut String, number: std::fmt::Arguments<'_>) -> DecimalDigits {
     let start = out.len();
     out.write_fmt(number).expect("writing to a String cannot fail");
-    let mut shown = Shown { digits: [b'0'; DIGITS_MAX], count: 0, exponent: 0 };
+    let mut shown = DecimalDigits { digits: [b'0'; DIGITS_MAX], count: 0, exponent: 0 };
     let text = out.get(start..).and_then(|text| text.split_once('e'));
     let (mantissa, power) = text.unwrap_or_default();
     let digits = mantissa.bytes().filter(u8::is_ascii_digit);
@@ -77,7 +77,7 @@ fn show(out: &mut String, number: std::fmt::Arguments<'_>) -> Shown {
     shown
 }
 
-impl Shown {
+impl DecimalDigits {
     fn ends_odd(&self) -> bool {
         let last = self.count.checked_sub(1).and_then(|last| self.digits.get(last));
         last.is_some_and(|digit| digit % 2 == 1)

@@ -21,12 +21,12 @@ pub struct Difference {
     /// The field's name in the schema; empty for the record as a whole.
     pub field: String,
     /// What differs.
-    pub change: Change,
+    pub change: FieldChange,
 }
 
 /// What differs in one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum FieldChange {
     /// Ours has it, the registered one does not.
     Added {
         /// Whether a reader finds nothing to put in its place: not null, no default.
@@ -102,7 +102,7 @@ pub fn differences(registered: &str, ours: &str) -> Option<Vec<Difference>> {
     let mut found = Vec::new();
     let (from, to) = (full_name(&registered), full_name(&ours));
     if from != to {
-        found.push(Difference { field: String::new(), change: Change::Type { from, to } });
+        found.push(Difference { field: String::new(), change: FieldChange::Type { from, to } });
     }
     let (registered, ours) = (split(&registered)?, split(&ours)?);
     compare(&registered.row, &ours.row, &mut found);
@@ -202,25 +202,25 @@ fn compare(registered: &[Part], ours: &[Part], found: &mut Vec<Difference>) {
     for part in ours {
         let mut add = |change| found.push(Difference { field: part.name.clone(), change });
         let Some(old) = registered.iter().find(|old| old.name == part.name) else {
-            add(Change::Added { required: !part.nullable && part.default.is_none() });
+            add(FieldChange::Added { required: !part.nullable && part.default.is_none() });
             continue;
         };
         if old.kind != part.kind {
-            add(Change::Type { from: old.shown(), to: part.shown() });
+            add(FieldChange::Type { from: old.shown(), to: part.shown() });
         } else if old.meaning != part.meaning {
-            add(Change::Meaning { from: old.shown(), to: part.shown() });
+            add(FieldChange::Meaning { from: old.shown(), to: part.shown() });
         }
         match (old.nullable, part.nullable) {
-            (false, true) => add(Change::Nullable),
-            (true, false) => add(Change::NotNull),
+            (false, true) => add(FieldChange::Nullable),
+            (true, false) => add(FieldChange::NotNull),
             _ => {}
         }
         if old.default != part.default {
             let json = |default: &Option<Value>| default.as_ref().map(ToString::to_string);
-            add(Change::Default { from: json(&old.default), to: json(&part.default) });
+            add(FieldChange::Default { from: json(&old.default), to: json(&part.default) });
         }
         if old.labels != part.labels && old.labels.is_some() && part.labels.is_some() {
-            add(Change::Labels);
+            add(FieldChange::Labels);
         }
         // Of another type all attributes are others.
         if old.kind == part.kind {
@@ -229,24 +229,24 @@ fn compare(registered: &[Part], ours: &[Part], found: &mut Vec<Difference>) {
     }
     let names: BTreeSet<&str> = ours.iter().map(|part| part.name.as_str()).collect();
     for old in registered.iter().filter(|old| !names.contains(old.name.as_str())) {
-        found.push(Difference { field: old.name.clone(), change: Change::Removed });
+        found.push(Difference { field: old.name.clone(), change: FieldChange::Removed });
     }
     let common = |part: &&Part| names.contains(part.name.as_str());
     let old_order = registered.iter().filter(common).map(|part| part.name.as_str());
     let stayed: BTreeSet<&str> = old_order.clone().collect();
     let order = ours.iter().map(|part| part.name.as_str()).filter(|name| stayed.contains(name));
     if !old_order.eq(order) {
-        found.push(Difference { field: String::new(), change: Change::Order });
+        found.push(Difference { field: String::new(), change: FieldChange::Order });
     }
 }
 
-fn compare_attributes(old: &Part, ours: &Part, mut add: impl FnMut(Change)) {
+fn compare_attributes(old: &Part, ours: &Part, mut add: impl FnMut(FieldChange)) {
     let names: BTreeSet<&String> = old.attributes.keys().chain(ours.attributes.keys()).collect();
     for name in names {
         let (from, to) = (old.attributes.get(name), ours.attributes.get(name));
         if from != to {
             let (name, from, to) = (name.clone(), from.cloned(), to.cloned());
-            add(Change::Attribute { name, from, to });
+            add(FieldChange::Attribute { name, from, to });
         }
     }
 }
@@ -302,8 +302,8 @@ impl Difference {
     /// geometry has its reference system only where the schema has not.
     pub fn changes_bytes(&self) -> bool {
         match &self.change {
-            Change::Labels | Change::Default { .. } => false,
-            Change::Attribute { name, .. } => matches!(name.as_str(), SYMBOLS | "srid"),
+            FieldChange::Labels | FieldChange::Default { .. } => false,
+            FieldChange::Attribute { name, .. } => matches!(name.as_str(), SYMBOLS | "srid"),
             _ => true,
         }
     }
@@ -312,8 +312,8 @@ impl Difference {
     pub fn changes_unit(&self) -> bool {
         let number = |text: &str| !text.starts_with("string");
         match &self.change {
-            Change::Meaning { from, .. } => number(from),
-            Change::Type { from, to } => {
+            FieldChange::Meaning { from, .. } => number(from),
+            FieldChange::Type { from, to } => {
                 let split = |text: &str| {
                     let (kind, meaning) = text.split_once(' ').unwrap_or((text, ""));
                     (kind.to_owned(), meaning.to_owned())
@@ -345,27 +345,31 @@ impl fmt::Display for Difference {
             None => "no default".to_owned(),
         };
         match &self.change {
-            Change::Added { required: true } => f.write_str(" is new, NOT NULL, without a default"),
-            Change::Added { required: false } => f.write_str(" is new"),
-            Change::Removed => f.write_str(" is gone"),
-            Change::Type { from, to } | Change::Meaning { from, to } => {
+            FieldChange::Added { required: true } => {
+                f.write_str(" is new, NOT NULL, without a default")
+            }
+            FieldChange::Added { required: false } => f.write_str(" is new"),
+            FieldChange::Removed => f.write_str(" is gone"),
+            FieldChange::Type { from, to } | FieldChange::Meaning { from, to } => {
                 write!(f, " was {from} and is {to}")
             }
-            Change::Nullable => f.write_str(" could not be null and can be"),
-            Change::NotNull => f.write_str(" could be null and is NOT NULL"),
-            Change::Default { from, to } => {
+            FieldChange::Nullable => f.write_str(" could not be null and can be"),
+            FieldChange::NotNull => f.write_str(" could be null and is NOT NULL"),
+            FieldChange::Default { from, to } => {
                 write!(f, " had {} and has {}", or_none(from), or_none(to))
             }
-            Change::Attribute { name, .. } if name == SYMBOLS => f.write_str(" has other labels"),
-            Change::Attribute { name, from, to } => {
+            FieldChange::Attribute { name, .. } if name == SYMBOLS => {
+                f.write_str(" has other labels")
+            }
+            FieldChange::Attribute { name, from, to } => {
                 let value = |value: &Option<String>| match value {
                     Some(value) => format!("the {name} {value}"),
                     None => format!("no {name}"),
                 };
                 write!(f, " had {} and has {}", value(from), value(to))
             }
-            Change::Labels => f.write_str(" has other labels"),
-            Change::Order => f.write_str(" has its fields in another order"),
+            FieldChange::Labels => f.write_str(" has other labels"),
+            FieldChange::Order => f.write_str(" has its fields in another order"),
         }
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{
     difference::{Difference, summarize},
-    status::{Meaning, meaning},
+    status::{StatusMeaning, meaning},
 };
 use crate::{
     config::SecretError,
@@ -157,7 +157,7 @@ pub struct Refusal {
 
 /// What a registry says beside a bad status.
 #[derive(Default, Deserialize)]
-struct Body {
+struct ErrorBody {
     #[serde(default)]
     error_code: i64,
     #[serde(default)]
@@ -226,24 +226,24 @@ impl RegistryError {
     }
 
     pub(super) fn from_status(status: u16, url: String, body: &str) -> Self {
-        let Body { error_code, mut message } = serde_json::from_str(body).unwrap_or_default();
+        let ErrorBody { error_code, mut message } = serde_json::from_str(body).unwrap_or_default();
         message = message.chars().take(MESSAGE_LENGTH_MAX).collect();
         match meaning(status) {
-            Meaning::Login => Self::Denied { url, status },
-            Meaning::NotThere => Self::NotFound { url },
-            Meaning::Passes => Self::Unavailable { url, status, message },
-            Meaning::Elsewhere => Self::NotARegistry { url, html: is_html(body) },
-            Meaning::Refused if error_code == 0 && message.is_empty() => {
+            StatusMeaning::Login => Self::Denied { url, status },
+            StatusMeaning::NotThere => Self::NotFound { url },
+            StatusMeaning::Passes => Self::Unavailable { url, status, message },
+            StatusMeaning::Elsewhere => Self::NotARegistry { url, html: is_html(body) },
+            StatusMeaning::Refused if error_code == 0 && message.is_empty() => {
                 Self::NotARegistry { url, html: is_html(body) }
             }
-            Meaning::Refused => Self::Refused(Box::new(Refusal {
+            StatusMeaning::Refused => Self::Refused(Box::new(Refusal {
                 subject: String::new(),
                 status,
                 code: error_code,
                 message,
                 differences: Vec::new(),
             })),
-            Meaning::Unknown => Self::Unknown { url, status, message },
+            StatusMeaning::Unknown => Self::Unknown { url, status, message },
         }
     }
 }

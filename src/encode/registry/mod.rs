@@ -28,7 +28,7 @@ mod error;
 mod in_use;
 mod status;
 
-pub use difference::{Change, Difference, differences, summarize};
+pub use difference::{Difference, FieldChange, differences, summarize};
 pub use error::{Refusal, RegistryError};
 pub use status::{REGISTRY_STATUSES, RegistryStatus};
 

@@ -5,7 +5,7 @@ use std::{fmt, ops::RangeInclusive};
 
 /// What a status means for the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum StatusMeaning {
     /// It passes: tried again, as long as it takes.
     Passes,
     /// The login is refused, or the account may not do it.
@@ -30,19 +30,19 @@ pub struct RegistryStatus {
     /// What happened.
     pub says: &'static str,
     /// What it means.
-    pub meaning: Meaning,
+    pub meaning: StatusMeaning,
 }
 
 const fn row(
     statuses: RangeInclusive<u16>,
     name: &'static str,
     says: &'static str,
-    meaning: Meaning,
+    meaning: StatusMeaning,
 ) -> RegistryStatus {
     RegistryStatus { statuses, name, says, meaning }
 }
 
-use Meaning::{Elsewhere, Login, NotThere, Passes, Refused, Unknown};
+use StatusMeaning::{Elsewhere, Login, NotThere, Passes, Refused, Unknown};
 
 /// Every status that is sorted, by number.
 #[rustfmt::skip]
@@ -63,12 +63,12 @@ pub const REGISTRY_STATUSES: &[RegistryStatus] = &[
 ];
 
 /// What a status means.
-pub(super) fn meaning(status: u16) -> Meaning {
+pub(super) fn meaning(status: u16) -> StatusMeaning {
     let row = REGISTRY_STATUSES.iter().find(|row| row.statuses.contains(&status));
     row.map_or(Unknown, |row| row.meaning)
 }
 
-impl Meaning {
+impl StatusMeaning {
     /// What the connector does, for people.
     pub fn does(self) -> &'static str {
         match self {
@@ -94,13 +94,13 @@ impl fmt::Display for RegistryStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meaning, REGISTRY_STATUSES, meaning};
+    use super::{REGISTRY_STATUSES, StatusMeaning, meaning};
 
     #[test]
     fn statuses_are_in_order_and_no_two_rows_have_one() {
         let apart =
             |rows: &[super::RegistryStatus]| rows[0].statuses.end() < rows[1].statuses.start();
         assert!(REGISTRY_STATUSES.windows(2).all(apart));
-        assert_eq!(meaning(418), Meaning::Unknown);
+        assert_eq!(meaning(418), StatusMeaning::Unknown);
     }
 }

@@ -3,8 +3,8 @@
 use crate::model::record::FieldKind;
 
 /// What a kind is in Avro and what Kafka Connect calls it.
-pub(super) struct Description {
-    pub(super) body: Body,
+pub(super) struct KindDescription {
+    pub(super) body: AvroBody,
     /// Connect's name, in the schemas that have its attributes.
     pub(super) name: Option<&'static str>,
     /// Avro's logical type.
@@ -13,7 +13,7 @@ pub(super) struct Description {
 
 /// What a kind is in Avro.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum AvroBody {
     Primitive(&'static str),
     Array,
     Enum,
@@ -21,7 +21,7 @@ pub(super) enum Body {
     Record(&'static str),
 }
 
-impl Body {
+impl AvroBody {
     /// The type's name.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -33,11 +33,12 @@ impl Body {
     }
 }
 
-pub(super) fn describe(kind: &FieldKind) -> Description {
-    let plain = |primitive| (Body::Primitive(primitive), None, None);
-    let named = |primitive, name| (Body::Primitive(primitive), Some(name), None);
-    let logical = |primitive, logical| (Body::Primitive(primitive), None, Some(logical));
-    let both = |primitive, name, logical| (Body::Primitive(primitive), Some(name), Some(logical));
+pub(super) fn describe(kind: &FieldKind) -> KindDescription {
+    let plain = |primitive| (AvroBody::Primitive(primitive), None, None);
+    let named = |primitive, name| (AvroBody::Primitive(primitive), Some(name), None);
+    let logical = |primitive, logical| (AvroBody::Primitive(primitive), None, Some(logical));
+    let both =
+        |primitive, name, logical| (AvroBody::Primitive(primitive), Some(name), Some(logical));
     let (body, name, logical) = match kind {
         FieldKind::Int16 | FieldKind::Int32 => plain("int"),
         FieldKind::Int64 | FieldKind::UnsignedInt64 => plain("long"),
@@ -75,16 +76,18 @@ pub(super) fn describe(kind: &FieldKind) -> Description {
         FieldKind::ZonedTimestamp { .. } => named("string", "io.debezium.time.ZonedTimestamp"),
         FieldKind::Enum(_) => named("string", "io.debezium.data.Enum"),
         FieldKind::EnumSet(_) => named("string", "io.debezium.data.EnumSet"),
-        FieldKind::Symbol(_) => (Body::Enum, None, None),
-        FieldKind::LabelArray(_) => (Body::Array, None, None),
+        FieldKind::Symbol(_) => (AvroBody::Enum, None, None),
+        FieldKind::LabelArray(_) => (AvroBody::Array, None, None),
         FieldKind::Json => named("string", "io.debezium.data.Json"),
         FieldKind::Geometry => {
-            (Body::Record(GEOMETRY), Some("io.debezium.data.geometry.Geometry"), None)
+            (AvroBody::Record(GEOMETRY), Some("io.debezium.data.geometry.Geometry"), None)
         }
-        FieldKind::Point => (Body::Record(POINT), Some("io.debezium.data.geometry.Point"), None),
-        FieldKind::FloatVector => (Body::Array, Some("io.debezium.data.FloatVector"), None),
+        FieldKind::Point => {
+            (AvroBody::Record(POINT), Some("io.debezium.data.geometry.Point"), None)
+        }
+        FieldKind::FloatVector => (AvroBody::Array, Some("io.debezium.data.FloatVector"), None),
     };
-    Description { body, name, logical }
+    KindDescription { body, name, logical }
 }
 
 /// The type of a geometry.

@@ -1,13 +1,13 @@
 //! The fields of a record.
 
-use super::describe::{Body, Description, describe};
+use super::describe::{AvroBody, KindDescription, describe};
 use crate::{
     encode::{bytes_text, json},
     model::record::{BytesEncoding, DefaultValue, Field, FieldKind},
 };
 
 /// Writes the fields of one schema.
-pub(super) struct Fields<'a> {
+pub(super) struct SchemaFields<'a> {
     /// Whether types have Kafka Connect's attributes, in AvroConverter's order.
     connect: bool,
     /// The record's name, after which its enums are called.
@@ -16,7 +16,7 @@ pub(super) struct Fields<'a> {
     defined: Vec<&'static str>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> SchemaFields<'a> {
     /// With Kafka Connect's attributes.
     pub(super) fn with_connect() -> Self {
         Self { connect: true, record: "", defined: Vec::new() }
@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
     /// A field's type: a bare name where there is nothing to add, else an object.
     fn write_type(&mut self, out: &mut String, field: &Field) {
         let described = describe(&field.kind);
-        if let (Body::Record(text), Some(name)) = (described.body, described.name) {
+        if let (AvroBody::Record(text), Some(name)) = (described.body, described.name) {
             if self.defined.contains(&name) {
                 json::append(out, format_args!("\"{name}\""));
             } else {
@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Kafka Connect's attributes.
-fn write_connect(out: &mut String, field: &Field, described: &Description) {
+fn write_connect(out: &mut String, field: &Field, described: &KindDescription) {
     if described.name.is_some() {
         out.push_str(",\"connect.version\":1");
     }

@@ -7,7 +7,7 @@
 mod describe;
 mod fields;
 
-use self::fields::Fields;
+use self::fields::SchemaFields;
 use super::json;
 use crate::model::record::{Envelope, RecordShape};
 
@@ -21,12 +21,12 @@ pub fn key_schema(shape: &RecordShape) -> Option<String> {
     match &shape.envelope {
         Envelope::Debezium => {
             record_start(&mut out, "Key", Some(&shape.namespace));
-            Fields::with_connect().write(&mut out, fields);
+            SchemaFields::with_connect().write(&mut out, fields);
             json::append(&mut out, format_args!(",\"connect.name\":\"{}.Key\"}}", shape.namespace));
         }
         Envelope::Flat { name } => {
             record_start(&mut out, &format!("{name}_key"), Some(&shape.namespace));
-            Fields::plain(name).write(&mut out, fields);
+            SchemaFields::plain(name).write(&mut out, fields);
             out.push('}');
         }
     }
@@ -42,12 +42,12 @@ pub fn value_schema(shape: &RecordShape) -> String {
             record_start(&mut out, "Envelope", Some(&shape.namespace));
             out.push_str(r#"{"name":"before","type":["null","#);
             record_start(&mut out, "Value", None);
-            Fields::with_connect().write(&mut out, fields);
+            SchemaFields::with_connect().write(&mut out, fields);
             end_envelope(&mut out, &shape.namespace);
         }
         Envelope::Flat { name } => {
             record_start(&mut out, name, Some(&shape.namespace));
-            Fields::plain(name).write(&mut out, fields);
+            SchemaFields::plain(name).write(&mut out, fields);
             out.push('}');
         }
     }

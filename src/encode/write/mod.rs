@@ -4,7 +4,7 @@ mod spatial;
 mod time_text;
 mod uncommon;
 
-use super::{Problem, avro, plan::ColumnPlan};
+use super::{EncodeProblem, avro, plan::ColumnPlan};
 use crate::model::{
     decimal::Decimal,
     record::FieldKind,
@@ -24,9 +24,9 @@ impl ColumnPlan {
         out: &mut Vec<u8>,
         value: &Value<'_>,
         zero_dates: &mut u32,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), EncodeProblem> {
         if matches!(value, Value::Null) {
-            out.push(self.null.ok_or(Problem::Null)?);
+            out.push(self.null.ok_or(EncodeProblem::Null)?);
             return Ok(());
         }
         if let Some(branch) = self.branch {
@@ -40,7 +40,10 @@ impl ColumnPlan {
             (
                 FieldKind::Int16 | FieldKind::Int32 | FieldKind::Int64 | FieldKind::UnsignedInt64,
                 Value::UnsignedInt(number),
-            ) => avro::long(out, i64::try_from(*number).map_err(|_| Problem::UnsignedTooLarge)?),
+            ) => avro::long(
+                out,
+                i64::try_from(*number).map_err(|_| EncodeProblem::UnsignedTooLarge)?,
+            ),
             (FieldKind::Text, Value::Text(text)) | (FieldKind::Json, Value::Json(text)) => {
                 avro::bytes(out, text.as_bytes());
             }
@@ -96,7 +99,7 @@ impl ColumnPlan {
         out: &mut Vec<u8>,
         number: Option<i64>,
         zero_dates: &mut u32,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), EncodeProblem> {
         if number.is_none() && self.write_null_for_zero(out, zero_dates)? {
             return Ok(());
         }
@@ -110,13 +113,13 @@ impl ColumnPlan {
         instant: Option<Instant>,
         fraction: u8,
         zero_dates: &mut u32,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), EncodeProblem> {
         if instant.is_none() && self.write_null_for_zero(out, zero_dates)? {
             return Ok(());
         }
         let epoch = Instant { seconds: 0, microseconds: 0 };
         time_text::write_instant(out, instant.unwrap_or(epoch), fraction)
-            .ok_or(Problem::TimeOutOfRange)
+            .ok_or(EncodeProblem::TimeOutOfRange)
     }
 
     /// Counts a date that does not exist and turns the branch that has been written into that of
@@ -126,9 +129,9 @@ impl ColumnPlan {
         &self,
         out: &mut Vec<u8>,
         zero_dates: &mut u32,
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, EncodeProblem> {
         if self.refuses_zero_dates {
-            return Err(Problem::ZeroDate);
+            return Err(EncodeProblem::ZeroDate);
         }
         *zero_dates = zero_dates.saturating_add(1);
         self.warn_of_zero_date();

@@ -2,7 +2,7 @@
 
 use crate::{
     encode::{
-        Problem,
+        EncodeProblem,
         avro::{self, FIRST_BRANCH, SECOND_BRANCH},
     },
     model::value::Geometry,
@@ -12,14 +12,17 @@ use crate::{
 const HAS_SRID: u32 = 0x2000_0000;
 
 /// Appends a geometry as Debezium's structure.
-pub(super) fn write_geometry(out: &mut Vec<u8>, geometry: Geometry<'_>) -> Result<(), Problem> {
+pub(super) fn write_geometry(
+    out: &mut Vec<u8>,
+    geometry: Geometry<'_>,
+) -> Result<(), EncodeProblem> {
     avro::bytes(out, geometry.wkb);
     write_srid(out, geometry.srid)
 }
 
 /// Appends a point as Debezium's structure.
-pub(super) fn write_point(out: &mut Vec<u8>, point: Geometry<'_>) -> Result<(), Problem> {
-    let [x, y] = coordinates(point.wkb).ok_or(Problem::NotAPoint)?;
+pub(super) fn write_point(out: &mut Vec<u8>, point: Geometry<'_>) -> Result<(), EncodeProblem> {
+    let [x, y] = coordinates(point.wkb).ok_or(EncodeProblem::NotAPoint)?;
     out.extend_from_slice(&x.to_le_bytes());
     out.extend_from_slice(&y.to_le_bytes());
     out.push(SECOND_BRANCH);
@@ -32,21 +35,21 @@ pub(super) fn write_binary(
     out: &mut Vec<u8>,
     geometry: Geometry<'_>,
     srid: Option<u32>,
-) -> Result<(), Problem> {
+) -> Result<(), EncodeProblem> {
     match srid {
-        Some(srid) if srid != geometry.srid => return Err(Problem::OtherSrid),
+        Some(srid) if srid != geometry.srid => return Err(EncodeProblem::OtherSrid),
         None if geometry.srid != 0 => {}
         _ => {
             avro::bytes(out, geometry.wkb);
             return Ok(());
         }
     }
-    let (order, rest) = geometry.wkb.split_first().ok_or(Problem::NotAGeometry)?;
-    let (kind, rest) = rest.split_first_chunk::<4>().ok_or(Problem::NotAGeometry)?;
+    let (order, rest) = geometry.wkb.split_first().ok_or(EncodeProblem::NotAGeometry)?;
+    let (kind, rest) = rest.split_first_chunk::<4>().ok_or(EncodeProblem::NotAGeometry)?;
     let (kind, srid) = match order {
         0 => ((u32::from_be_bytes(*kind) | HAS_SRID).to_be_bytes(), geometry.srid.to_be_bytes()),
         1 => ((u32::from_le_bytes(*kind) | HAS_SRID).to_le_bytes(), geometry.srid.to_le_bytes()),
-        _ => return Err(Problem::NotAGeometry),
+        _ => return Err(EncodeProblem::NotAGeometry),
     };
     avro::length(out, geometry.wkb.len().saturating_add(srid.len()));
     out.push(*order);
@@ -57,12 +60,12 @@ pub(super) fn write_binary(
 }
 
 /// Appends a geometry's spatial reference system, a union of null and int: null for none.
-fn write_srid(out: &mut Vec<u8>, srid: u32) -> Result<(), Problem> {
+fn write_srid(out: &mut Vec<u8>, srid: u32) -> Result<(), EncodeProblem> {
     if srid == 0 {
         out.push(FIRST_BRANCH);
         return Ok(());
     }
-    let srid = i32::try_from(srid).map_err(|_| Problem::SridTooLarge)?;
+    let srid = i32::try_from(srid).map_err(|_| EncodeProblem::SridTooLarge)?;
     avro::optional_long(out, srid.into());
     Ok(())
 }
@@ -86,9 +89,9 @@ fn coordinates(wkb: &[u8]) -> Option<[f64; 2]> {
 
 /// Appends an array of singles. MySQL stores them as Avro does, so they are copied as they are,
 /// in one block.
-pub(super) fn write_vector(out: &mut Vec<u8>, singles: &[u8]) -> Result<(), Problem> {
+pub(super) fn write_vector(out: &mut Vec<u8>, singles: &[u8]) -> Result<(), EncodeProblem> {
     if !singles.len().is_multiple_of(4) {
-        return Err(Problem::VectorCutShort);
+        return Err(EncodeProblem::VectorCutShort);
     }
     if !singles.is_empty() {
         avro::length(out, singles.len() / 4);

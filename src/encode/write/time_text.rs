@@ -63,12 +63,12 @@ const TEXT_BYTES_MAX: usize = 32;
 
 /// A text in the making.
 #[derive(Default)]
-struct Text {
+struct TextBuffer {
     bytes: [u8; TEXT_BYTES_MAX],
     length: usize,
 }
 
-impl Text {
+impl TextBuffer {
     fn push(&mut self, byte: u8) {
         if let Some(place) = self.bytes.get_mut(self.length) {
             *place = byte;
@@ -120,7 +120,7 @@ impl Text {
 
 /// Appends `2024-01-02Z`.
 pub(super) fn write_iso_date(out: &mut Vec<u8>, date: Date) {
-    let mut text = Text::default();
+    let mut text = TextBuffer::default();
     text.push_date(date);
     text.push(b'Z');
     text.write(out);
@@ -129,7 +129,7 @@ pub(super) fn write_iso_date(out: &mut Vec<u8>, date: Date) {
 /// Appends `2024-01-02T03:04:05.6Z`, or `03:04:05.6Z` without a date: the second's digits up to
 /// the last that is not zero, as Java's formatters print them.
 pub(super) fn write_iso_time(out: &mut Vec<u8>, date: Option<Date>, time_us: u64) {
-    let mut text = Text::default();
+    let mut text = TextBuffer::default();
     if let Some(date) = date {
         text.push_date(date);
         text.push(b'T');
@@ -149,7 +149,7 @@ pub(super) fn write_iso_time(out: &mut Vec<u8>, date: Option<Date>, time_us: u64
 
 /// Appends `-838:59:59.000000`, as MySQL prints a TIME with so many digits.
 pub(super) fn write_time(out: &mut Vec<u8>, time_us: i64, fraction: u8) {
-    let mut text = Text::default();
+    let mut text = TextBuffer::default();
     if time_us < 0 {
         text.push(b'-');
     }

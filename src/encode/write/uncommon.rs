@@ -2,7 +2,7 @@
 
 use super::{spatial, time_text};
 use crate::{
-    encode::{Problem, avro, bytes_text, plan::ColumnPlan},
+    encode::{EncodeProblem, avro, bytes_text, plan::ColumnPlan},
     model::{
         decimal::{Decimal, TEXT_BYTES_MAX},
         record::FieldKind,
@@ -13,7 +13,11 @@ use crate::{
 const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 /// Appends a value that is not NULL.
-pub(super) fn write(out: &mut Vec<u8>, kind: &FieldKind, value: &Value<'_>) -> Result<(), Problem> {
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    kind: &FieldKind,
+    value: &Value<'_>,
+) -> Result<(), EncodeProblem> {
     match (kind, *value) {
         (FieldKind::DecimalText { scale }, Value::Decimal(decimal)) => {
             avro::bytes(out, decimal.text_in(*scale, &mut [0; TEXT_BYTES_MAX]).as_bytes());
@@ -47,14 +51,15 @@ pub(super) fn write(out: &mut Vec<u8>, kind: &FieldKind, value: &Value<'_>) -> R
         // 0 is the error value that MySQL stores for a label it does not know: an empty text.
         (FieldKind::Enum(_), Value::Enum(0)) => avro::bytes(out, b""),
         (FieldKind::Enum(labels), Value::Enum(number)) => {
-            let label = labels.get(usize::from(number) - 1).ok_or(Problem::EnumWithoutLabel)?;
+            let label =
+                labels.get(usize::from(number) - 1).ok_or(EncodeProblem::EnumWithoutLabel)?;
             avro::bytes(out, label.as_bytes());
         }
         // An empty text is no symbol.
-        (FieldKind::Symbol(_), Value::Enum(0)) => return Err(Problem::EnumErrorValue),
+        (FieldKind::Symbol(_), Value::Enum(0)) => return Err(EncodeProblem::EnumErrorValue),
         (FieldKind::Symbol(labels), Value::Enum(number)) => {
             if labels.len() < number.into() {
-                return Err(Problem::EnumWithoutLabel);
+                return Err(EncodeProblem::EnumWithoutLabel);
             }
             avro::long(out, i64::from(number) - 1);
         }
@@ -68,7 +73,7 @@ pub(super) fn write(out: &mut Vec<u8>, kind: &FieldKind, value: &Value<'_>) -> R
             spatial::write_binary(out, geometry, *srid)?;
         }
         (FieldKind::FloatVector, Value::Vector(singles)) => spatial::write_vector(out, singles)?,
-        _ => return Err(Problem::OtherType),
+        _ => return Err(EncodeProblem::OtherType),
     }
     Ok(())
 }
@@ -79,19 +84,19 @@ pub(super) fn write_temporal(
     out: &mut Vec<u8>,
     value: &Value<'_>,
     zero_dates: &mut u32,
-) -> Result<Option<()>, Problem> {
+) -> Result<Option<()>, EncodeProblem> {
     let exists = |date: Date| date.days_since_epoch().map(|_| date);
     let epoch = Date { year: 1970, month: 1, day: 1 };
     match (&column.kind, *value) {
         (FieldKind::TimeMillis, Value::Time(us)) => {
             if !(0..=MICROSECONDS_PER_DAY).contains(&us) {
-                return Err(Problem::NotATimeOfDay);
+                return Err(EncodeProblem::NotATimeOfDay);
             }
             avro::long(out, us / 1000);
         }
         (FieldKind::TimeMicros, Value::Time(us)) => {
             if !(0..MICROSECONDS_PER_DAY).contains(&us) {
-                return Err(Problem::NotATimeOfDay);
+                return Err(EncodeProblem::NotATimeOfDay);
             }
             avro::long(out, us);
         }
@@ -99,7 +104,7 @@ pub(super) fn write_temporal(
             Ok(time_us) if us < MICROSECONDS_PER_DAY => {
                 time_text::write_iso_time(out, None, time_us);
             }
-            _ => return Err(Problem::NotATimeOfDay),
+            _ => return Err(EncodeProblem::NotATimeOfDay),
         },
         (FieldKind::TimeText { fraction }, Value::Time(us)) => {
             time_text::write_time(out, us, *fraction);
@@ -135,11 +140,11 @@ fn nearest_double(decimal: Decimal, scale: u8) -> f64 {
 }
 
 /// Appends a SET's labels in the order of their definition, with commas between them.
-fn write_set(out: &mut Vec<u8>, labels: &[String], bits: u64) -> Result<(), Problem> {
+fn write_set(out: &mut Vec<u8>, labels: &[String], bits: u64) -> Result<(), EncodeProblem> {
     let chosen = || labels.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
     let known = u32::try_from(labels.len()).unwrap_or(u32::MAX);
     if bits.checked_shr(known).unwrap_or(0) != 0 {
-        return Err(Problem::SetWithoutLabel);
+        return Err(EncodeProblem::SetWithoutLabel);
     }
     let length: usize = chosen().map(|(_, label)| label.len() + 1).sum();
     avro::length(out, length.saturating_sub(1));
@@ -153,10 +158,10 @@ fn write_set(out: &mut Vec<u8>, labels: &[String], bits: u64) -> Result<(), Prob
 }
 
 /// Appends a SET's labels as an array, in the order of their definition.
-fn write_labels(out: &mut Vec<u8>, labels: &[String], bits: u64) -> Result<(), Problem> {
+fn write_labels(out: &mut Vec<u8>, labels: &[String], bits: u64) -> Result<(), EncodeProblem> {
     let known = u32::try_from(labels.len()).unwrap_or(u32::MAX);
     if bits.checked_shr(known).unwrap_or(0) != 0 {
-        return Err(Problem::SetWithoutLabel);
+        return Err(EncodeProblem::SetWithoutLabel);
     }
     if bits != 0 {
         avro::long(out, bits.count_ones().into());

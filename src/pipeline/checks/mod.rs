@@ -40,7 +40,7 @@ const READING_MAX: Duration = Duration::from_secs(60);
 
 /// What earlier epochs of the process found.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct EarlierFindings {
     /// What the log has already.
     logged: BTreeSet<String>,
     /// Whether the names in the configuration were judged: the source may change under a process
@@ -48,7 +48,7 @@ pub(super) struct Found {
     names_are_judged: bool,
 }
 
-impl Found {
+impl EarlierFindings {
     /// Whether the names in the configuration are still to be judged, for which it takes what is
     /// remembered of the tables.
     pub(super) fn judges_names(&self) -> bool {
@@ -64,7 +64,7 @@ pub(super) async fn run(
     (config, status): (&Config, &Status),
     server: &Server,
     known: Option<&BTreeMap<TableName, TableRecord>>,
-    found: &mut Found,
+    found: &mut EarlierFindings,
 ) -> Result<Option<Vec<Cascade>>, Failure> {
     let known = known.filter(|_| !found.names_are_judged);
     let checks = timeout(READING_MAX, check(inventory, config, server, known)).await;

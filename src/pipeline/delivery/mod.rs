@@ -23,7 +23,7 @@ pub(super) use self::producers::Producers;
 use self::{held_back::HeldBack, report::Reporter, requests::Requests};
 use super::{Run, state_topic::StateTopic, tables::plans::Plans};
 use crate::{
-    config::{Config, Envelope},
+    config::{Config, EnvelopeFormat},
     decode::Finished,
     encode::{Encoder, Message},
     error::{Failure, Reason, Verdict},
@@ -36,7 +36,7 @@ use crate::{
     },
     produce::{Commit, ProduceError},
     protocol::{
-        Action, Batch, Doubt, Event, PartialDelivery, Protocol, Settings, TransactionEnd,
+        Action, Batch, Doubt, Event, PartialDelivery, Protocol, ProtocolSettings, TransactionEnd,
         TransactionName,
     },
     runtime::{since_epoch, wall_clock},
@@ -109,8 +109,8 @@ impl Delivery {
         snapshot: SnapshotCoordinator,
     ) -> Self {
         let config = &run.config;
-        let holds_back = config.format.envelope == Envelope::Flat;
-        let settings = Settings {
+        let holds_back = config.format.envelope == EnvelopeFormat::Flat;
+        let settings = ProtocolSettings {
             guarantee: config.delivery.guarantee,
             batch_bytes_max: config.delivery.batch_bytes_max,
             batch_age_max: config.delivery.batch_age_max(),

@@ -17,7 +17,7 @@ use crate::{
     },
     protocol::Event,
     runtime::since_epoch,
-    snapshot::{Change, ChunkImages, KeyTap, Ready},
+    snapshot::{ChunkImages, KeyTap, Ready, TableChange},
     state::SNAPSHOT_KEY_START,
 };
 
@@ -59,12 +59,12 @@ impl Delivery {
     /// Tells the snapshot of a statement on captured tables.
     pub(super) fn tell_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
         let change = match statement.kind {
-            StatementKind::Create => Change::Created,
-            StatementKind::CreateIfAbsent => Change::MaybeCreated,
-            StatementKind::Alter => Change::Altered,
-            StatementKind::AlterRows | StatementKind::Truncate => Change::Rows,
-            StatementKind::Rename => Change::Renamed,
-            StatementKind::Drop | StatementKind::DropDatabase => Change::Dropped,
+            StatementKind::Create => TableChange::Created,
+            StatementKind::CreateIfAbsent => TableChange::MaybeCreated,
+            StatementKind::Alter => TableChange::Altered,
+            StatementKind::AlterRows | StatementKind::Truncate => TableChange::Rows,
+            StatementKind::Rename => TableChange::Renamed,
+            StatementKind::Drop | StatementKind::DropDatabase => TableChange::Dropped,
         };
         self.snapshot.changed(&statement.tables, change);
         // What the snapshot remembers of a new table is to be committed even if no row follows.

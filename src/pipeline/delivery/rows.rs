@@ -22,7 +22,7 @@ pub(super) trait Images: RowImages {
 }
 
 /// Row images of the binlog: what is left of them is counted in bytes.
-trait Unread: Images {
+trait UnreadBytes: Images {
     fn unread_bytes(&self) -> usize;
 }
 
@@ -212,7 +212,7 @@ impl Sink<'_> {
 
 /// Encodes and sends the rows of one event that are left, in order; `first` is the number of the
 /// first of them.
-fn send_rows<I: Unread>(
+fn send_rows<I: UnreadBytes>(
     (plan, encoder, sink): (&Plan, &mut Encoder, &mut Sink<'_>),
     operation: Operation,
     images: &mut I,
@@ -287,7 +287,7 @@ impl Images for RowReader<'_> {
     }
 }
 
-impl Unread for RowReader<'_> {
+impl UnreadBytes for RowReader<'_> {
     #[inline]
     fn unread_bytes(&self) -> usize {
         self.unread().len()
@@ -301,7 +301,7 @@ impl<R: Images, F: FnMut(&[u8])> Images for KeyTap<'_, R, F> {
     }
 }
 
-impl<R: Unread, F: FnMut(&[u8])> Unread for KeyTap<'_, R, F> {
+impl<R: UnreadBytes, F: FnMut(&[u8])> UnreadBytes for KeyTap<'_, R, F> {
     #[inline]
     fn unread_bytes(&self) -> usize {
         self.inner().unread_bytes()

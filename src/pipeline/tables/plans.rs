@@ -238,8 +238,8 @@ impl Plans {
     ) -> Result<Option<(TablePlan, TopicId)>, Failure> {
         let Some(shape) = self.history.rowless(table) else { return Ok(None) };
         let envelope = match self.config.format.envelope {
-            config::Envelope::Debezium => record::Envelope::Debezium,
-            config::Envelope::Flat => record::Envelope::Flat { name: String::new() },
+            config::EnvelopeFormat::Debezium => record::Envelope::Debezium,
+            config::EnvelopeFormat::Flat => record::Envelope::Flat { name: String::new() },
         };
         let shape = RecordShape { envelope, tombstones: self.config.format.tombstones, ..shape };
         self.without_rows(&shape, SchemaId(0), producer).map(Some)

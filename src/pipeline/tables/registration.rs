@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     encode::{
-        Change, Difference, Registry, RegistryError, SchemaId, SchemaIds, differences,
+        Difference, FieldChange, Registry, RegistryError, SchemaId, SchemaIds, differences,
         registry::Refusal, value_schema,
     },
     map,
@@ -88,10 +88,10 @@ async fn loosen(
     let found = latest.and_then(|latest| differences(&latest.schema, &value_schema(shape)));
     let found = found.unwrap_or_default();
     let wanted = found.iter().filter_map(|difference| match difference.change {
-        Change::Added { required: true } => {
+        FieldChange::Added { required: true } => {
             Some((difference.field.clone(), Loosened::ImplicitDefault))
         }
-        Change::NotNull => Some((difference.field.clone(), Loosened::Nullable)),
+        FieldChange::NotNull => Some((difference.field.clone(), Loosened::Nullable)),
         _ => None,
     });
     let mut looser = shape.clone();

@@ -9,7 +9,7 @@ use std::{
 
 use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
-use super::{Event, Handle, NativeError, Owned, Queue, copied, failed, milliseconds};
+use super::{Handle, NativeError, NativeEvent, Owned, Queue, copied, failed, milliseconds};
 
 /// An admin request under way. Dropped before the answer, the answer is thrown away.
 pub(in crate::produce) struct Request<'a> {
@@ -142,7 +142,7 @@ impl Request<'_> {
         self.answers.0.get()
     }
 
-    pub(super) fn poll(&self, patience: Duration) -> Option<Event> {
+    pub(super) fn poll(&self, patience: Duration) -> Option<NativeEvent> {
         self.answers.poll(patience)
     }
 

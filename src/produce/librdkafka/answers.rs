@@ -51,20 +51,20 @@ const NAME: *const c_char = c"tailwater".as_ptr();
 #[derive(Debug, Default)]
 pub(in crate::produce) struct Answers {
     unplaced: AtomicBool,
-    ends: Mutex<Ends>,
+    ends: Mutex<EndRequests>,
     patience: Patience,
 }
 
 /// Requests to commit or abort.
 #[derive(Debug, Default)]
-struct Ends {
+struct EndRequests {
     /// Sent since the last answer.
     under_way: u32,
     /// Sent before one that was answered, and not answered.
     lost: u32,
 }
 
-impl Ends {
+impl EndRequests {
     fn answered(&mut self) {
         self.lost += self.under_way.saturating_sub(1);
         self.under_way = 0;
@@ -88,7 +88,7 @@ impl Answers {
         0 < ends.under_way || 0 < ends.lost
     }
 
-    fn ends(&self) -> MutexGuard<'_, Ends> {
+    fn ends(&self) -> MutexGuard<'_, EndRequests> {
         // Each change leaves the counts whole.
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@
 //!
 //! Three facts of librdkafka that the proofs below rest on: a client may be used from any thread
 //! at the same time (its `INTRODUCTION.md`, "Threads and callbacks"); a queue or topic must be let
-//! go before its client, which [`Topic`] and `admin::Request` do by holding or borrowing the
+//! go before its client, which [`NativeTopic`] and `admin::Request` do by holding or borrowing the
 //! [`Handle`] in a later field; text that belongs to an event or an error lives as long as it, so
 //! it is copied while they are alive.
 #![allow(unsafe_code, reason = "librdkafka is C; every other file is held to deny(unsafe_code)")]
@@ -27,7 +27,7 @@ use rdkafka::{
     types::RDKafkaType,
 };
 
-use super::context::{Context, FailedDelivery};
+use super::context::{FailedDelivery, ProducerCallbacks};
 use crate::model::record::Header;
 
 mod admin;
@@ -61,7 +61,7 @@ impl NativeError {
 pub(super) struct Handle {
     /// Errors, log lines and failed deliveries. Before `client`, because fields drop in order.
     events: Queue,
-    client: Client<Context>,
+    client: Client<ProducerCallbacks>,
 }
 
 // SAFETY: librdkafka's clients and queues may be used from any thread at the same time.
@@ -71,7 +71,7 @@ unsafe impl Sync for Handle {}
 
 impl Handle {
     /// Makes a client; it starts connecting on threads of its own.
-    pub(super) fn new(config: &ClientConfig, context: Context) -> KafkaResult<Self> {
+    pub(super) fn new(config: &ClientConfig, context: ProducerCallbacks) -> KafkaResult<Self> {
         let native = config.create_native_config()?;
         // SAFETY: `native` is a valid configuration that nothing else uses yet.
         unsafe {
@@ -93,12 +93,12 @@ impl Handle {
     }
 
     /// The safe part of rdkafka's interface.
-    pub(super) fn client(&self) -> &Client<Context> {
+    pub(super) fn client(&self) -> &Client<ProducerCallbacks> {
         &self.client
     }
 
     /// What the callbacks have noted.
-    pub(super) fn context(&self) -> &Context {
+    pub(super) fn context(&self) -> &ProducerCallbacks {
         self.client.context()
     }
 
@@ -124,7 +124,7 @@ impl Handle {
         unsafe { sys::rd_kafka_queue_yield(self.events.0.get()) }
     }
 
-    fn note_failed_deliveries(&self, event: &Event) {
+    fn note_failed_deliveries(&self, event: &NativeEvent) {
         loop {
             // SAFETY: the event is a delivery report; the message belongs to it.
             let message = unsafe { sys::rd_kafka_event_message_next(event.0.get()) };
@@ -142,7 +142,7 @@ impl Handle {
         }
     }
 
-    fn pass_log_line(&self, event: &Event) {
+    fn pass_log_line(&self, event: &NativeEvent) {
         let (mut facility, mut text): (*const c_char, *const c_char) = (ptr::null(), ptr::null());
         let mut level: c_int = 0;
         // SAFETY: the event is a log line, the three targets are valid for writing.
@@ -218,16 +218,16 @@ impl Handle {
 }
 
 /// A topic's handle, looked up once.
-pub(super) struct Topic {
+pub(super) struct NativeTopic {
     native: Owned<sys::rd_kafka_topic_t>,
     partition: i32,
     handle: Arc<Handle>,
 }
 
 // SAFETY: librdkafka's topics may be used from any thread at the same time.
-unsafe impl Send for Topic {}
+unsafe impl Send for NativeTopic {}
 
-impl Topic {
+impl NativeTopic {
     /// Looks a topic up in the client, which need not know it yet.
     pub(super) fn new(handle: Arc<Handle>, name: &CStr) -> Result<Self, RDKafkaErrorCode> {
         let client = handle.client.native_ptr();
@@ -330,19 +330,19 @@ impl Topic {
 struct Queue(Owned<sys::rd_kafka_queue_t>);
 
 impl Queue {
-    fn poll(&self, patience: Duration) -> Option<Event> {
+    fn poll(&self, patience: Duration) -> Option<NativeEvent> {
         // SAFETY: the queue is valid; a returned event is ours.
         let event = unsafe {
             let event = sys::rd_kafka_queue_poll(self.0.get(), milliseconds(patience));
             Owned::new(event, sys::rd_kafka_event_destroy)
         };
-        event.map(Event)
+        event.map(NativeEvent)
     }
 }
 
-struct Event(Owned<sys::rd_kafka_event_t>);
+struct NativeEvent(Owned<sys::rd_kafka_event_t>);
 
-impl Event {
+impl NativeEvent {
     fn get(&self) -> *mut sys::rd_kafka_event_t {
         self.0.get()
     }

@@ -21,7 +21,7 @@ use self::{
     source::{Captures, Source},
     truth::Truth,
 };
-use super::Settings;
+use super::ProtocolSettings;
 use crate::{config::Guarantee, model::table::TableName};
 
 mod broker;
@@ -110,7 +110,7 @@ struct World {
     slow: usize,
     source: Source,
     truth: Truth,
-    settings: Settings,
+    settings: ProtocolSettings,
     habits: Habits,
     /// Whether some runs do not capture one of the two tables.
     leaves: bool,
@@ -130,7 +130,7 @@ impl World {
         let ms = Duration::from_millis;
         let third = TRANSACTION_TIMEOUT_MS / 3;
         let late = broken == Some(Rule::CutInTime);
-        let settings = Settings {
+        let settings = ProtocolSettings {
             guarantee: match kind {
                 Kind::AtLeastOnce => Guarantee::AtLeastOnce,
                 _ => Guarantee::ExactlyOnce,

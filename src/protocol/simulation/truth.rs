@@ -12,7 +12,7 @@ use super::{
         Captures, Group, Source, View, chunk, is_of_chunk, is_optional, partition_of, row_read,
     },
 };
-use crate::{snapshot::Found, state::PositionRecord};
+use crate::{snapshot::EarlierRun, state::PositionRecord};
 
 /// What consumers have been given so far.
 #[derive(Debug, Default)]
@@ -76,10 +76,10 @@ impl Truth {
         let rows = committed.rows.iter().flatten().copied();
         let rows = rows.map(|row| row_read(row).unwrap_or(row)).filter(|row| is_optional(*row));
         self.optional.extend(rows);
-        let last = match Found::of(self.beside.optional.as_ref()) {
-            Found::Nothing | Found::Left(_) => return Ok(()),
-            Found::Begun(record) => record.last_row_read(),
-            Found::Read(_) => Some(u32::MAX),
+        let last = match EarlierRun::of(self.beside.optional.as_ref()) {
+            EarlierRun::Nothing | EarlierRun::Left(_) => return Ok(()),
+            EarlierRun::Begun(record) => record.last_row_read(),
+            EarlierRun::Read(_) => Some(u32::MAX),
         };
         let Some(record) = &self.last else { return Ok(()) };
         let server = source.server_of(record.position.server_uuid);
@@ -99,7 +99,7 @@ impl Truth {
     /// Whether the table that some runs do not capture is read, if the last one does.
     pub(super) fn has_read_optional(&self) -> bool {
         self.captures == Captures::One
-            || matches!(Found::of(self.beside.optional.as_ref()), Found::Read(_))
+            || matches!(EarlierRun::of(self.beside.optional.as_ref()), EarlierRun::Read(_))
     }
 
     /// Takes in what was committed beside a position.

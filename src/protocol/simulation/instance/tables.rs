@@ -13,7 +13,7 @@ use crate::{
             source::{Captures, partition_of, read_again},
         },
     },
-    snapshot::{Found, ProgressRecord},
+    snapshot::{EarlierRun, ProgressRecord},
 };
 
 /// A table is read in two steps, up to this row and behind it.
@@ -37,27 +37,29 @@ impl Instance {
             world.truth.captures_one(self.client.producer);
         }
         let record = &mut self.aside.besides.optional;
-        let found = Found::of(record.as_ref());
+        let found = EarlierRun::of(record.as_ref());
         if self.captures == Captures::One {
             // A table of which nothing is known was never captured.
-            let left = found.left(at).filter(|_| found != Found::Nothing);
+            let left = found.left(at).filter(|_| found != EarlierRun::Nothing);
             if !world.lacks(Rule::MarkWhatLeaves) && left.is_some() {
                 *record = left;
             }
             return;
         }
         self.reads = match found {
-            Found::Left(_) if world.lacks(Rule::ReadWhatReturns) => {
+            EarlierRun::Left(_) if world.lacks(Rule::ReadWhatReturns) => {
                 *record = Some(ProgressRecord::done(0));
                 None
             }
-            Found::Left(_) => {
+            EarlierRun::Left(_) => {
                 *record = Some(ProgressRecord::beginning());
                 Some(Reads::FirstHalf)
             }
-            Found::Begun(record) if record.last_row_read().is_some() => Some(Reads::SecondHalf),
-            Found::Begun(_) | Found::Nothing => Some(Reads::FirstHalf),
-            Found::Read(_) => None,
+            EarlierRun::Begun(record) if record.last_row_read().is_some() => {
+                Some(Reads::SecondHalf)
+            }
+            EarlierRun::Begun(_) | EarlierRun::Nothing => Some(Reads::FirstHalf),
+            EarlierRun::Read(_) => None,
         };
     }
 

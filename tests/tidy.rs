@@ -4,7 +4,7 @@
 //! file opens with what it is for and stays short. A rule is a function from a file to complaints,
 //! so that each can be tested on a planted violation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -94,6 +94,9 @@ const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 const RECORDS: [&str; 4] =
     ["src/state", "src/snapshot", "src/pipeline/tables/history.rs", "src/model"];
 
+/// What opens the definition of a type.
+const TYPES: [&str; 3] = ["struct ", "enum ", "trait "];
+
 const LINES_MAX: usize = 500;
 
 /// A source file: its path from the workspace's folder, and its text.
@@ -105,11 +108,14 @@ struct File<'a> {
 #[test]
 fn the_source_keeps_the_rules() {
     let mut complaints = Vec::new();
+    let mut types = Types::new();
     let mut count = 0;
     for folder in ["src", "tests", "testkit", "xtask", "benches"] {
         visit(Path::new(folder), &mut |path, text| {
             count += 1;
-            complaints.extend(complain(&File { path, text }));
+            let file = File { path, text };
+            complaints.extend(complain(&file));
+            complaints.extend(named_twice(&mut types, &file));
         });
     }
     assert!(count > 20, "only {count} files were found");
@@ -135,6 +141,40 @@ fn complain(file: &File<'_>) -> Vec<String> {
     let rules = [header, length, imports, crates, words, records, notes];
     let complaints = rules.iter().flat_map(|rule| rule(file));
     complaints.map(|complaint| format!("{}: {complaint}", file.path)).collect()
+}
+
+/// Where each type of the program is defined, by its name.
+type Types = BTreeMap<String, String>;
+
+/// A name that two types have means two things: a reader has to look which. Those of tests are
+/// their own.
+fn named_twice(types: &mut Types, file: &File<'_>) -> Vec<String> {
+    let ends = ["tests.rs", "fuzzing.rs", "simulation.rs"];
+    let is_tests = ends.iter().any(|end| file.path.ends_with(end));
+    if !file.path.starts_with("src/") || is_tests || file.path.contains("/simulation/") {
+        return Vec::new();
+    }
+    let tested = file.text.find("#[cfg(test)]\nmod tests {").unwrap_or(file.text.len());
+    let names = file.text[..tested].lines().map(code).filter_map(type_name);
+    let twice = names.filter_map(|name| {
+        let first = types.insert(name.clone(), file.path.to_owned())?;
+        Some(format!("{}: `{name}` is the name of a type in {first} too", file.path))
+    });
+    twice.collect()
+}
+
+/// The name of the type whose definition this line opens.
+fn type_name(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("pub") {
+        Some(rest) => match rest.strip_prefix('(') {
+            Some(rest) => rest.split_once(')')?.1,
+            None => rest,
+        },
+        None => line,
+    };
+    let line = line.trim_start();
+    TYPES.iter().find_map(|word| line.strip_prefix(word)).and_then(identifier)
 }
 
 fn header(file: &File<'_>) -> Vec<String> {
@@ -351,4 +391,24 @@ fn a_file_without_header_or_end_is_refused() {
     assert!(complaints("fn main() {}")[0].contains("does not open with"));
     let long = "//! Long.\n".repeat(LINES_MAX + 1);
     assert!(complaints(&long)[0].contains("501 lines"));
+}
+
+#[test]
+fn a_type_name_that_is_taken_is_refused() {
+    let mut types = Types::new();
+    let mut complaints = |path, text| named_twice(&mut types, &File { path, text });
+    assert!(complaints("src/map/mod.rs", "pub struct Change<T>(T);\nenum Kind {}").is_empty());
+    let twice = complaints("src/decode/mod.rs", "    pub(in crate::decode) enum Change {");
+    assert_eq!(twice.len(), 1, "{twice:?}");
+    assert!(twice[0].contains("`Change` is the name of a type in src/map/mod.rs"), "{twice:?}");
+    assert_eq!(complaints("src/cli/mod.rs", "trait Kind {}").len(), 1);
+    for (path, text) in [
+        ("src/decode/tests.rs", "struct Change;"),
+        ("src/protocol/simulation/source.rs", "struct Change;"),
+        ("tests/restart.rs", "struct Change;"),
+        ("src/encode/mod.rs", "#[cfg(test)]\nmod tests {\n    struct Change;\n}"),
+        ("src/encode/mod.rs", "// struct Change;\nlet constructed = Change;"),
+    ] {
+        assert!(complaints(path, text).is_empty(), "{path}: {text}");
+    }
 }

@@ -67,7 +67,6 @@ pub struct PositionRecord {
     derive(schemars::JsonSchema),
     schemars(title = "PositionRecord")
 )]
-#[serde(rename = "Fields")]
 struct PositionFields {
     /// The version of the record's meaning.
     v: u64,

@@ -57,7 +57,6 @@ pub struct TableRecord {
 /// table look so far.
 #[derive(Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema), schemars(title = "TableRecord"))]
-#[serde(rename = "Fields")]
 struct TableFields {
     /// The version of the record's meaning.
     v: u64,

@@ -66,7 +66,8 @@ pub enum RequestRefusal {
     Source(String),
     /// The connector did not get to it.
     #[error(
-        "the connector is busy or starts again; whether it will still serve the request is not known"
+        "the connector is busy or starts again; whether it will still serve the request is not \
+         known"
     )]
     NoAnswer,
     /// Too many requests wait.

@@ -150,20 +150,20 @@ async fn an_id_that_the_registry_lost_is_noticed_and_forgotten() {
     })
     .unwrap();
     let registry = at(&stub.url());
-    assert!(registry.ask_back().await.unwrap(), "nothing is in use");
+    assert!(registry.check_in_use().await.unwrap(), "nothing is in use");
     for (subject, schema) in [("a-value", &first), ("b-value", &second)] {
         registry.register(subject, schema).await.unwrap();
     }
     for _ in 0..3 {
-        assert!(registry.ask_back().await.unwrap());
+        assert!(registry.check_in_use().await.unwrap());
     }
     // WHEN the second is gone
     schemas.lock().unwrap().pop();
     // THEN one of two looks sees it
-    let looks = [registry.ask_back().await.unwrap(), registry.ask_back().await.unwrap()];
+    let looks = [registry.check_in_use().await.unwrap(), registry.check_in_use().await.unwrap()];
     assert_eq!(looks.iter().filter(|is_there| !**is_there).count(), 1, "{looks:?}");
-    while registry.ask_back().await.unwrap() {}
-    registry.ask_back_again().await.unwrap();
+    while registry.check_in_use().await.unwrap() {}
+    registry.recheck_in_use().await.unwrap();
     let failure = Failure::from(registry.take_lost().unwrap());
     assert_eq!(
         (failure.verdict, failure.reason.name()),
@@ -171,7 +171,7 @@ async fn an_id_that_the_registry_lost_is_noticed_and_forgotten() {
     );
     assert!(failure.message.contains("b-value"), "{failure}");
     assert!(registry.take_lost().is_none(), "it is said once");
-    assert!(registry.ask_back().await.unwrap(), "nothing is in use any more");
+    assert!(registry.check_in_use().await.unwrap(), "nothing is in use any more");
 }
 
 #[tokio::test]

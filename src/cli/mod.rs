@@ -158,9 +158,9 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     };
     let (config, until_caught_up, standby) = match arguments.command {
         Command::Run { config, until_caught_up, standby } => (config, until_caught_up, standby),
-        Command::Snapshot(asked) => {
-            let asked = runtime.block_on(snapshot::run(asked));
-            return asked.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
+        Command::Snapshot(request) => {
+            let done = runtime.block_on(snapshot::run(request));
+            return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
         }
         Command::Position(arguments) => {
             let done = runtime.block_on(position::run(arguments));

@@ -92,9 +92,9 @@ pub(super) async fn run(arguments: SnapshotArguments) -> Result<(), Failure> {
     };
     let (path, which, said) = match action {
         None => {
-            let asked = json!({ "tables": tables, "where": filter });
+            let request = json!({ "tables": tables, "where": filter });
             let client = client()?;
-            let accepted = names(&client.post("/snapshot", &asked).await?);
+            let accepted = names(&client.post("/snapshot", &request).await?);
             say(&format!("being read: {}", join(&accepted)));
             return if no_wait { Ok(()) } else { follow(&client, &accepted).await };
         }

@@ -165,7 +165,7 @@ pub enum Xa {
     },
 }
 
-/// Where the events of an XA transaction begin, for whoever keeps them.
+/// Where the events of an XA transaction begin, for the event cache.
 #[derive(Debug)]
 pub struct XaStart {
     transaction: Transaction,
@@ -319,8 +319,8 @@ impl Decoder {
         Some(XaStart { transaction, track: self.track.before(event) })
     }
 
-    /// Leaves the stream, as [`Self::enter_side_stream`] does, for the events from an XA START on that
-    /// were kept.
+    /// Leaves the stream, as [`Self::enter_side_stream`] does, for the events from an XA START on
+    /// that were kept.
     pub fn enter_cached_side_stream(&mut self, start: XaStart) {
         let XaStart { transaction, track } = start;
         let group = TransactionGrammar::decided_and_named(transaction);

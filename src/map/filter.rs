@@ -56,12 +56,12 @@ impl Filter {
     /// Whether a table's rows are delivered. Those of the server's own databases never are, and
     /// helper tables of schema change tools only if a pattern asks for them.
     pub fn captures(&self, name: &TableName) -> bool {
-        self.matches(name) && (!is_helper(name) || self.asks_for_helper(name))
+        self.matches(name) && (!is_helper(name) || self.names_helper(name))
     }
 
     /// Whether a table is left out only because it is a helper table of a schema change tool.
     pub fn leaves_out_helper(&self, name: &TableName) -> bool {
-        self.matches(name) && is_helper(name) && !self.asks_for_helper(name)
+        self.matches(name) && is_helper(name) && !self.names_helper(name)
     }
 
     fn matches(&self, name: &TableName) -> bool {
@@ -78,8 +78,8 @@ impl Filter {
             && self.tables.iter().any(|pattern| glob(&pattern.database, &database))
     }
 
-    /// A pattern that spells the underscore asks for such names.
-    fn asks_for_helper(&self, name: &TableName) -> bool {
+    /// Whether a pattern spells the underscore: it names helper tables.
+    fn names_helper(&self, name: &TableName) -> bool {
         self.tables.iter().any(|pattern| pattern.rest.starts_with('_') && pattern.matches(name))
     }
 

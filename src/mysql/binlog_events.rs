@@ -107,7 +107,7 @@ impl BoundedQueries<'_> {
     /// Whether a transaction begins at this place, or the file, which has so many bytes, ends in
     /// order behind it. The server reads what stands there as an event, whatever it is: for some
     /// places it answers with an error, for others with nothing or with an event past the end.
-    pub(super) async fn is_border(
+    pub(super) async fn is_boundary(
         &mut self,
         place: &FilePosition,
         file_bytes: u64,

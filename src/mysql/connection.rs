@@ -38,16 +38,16 @@ pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
 /// The same, waiting while the server has no connection left for the account, as it does while
 /// tables are read: a reader's connection ends when it is idle.
 pub async fn connect_when_free(config: &Mysql) -> Result<Conn, MysqlError> {
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         let error = match connect(config).await {
             Err(error) if error.is_limit() => error,
             answer => return answer,
         };
-        if !is_told {
+        if !is_logged {
             let Failure { reason, message, hint, .. } = error.into();
             tracing::warn!(reason = reason.name(), hint, "{message}; waiting for one that ends");
-            is_told = true;
+            is_logged = true;
         }
         tokio::time::sleep(LIMITED_PAUSE).await;
     }

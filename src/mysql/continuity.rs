@@ -56,8 +56,8 @@ const FILE_START: u64 = 4;
 pub struct Continuity {
     /// When the replica that is waited for last came nearer, and how much it lacked then.
     behind: Option<(Instant, u64)>,
-    /// Servers whose transactions appeared since the position was saved, and were told.
-    told: BTreeSet<ServerUuid>,
+    /// Servers whose transactions appeared since the position was saved, and were logged.
+    logged: BTreeSet<ServerUuid>,
 }
 
 /// What became of the saved place on the server it belongs to.
@@ -84,7 +84,7 @@ impl Continuity {
         if let Ok(SavedPlace::Kept { file_bytes }) = place_of(server, saved)
             && judged.is_ok()
             && saved.file.offset < file_bytes.min(OFFSET_MAX)
-            && !source.is_border(&saved.file, file_bytes).await?
+            && !source.is_boundary(&saved.file, file_bytes).await?
         {
             return Err(discontinuity_of(
                 DiscontinuityKind::Rewritten { saved: saved.file.clone() },
@@ -128,14 +128,14 @@ impl Continuity {
                 if let Some(file) = unnamed_after(&mut source, server, saved).await? {
                     return Err(discontinuity_of(DiscontinuityKind::Unnamed { file }, config));
                 }
-                self.tell_of_new_servers(server, saved, delivered);
+                self.log_new_servers(server, saved, delivered);
             }
             (None, false) => {}
         }
         Ok(position)
     }
 
-    /// Everything that can be told without another question.
+    /// Everything that can be judged without another query.
     fn judge(
         &mut self,
         server: &Server,
@@ -192,8 +192,8 @@ impl Continuity {
         DiscontinuityKind::Diverged { missing, count, lacks_own }
     }
 
-    /// A fail-over is told each time, a server whose transactions were never seen before once.
-    fn tell_of_new_servers(&mut self, server: &Server, saved: &Position, delivered: &GtidSet) {
+    /// A fail-over is logged each time, a server whose transactions were never seen before once.
+    fn log_new_servers(&mut self, server: &Server, saved: &Position, delivered: &GtidSet) {
         if saved.server_uuid != server.uuid {
             tracing::info!(
                 was = %saved.server_uuid,
@@ -206,7 +206,7 @@ impl Continuity {
         known.insert(saved.server_uuid);
         let fresh = server.current.gtid_set.iter().flat_map(GtidSet::uuids);
         for uuid in fresh.filter(|uuid| !known.contains(uuid)) {
-            if self.told.insert(uuid) {
+            if self.logged.insert(uuid) {
                 tracing::warn!(
                     server_uuid = %uuid,
                     "the source has transactions of a server that had none before: they are \

@@ -174,7 +174,8 @@ impl Explain for Discontinuity {
                 Reason::GtidMode,
                 format!(
                     "Turn GTIDs on again, step by step: SET PERSIST gtid_mode = OFF_PERMISSIVE; \
-                     SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or {start_over}"
+                     SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or \
+                     {start_over}"
                 ),
             ),
         };

@@ -183,7 +183,7 @@ struct Gathered {
     error: Option<MysqlError>,
 }
 
-/// What is asked for: all that follows the position, by GTIDs if it has them.
+/// What is requested: all that follows the position, by GTIDs if it has them.
 fn request(server_id: u32, position: &Position) -> Result<BinlogStreamRequest<'_>, MysqlError> {
     let request = BinlogStreamRequest::new(server_id);
     let file = &position.file;

@@ -1,4 +1,4 @@
-//! A connection that is asked questions, each with a limit on how long the answer may take.
+//! Queries on a connection, each with a limit on how long the answer may take.
 //!
 //! A server that is stopped or unreachable keeps its connections open: without a limit a start
 //! would wait for it for ever and say nothing.
@@ -20,7 +20,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// ER_PARSE_ERROR: a statement that this version does not have.
 const PARSE_ERROR: u16 = 1064;
 
-/// A connection and whose questions these are.
+/// A connection and the configuration whose limits its queries have.
 pub(super) struct BoundedQueries<'a> {
     connection: &'a mut Conn,
     pub(super) config: &'a Config,
@@ -36,7 +36,7 @@ impl<'a> BoundedQueries<'a> {
         self.rows_of(query).await?.map_err(|error| self.failed(error))
     }
 
-    /// The answer, or what the server said against the question.
+    /// The answer, or what the server said against the query.
     pub(super) async fn rows_of(
         &mut self,
         query: &str,
@@ -44,7 +44,7 @@ impl<'a> BoundedQueries<'a> {
         within_limit(self.config, self.connection.query::<Row, _>(query)).await
     }
 
-    /// The same question under the name that it had in older versions, if it must be.
+    /// The same query under the name that it had in older versions, if it must be.
     pub(super) async fn rows_by_either_name(
         &mut self,
         query: &str,

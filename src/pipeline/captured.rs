@@ -32,8 +32,8 @@ pub(super) fn decoder(
         })
 }
 
-/// Which tables are captured. A helper table that is left out is reported once, because its name could
-/// be an ordinary one.
+/// Which tables are captured. A helper table that is left out is reported once, because its
+/// name could be an ordinary one.
 fn captures(
     config: &Config,
     reported: Arc<Mutex<BTreeSet<TableName>>>,

@@ -392,8 +392,8 @@ async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure
     let resumed = fenced.saved.as_ref().map_or(position.clone(), PositionRecord::accounted_for);
     run.status.resumed(resumed, server.end(), wall_clock());
     // Listed after the position: a table that is missing here is created in the stream.
-    let asked_for = || fenced.snapshots.values().any(|record| !record.is_finished());
-    let (tables, sight) = if config.snapshot.mode != SnapshotMode::Never || asked_for() {
+    let has_requests = || fenced.snapshots.values().any(|record| !record.is_finished());
+    let (tables, sight) = if config.snapshot.mode != SnapshotMode::Never || has_requests() {
         let filter = Filter::new(&config.capture);
         // Before the tables: a right that comes in between shows tables that were there.
         let may_be_captured = |database: &str| filter.captures_any_in(database);

@@ -22,7 +22,7 @@ pub(super) fn start(registry: &Arc<Registry>) -> JoinHandle<()> {
 async fn watch(registry: Arc<Registry>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let is_there = match registry.ask_back().await {
+        let is_there = match registry.check_in_use().await {
             Ok(is_there) => is_there,
             Err(error) => {
                 tracing::debug!(%error, "a schema was not asked back");
@@ -33,7 +33,7 @@ async fn watch(registry: Arc<Registry>) {
             continue;
         }
         tokio::time::sleep(AGAIN_AFTER).await;
-        if let Err(error) = registry.ask_back_again().await {
+        if let Err(error) = registry.recheck_in_use().await {
             tracing::debug!(%error, "a schema was not asked back");
         }
     }

@@ -137,7 +137,7 @@ impl Producer {
         let names = names.iter().map(|name| c_string(name)).collect::<Result<Vec<_>, _>>()?;
         let described = self.wait(|producer, step| {
             let request = producer.handle.describe_topics(&names, step);
-            let topics = match asked(DURING, request, |request| request.topics(step)) {
+            let topics = match answered(DURING, request, |request| request.topics(step)) {
                 Ok(topics) => topics,
                 Err(attempt) => return attempt,
             };
@@ -175,7 +175,7 @@ impl Producer {
         }
         self.wait(|producer, step| {
             let request = producer.handle.list_ends(partitions, step);
-            let ends = match asked(DURING, request, |request| request.ends(step)) {
+            let ends = match answered(DURING, request, |request| request.ends(step)) {
                 Ok(ends) => ends,
                 Err(attempt) => return attempt,
             };
@@ -376,7 +376,7 @@ fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) ->
 }
 
 /// The answer to a request that was just made; otherwise what comes of the attempt.
-fn asked<T, U>(
+fn answered<T, U>(
     during: &'static str,
     request: Result<librdkafka::Request<'_>, NativeError>,
     answer: impl FnOnce(&librdkafka::Request<'_>) -> Option<Result<T, NativeError>>,

@@ -25,7 +25,7 @@ pub(crate) struct Batch {
     pub(crate) opened: Option<Instant>,
     pub(crate) rows: u64,
     /// How many of them existed already.
-    pub(super) rows_beside: u64,
+    pub(super) extra_rows: u64,
     pub(crate) bytes: u64,
     /// Whether everything in it is stored already.
     pub(super) is_flushed: bool,

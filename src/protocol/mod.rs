@@ -1,6 +1,6 @@
 //! What is done next, and none of it: the protocol that makes delivery exactly once.
 //!
-//! [`Protocol::step`] is told what has happened and says what is to be done. It does no I/O and
+//! [`Protocol::step`] takes what has happened and says what is to be done. It does no I/O and
 //! reads no clock, so that `simulation` can run it, unchanged, in a world in which everything goes
 //! wrong that can: hundreds of thousands of times, and once for each rule with the rule left out.
 //! `delivery` runs it in the real one.
@@ -13,7 +13,8 @@
 //!
 //! # The rules
 //! 1. A position says no more than what was taken in when it is sent: it moves at the end of a
-//!    source transaction, and inside one it notes how many rows of it are delivered ([`PartialDelivery`]).
+//!    source transaction, and inside one it notes how many rows of it are delivered
+//!    ([`PartialDelivery`]).
 //! 2. Every record is known to be stored before the position after it is sent, and the position is
 //!    the last record of its Kafka transaction, with the least offset that it can have.
 //! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
@@ -162,7 +163,7 @@ impl Protocol {
                 Action::Wait
             }
             Event::SentExtra { rows, bytes } => {
-                self.batch.rows_beside += rows;
+                self.batch.extra_rows += rows;
                 self.batch.add(rows, bytes);
                 self.moved = true;
                 Action::Wait
@@ -270,7 +271,7 @@ impl Protocol {
             self.reached = self.reached.max(Reached::Progress);
         }
         // Nothing of the stream is in the batch, so nobody waits for it.
-        let waits = more_comes && self.batch.rows == self.batch.rows_beside && !self.is_due(now);
+        let waits = more_comes && self.batch.rows == self.batch.extra_rows && !self.is_due(now);
         if self.batch.opened.is_none() || waits {
             return Action::Wait;
         }

@@ -1,8 +1,8 @@
 //! Which chunks are in flight, and what becomes of them: the side of the snapshot that lives in
 //! the pipeline's thread.
 //!
-//! Nothing here waits. The pipeline tells of changed rows and statements, and asks at borders of
-//! source transactions; readers are given jobs and answer when they can. What is in flight is
+//! Nothing here waits. The pipeline passes changed rows and statements on, and polls at boundaries
+//! of source transactions; readers are given jobs and answer when they can. What is in flight is
 //! lost when the epoch ends, and read again from the last committed cursor by the next one.
 
 use std::{
@@ -119,7 +119,7 @@ pub struct KeyCollector<'a> {
 impl KeyCollector<'_> {
     /// A row that the stream changes.
     pub fn add(&mut self, identity: &[u8]) {
-        self.table.touch(identity);
+        self.table.note_change(identity);
     }
 }
 
@@ -282,7 +282,7 @@ impl SnapshotCoordinator {
     }
 
     /// Opens windows while few are open. `processed` is what the stream has processed; only at a
-    /// border of source transactions is it all.
+    /// boundary of source transactions is it all.
     pub fn open(&mut self, processed: &Position) {
         let threads = self.config.snapshot.threads;
         for table in &mut self.tables {

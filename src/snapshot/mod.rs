@@ -2,7 +2,7 @@
 //! a write, from the last committed chunk on after any end.
 //!
 //! ```text
-//! F1  at a border of source transactions: P := everything the stream has processed; the window
+//! F1  at a boundary of source transactions: P := everything the stream has processed; the window
 //!     opens: from here on the identity of each row that the stream changes is noted in
 //!     `changed_keys`
 //!     wait until P is visible                                        processed is part of visible

@@ -20,8 +20,8 @@ pub(super) struct ProgressLog {
     logged_at: Instant,
     /// Whether it was logged how long it will take.
     has_estimated: bool,
-    /// How long the source keeps its binlogs, until it was logged that this is too short; `None` too
-    /// if for ever or not known.
+    /// How long the source keeps its binlogs, until it was logged that this is too short; `None`
+    /// too if for ever or not known.
     retention: Option<Duration>,
 }
 

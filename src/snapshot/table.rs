@@ -158,7 +158,7 @@ impl Table {
         let key = self.plan.as_ref().map(|plan| plan.key_form());
         let key = key.or_else(|| self.expected_key.clone());
         let record = match key {
-            Some(key) if !self.is_untouched() => {
+            Some(key) if !self.is_undelivered() => {
                 let rest =
                     |range: &Range| Rest { after: range.after.clone(), until: range.until.clone() };
                 ProgressRecord::reading(self.rows, key, self.ranges.iter().map(rest).collect())
@@ -172,7 +172,7 @@ impl Table {
     /// Rows may have changed without row events: it is read once more if that has begun, and its
     /// topic is searched for those that the stream had brought. Whether that is new.
     pub(super) fn may_lack_changes(&mut self) -> bool {
-        let has_begun = !self.is_untouched() || 0 < self.windows();
+        let has_begun = !self.is_undelivered() || 0 < self.windows();
         if has_begun {
             return !std::mem::replace(&mut self.again, true);
         }
@@ -193,7 +193,7 @@ impl Table {
     }
 
     /// Whether nothing of it is delivered.
-    fn is_untouched(&self) -> bool {
+    fn is_undelivered(&self) -> bool {
         matches!(&self.ranges[..], [Range { after: None, until: None, .. }])
     }
 
@@ -224,10 +224,10 @@ impl Table {
         !waits_for_ends && self.waits_for.is_none() && self.next_range().is_some()
     }
 
-    /// The stream is at this border of source transactions.
-    pub(super) fn reached(&mut self, border: &FilePosition) {
+    /// The stream is at this boundary of source transactions.
+    pub(super) fn reached(&mut self, boundary: &FilePosition) {
         match &self.waits_for {
-            Some(place) if border < place => self.disagreements = 0,
+            Some(place) if boundary < place => self.disagreements = 0,
             _ => self.waits_for = None,
         }
     }
@@ -316,7 +316,7 @@ impl Table {
     }
 
     /// The stream changes a row.
-    pub(super) fn touch(&mut self, identity: &[u8]) {
+    pub(super) fn note_change(&mut self, identity: &[u8]) {
         for window in self.ranges.iter_mut().flat_map(Range::windows_mut) {
             if window.is_spoiled || window.changed_keys.add(identity) {
                 continue;
@@ -387,11 +387,11 @@ impl Table {
         if range.until.is_some() || width <= 0 {
             return;
         }
-        let borders = (1..count).map(|at| Bound::Number((reached + width * at).to_string()));
-        let borders: Vec<Bound> = borders.collect();
-        range.until = borders.first().cloned();
-        let untils = borders.iter().skip(1).cloned().map(Some).chain([None]);
-        let behind = borders.iter().zip(untils);
+        let bounds = (1..count).map(|at| Bound::Number((reached + width * at).to_string()));
+        let bounds: Vec<Bound> = bounds.collect();
+        range.until = bounds.first().cloned();
+        let untils = bounds.iter().skip(1).cloned().map(Some).chain([None]);
+        let behind = bounds.iter().zip(untils);
         self.ranges
             .extend(behind.map(|(after, until)| Range::new(Some(vec![after.clone()]), until)));
     }
@@ -459,7 +459,7 @@ impl Table {
     /// The definition must be read again. The cursors hold only if the key is the same then.
     fn forget_plan(&mut self) {
         if let Some(plan) = self.plan.take()
-            && !self.is_untouched()
+            && !self.is_undelivered()
         {
             self.expected_key = Some(plan.key_form());
         }

@@ -212,11 +212,11 @@ impl World {
         let change = u32::try_from(self.place).unwrap();
         match logged {
             Logged::Row(key, value) => {
-                self.touch(&[key])?;
+                self.note_change(&[key])?;
                 self.consumers.take(key, value, change)?;
             }
             Logged::Moved(from, to, value) => {
-                self.touch(&[from, to])?;
+                self.note_change(&[from, to])?;
                 self.consumers.take(from, None, change)?;
                 self.consumers.take(to, Some(value), change)?;
             }
@@ -239,7 +239,7 @@ impl World {
         Ok(())
     }
 
-    fn touch(&mut self, keys: &[Key]) -> Result<(), TestCaseError> {
+    fn note_change(&mut self, keys: &[Key]) -> Result<(), TestCaseError> {
         let Some(table) = &mut self.table else { return Ok(()) };
         let version = self.shape.version();
         let plan = table.plan_for(TableVersionId(self.version), &version);
@@ -248,7 +248,7 @@ impl World {
                 let mut identity = ChunkRows::default();
                 identity.push(&Value::Int(*a));
                 identity.push(&Value::Int(*b));
-                table.touch(identity.filled_bytes());
+                table.note_change(identity.filled_bytes());
             }
         }
         Ok(())
@@ -321,8 +321,8 @@ impl World {
         let (mut identity, mut row) = (Vec::new(), Vec::new());
         let mut images = chunk.rows.images();
         for _ in 0..chunk.rows.len() {
-            let mut is_touched = false;
-            let found = |identity: &[u8]| is_touched = changed_keys.contains(identity);
+            let mut is_changed = false;
+            let found = |identity: &[u8]| is_changed = changed_keys.contains(identity);
             let mut images = KeyTap::new(&mut images, &chunk.plan.is_key, &mut identity, found);
             images.next_image().unwrap();
             row.clear();
@@ -332,7 +332,7 @@ impl World {
                     other => panic!("{other:?}"),
                 }
             }
-            if !is_touched {
+            if !is_changed {
                 let value = u32::try_from(row[2]).unwrap();
                 let change = self.change_of((row[0], row[1]), value);
                 self.consumers.take((row[0], row[1]), Some(value), change)?;

@@ -286,7 +286,7 @@ fn a_window_that_cannot_note_a_change_is_read_again_and_no_other() {
     world.open();
     // GIVEN a chunk of the second range that is not read, when the stream floods the table
     for id in 0_u32.. {
-        world.table.touch(&[id.to_le_bytes(); 100].concat());
+        world.table.note_change(&[id.to_le_bytes(); 100].concat());
         if world.table.rows_max() < 4 {
             break;
         }

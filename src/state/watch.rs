@@ -119,7 +119,7 @@ impl Watch {
     /// that are there.
     pub fn look(&mut self) -> Result<Seen, CommitError> {
         let looked = if self.is_reading { self.take_in() } else { self.begin() };
-        match looked.and_then(|()| self.ask_for_the_end()) {
+        match looked.and_then(|()| self.fetch_end()) {
             Ok(_) => Ok(self.seen),
             Err(problem) => Err(self.explain(problem)),
         }
@@ -127,7 +127,7 @@ impl Watch {
 
     /// Reads the last records that are there, if there are any.
     fn begin(&mut self) -> Result<(), KafkaError> {
-        let start = self.ask_for_the_end()?;
+        let start = self.fetch_end()?;
         if self.seen.end == 0 {
             std::thread::sleep(STEP);
             return Ok(());
@@ -173,14 +173,14 @@ impl Watch {
     }
 
     /// Notes the partition's end, and says where it starts.
-    fn ask_for_the_end(&mut self) -> Result<i64, KafkaError> {
+    fn fetch_end(&mut self) -> Result<i64, KafkaError> {
         if !self.is_reading && !self.client.has_topic(&self.topic, self.attempt)? {
             self.seen.end = 0;
             return Ok(0);
         }
-        let asked = Instant::now();
+        let begun = Instant::now();
         let (start, end) = self.client.fetch_watermarks(&self.topic, PARTITION, self.attempt)?;
-        self.patience.answered(asked.elapsed());
+        self.patience.answered(begun.elapsed());
         self.seen.end = end;
         Ok(start)
     }

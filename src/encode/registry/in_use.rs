@@ -13,18 +13,18 @@ impl Registry {
         self.known().values().any(|known| *known == id)
     }
 
-    /// Asks one id that is in use back, another one each time: `false` if the registry has
+    /// Checks one id that is in use, another one each time: `false` if the registry has
     /// something else there, or nothing.
-    pub async fn ask_back(&self) -> Result<bool, RegistryError> {
+    pub async fn check_in_use(&self) -> Result<bool, RegistryError> {
         let Some((key, id)) = self.next_in_use() else { return Ok(true) };
         let text = self.schema(id).await?;
         Ok(text.is_some_and(|text| is_same(&text, &key.1)))
     }
 
-    /// Asks the one that was asked back last once more; if the registry still does not have it, all
+    /// Checks the one that was checked last once more; if the registry still does not have it, all
     /// ids are forgotten, and [`Self::take_lost`] says so.
-    pub async fn ask_back_again(&self) -> Result<(), RegistryError> {
-        let last = self.asked_back.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pub async fn recheck_in_use(&self) -> Result<(), RegistryError> {
+        let last = self.last_checked.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(key) = last else { return Ok(()) };
         let Some(id) = self.known().get(&key).copied() else { return Ok(()) };
         if self.schema(id).await?.is_some_and(|text| is_same(&text, &key.1)) {
@@ -44,7 +44,7 @@ impl Registry {
     /// The next one in the order of subjects, from the first again after the last.
     fn next_in_use(&self) -> Option<((String, String), SchemaId)> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let mut last = self.asked_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_checked.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.known();
         let behind = last.take().and_then(|last| known.range((Excluded(last), Unbounded)).next());
         let (key, id) = behind.or_else(|| known.iter().next())?;

@@ -57,8 +57,8 @@ pub struct Registry {
     credentials: Credentials,
     /// Ids by subject and schema text. Only answers are kept, never an error.
     known: Mutex<BTreeMap<(String, String), SchemaId>>,
-    /// What was asked back last.
-    asked_back: Mutex<Option<(String, String)>>,
+    /// What was checked last.
+    last_checked: Mutex<Option<(String, String)>>,
     /// What it was found to have lost.
     lost: Mutex<Option<RegistryError>>,
 }
@@ -129,14 +129,14 @@ impl Registry {
             bases: bases?,
             credentials,
             known: Mutex::default(),
-            asked_back: Mutex::default(),
+            last_checked: Mutex::default(),
             lost: Mutex::default(),
         })
     }
 
     /// Asks for the list of subjects: whether a registry is there and lets this user in.
     pub async fn probe(&self) -> Result<(), RegistryError> {
-        let answer = self.ask(|base| Ok(self.client.get(base.path(&["subjects"])?))).await?;
+        let answer = self.send(|base| Ok(self.client.get(base.path(&["subjects"])?))).await?;
         if answer.body.trim_start().starts_with('[') {
             Ok(())
         } else {
@@ -207,12 +207,12 @@ impl Registry {
     }
 
     async fn get(&self, path: &[&str]) -> Result<Answer, RegistryError> {
-        self.ask(|base| Ok(self.client.get(base.path(path)?))).await
+        self.send(|base| Ok(self.client.get(base.path(path)?))).await
     }
 
     async fn post(&self, path: &[&str], schema: &str) -> Result<Answer, RegistryError> {
         let body = json!({ "schema": schema }).to_string();
-        self.ask(|base| {
+        self.send(|base| {
             let request = self.client.post(base.path(path)?);
             Ok(request.header(header::CONTENT_TYPE, MEDIA_TYPE).body(body.clone()))
         })
@@ -225,7 +225,7 @@ impl Registry {
     }
 
     /// Sends a request to the first address; to the next one if that may help.
-    async fn ask(
+    async fn send(
         &self,
         request: impl Fn(&Base) -> Result<RequestBuilder, RegistryError>,
     ) -> Result<Answer, RegistryError> {

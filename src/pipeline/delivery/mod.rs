@@ -69,12 +69,12 @@ pub(super) struct Delivery {
     searched: Instant,
     /// What people request.
     requests: Requests,
-    /// When `/status` was last told how far the tables are.
+    /// When `/status` last got how far the tables are.
     shown: Instant,
     /// The identity of the row that is being read.
     identity: Vec<u8>,
     /// When XA transactions that wait for long were reported.
-    told_prepared: Option<Instant>,
+    prepared_logged: Option<Instant>,
     /// A source transaction whose rows are not delivered.
     rolled_back: Option<PartialTransaction>,
     /// The generation that a position was sent with in this epoch, if one was.
@@ -136,7 +136,7 @@ impl Delivery {
             requests: Requests::new(run.requests.clone()),
             shown: Instant::now(),
             identity: Vec::new(),
-            told_prepared: None,
+            prepared_logged: None,
             rolled_back: None,
             sent: None,
             committed: None,

@@ -21,7 +21,7 @@ use crate::{
     state::SNAPSHOT_KEY_START,
 };
 
-/// How often `/status` is told how far the tables are.
+/// How often `/status` gets how far the tables are.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
 
 impl Delivery {
@@ -56,8 +56,8 @@ impl Delivery {
         self.snapshot.is_reading()
     }
 
-    /// Tells the snapshot of a statement on captured tables.
-    pub(super) fn tell_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
+    /// Passes a statement on captured tables to the snapshot.
+    pub(super) fn pass_to_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
         let change = match statement.kind {
             StatementKind::Create => TableChange::Created,
             StatementKind::CreateIfAbsent => TableChange::MaybeCreated,

@@ -21,7 +21,7 @@ impl Delivery {
         origin: Option<&RowsOrigin<'_>>,
     ) -> Result<(), Failure> {
         self.rename(statement)?;
-        self.tell_snapshot(statement)?;
+        self.pass_to_snapshot(statement)?;
         self.note_ends()?;
         self.plans.forget(&statement.tables);
         self.metrics.statement(statement.kind.name());

@@ -20,7 +20,7 @@ use crate::{
 
 /// A prepared transaction is reported from this age on, and again after as long: far longer than a
 /// transaction manager takes to decide, far shorter than binlogs are kept.
-const TELL_AFTER: Duration = Duration::from_mins(10);
+const LOG_AFTER: Duration = Duration::from_mins(10);
 
 /// Largest offset at which a dump can begin: `COM_BINLOG_DUMP` has 32 bits.
 const DUMP_OFFSET_MAX: u64 = 0xffff_ffff;
@@ -128,8 +128,8 @@ impl Delivery {
             since_epoch().saturating_sub(Duration::from_micros(oldest.time_us))
         });
         self.metrics.xa_oldest_pending_seconds.set(age.as_secs_f64());
-        let is_told = self.told_prepared.is_some_and(|at| at.elapsed() < TELL_AFTER);
-        if let Some(oldest) = oldest.filter(|_| TELL_AFTER <= age && !is_told) {
+        let is_logged = self.prepared_logged.is_some_and(|at| at.elapsed() < LOG_AFTER);
+        if let Some(oldest) = oldest.filter(|_| LOG_AFTER <= age && !is_logged) {
             tracing::warn!(
                 pending = count,
                 %oldest,
@@ -138,7 +138,7 @@ impl Delivery {
                 "prepared XA transactions wait for XA COMMIT or XA ROLLBACK: until then the source \
                  must keep its binlogs from this file on"
             );
-            self.told_prepared = Some(Instant::now());
+            self.prepared_logged = Some(Instant::now());
         }
     }
 }

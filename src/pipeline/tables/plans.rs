@@ -213,8 +213,8 @@ impl Plans {
         }
     }
 
-    /// The tables of which records may be missing, or under other keys, since they were last asked
-    /// for, and why.
+    /// The tables of which records may be missing, or under other keys, since this was
+    /// called last, and why.
     pub(in crate::pipeline) fn take_doubted(&mut self) -> Vec<(TableName, &'static str)> {
         self.topic_guard.take_doubted()
     }
@@ -291,7 +291,11 @@ impl Plans {
             tokio::select! {
                 resolved = timeout_at(Instant::now() + PLAN_MAX, self.resolve(&version)) => {
                     let is_done = matches!(resolved, Ok(Ok(_)));
-                    tracing::info!(table = %version.name, is_done, "schema registration retried outside the transaction");
+                    tracing::info!(
+                        table = %version.name,
+                        is_done,
+                        "schema registration retried outside the transaction"
+                    );
                 }
                 () = shutdown.requested() => {}
             }

@@ -87,7 +87,7 @@ impl TopicGuard {
     }
 
     /// Before anything is delivered: compares the topics of all captured tables. One that does not
-    /// exist is only warned of, since that of a dropped table may be deleted; its next record halts.
+    /// exist is warned of only: that of a dropped table may be deleted; its next record halts.
     pub(super) fn check(
         &mut self,
         history: &mut TableHistory,

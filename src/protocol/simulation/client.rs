@@ -26,7 +26,7 @@ pub(super) enum Trouble {
 
 /// Something that was asked for and is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum PendingCall {
     Nothing,
     Init,
     End { commit: bool },
@@ -46,7 +46,7 @@ pub(super) struct Client {
     /// or the broker takes what is new in it for a repetition.
     batch: Vec<usize>,
     added: BTreeSet<usize>,
-    asked: Asked,
+    pending: PendingCall,
     /// Requests to commit or abort that were sent since the last answer to one.
     ends_under_way: u32,
     /// Those that were sent before one that was answered, and not answered.
@@ -66,7 +66,7 @@ impl Client {
             next: vec![0; STATE + 1],
             batch: vec![0; STATE + 1],
             added: BTreeSet::new(),
-            asked: Asked::Nothing,
+            pending: PendingCall::Nothing,
             ends_under_way: 0,
             ends_lost: 0,
             trouble: None,
@@ -74,8 +74,8 @@ impl Client {
         }
     }
 
-    pub(super) fn ask_for_epoch(&mut self) {
-        self.asked = Asked::Init;
+    pub(super) fn request_epoch(&mut self) {
+        self.pending = PendingCall::Init;
     }
 
     pub(super) fn begin(&mut self) {
@@ -88,7 +88,7 @@ impl Client {
     }
 
     pub(super) fn end(&mut self, commit: bool) {
-        self.asked = Asked::End { commit };
+        self.pending = PendingCall::End { commit };
         if !commit {
             self.outbox.iter_mut().for_each(VecDeque::clear);
         }
@@ -100,7 +100,7 @@ impl Client {
 
     /// Whether what was asked for is answered.
     pub(super) fn is_answered(&self) -> bool {
-        self.asked == Asked::Nothing
+        self.pending == PendingCall::Nothing
     }
 
     /// Whether a request to commit or abort may still arrive (`produce` counts as this does).
@@ -139,9 +139,9 @@ impl Client {
             let waiting = |partition: &usize| {
                 !self.outbox[*partition].is_empty() && !self.added.contains(partition)
             };
-            return match self.asked {
-                Asked::Init => Some(Request::Init),
-                Asked::End { commit } if self.is_flushed() => Some(Request::End { commit }),
+            return match self.pending {
+                PendingCall::Init => Some(Request::Init),
+                PendingCall::End { commit } if self.is_flushed() => Some(Request::End { commit }),
                 _ if !self.transactional => None,
                 _ => (0..=STATE).find(waiting).map(Request::AddPartition),
             };
@@ -176,7 +176,7 @@ impl Client {
             (Answer::Refused, _) => self.trouble = Some(Trouble::Lost),
             (Answer::Epoch(epoch), _) => {
                 self.producer = epoch;
-                self.asked = Asked::Nothing;
+                self.pending = PendingCall::Nothing;
             }
             (Answer::Done, Request::AddPartition(partition)) => {
                 self.added.insert(*partition);
@@ -188,7 +188,7 @@ impl Client {
                 self.next[*partition] += u32::try_from(count).unwrap();
             }
             (Answer::Done, _) => {
-                self.asked = Asked::Nothing;
+                self.pending = PendingCall::Nothing;
                 self.in_transaction = false;
             }
         }

@@ -144,7 +144,7 @@ impl Instance {
         let protocol = self.protocol.take();
         self.doubted = protocol.is_some_and(|it| it.is_doubted_at_once());
         self.client = Client::new(world.next_number(), None);
-        self.client.ask_for_epoch();
+        self.client.request_epoch();
         self.phase = Phase::Fencing;
         self.since_ms = world.now_ms;
         if world.lacks(Rule::FenceBeforeLoad) {
@@ -329,7 +329,7 @@ impl Instance {
         }
         if world.lacks(Rule::FailureEndsEpoch) && self.doing == Action::Commit {
             self.client = Client::new(world.next_number(), None);
-            self.client.ask_for_epoch();
+            self.client.request_epoch();
             return self.after(world, Event::Committed(Commit::Clean));
         }
         if self.client.in_transaction && world.lacks(Rule::AbortEndsProducer) {

@@ -68,8 +68,8 @@ fn after_a_doubt_at_once_the_first_commit_has_records() {
     assert_eq!(second.step(Instant::now(), ready(true)), Action::Wait);
     assert_eq!(drive(&mut second, Event::Begun, Commit::Doubtful), Action::Wait);
     assert_eq!(drive(&mut second, Event::Sending, Commit::Doubtful), Action::Wait);
-    let beside = Event::SentExtra { rows: 1, bytes: 1 };
-    assert_eq!(drive(&mut second, beside, Commit::Doubtful), Action::Wait);
+    let extra = Event::SentExtra { rows: 1, bytes: 1 };
+    assert_eq!(drive(&mut second, extra, Commit::Doubtful), Action::Wait);
     let ended = drive(&mut second, Event::Due, Commit::Doubtful);
     assert_eq!(ended, Action::Recycle(Doubt::Commit));
     assert!(!second.is_doubted_at_once());

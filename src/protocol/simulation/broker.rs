@@ -22,7 +22,7 @@ pub(super) const FOREIGN: u32 = u32::MAX;
 
 /// What is saved beside the position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Besides {
+pub(super) struct Extras {
     /// Chunks that are delivered.
     pub(super) chunks: u32,
     /// Statements on tables that were taken in.
@@ -39,7 +39,7 @@ pub(super) enum Entry {
     /// A row, by its number in the source.
     Row(u32),
     Position(Rc<PositionRecord>),
-    Beside(Rc<Besides>),
+    Extras(Rc<Extras>),
     /// A sign of life.
     Sign,
     /// The end of a transaction, which has an offset like any record.
@@ -147,7 +147,7 @@ pub(super) struct Committed {
     /// The rows, by partition.
     pub(super) rows: [Vec<u32>; DATA_PARTITIONS],
     pub(super) positions: Vec<Rc<PositionRecord>>,
-    pub(super) beside: Option<Besides>,
+    pub(super) extras: Option<Extras>,
 }
 
 /// The cluster.
@@ -286,7 +286,7 @@ impl Broker {
                 match entry {
                     Entry::Row(row) => self.committing.rows[partition].push(row),
                     Entry::Position(record) => self.committing.positions.push(record),
-                    Entry::Beside(beside) => self.committing.beside = Some((*beside).clone()),
+                    Entry::Extras(extras) => self.committing.extras = Some((*extras).clone()),
                     Entry::Sign | Entry::Marker => {}
                 }
             }
@@ -356,13 +356,13 @@ impl Broker {
     }
 
     /// What is saved beside that position.
-    pub(super) fn beside_before(&self, end: usize) -> Besides {
+    pub(super) fn extras_before(&self, end: usize) -> Extras {
         let log = &self.partitions[STATE].log;
-        let beside = log[..end].iter().rev().find_map(|(entry, fate)| match entry {
-            Entry::Beside(beside) if *fate == Fate::Committed => Some((**beside).clone()),
+        let extras = log[..end].iter().rev().find_map(|(entry, fate)| match entry {
+            Entry::Extras(extras) if *fate == Fate::Committed => Some((**extras).clone()),
             _ => None,
         });
-        beside.unwrap_or_default()
+        extras.unwrap_or_default()
     }
 
     /// Whether everything in the state topic is decided, and no marker is being written.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    broker::{Besides, Broker, Committed, DATA_PARTITIONS},
+    broker::{Broker, Committed, DATA_PARTITIONS, Extras},
     source::{
         Captures, Group, Source, View, chunk, is_of_chunk, is_optional, partition_of, row_read,
     },
@@ -29,7 +29,7 @@ pub(super) struct Truth {
     optional: BTreeSet<u32>,
     last: Option<Rc<PositionRecord>>,
     /// What was saved beside it.
-    beside: Besides,
+    extras: Extras,
     /// Whether the state topic has lost records.
     pub(super) has_lost: bool,
     /// Requests that were answered.
@@ -67,7 +67,7 @@ impl Truth {
                 return Err(format!("partition {partition} was given {rows:?}, not {expected:?}"));
             }
         }
-        self.take_beside(source, committed)?;
+        self.take_extras(source, committed)?;
         self.check_optional(source, committed)
     }
 
@@ -76,7 +76,7 @@ impl Truth {
         let rows = committed.rows.iter().flatten().copied();
         let rows = rows.map(|row| row_read(row).unwrap_or(row)).filter(|row| is_optional(*row));
         self.optional.extend(rows);
-        let last = match EarlierRun::of(self.beside.optional.as_ref()) {
+        let last = match EarlierRun::of(self.extras.optional.as_ref()) {
             EarlierRun::Nothing | EarlierRun::Left(_) => return Ok(()),
             EarlierRun::Begun(record) => record.last_row_read(),
             EarlierRun::Read(_) => Some(u32::MAX),
@@ -99,24 +99,24 @@ impl Truth {
     /// Whether the table that some runs do not capture is read, if the last one does.
     pub(super) fn has_read_optional(&self) -> bool {
         self.captures == Captures::One
-            || matches!(EarlierRun::of(self.beside.optional.as_ref()), EarlierRun::Read(_))
+            || matches!(EarlierRun::of(self.extras.optional.as_ref()), EarlierRun::Read(_))
     }
 
     /// Takes in what was committed beside a position.
-    fn take_beside(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
-        let beside = committed.beside.clone().unwrap_or_else(|| self.beside.clone());
+    fn take_extras(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
+        let extras = committed.extras.clone().unwrap_or_else(|| self.extras.clone());
         let rows = committed.rows.iter().flatten().copied().filter(|row| is_of_chunk(*row));
         let rows = rows.collect::<BTreeSet<_>>();
-        let expected = (self.beside.chunks..beside.chunks).flat_map(chunk);
+        let expected = (self.extras.chunks..extras.chunks).flat_map(chunk);
         if !expected.clone().eq(rows.iter().copied()) {
             let expected = expected.collect::<Vec<_>>();
             return Err(format!("the rows of chunks are {rows:?}, not {expected:?}"));
         }
         let statements = source.statements(&self.done);
-        if beside.statements != statements {
-            return Err(format!("{} statements are known of {statements}", beside.statements));
+        if extras.statements != statements {
+            return Err(format!("{} statements are known of {statements}", extras.statements));
         }
-        self.beside = beside;
+        self.extras = extras;
         Ok(())
     }
 
@@ -132,9 +132,9 @@ impl Truth {
         for record in &committed.positions {
             rows.extend(self.advance(source, record)?);
         }
-        let beside = committed.beside.clone().unwrap_or_else(|| self.beside.clone());
-        rows.extend((self.beside.chunks..beside.chunks).flat_map(chunk));
-        self.beside = beside;
+        let extras = committed.extras.clone().unwrap_or_else(|| self.extras.clone());
+        rows.extend((self.extras.chunks..extras.chunks).flat_map(chunk));
+        self.extras = extras;
         for row in rows {
             if !broker.rows(partition_of(row)).any(|stored| stored == row) {
                 return Err(format!("row {row} is lost"));
@@ -144,8 +144,8 @@ impl Truth {
     }
 
     /// What was saved beside the position must be there for who loads it.
-    pub(super) fn check_loaded(&self, beside: &Besides) -> Result<(), String> {
-        if beside.requests < self.answered {
+    pub(super) fn check_loaded(&self, extras: &Extras) -> Result<(), String> {
+        if extras.requests < self.answered {
             return Err("a request was answered and is not saved".to_owned());
         }
         Ok(())
@@ -153,7 +153,7 @@ impl Truth {
 
     /// Whether all chunks are delivered.
     pub(super) fn has_all_chunks(&self, chunks: u32) -> bool {
-        self.beside.chunks == chunks
+        self.extras.chunks == chunks
     }
 
     /// Whether everything is delivered that the source's current server has.

@@ -81,12 +81,12 @@ impl Instance {
         self.left_out = world.source.done(&record);
         let is_own = world.lacks(Rule::OwnWhatWasSent);
         self.generation = if is_own { record.generation } else { record.generation - 1 };
-        self.aside.besides = world.broker.beside_before(met);
-        self.aside.sent = self.aside.besides.clone();
-        self.aside.is_counted = false;
+        self.extra.extras = world.broker.extras_before(met);
+        self.extra.sent = self.extra.extras.clone();
+        self.extra.is_counted = false;
         // One that was fenced since may load less, and commits nothing.
         let is_fenced = !world.broker.is_current(self.client.producer);
-        let checked = world.truth.check_loaded(&self.aside.besides);
+        let checked = world.truth.check_loaded(&self.extra.extras);
         if let Some(violation) = checked.err().filter(|_| !is_fenced) {
             world.violated(&violation);
         }

@@ -18,13 +18,13 @@ use crate::{
     state::{LeastOffset, Place, PositionRecord},
 };
 
-mod beside;
+mod extras;
 mod halt;
 mod load;
 mod rows;
 mod tables;
 
-use self::{beside::Aside, rows::Next, tables::Reads};
+use self::{extras::ExtraWork, rows::Next, tables::Reads};
 
 /// Where time makes a commit doubtful, against the rule.
 const DOUBT_MS: u64 = 300;
@@ -89,7 +89,7 @@ pub(super) struct Instance {
     seen: Option<Place>,
     /// The least offset that its next record in the state topic can have.
     least_offset: LeastOffset,
-    aside: Aside,
+    extra: ExtraWork,
     /// What its configuration captures.
     captures: Captures,
     /// What is to be read of the other one.
@@ -123,7 +123,7 @@ impl Instance {
             memory: None,
             seen: None,
             least_offset: LeastOffset::at_load(0),
-            aside: Aside::default(),
+            extra: ExtraWork::default(),
             captures: world.captures,
             reads: None,
             settles: false,
@@ -241,9 +241,9 @@ impl Instance {
                 }
             }
             Action::SendPosition => {
-                if self.aside.besides != self.aside.sent && !world.lacks(Rule::SaveBeside) {
-                    self.aside.sent = self.aside.besides.clone();
-                    self.send_state(Entry::Beside(Rc::new(self.aside.besides.clone())));
+                if self.extra.extras != self.extra.sent && !world.lacks(Rule::SaveBeside) {
+                    self.extra.sent = self.extra.extras.clone();
+                    self.send_state(Entry::Extras(Rc::new(self.extra.extras.clone())));
                 }
                 let Some(protocol) = &mut self.protocol else { return };
                 protocol.set_least_offset(self.least_offset);

@@ -56,7 +56,7 @@ impl Instance {
             Next::ChunkEnded => self.after(world, Event::ChunkEnded),
             Next::Due => self.save_request(world),
             Next::Answer => {
-                world.truth.answered = world.truth.answered.max(self.aside.besides.requests);
+                world.truth.answered = world.truth.answered.max(self.extra.extras.requests);
             }
             Next::Settled => self.end_in_order(world),
             next => self.take_event(world, next),
@@ -117,7 +117,7 @@ impl Instance {
             Next::Ended => {
                 self.group += 1;
                 if has_statement {
-                    self.aside.besides.statements += 1;
+                    self.extra.extras.statements += 1;
                     self.after(world, Event::Changed);
                 }
                 if !world.lacks(Rule::MoveAtTheEnd) {
@@ -172,7 +172,7 @@ impl Instance {
         while groups.get(self.group).is_some_and(|group| self.left_out.contains(&group.id)) {
             self.group += 1;
         }
-        if self.turn_aside(world) {
+        if self.begin_extra(world) {
             return;
         }
         if world.source.servers[self.server].written <= self.group {
@@ -232,13 +232,13 @@ impl Instance {
     }
 }
 
-/// What the protocol is told of rows that were taken in.
-fn with_taken(world: &World, rows: &[u32], more: u64, told: impl FnOnce(RowsTaken<'_>)) {
+/// What goes into the protocol for rows that were taken in.
+fn with_taken(world: &World, rows: &[u32], more: u64, then: impl FnOnce(RowsTaken<'_>)) {
     let mut bytes = Vec::new();
     if !world.lacks(Rule::CompareTheDigest) {
         bytes.extend(rows.iter().flat_map(|row| row.to_be_bytes()));
     }
-    told(RowsTaken {
+    then(RowsTaken {
         version: TableVersionId(0),
         table: &world.table,
         operation: Operation::Insert,

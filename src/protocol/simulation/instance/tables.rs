@@ -36,7 +36,7 @@ impl Instance {
         if self.captures == Captures::One {
             world.truth.captures_one(self.client.producer);
         }
-        let record = &mut self.aside.besides.optional;
+        let record = &mut self.extra.extras.optional;
         let found = EarlierRun::of(record.as_ref());
         if self.captures == Captures::One {
             // A table of which nothing is known was never captured.
@@ -84,7 +84,7 @@ impl Instance {
             Reads::SecondHalf => (None, ProgressRecord::done(0)),
         };
         self.reads = next;
-        self.aside.besides.optional = Some(record);
+        self.extra.extras.optional = Some(record);
         self.next.push_front(Next::ChunkEnded);
     }
 }

@@ -1,12 +1,12 @@
-//! What an instance does between two source transactions that is not of the stream: chunks of rows
-//! that exist already, what people request, the end in order.
+//! What an instance does between two source transactions that is not of the stream: chunks of
+//! snapshot rows, requests, the end in order.
 
 use super::{Instance, Life, Next};
 use crate::protocol::{
     Action, Event, Protocol,
     simulation::{
         World,
-        broker::{Besides, Entry},
+        broker::{Entry, Extras},
         rules::Rule,
         source::{chunk, partition_of},
     },
@@ -14,17 +14,17 @@ use crate::protocol::{
 
 /// What is to be saved beside the position.
 #[derive(Debug, Default)]
-pub(super) struct Aside {
-    pub(super) besides: Besides,
+pub(super) struct ExtraWork {
+    pub(super) extras: Extras,
     /// What was sent of it last.
-    pub(super) sent: Besides,
+    pub(super) sent: Extras,
     /// Whether a chunk is counted that is not sent.
     pub(super) is_counted: bool,
 }
 
 impl Instance {
     /// Begins one of these things, if there is one to do; true if it did.
-    pub(super) fn turn_aside(&mut self, world: &mut World) -> bool {
+    pub(super) fn begin_extra(&mut self, world: &mut World) -> bool {
         if self.has_chunk(world) && world.random.is_one_in(4) {
             self.next.push_back(Next::Chunk);
             // Where a plan is missing, what is open is committed first.
@@ -40,7 +40,7 @@ impl Instance {
         }
         if world.has_request {
             world.has_request = false;
-            self.aside.besides.requests += 1;
+            self.extra.extras.requests += 1;
             if !world.lacks(Rule::TellOfChanges) {
                 self.after(world, Event::Changed);
             }
@@ -52,7 +52,7 @@ impl Instance {
 
     /// Whether a chunk is on its way.
     pub(super) fn has_chunk(&self, world: &World) -> bool {
-        self.aside.besides.chunks < world.habits.chunks
+        self.extra.extras.chunks < world.habits.chunks
     }
 
     /// Whether rows that exist already are on their way.
@@ -75,7 +75,7 @@ impl Instance {
             self.next.push_front(Next::Chunk);
             return self.after(world, Event::Sending);
         }
-        let number = self.aside.besides.chunks - u32::from(self.aside.is_counted);
+        let number = self.extra.extras.chunks - u32::from(self.extra.is_counted);
         let rows = chunk(number);
         let count = u64::try_from(rows.len()).unwrap();
         for row in rows {
@@ -83,16 +83,16 @@ impl Instance {
         }
         self.after(world, Event::SentExtra { rows: count, bytes: count });
         // Only now: a commit in between must not say that the rows are delivered.
-        self.aside.besides.chunks = number + 1;
-        self.aside.is_counted = false;
+        self.extra.extras.chunks = number + 1;
+        self.extra.is_counted = false;
         self.next.push_front(Next::ChunkEnded);
     }
 
     /// Counts a chunk whose rows are not sent, against the rule.
     fn count_chunk_early(&mut self, world: &World) {
         if world.lacks(Rule::CountSentChunks) {
-            self.aside.besides.chunks += 1;
-            self.aside.is_counted = true;
+            self.extra.extras.chunks += 1;
+            self.extra.is_counted = true;
         }
     }
 

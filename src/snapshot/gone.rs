@@ -13,8 +13,9 @@
 //! is sent before the next boundary, so before a chunk.
 //!
 //! # Where that does not hold
-//! No delete is written then, and [`SnapshotCoordinator::give_up_search`] says so once. What it notes
-//! is in the same Kafka transaction as the position that passes the reason, so no restart forgets it.
+//! No delete is written then, and [`SnapshotCoordinator::give_up_search`] says so once. What it
+//! notes is in the same Kafka transaction as the position that passes the reason, so no restart
+//! forgets it.
 //!
 //! - A source transaction is delivered in part when the reading is to begin, and its rest does not
 //!   come.

@@ -45,7 +45,8 @@ impl Delivery {
         }
         // Its rows are in the open batch and must not be committed.
         self.spoil();
-        let parts = self.protocol.partial().map_or(0, |group: &PartialDelivery| group.note().parts);
+        let parts =
+            self.protocol.partial().map_or(0, |partial: &PartialDelivery| partial.note().parts);
         let is_visible = 0 < parts || self.config.delivery.guarantee == Guarantee::AtLeastOnce;
         let place = format!("the source transaction that ends at {} is rolled back", finished.end);
         if is_visible {

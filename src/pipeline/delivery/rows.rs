@@ -78,9 +78,9 @@ impl Delivery {
         let plan = self.plans.get_or_resolve(version, table, producer, open)?;
         let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
         self.encoder.start_event(&plan.table, &rows.origin, now_ns);
-        if let Some(group) = self.protocol.partial() {
-            self.encoder.continue_transaction(group.rows());
-            self.encoder.set_part(group.note().parts + 1);
+        if let Some(partial) = self.protocol.partial() {
+            self.encoder.continue_transaction(partial.rows());
+            self.encoder.set_part(partial.note().parts + 1);
         }
         let held_back = self.held_back.as_mut();
         let mut sink = Sink { producer, held_back, search: &mut self.search };

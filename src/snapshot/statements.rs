@@ -51,7 +51,7 @@ impl SnapshotCoordinator {
                 TableChange::MaybeCreated if !is_done => self.maybe_created(name),
                 // It may have had another name, under which its rows were not captured.
                 TableChange::Renamed if !is_done => {
-                    self.read_from_start(ListedTable::unknown(name.clone()))
+                    self.read_from_start(ListedTable::unknown(name.clone()));
                 }
                 TableChange::Dropped if is_done => {
                     self.done.remove(name);

@@ -126,7 +126,8 @@ impl Column {
             Kind::Enum { labels, .. } | Kind::Set { labels, .. } => {
                 quoted(std::slice::from_ref(random.one_of(labels)))
             }
-            Kind::Float { .. } => (*random.one_of(&["0", "1.5", "0.1", "1e-5"])).to_owned(),
+            // Below one: DOUBLE(10,10) has no digit before its point.
+            Kind::Float { .. } => (*random.one_of(&["0", "0.5", "0.1", "1e-5"])).to_owned(),
             kind @ Kind::Decimal { .. } => {
                 literal::random(kind, random, alphabets).trim_start_matches('-').to_owned()
             }

@@ -22,8 +22,9 @@ pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure>
     let filter = Filter::new(&config.capture);
     let mut tables =
         snapshot::list(&mut connection, config, |table| filter.captures(table), |_| true).await?;
-    let is =
-        |table: &ListedTable, name: &str| config.capture.is_same_name(&table.name.to_string(), name);
+    let is = |table: &ListedTable, name: &str| {
+        config.capture.is_same_name(&table.name.to_string(), name)
+    };
     if let Some(missing) = named.iter().find(|name| !tables.iter().any(|it| is(it, name))) {
         let message = format!("{missing} does not exist, or is not captured");
         return Err(Failure::new(Verdict::Halt, Reason::NotCaptured, message)

@@ -4,7 +4,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{LOAD_PATIENCE, Progress, Run, TroubleLog, checks, panicked, thread_failed};
+use super::{
+    checks,
+    run::{Progress, Run},
+    start::LOAD_PATIENCE,
+    threads::{panicked, thread_failed},
+    trouble_log::TroubleLog,
+};
 use crate::{
     catalog::{Cascade, Inventory},
     config::Config,

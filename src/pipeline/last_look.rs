@@ -6,7 +6,11 @@
 
 use std::sync::Arc;
 
-use super::{LOAD_PATIENCE, Progress, Run, panicked, thread_failed};
+use super::{
+    run::{Progress, Run},
+    start::LOAD_PATIENCE,
+    threads::{panicked, thread_failed},
+};
 use crate::{
     error::{Failure, Verdict},
     mysql::{self, Server},

@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use super::{
-    Fenced, LOAD_PATIENCE, Target, delivery::not_writable, fence, panicked, thread_failed,
+    delivery::not_writable,
+    ends::Target,
+    start::{Fenced, LOAD_PATIENCE, fence},
+    threads::{panicked, thread_failed},
 };
 use crate::{
     config::Config,

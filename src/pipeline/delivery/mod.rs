@@ -21,7 +21,7 @@ mod xa;
 
 pub(super) use self::producers::Producers;
 use self::{held_back::HeldBack, report::Reporter, requests::Requests};
-use super::{Run, state_topic::StateTopic, tables::plans::Plans};
+use super::{run::Run, state_topic::StateTopic, tables::plans::Plans};
 use crate::{
     config::{Config, EnvelopeFormat},
     decode::Finished,

@@ -25,7 +25,12 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Progress, Run, TroubleLog, ends, panicked, thread_failed};
+use super::{
+    ends,
+    run::{Progress, Run},
+    threads::{panicked, thread_failed},
+    trouble_log::TroubleLog,
+};
 use crate::{
     config::Config,
     error::Failure,

@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 pub(super) use self::event_cache::EventCache;
 use self::{event_cache::CachedGroup, search::SearchResult};
 use super::{
-    QUEUE_BYTES_MAX,
+    epoch::QUEUE_BYTES_MAX,
     stream::{IDLE_STEP, Stream},
 };
 use crate::{

@@ -1,0 +1,152 @@
+//! What a run is given, how it ends, and what it remembers from one epoch to the next.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    checks,
+    recovery::{Context, LoggedIn, Recovery},
+    standby::Standby,
+    stream::Past,
+    tables::topic_guard::OwnTopics,
+    trouble_log::TroubleLog,
+};
+use crate::{
+    config::Config,
+    encode::Registry,
+    error::Failure,
+    metrics::Metrics,
+    model::{position::Position, table::TableName},
+    mysql::{Continuity, Server},
+    patience::Patience,
+    requests::RequestQueue,
+    shutdown::Shutdown,
+    state::Place,
+    status::Status,
+};
+
+/// What a run needs.
+#[derive(Clone)]
+pub struct Run {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Whether to end once everything committed at the start is delivered.
+    pub until_caught_up: bool,
+    /// Whether to start only when no other instance streams.
+    pub standby: bool,
+    /// The stop signal.
+    pub shutdown: Shutdown,
+    /// Requests from the admin API.
+    pub requests: RequestQueue,
+    /// State for `/status`.
+    pub status: Status,
+    /// Prometheus metrics.
+    pub metrics: Arc<Metrics>,
+}
+
+/// How a run ended without a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// Everything committed when the run started is delivered.
+    CaughtUp,
+    /// Asked to stop; everything begun is delivered.
+    Drained,
+}
+
+/// What outlives an epoch.
+pub(super) struct Progress {
+    pub(super) registry: Arc<Registry>,
+    /// What `--until-caught-up` waits for: the end of the source when the run first saw it.
+    pub(super) target: Option<Position>,
+    /// The newest generation of which a position is its own or was loaded; `None` before. Two
+    /// instances that have only loaded would take the same number next.
+    pub(super) generation: Option<u64>,
+    /// The generation of its own last position; 0 before.
+    pub(super) own: u64,
+    /// How slow Kafka is.
+    pub(super) patience: Patience,
+    /// The newest position that was loaded or committed; `None` before.
+    pub(super) seen: Option<Place>,
+    pub(super) recovery: Recovery,
+    pub(super) trouble_log: TroubleLog,
+    /// `None` for an instance that never stands by.
+    pub(super) standby: Option<Standby>,
+    /// Which logins have worked.
+    pub(super) logged_in: LoggedIn,
+    /// What the next epoch takes from the last one.
+    pub(super) past: Past,
+    /// What is known about the source.
+    pub(super) source: Continuity,
+    /// Topics that had no record before this process.
+    pub(super) own_topics: OwnTopics,
+    /// What checks of the source have found.
+    pub(super) found: checks::EarlierFindings,
+    /// Helper tables of schema change tools that the log has named.
+    pub(super) helpers_reported: Arc<Mutex<BTreeSet<TableName>>>,
+}
+
+impl Run {
+    /// The same, with names in the configuration as the source compares them.
+    pub(super) fn for_source(&self, server: &Server) -> Self {
+        Self { config: self.config.for_source(server.lower_case_table_names), ..self.clone() }
+    }
+}
+
+impl Progress {
+    pub(super) fn new(run: &Run) -> Result<Self, Failure> {
+        Ok(Self {
+            registry: Arc::new(Registry::new(&run.config.schema_registry)?),
+            target: None,
+            generation: None,
+            own: 0,
+            patience: Patience::default(),
+            seen: None,
+            recovery: Recovery::new(Instant::now()),
+            trouble_log: TroubleLog::default(),
+            standby: run.standby.then(Standby::default),
+            logged_in: LoggedIn::default(),
+            past: Past::default(),
+            source: Continuity::default(),
+            own_topics: OwnTopics::default(),
+            found: checks::EarlierFindings::default(),
+            helpers_reported: Arc::default(),
+        })
+    }
+
+    pub(super) fn next_generation(&self) -> u64 {
+        self.generation.unwrap_or_default() + 1
+    }
+
+    /// What decides about the next step, besides the failure.
+    pub(super) fn context(&self, run: &Run) -> Context {
+        Context {
+            is_stopping: run.shutdown.is_requested(),
+            stands_by: run.standby,
+            until_caught_up: run.until_caught_up,
+            logged_in: self.logged_in,
+        }
+    }
+
+    /// An epoch has ended. If it delivered something, its trouble is new trouble; one that only
+    /// reached streaming has proved nothing: what stops it may wait behind its first rows.
+    pub(super) fn ended(
+        &mut self,
+        sent: Option<u64>,
+        committed: Option<Place>,
+        has_delivered: bool,
+    ) {
+        self.generation = self.generation.max(sent);
+        self.own = sent.unwrap_or(self.own);
+        self.logged_in.at_targets |= committed.is_some();
+        self.seen = self.seen.max(committed);
+        if !has_delivered {
+            return;
+        }
+        self.recovery.delivered(Instant::now());
+        self.trouble_log = TroubleLog::default();
+    }
+}

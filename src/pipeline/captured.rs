@@ -5,36 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{
-    config::{self, Config},
-    decode::{Decoder, JsonText},
-    map::Filter,
-    model::{position::FilePosition, table::TableName},
-    mysql::Server,
-    snapshot::ProgressRecord,
-};
-
-/// A decoder of the binlog from a place on that shows rows of captured tables only.
-pub(super) fn decoder(
-    config: &Config,
-    server: &Server,
-    from: &FilePosition,
-    reported: Arc<Mutex<BTreeSet<TableName>>>,
-) -> Decoder {
-    let filter = Filter::new(&config.capture);
-    Decoder::new(captures(config, reported), from.file.clone())
-        .resumed_from(from.offset)
-        .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
-        .lower_case_names(server.lower_case_table_names)
-        .json_text(match config.format.json {
-            config::JsonTextMode::Compact => JsonText::Compact,
-            config::JsonTextMode::Mysql => JsonText::Mysql,
-        })
-}
+use crate::{config::Config, map::Filter, model::table::TableName, snapshot::ProgressRecord};
 
 /// Which tables are captured. A helper table that is left out is reported once, because its
 /// name could be an ordinary one.
-fn captures(
+pub(super) fn captures(
     config: &Config,
     reported: Arc<Mutex<BTreeSet<TableName>>>,
 ) -> Box<dyn Fn(&TableName) -> bool + Send> {

@@ -8,7 +8,7 @@ use super::{
     checks,
     run::{Progress, Run},
     start::LOAD_PATIENCE,
-    threads::{panicked, thread_failed},
+    threads::{on_thread, panicked},
     trouble_log::TroubleLog,
 };
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
     mysql::{self, Connection, MysqlError, Server},
     patience::Patience,
     produce::{Producer, TopicId},
-    runtime::blocking_named,
     shutdown::Shutdown,
     state::{self, CommitError, Loaded, TableRecord},
 };
@@ -42,28 +41,28 @@ pub(super) struct Target {
 
 /// Looks at all three ends. Fails with the worst failure, and logs the others.
 pub(super) async fn look(run: &Run, progress: &mut Progress) -> Result<ConnectorEnds, Failure> {
-    let Progress { registry, logged_in, found, seen, patience, trouble_log, .. } = progress;
+    let Progress { registry, trouble, found, known, patience, .. } = progress;
     let source = async {
         let mut connection = mysql::connect(&run.config.mysql).await?;
-        logged_in.at_source = true;
+        trouble.logged_in.at_source = true;
         let server = Server::inspect(&mut connection, &run.config).await?;
         Ok::<_, MysqlError>((connection, server))
     };
-    let target = reach(run, patience, seen.is_some(), found.judges_names());
+    let target = reach(run, patience, known.seen.is_some(), found.judges_names());
     let (source, registry, target) = tokio::join!(source, registry.probe(), target);
     let mut failures = Vec::new();
     let mut source = taken(source, &mut failures);
     taken(registry, &mut failures);
-    let (target, known) = taken(target, &mut failures).unzip();
+    let (target, tables) = taken(target, &mut failures).unzip();
     let mut cascades = None;
     if let Some((connection, server)) = &mut source {
         let config = run.config.for_source(server.lower_case_table_names);
         let inventory = Inventory::new(connection, &config.mysql);
-        let (shown, known) = ((&*config, &run.status), known.flatten());
-        let checked = checks::run(inventory, shown, server, known.as_ref(), found).await;
+        let (shown, tables) = ((&*config, &run.status), tables.flatten());
+        let checked = checks::run(inventory, shown, server, tables.as_ref(), found).await;
         cascades = taken(checked, &mut failures).flatten();
     }
-    match (worst(failures, trouble_log), source, target) {
+    match (worst(failures, &mut trouble.log), source, target) {
         (None, Some((connection, server)), Some(target)) => {
             Ok(ConnectorEnds { connection, server, target, cascades })
         }
@@ -86,7 +85,7 @@ async fn reach(
 ) -> Result<(Target, Option<BTreeMap<TableName, TableRecord>>), Failure> {
     let (config, patience, shutdown) =
         (Arc::clone(&run.config), patience.clone(), run.shutdown.clone());
-    let reached = blocking_named("kafka", move || {
+    on_thread("kafka", move || {
         let waits = (&patience, &shutdown);
         let target = Target::reach(&config, waits, has_run)?;
         let is_new = target.state_topic.is_none();
@@ -96,9 +95,8 @@ async fn reach(
             (true, false) => Some(tables(&config, waits)?),
         };
         Ok((target, known))
-    });
-    let reached = reached.await.map_err(|error| thread_failed(&error))?;
-    reached.unwrap_or_else(|| Err(panicked("kafka")))
+    })
+    .await?
 }
 
 fn tables(

@@ -1,27 +1,36 @@
-//! One epoch: the stages are built and connected, then the pipeline thread streams.
+//! One epoch: builds the stages, connects them and awaits their end.
+//!
+//! The stages are built back to front, each with what it hands its work on to. What a stage needs
+//! of the configuration is translated in the function that builds it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use super::{
     captured,
     delivery::{Delivery, Producers},
     registry_watch,
     run::{Progress, Run, RunOutcome},
-    start::{Prepared, prepare},
-    stream::{Ended, Stream},
+    start::{Fenced, Listing, Prepared, prepare},
+    state_topic::StateTopic,
+    stream::Stream,
     tables::plans::Plans,
-    threads::{panicked, thread_failed},
+    threads::on_thread,
     xa::{EventCache, SecondDump},
 };
 use crate::{
-    config::SnapshotMode,
+    catalog::Cascade,
+    config::{JsonTextMode, SnapshotMode},
+    decode::{Decoder, JsonText},
     error::Failure,
-    mysql,
-    runtime::{blocking_named, spawn_named},
-    snapshot::{self, SnapshotCoordinator},
-    state::PositionRecord,
+    map::Filter,
+    model::{position::FilePosition, table::TableName},
+    mysql::{self, Dump, EventReceiver, EventSender, Server},
+    produce::Producer,
+    runtime::spawn_named,
+    snapshot::{CoordinatorSettings, ProgressRecord, SnapshotCoordinator},
+    state::{PositionRecord, TableRecord},
 };
 
 /// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more
@@ -34,29 +43,105 @@ pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutco
         prepared = prepare(run, progress) => prepared?,
         () = run.shutdown.requested() => return Ok(RunOutcome::Drained),
     };
-    let Prepared { mut fenced, dump, server, position, tables, sight, cascades } = prepared;
+    let Prepared { fenced, dump, server, position, listing, cascades } = prepared;
+    let Fenced { producer, state_topic, saved, snapshots, tables } = fenced;
     let run = &run.for_source(&server);
+    let from = position.file.clone();
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
-    let waker = sender.waker();
-    let settings = snapshot::CoordinatorSettings {
+
+    let snapshot = snapshot(run, (&server, &from), listing, (&snapshots, &tables), &sender);
+    let plans = plans(run, progress, tables, cascades);
+    let record =
+        PositionRecord::resumed(saved.as_ref(), progress.known.next_generation(), position);
+    let delivery = delivery(run, progress, (producer, state_topic), record, (plans, snapshot))?;
+    let decoder = decoder(run, progress, &server, &from);
+    let stream = stream(run, progress, queue, decoder, delivery);
+    let reader = reader(run, dump, sender);
+    let watch = registry_watch::start(&progress.registry);
+
+    let past = std::mem::take(&mut progress.past);
+    let ended = on_thread("pipeline", move || stream.run(past)).await;
+    reader.abort();
+    watch.abort();
+    progress.ended(ended?)
+}
+
+/// The snapshot reads what the records of earlier runs leave to read.
+fn snapshot(
+    run: &Run,
+    (server, from): (&Server, &FilePosition),
+    listing: Listing,
+    (snapshots, tables): (&BTreeMap<String, ProgressRecord>, &BTreeMap<TableName, TableRecord>),
+    queue: &EventSender,
+) -> SnapshotCoordinator {
+    let waker = queue.waker();
+    let settings = CoordinatorSettings {
         config: Arc::clone(&run.config),
         metrics: Arc::clone(&run.metrics),
         wake: Box::new(move || waker.wake()),
         reads_all: run.config.snapshot.mode != SnapshotMode::Never,
         retention: server.binlog_retention,
-        sight,
+        sight: listing.sight,
     };
-    let records = std::mem::take(&mut fenced.snapshots);
-    let left = captured::left(&run.config, &records, fenced.tables.keys());
-    let mut snapshot = SnapshotCoordinator::start(settings, tables, &records);
-    snapshot.leave(left, &records, &position.file);
-    let status = run.status.clone();
-    let committed = move || status.snapshot().position;
-    let follow = mysql::follow(dump, sender, Arc::clone(&run.config), committed);
-    let reader = spawn_named("binlog reader", follow);
-    let reported = Arc::clone(&progress.helpers_reported);
-    let decoder = captured::decoder(&run.config, &server, &position.file, reported);
-    let stream = Stream {
+    let left = captured::left(&run.config, snapshots, tables.keys());
+    let mut snapshot = SnapshotCoordinator::start(settings, listing.tables, snapshots);
+    snapshot.leave(left, snapshots, from);
+    snapshot
+}
+
+/// The plans say what the records of each table version look like.
+fn plans(
+    run: &Run,
+    progress: &Progress,
+    tables: BTreeMap<TableName, TableRecord>,
+    cascades: Option<Vec<Cascade>>,
+) -> Plans {
+    Plans::new(
+        Arc::clone(&run.config),
+        Arc::clone(&progress.registry),
+        Arc::clone(&run.metrics),
+        tables,
+        Arc::clone(&progress.own_topics),
+        cascades,
+    )
+}
+
+/// The delivery encodes rows, sends them and commits the position.
+fn delivery(
+    run: &Run,
+    progress: &Progress,
+    (producer, state_topic): (Producer, StateTopic),
+    record: PositionRecord,
+    (plans, snapshot): (Plans, SnapshotCoordinator),
+) -> Result<Delivery, Failure> {
+    let waits = (&progress.patience, &run.shutdown);
+    let producers = Producers::new(producer, &run.config, waits)?;
+    Ok(Delivery::new(run, producers, state_topic, record, plans, snapshot))
+}
+
+/// The decoder shows rows of captured tables only.
+fn decoder(run: &Run, progress: &Progress, server: &Server, from: &FilePosition) -> Decoder {
+    let filter = Filter::new(&run.config.capture);
+    let captures = captured::captures(&run.config, Arc::clone(&progress.found.helpers));
+    Decoder::new(captures, from.file.clone())
+        .resumed_from(from.offset)
+        .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
+        .lower_case_names(server.lower_case_table_names)
+        .json_text(match run.config.format.json {
+            JsonTextMode::Compact => JsonText::Compact,
+            JsonTextMode::Mysql => JsonText::Mysql,
+        })
+}
+
+/// The stream takes events from the queue, through the decoder, to the delivery.
+fn stream(
+    run: &Run,
+    progress: &Progress,
+    queue: EventReceiver,
+    decoder: Decoder,
+    delivery: Delivery,
+) -> Stream {
+    Stream {
         decoder,
         queue,
         target: progress.target.clone().filter(|_| run.until_caught_up),
@@ -65,31 +150,13 @@ pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutco
         patience: run.config.delivery.drain_timeout() / 2,
         event_cache: EventCache::default(),
         second_dump: SecondDump { runtime: Handle::current(), config: Arc::clone(&run.config) },
-        delivery: Delivery::new(
-            run,
-            Producers::new(fenced.producer, &run.config, (&progress.patience, &run.shutdown))?,
-            fenced.state_topic,
-            PositionRecord::resumed(fenced.saved.as_ref(), progress.next_generation(), position),
-            Plans::new(
-                Arc::clone(&run.config),
-                Arc::clone(&progress.registry),
-                Arc::clone(&run.metrics),
-                fenced.tables,
-                Arc::clone(&progress.own_topics),
-                cascades,
-            ),
-            snapshot,
-        ),
-    };
-    let past = std::mem::take(&mut progress.past);
-    let watch = registry_watch::start(&progress.registry);
-    let ended = blocking_named("pipeline", move || stream.run(past)).await;
-    reader.abort();
-    watch.abort();
-    let ended = ended.map_err(|error| thread_failed(&error))?;
-    let Some(ended) = ended else { return Err(panicked("pipeline")) };
-    let Ended { result, sent, committed, has_delivered, past } = ended;
-    progress.past = past;
-    progress.ended(sent, committed, has_delivered);
-    result
+        delivery,
+    }
+}
+
+/// The reader feeds the queue from the dump.
+fn reader(run: &Run, dump: Dump, queue: EventSender) -> JoinHandle<()> {
+    let status = run.status.clone();
+    let committed = move || status.snapshot().position;
+    spawn_named("binlog reader", mysql::follow(dump, queue, Arc::clone(&run.config), committed))
 }

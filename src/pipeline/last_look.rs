@@ -9,12 +9,11 @@ use std::sync::Arc;
 use super::{
     run::{Progress, Run},
     start::LOAD_PATIENCE,
-    threads::{panicked, thread_failed},
+    threads::on_thread,
 };
 use crate::{
     error::{Failure, Verdict},
     mysql::{self, Server},
-    runtime::blocking_named,
     state,
 };
 
@@ -34,8 +33,7 @@ async fn look(run: &Run, progress: &mut Progress) -> Result<(), Failure> {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
     let load = move || state::peek(&config, (LOAD_PATIENCE, &patience), &shutdown);
-    let loaded = blocking_named("last look", load).await.map_err(|error| thread_failed(&error))?;
-    let loaded = loaded.ok_or_else(|| panicked("last look"))??;
+    let loaded = on_thread("last look", load).await??;
     let Some(saved) = loaded.position.map(|saved| saved.record) else { return Ok(()) };
     let mut connection = mysql::connect(&run.config.mysql).await?;
     let server = Server::inspect(&mut connection, &run.config).await?;

@@ -5,18 +5,27 @@
 //! committed in Kafka. What `kill -9` tests is the path every soft error takes.
 //!
 //! ```text
-//! START   look at MySQL, the registry and Kafka       nothing is changed yet
-//!         fence:  init_transactions                  no older instance can commit from here on
-//!         load:   the saved position                 it is the last one, because of the fence
-//!         check:  the source still has what follows
-//!         commit: the same position, new generation  tells a fenced instance that this one is newer
-//! STREAM  begin; records ...; position last; commit  at boundaries of source transactions
+//! supervisor  the loop over epochs; `recovery` decides what follows a failure
+//!   standby   waits until this instance may stream
+//!   epoch     builds the stages and awaits their end
+//!     start     look at MySQL, the registry and Kafka       nothing is changed yet
+//!               fence:  init_transactions                  no older instance can commit from here on
+//!               load:   the saved position                 it is the last one, because of the fence
+//!               check:  the source still has what follows
+//!     stream    commit: the same position, new generation  a fenced instance sees a newer one
+//!               begin; records ...; position last; commit  at boundaries of source transactions
+//!
+//! mysql ─ events ─▶ stream ─▶ decode ─ rows ─▶ delivery ─ records, position ─▶ Kafka
+//!                               ▲                 ▲  └─ plans ─ one for each table version (tables)
+//!                               └─ xa ────────────┘     snapshot rows, between source transactions
 //! ```
 //!
 //! # Why nothing is lost and nothing comes twice
 //! Records and the position after them are in one Kafka transaction, so a consumer that reads
 //! committed records sees both or neither. A start reads the position after it has fenced all
 //! older producers, so nobody can move it any more, and streams exactly what follows it.
+//! `docs/ARCHITECTURE.md` has what could break this and why it does not, `protocol` the decisions
+//! apart from their execution.
 
 mod candidates;
 mod captured;

@@ -1,9 +1,6 @@
 //! What a run is given, how it ends, and what it remembers from one epoch to the next.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -11,7 +8,7 @@ use super::{
     checks,
     recovery::{Context, LoggedIn, Recovery},
     standby::Standby,
-    stream::Past,
+    stream::{Ended, Past},
     tables::topic_guard::OwnTopics,
     trouble_log::TroubleLog,
 };
@@ -20,7 +17,7 @@ use crate::{
     encode::Registry,
     error::Failure,
     metrics::Metrics,
-    model::{position::Position, table::TableName},
+    model::position::Position,
     mysql::{Continuity, Server},
     patience::Patience,
     requests::RequestQueue,
@@ -62,21 +59,14 @@ pub(super) struct Progress {
     pub(super) registry: Arc<Registry>,
     /// What `--until-caught-up` waits for: the end of the source when the run first saw it.
     pub(super) target: Option<Position>,
-    /// The newest generation of which a position is its own or was loaded; `None` before. Two
-    /// instances that have only loaded would take the same number next.
-    pub(super) generation: Option<u64>,
-    /// The generation of its own last position; 0 before.
-    pub(super) own: u64,
+    /// What this process knows of the saved position.
+    pub(super) known: KnownPosition,
     /// How slow Kafka is.
     pub(super) patience: Patience,
-    /// The newest position that was loaded or committed; `None` before.
-    pub(super) seen: Option<Place>,
-    pub(super) recovery: Recovery,
-    pub(super) trouble_log: TroubleLog,
+    /// What is remembered of failures.
+    pub(super) trouble: FailureHistory,
     /// `None` for an instance that never stands by.
     pub(super) standby: Option<Standby>,
-    /// Which logins have worked.
-    pub(super) logged_in: LoggedIn,
     /// What the next epoch takes from the last one.
     pub(super) past: Past,
     /// What is known about the source.
@@ -85,8 +75,26 @@ pub(super) struct Progress {
     pub(super) own_topics: OwnTopics,
     /// What checks of the source have found.
     pub(super) found: checks::EarlierFindings,
-    /// Helper tables of schema change tools that the log has named.
-    pub(super) helpers_reported: Arc<Mutex<BTreeSet<TableName>>>,
+}
+
+/// What a process knows of the saved position, from loading and committing it.
+#[derive(Default)]
+pub(super) struct KnownPosition {
+    /// The newest generation of which a position is its own or was loaded; `None` before. Two
+    /// instances that have only loaded would take the same number next.
+    pub(super) generation: Option<u64>,
+    /// The generation of its own last position; 0 before.
+    pub(super) own: u64,
+    /// The newest position that was loaded or committed; `None` before.
+    pub(super) seen: Option<Place>,
+}
+
+/// What is remembered of failures, and decides about the next one.
+pub(super) struct FailureHistory {
+    pub(super) recovery: Recovery,
+    pub(super) log: TroubleLog,
+    /// Which logins have worked.
+    pub(super) logged_in: LoggedIn,
 }
 
 impl Run {
@@ -97,28 +105,24 @@ impl Run {
 }
 
 impl Progress {
+    /// A run begins.
     pub(super) fn new(run: &Run) -> Result<Self, Failure> {
         Ok(Self {
             registry: Arc::new(Registry::new(&run.config.schema_registry)?),
             target: None,
-            generation: None,
-            own: 0,
+            known: KnownPosition::default(),
             patience: Patience::default(),
-            seen: None,
-            recovery: Recovery::new(Instant::now()),
-            trouble_log: TroubleLog::default(),
+            trouble: FailureHistory {
+                recovery: Recovery::new(Instant::now()),
+                log: TroubleLog::default(),
+                logged_in: LoggedIn::default(),
+            },
             standby: run.standby.then(Standby::default),
-            logged_in: LoggedIn::default(),
             past: Past::default(),
             source: Continuity::default(),
             own_topics: OwnTopics::default(),
             found: checks::EarlierFindings::default(),
-            helpers_reported: Arc::default(),
         })
-    }
-
-    pub(super) fn next_generation(&self) -> u64 {
-        self.generation.unwrap_or_default() + 1
     }
 
     /// What decides about the next step, besides the failure.
@@ -127,26 +131,36 @@ impl Progress {
             is_stopping: run.shutdown.is_requested(),
             stands_by: run.standby,
             until_caught_up: run.until_caught_up,
-            logged_in: self.logged_in,
+            logged_in: self.trouble.logged_in,
         }
     }
 
-    /// An epoch has ended. If it delivered something, its trouble is new trouble; one that only
-    /// reached streaming has proved nothing: what stops it may wait behind its first rows.
-    pub(super) fn ended(
-        &mut self,
-        sent: Option<u64>,
-        committed: Option<Place>,
-        has_delivered: bool,
-    ) {
-        self.generation = self.generation.max(sent);
-        self.own = sent.unwrap_or(self.own);
-        self.logged_in.at_targets |= committed.is_some();
-        self.seen = self.seen.max(committed);
-        if !has_delivered {
-            return;
+    /// Takes in how an epoch ended. If it delivered something, its trouble is new trouble; one that
+    /// only reached streaming has proved nothing: what stops it may wait behind its first rows.
+    pub(super) fn ended(&mut self, ended: Ended) -> Result<RunOutcome, Failure> {
+        let Ended { result, sent, committed, has_delivered, past } = ended;
+        self.past = past;
+        self.known.generation = self.known.generation.max(sent);
+        self.known.own = sent.unwrap_or(self.known.own);
+        self.known.seen = self.known.seen.max(committed);
+        self.trouble.logged_in.at_targets |= committed.is_some();
+        if has_delivered {
+            self.trouble.recovery.delivered(Instant::now());
+            self.trouble.log = TroubleLog::default();
         }
-        self.recovery.delivered(Instant::now());
-        self.trouble_log = TroubleLog::default();
+        result
+    }
+}
+
+impl KnownPosition {
+    /// A start has loaded the saved position, or found none.
+    pub(super) fn loaded(&mut self, place: Option<Place>) {
+        self.seen = self.seen.max(place);
+        self.generation = Some(place.unwrap_or_default().generation);
+    }
+
+    /// The generation of the next epoch's positions.
+    pub(super) fn next_generation(&self) -> u64 {
+        self.generation.unwrap_or_default() + 1
     }
 }

@@ -10,7 +10,7 @@ use super::{
     delivery::not_writable,
     ends::Target,
     start::{Fenced, LOAD_PATIENCE, fence},
-    threads::{panicked, thread_failed},
+    threads::on_thread,
 };
 use crate::{
     config::Config,
@@ -18,7 +18,7 @@ use crate::{
     model::position::{EventSkip, Position, RowsEvent},
     mysql::{self, EventAt},
     patience::Patience,
-    runtime::{blocking_named, since_epoch},
+    runtime::since_epoch,
     shutdown::Shutdown,
     state::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
 };
@@ -54,8 +54,7 @@ pub async fn skip_event(
             Ok::<_, Failure>(position)
         }
     };
-    let done = blocking_named("position", work).await.map_err(|error| thread_failed(&error))?;
-    let position = done.unwrap_or_else(|| Err(panicked("position")))?;
+    let position = on_thread("position", work).await??;
     let kind = if at.is_xa_commit { "XA COMMIT".to_owned() } else { at.kind.unwrap_or_default() };
     Ok(ResolvedSkip { position, kind })
 }

@@ -1,13 +1,21 @@
-//! What a start does before it streams: it looks at the three ends, fences, loads and checks the
-//! position, and opens the dump. Also why an instance was fenced.
+//! What a start does before it streams: it looks at source, registry and Kafka, fences, loads and
+//! checks the position, and opens the dump behind it.
+//!
+//! # Fencing
+//! `init_transactions` makes this producer the only one that may commit, so the position that is
+//! read after it is the last one. It also ends the instance that streams, and an instance in
+//! trouble would do that to its own successor. So before it fences again it looks at the
+//! generation of the saved position ([`check_not_replaced`]), and an instance that was fenced
+//! waits for such a newer generation ([`explain_fencing`]): without one the broker has fenced its
+//! producer, because a transaction took too long.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     ends::{self, ConnectorEnds, Target},
-    run::{Progress, Run},
+    run::{KnownPosition, Progress, Run},
     state_topic::StateTopic,
-    threads::{panicked, thread_failed},
+    threads::on_thread,
 };
 use crate::{
     catalog::Cascade,
@@ -15,10 +23,10 @@ use crate::{
     error::{Failure, Reason, Verdict},
     map::Filter,
     model::{position::Position, table::TableName},
-    mysql::{Dump, Server},
+    mysql::{Connection, Dump, Server},
     patience::Patience,
     produce::Producer,
-    runtime::{blocking_named, wall_clock},
+    runtime::wall_clock,
     shutdown::Shutdown,
     snapshot::{self, ListedTable, ProgressRecord, Sight},
     state::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
@@ -40,10 +48,7 @@ pub(super) struct Prepared {
     pub(super) dump: Dump,
     pub(super) server: Server,
     pub(super) position: Position,
-    /// The captured tables that exist; none if none is to be read.
-    pub(super) tables: Vec<ListedTable>,
-    /// Of which databases these are all.
-    pub(super) sight: Sight,
+    pub(super) listing: Listing,
     /// Foreign keys whose cascades are in no binlog; `None` where all are.
     pub(super) cascades: Option<Vec<Cascade>>,
 }
@@ -59,30 +64,23 @@ pub(super) struct Fenced {
     pub(super) tables: BTreeMap<TableName, TableRecord>,
 }
 
+/// What the account sees of the captured tables.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// Those that exist; none if none is to be read.
+    pub(super) tables: Vec<ListedTable>,
+    /// Of which databases these are all.
+    pub(super) sight: Sight,
+}
+
+/// Looks at the three ends, fences, checks the position and opens the dump behind it.
 pub(super) async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepared, Failure> {
     let ConnectorEnds { mut connection, mut server, target, cascades } =
         ends::look(run, progress).await?;
-    // Said by an epoch that ended for another reason: all schemas are asked for again anyway.
+    // An epoch that ended for another reason noted it: all schemas are requested again anyway.
     drop(progress.registry.take_lost());
-    let fencing = {
-        let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
-        let patience = progress.patience.clone();
-        let (seen, generation) = (progress.seen, progress.generation);
-        // One that stands by has looked before, and may be the successor of a newer one.
-        let known = generation.filter(|_| !run.standby);
-        blocking_named("fencing", move || {
-            if let Some(generation) = known {
-                check_not_replaced(&config, generation, &patience, &shutdown)?;
-            }
-            fence(&config, target, (&patience, &shutdown), seen)
-        })
-    };
-    let fenced = fencing.await.map_err(|error| thread_failed(&error))?;
-    let fenced = fenced.unwrap_or_else(|| Err(panicked("fencing")))?;
-    let loaded = fenced.saved.as_ref().map(PositionRecord::place);
-    progress.seen = progress.seen.max(loaded);
-    progress.generation = Some(loaded.unwrap_or_default().generation);
-    // Asked again after the position was loaded: a position cannot be ahead of what is asked later.
+    let fenced = fence_others(run, progress, target).await?;
+    // Again after the position was loaded: no position is ahead of what the source says later.
     server.look_again(&mut connection, &run.config).await?;
     let config = &run.config.for_source(server.lower_case_table_names);
     if !run.standby {
@@ -90,36 +88,79 @@ pub(super) async fn prepare(run: &Run, progress: &mut Progress) -> Result<Prepar
         Server::warn_of_namesakes(&mut connection, config).await;
     }
     progress.target.get_or_insert_with(|| server.current.clone());
-    let position = if let Some(saved) = &fenced.saved {
-        let source = &mut progress.source;
-        let from = (&saved.accounted_for(), saved.file_begun);
-        let position = source.resume(&mut connection, config, &server, from).await?;
-        tracing::info!(position = %saved.position, generation = progress.next_generation(), "resuming");
-        position
-    } else {
-        tracing::info!(position = %server.current, "first start at the current position");
-        server.current.clone()
-    };
-    let resumed = fenced.saved.as_ref().map_or(position.clone(), PositionRecord::accounted_for);
+    let saved = fenced.saved.as_ref();
+    let position = resume(&mut connection, config, progress, &server, saved).await?;
+    let resumed = saved.map_or(position.clone(), PositionRecord::accounted_for);
     run.status.resumed(resumed, server.end(), wall_clock());
     // Listed after the position: a table that is missing here is created in the stream.
-    let has_requests = || fenced.snapshots.values().any(|record| !record.is_finished());
-    let (tables, sight) = if config.snapshot.mode != SnapshotMode::Never || has_requests() {
-        let filter = Filter::new(&config.capture);
-        // Before the tables: a right that comes in between shows tables that were there.
-        let may_be_captured = |database: &str| filter.captures_any_in(database);
-        let sight = Sight::of(&mut connection, config, may_be_captured).await?;
-        let captures = |table: &TableName| filter.captures(table);
-        let needs_size = |table: &TableName| match fenced.snapshots.get(&table.to_string()) {
-            Some(record) => !record.is_finished(),
-            None => config.snapshot.mode != SnapshotMode::Never,
-        };
-        (snapshot::list(&mut connection, config, captures, needs_size).await?, sight)
-    } else {
-        (Vec::new(), Sight::default())
-    };
+    let listing = list(&mut connection, config, &fenced.snapshots).await?;
     let dump = Dump::open(connection, config, &position).await?;
-    Ok(Prepared { fenced, dump, server, position, tables, sight, cascades })
+    Ok(Prepared { fenced, dump, server, position, listing, cascades })
+}
+
+/// Fences all other instances and loads the position, unless a newer instance has taken over.
+async fn fence_others(
+    run: &Run,
+    progress: &mut Progress,
+    target: Target,
+) -> Result<Fenced, Failure> {
+    let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
+    let patience = progress.patience.clone();
+    let KnownPosition { seen, generation, .. } = progress.known;
+    // One that stands by has looked before, and may be the successor of a newer one.
+    let known = generation.filter(|_| !run.standby);
+    let fenced = on_thread("fencing", move || {
+        if let Some(generation) = known {
+            check_not_replaced(&config, generation, &patience, &shutdown)?;
+        }
+        fence(&config, target, (&patience, &shutdown), seen)
+    });
+    let fenced = fenced.await??;
+    progress.known.loaded(fenced.saved.as_ref().map(PositionRecord::place));
+    Ok(fenced)
+}
+
+/// The position to stream from: the saved one if the source still has what follows it, at a first
+/// start the source's current one.
+async fn resume(
+    connection: &mut Connection,
+    config: &Config,
+    progress: &mut Progress,
+    server: &Server,
+    saved: Option<&PositionRecord>,
+) -> Result<Position, Failure> {
+    let Some(saved) = saved else {
+        tracing::info!(position = %server.current, "first start at the current position");
+        return Ok(server.current.clone());
+    };
+    let from = (&saved.accounted_for(), saved.file_begun);
+    let position = progress.source.resume(connection, config, server, from).await?;
+    let generation = progress.known.next_generation();
+    tracing::info!(position = %saved.position, generation, "resuming");
+    Ok(position)
+}
+
+/// The captured tables, if some of them are to be read.
+async fn list(
+    connection: &mut Connection,
+    config: &Config,
+    snapshots: &BTreeMap<String, ProgressRecord>,
+) -> Result<Listing, Failure> {
+    let reads_all = config.snapshot.mode != SnapshotMode::Never;
+    if !reads_all && snapshots.values().all(ProgressRecord::is_finished) {
+        return Ok(Listing::default());
+    }
+    let filter = Filter::new(&config.capture);
+    // Before the tables: a right that comes in between shows tables that were there.
+    let may_be_captured = |database: &str| filter.captures_any_in(database);
+    let sight = Sight::of(connection, config, may_be_captured).await?;
+    let captures = |table: &TableName| filter.captures(table);
+    let needs_size = |table: &TableName| match snapshots.get(&table.to_string()) {
+        Some(record) => !record.is_finished(),
+        None => reads_all,
+    };
+    let tables = snapshot::list(connection, config, captures, needs_size).await?;
+    Ok(Listing { tables, sight })
 }
 
 /// Makes this producer the only one that may commit, then reads the position: in this order.
@@ -177,12 +218,12 @@ pub(super) fn fence(
 pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Failure) -> Failure {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
-    let generation = progress.generation.unwrap_or_default();
-    let newer = blocking_named("fencing", move || {
+    let generation = progress.known.generation.unwrap_or_default();
+    let newer = on_thread("fencing", move || {
         state::await_newer_generation(&config, generation, (FENCE_PATIENCE, &patience), &shutdown)
     });
     match newer.await {
-        Ok(Some(Ok(Some(newer)))) => replaced(&run.config, newer, generation),
+        Ok(Ok(Some(newer))) => replaced(&run.config, newer, generation),
         _ => failure,
     }
 }

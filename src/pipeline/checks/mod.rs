@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -46,6 +47,8 @@ pub(super) struct EarlierFindings {
     /// Whether the names in the configuration were judged: the source may change under a process
     /// that runs, the configuration does not.
     names_are_judged: bool,
+    /// Helper tables of schema change tools that the log has named.
+    pub(super) helpers: Arc<Mutex<BTreeSet<TableName>>>,
 }
 
 impl EarlierFindings {

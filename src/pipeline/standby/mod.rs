@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use super::{
     ends,
     run::{Progress, Run},
-    threads::{panicked, thread_failed},
+    threads::on_thread,
     trouble_log::TroubleLog,
 };
 use crate::{
@@ -36,7 +36,7 @@ use crate::{
     error::Failure,
     metrics::Metrics,
     patience::Patience,
-    runtime::{blocking_named, wall_clock},
+    runtime::wall_clock,
     shutdown::Shutdown,
     state::{self, Seen, Watch},
     status::{State, Status},
@@ -122,7 +122,7 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
     standby.has_rehearsed = true;
     let mut waiting = Waiting {
         standby: std::mem::take(standby),
-        own: progress.own,
+        own: progress.known.own,
         config: Arc::clone(&run.config),
         status: run.status.clone(),
         metrics: Arc::clone(&run.metrics),
@@ -131,12 +131,11 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
         shutdown: run.shutdown.clone(),
         trouble_log: TroubleLog::default(),
     };
-    let waited = blocking_named("standby", move || {
+    let waited = on_thread("standby", move || {
         let result = waiting.wait();
         (waiting.standby, result)
     });
-    let waited = waited.await.map_err(|error| thread_failed(&error))?;
-    let (standby, result) = waited.ok_or_else(|| panicked("standby"))?;
+    let (standby, result) = waited.await?;
     progress.standby = Some(standby);
     run.metrics.standby.set(0);
     result

@@ -17,8 +17,18 @@ pub struct Description {
     pub collations: Vec<Option<String>>,
     /// The index whose columns `version.primary_key` has; `None` for a table without a key.
     pub key_index: Option<String>,
-    /// Whether that index goes down, for each of its columns.
-    pub key_descends: Vec<bool>,
+    /// How that index has each of its columns.
+    pub key_order: Vec<KeyOrder>,
+}
+
+/// How an index has one of its columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyOrder {
+    /// Whether it goes from large to small values.
+    pub descends: bool,
+    /// How many characters from the start, or bytes of what is no text, it has of each value;
+    /// `None` for all of them.
+    pub prefix: Option<u64>,
 }
 
 /// One column of one index.
@@ -27,10 +37,7 @@ struct KeyPart {
     unique: bool,
     /// `None` for an expression.
     column: Option<String>,
-    /// Whether only the first so many characters of it are in the index.
-    is_prefix: bool,
-    /// Whether the index goes from large to small values.
-    descends: bool,
+    order: KeyOrder,
 }
 
 /// Reads what a table is now; `None` if it is gone or may not be seen.
@@ -54,8 +61,8 @@ pub async fn describe(
     let (character_sets, collations) =
         found.into_iter().map(|column| (column.character_set, column.collation)).unzip();
     let parts = parts.iter().filter(|part| Some(&part.index) == key_index.as_ref());
-    let key_descends = parts.map(|part| part.descends).collect();
-    Ok(Some(Description { version, character_sets, collations, key_index, key_descends }))
+    let key_order = parts.map(|part| part.order).collect();
+    Ok(Some(Description { version, character_sets, collations, key_index, key_order }))
 }
 
 fn column(found: &CatalogColumn) -> Column {
@@ -122,8 +129,10 @@ async fn read_key_parts(
             index: row.get("Key_name")?,
             unique: row.get::<u8, _>("Non_unique")? == 0,
             column: row.get::<Option<String>, _>("Column_name")?,
-            is_prefix: row.get::<Option<u64>, _>("Sub_part")?.is_some(),
-            descends: row.get::<Option<String>, _>("Collation")?.as_deref() == Some("D"),
+            order: KeyOrder {
+                descends: row.get::<Option<String>, _>("Collation")?.as_deref() == Some("D"),
+                prefix: row.get::<Option<u64>, _>("Sub_part")?,
+            },
         })
     };
     Ok(rows.iter().filter_map(part).collect())
@@ -136,7 +145,8 @@ fn key(columns: &[Column], parts: &[KeyPart]) -> Option<(String, Vec<usize>)> {
         let first = parts.first().filter(|part| part.unique)?;
         let is_primary = first.index == "PRIMARY";
         let at = parts.iter().map(|part| {
-            let name = part.column.as_ref().filter(|_| is_primary || !part.is_prefix)?;
+            let name =
+                part.column.as_ref().filter(|_| is_primary || part.order.prefix.is_none())?;
             columns.iter().position(|column| column.name == *name && !column.nullable)
         });
         Some((first.index.clone(), at.collect::<Option<Vec<usize>>>()?))
@@ -145,7 +155,7 @@ fn key(columns: &[Column], parts: &[KeyPart]) -> Option<(String, Vec<usize>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyPart, key};
+    use super::{KeyOrder, KeyPart, key};
     use crate::model::table::{Column, ColumnKind};
 
     #[test]
@@ -156,12 +166,11 @@ mod tests {
             nullable,
         };
         let columns = [column("a", false), column("b", false), column("n", true)];
-        let part = |index: &str, column: Option<&str>, unique, is_prefix| KeyPart {
+        let part = |index: &str, column: Option<&str>, unique, is_prefix: bool| KeyPart {
             index: index.to_owned(),
             unique,
             column: column.map(ToOwned::to_owned),
-            is_prefix,
-            descends: false,
+            order: KeyOrder { descends: false, prefix: is_prefix.then_some(4) },
         };
         let none = [
             part("nullable", Some("n"), true, false),

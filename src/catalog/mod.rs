@@ -15,7 +15,7 @@ mod matching;
 use mysql_async::{Conn, prelude::Queryable as _};
 use thiserror::Error;
 
-pub use self::describe::{Description, describe};
+pub use self::describe::{Description, KeyOrder, describe};
 pub use self::inventory::{Access, Cascade, Inventory};
 use crate::{
     error::{Explain, Explanation, Reason, Verdict},

@@ -6,7 +6,7 @@ use super::{
     labels,
 };
 use crate::{
-    catalog::Description,
+    catalog::{Description, KeyOrder},
     model::{
         stored_text::KindText,
         table::{Column, ColumnKind, TableName, TableVersion},
@@ -23,7 +23,7 @@ pub struct ReadPlan {
     charsets: Vec<Option<String>>,
     collations: Vec<Option<String>>,
     key_index: Option<String>,
-    key_descends: Vec<bool>,
+    key_order: Vec<KeyOrder>,
     /// The condition of the configuration.
     filter: Option<String>,
 }
@@ -31,19 +31,10 @@ pub struct ReadPlan {
 impl ReadPlan {
     /// A plan for a table as it is now.
     pub fn new(description: Description, filter: Option<String>) -> Self {
-        let Description { version, character_sets, collations, key_index, key_descends } =
-            description;
+        let Description { version, character_sets, collations, key_index, key_order } = description;
         let is_key =
             (0..version.columns.len()).map(|at| version.primary_key.contains(&at)).collect();
-        Self {
-            version,
-            is_key,
-            charsets: character_sets,
-            collations,
-            key_index,
-            key_descends,
-            filter,
-        }
+        Self { version, is_key, charsets: character_sets, collations, key_index, key_order, filter }
     }
 
     /// Whether it was made for this version, as far as the catalog shows a table: in labels that
@@ -88,20 +79,26 @@ impl ReadPlan {
 
     /// What tells whether a cursor of an older run fits: the key's columns, their types and order.
     pub fn key_form(&self) -> String {
-        let columns = self.key_columns().zip(&self.key_descends);
-        let columns = columns.map(|((at, column, _), descends)| {
+        let columns = self.key_columns().map(|KeyColumn { at, column, order, .. }| {
             let collation = self.collations.get(at).and_then(Option::as_deref).unwrap_or_default();
-            let down = if *descends { "DESC" } else { "" };
-            format!("{} {} {collation} {down}", column.name, KindText(&column.kind))
+            let prefix = order.prefix.map(|length| format!("({length})")).unwrap_or_default();
+            let down = if order.descends { "DESC" } else { "" };
+            format!("{}{prefix} {} {collation} {down}", column.name, KindText(&column.kind))
         });
         columns.collect::<Vec<_>>().join(", ")
     }
 
     /// The statement for the rows after the cursor and up to a value of the key's first column, at
     /// most so many, in the order of the index; without a key all rows as they come. Behind the
-    /// columns comes one answer for each JSON column, then the labels of each ENUM and SET.
+    /// columns comes one answer for each JSON column, then the start of each key column of which
+    /// the index has no more, then the labels of each ENUM and SET.
     ///
     /// A composite key is compared column by column: MySQL finds no range for `(a, b) > (1, 2)`.
+    ///
+    /// Rows whose index has the starts of texts are sorted, because MySQL reads no such index in
+    /// its order. They are sorted by these starts, which tell rows apart: to sort whole texts, the
+    /// server makes room for the longest that the column can have, up to 8 MiB for each row, and
+    /// refuses it where `sort_buffer_size` is less than 15 of them (error 1038).
     pub(super) fn statement(
         &self,
         cursor: Option<&Cursor>,
@@ -112,12 +109,13 @@ impl ReadPlan {
         for column in self.version.columns.iter().filter(|column| column.kind == ColumnKind::Json) {
             columns.push(compact_json::strings_that_look_special(&reference(column)));
         }
+        columns.extend(self.prefixes().map(|key| key.reference()));
         columns.extend(labels::columns(&self.version).map(|(_, column)| reference(column)));
         let table = self.table();
         let index =
             self.key_index.as_ref().map(|index| format!(" FORCE INDEX ({})", quoted(index)));
         let after = cursor.map(|cursor| self.after(cursor));
-        let first = self.key_columns().next().map(|(_, column, _)| reference(column));
+        let first = self.key_columns().next().map(|key| key.reference());
         let until = until.zip(first).map(|(until, first)| until.until(&first));
         // On lines of its own, so that a comment at its end comments nothing else out.
         let filter = self.filter.as_ref().map(|filter| format!("(\n{filter}\n)"));
@@ -127,11 +125,9 @@ impl ReadPlan {
         } else {
             format!(" WHERE {}", conditions.join(" AND "))
         };
-        let order = self.key_columns().zip(&self.key_descends);
-        let order: Vec<String> = order
-            .map(|((_, column, _), &descends)| {
-                reference(column) + if descends { " DESC" } else { "" }
-            })
+        let order: Vec<String> = self
+            .key_columns()
+            .map(|key| key.reference() + if key.order.descends { " DESC" } else { "" })
             .collect();
         let order =
             self.has_key().then(|| format!(" ORDER BY {} LIMIT {rows_max}", order.join(", ")));
@@ -146,21 +142,27 @@ impl ReadPlan {
     /// The statement for the largest value of the key's first column, if that is an integer and
     /// the index goes up: one look at the index's end.
     pub(super) fn highest(&self) -> Option<String> {
-        let (_, column, _) = self.key_columns().next().filter(|_| self.has_key())?;
-        let is_number = matches!(column.kind, ColumnKind::Int { .. });
-        let descends = self.key_descends.first().copied().unwrap_or(false);
-        let (column, table) = (reference(column), self.table());
-        (is_number && !descends).then(|| format!("SELECT MAX({column}) FROM {table} AS t"))
+        let first = self.key_columns().next().filter(|_| self.has_key())?;
+        let is_number = matches!(first.column.kind, ColumnKind::Int { .. });
+        let (column, table) = (first.reference(), self.table());
+        (is_number && !first.order.descends)
+            .then(|| format!("SELECT MAX({column}) FROM {table} AS t"))
     }
 
     fn table(&self) -> String {
         quoted_name(&self.version.name)
     }
 
-    /// The cursor that stands on a row; `None` for values that no key has.
+    /// The cursor at a row of an answer to the statement; `None` for values that no key has.
     pub(super) fn cursor(&self, row: &[Option<mysql_async::Value>]) -> Option<Cursor> {
-        let bound = |(at, column, charset): (usize, &Column, Option<&str>)| {
-            Bound::new(row.get(at)?.as_ref()?, &column.kind, charset)
+        let behind = self.prefixes().count() + labels::columns(&self.version).count();
+        let mut prefixes = row.iter().skip(row.len().checked_sub(behind)?);
+        let bound = |KeyColumn { at, column, charset, order }: KeyColumn<'_>| {
+            let value = match order.prefix {
+                Some(_) => prefixes.next()?,
+                None => row.get(at)?,
+            };
+            Bound::new(value.as_ref()?, &column.kind, charset)
         };
         self.key_columns().map(bound).collect()
     }
@@ -169,21 +171,44 @@ impl ReadPlan {
     fn after(&self, cursor: &Cursor) -> String {
         let mut equal = String::new();
         let mut ranges = Vec::new();
-        let key = self.key_columns().zip(&self.key_descends).zip(cursor);
-        for (((_, column, _), &descends), bound) in key {
-            let reference = reference(column);
-            ranges.push(format!("({equal}{})", bound.after(&reference, &column.kind, descends)));
-            equal += &bound.equal(&reference, &column.kind);
+        for (key, bound) in self.key_columns().zip(cursor) {
+            let (reference, kind) = (key.reference(), &key.column.kind);
+            ranges.push(format!("({equal}{})", bound.after(&reference, kind, key.order.descends)));
+            equal += &bound.equal(&reference, kind);
             equal += " AND ";
         }
         format!("({})", ranges.join(" OR "))
     }
 
-    fn key_columns(&self) -> impl Iterator<Item = (usize, &Column, Option<&str>)> {
-        self.version.primary_key.iter().filter_map(|&at| {
+    fn key_columns(&self) -> impl Iterator<Item = KeyColumn<'_>> {
+        self.version.primary_key.iter().zip(&self.key_order).filter_map(|(&at, &order)| {
             let charset = self.charsets.get(at).and_then(Option::as_deref);
-            Some((at, self.version.columns.get(at)?, charset))
+            Some(KeyColumn { at, column: self.version.columns.get(at)?, charset, order })
         })
+    }
+
+    /// The key's columns of which the index has the start only.
+    fn prefixes(&self) -> impl Iterator<Item = KeyColumn<'_>> {
+        self.key_columns().filter(|key| key.order.prefix.is_some())
+    }
+}
+
+/// A column of the key that rows are read by.
+struct KeyColumn<'a> {
+    /// Its place in the table.
+    at: usize,
+    column: &'a Column,
+    charset: Option<&'a str>,
+    order: KeyOrder,
+}
+
+impl KeyColumn<'_> {
+    /// What the index has of it, as SQL.
+    fn reference(&self) -> String {
+        match self.order.prefix {
+            Some(length) => format!("LEFT({}, {length})", reference(self.column)),
+            None => reference(self.column),
+        }
     }
 }
 
@@ -215,7 +240,7 @@ pub(super) fn quoted(identifier: &str) -> String {
 mod tests {
     use super::ReadPlan;
     use crate::{
-        catalog::Description,
+        catalog::{Description, KeyOrder},
         model::table::{Column, ColumnKind, TableName, TableVersion},
         snapshot::cursor::Bound,
     };
@@ -231,8 +256,8 @@ mod tests {
         let version = TableVersion { name, columns, primary_key: vec![1, 0], decoration: None };
         let key_index = Some("PRIMARY".to_owned());
         let (character_sets, collations) = (vec![None; 3], vec![None; 3]);
-        let key_descends = vec![true, false];
-        Description { version, character_sets, collations, key_index, key_descends }
+        let key_order = vec![KeyOrder { descends: true, prefix: None }, KeyOrder::default()];
+        Description { version, character_sets, collations, key_index, key_order }
     }
 
     #[test]
@@ -254,7 +279,7 @@ mod tests {
         let mut description = description();
         description.version.columns[0].kind = ColumnKind::Int { bits: 64, unsigned: false };
         description.version.primary_key = vec![0, 1];
-        description.key_descends = vec![false, false];
+        description.key_order = vec![KeyOrder::default(); 2];
         let plan = ReadPlan::new(description, None);
         assert_eq!(plan.highest().unwrap(), "SELECT MAX(t.`a`) FROM `d`.`t``x` AS t");
         // GIVEN the border of a range, which has no value for the other columns of the key

@@ -18,7 +18,7 @@ use super::{
     table_tests::{Key, cursor, name, processed},
 };
 use crate::{
-    catalog::Description,
+    catalog::{Description, KeyOrder},
     model::{
         position::{FilePosition, Position},
         table::{Column, ColumnKind, TableVersion, TableVersionId},
@@ -99,7 +99,7 @@ impl Shape {
             character_sets: vec![None; 3],
             collations: vec![None; 3],
             key_index: Some("PRIMARY".into()),
-            key_descends: vec![false; 2],
+            key_order: vec![KeyOrder::default(); 2],
         };
         Arc::new(ReadPlan::new(description, None))
     }

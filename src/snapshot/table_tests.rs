@@ -10,7 +10,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    catalog::Description,
+    catalog::{Description, KeyOrder},
     model::{
         position::{FilePosition, Position},
         table::{Column, ColumnKind, TableName, TableVersion, TableVersionId},
@@ -58,7 +58,7 @@ fn plan() -> Arc<ReadPlan> {
         character_sets: vec![None, None],
         collations: vec![None, None],
         key_index: Some("PRIMARY".into()),
-        key_descends: vec![false, false],
+        key_order: vec![KeyOrder::default(); 2],
     };
     Arc::new(ReadPlan::new(description, None))
 }
@@ -309,7 +309,7 @@ fn a_key_of_another_kind_than_the_record_has_reads_the_table_anew() {
         character_sets: vec![None, None],
         collations: vec![None, None],
         key_index: Some("PRIMARY".into()),
-        key_descends: vec![false, false],
+        key_order: vec![KeyOrder::default(); 2],
     };
     description.version.primary_key = vec![1, 0];
     world.die();

@@ -44,7 +44,6 @@ const EFFORT: &[&str] = &[
     "read_rnd_buffer_size",
     "secondary_engine_cost_threshold",
     "set_operations_buffer_size",
-    "sort_buffer_size",
     "tmp_table_size",
     "transaction_alloc_block_size",
     "transaction_prealloc_size",

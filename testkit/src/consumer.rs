@@ -115,13 +115,21 @@ impl Consumer {
     /// When the broker does not answer in time; when a record cannot be decoded; when a
     /// transaction stays open.
     pub fn rest(&mut self) -> Result<Vec<Record>> {
-        self.client = None;
         if self.isolation == Isolation::ReadCommitted {
             wait_until_decided(
                 &self.bootstrap,
                 self.next.keys().map(|(topic, id)| (&**topic, *id)),
             )?;
         }
+        self.rest_so_far()
+    }
+
+    /// The same without waiting: committed records before the first undecided transaction.
+    ///
+    /// # Errors
+    /// When the broker does not answer in time; when a record cannot be decoded.
+    pub fn rest_so_far(&mut self) -> Result<Vec<Record>> {
+        self.client = None;
         // A fresh client fetches anew, so the end of a partition that it tells of is the end as
         // of now or later. (Another assignment of a running client would do the same, but
         // librdkafka 2.12 aborts on one that follows too soon.)

@@ -8,4 +8,5 @@ pub(crate) mod stack;
 pub(crate) mod test;
 
 mod cargo;
+mod slowest;
 mod together;

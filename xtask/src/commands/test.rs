@@ -1,8 +1,9 @@
 //! `cargo xtask test`: all tests against one set of real servers.
 
-use std::process::{ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, anyhow};
 use xtask::environment::{STACK_FILE_VARIABLE, WORLDS_VARIABLE};
 use xtask::process::Process;
 use xtask::progress::{human, say};
@@ -10,6 +11,7 @@ use xtask::stack::{Cache, MysqlOptions, Stack};
 use xtask::stopwatch::Stopwatch;
 
 use super::cargo::{build, cargo};
+use super::slowest;
 use super::together::both;
 
 /// The test harness's option for how many tests run at the same time.
@@ -59,14 +61,34 @@ pub(crate) fn run(hostile_globals: bool, arguments: &[String]) -> Result<ExitCod
     )?;
     let mut command = cargo(&["test", "--workspace", "--"]);
     command.args(arguments).env(STACK_FILE_VARIABLE, stack.address_file());
-    if !arguments.iter().any(|argument| argument.starts_with(THREADS_OPTION)) {
+    let status = if arguments.iter().any(|argument| argument.starts_with(THREADS_OPTION)) {
+        Process::start("cargo test", command)?.wait()?
+    } else {
         command.arg(format!("{THREADS_OPTION}={}", threads()));
-    }
-    let status = Process::start("cargo test", command)?.wait()?;
+        run_timed(command)?
+    };
     drop(stack);
     let verdict = if status.success() { "passed" } else { "failed" };
     say(format!("tests {verdict} after {}", human(stopwatch.elapsed())));
     Ok(exit_code(status))
+}
+
+/// Runs the tests with [`threads`] and reports the slowest of them, if all passed: else what failed
+/// is to be read last.
+fn run_timed(mut command: Command) -> Result<ExitStatus> {
+    command.stdout(Stdio::piped());
+    let mut process = Process::start("cargo test", command)?;
+    let output = process.child_mut().stdout.take().context("cargo's stdout is not a pipe")?;
+    let copy = thread::spawn(move || slowest::copy(output, threads()));
+    let status = process.wait()?;
+    let slowest = copy.join().map_err(|_| anyhow!("cargo's output cannot be copied"))??;
+    if status.success() {
+        say("the slowest tests:");
+        for (name, duration) in slowest {
+            say(format!("  {:>6.1} s  {name}", duration.as_secs_f64()));
+        }
+    }
+    Ok(status)
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {

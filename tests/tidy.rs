@@ -56,7 +56,6 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rdkafka", &["produce", "state"]),
     ("rdkafka_sys", &["produce"]),
     ("apache_avro", &[]),
-    ("schema_registry_converter", &["encode"]),
     ("reqwest", &["encode", "admin"]),
     ("axum", &["admin"]),
     ("hyper", &["admin"]),

@@ -9,10 +9,8 @@ use crate::model::{
     decimal::Decimal,
     record::{DefaultValue, FieldKind},
     table::{Column, ColumnDecoration},
-    value::Date,
+    value::{Date, MICROSECONDS_PER_DAY},
 };
-
-const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 const MIDNIGHT: &str = "00:00:00";
 

@@ -122,6 +122,12 @@ impl FromStr for RowsEvent {
 }
 
 impl FilePosition {
+    /// The offset of each file's first event, behind the magic number.
+    pub const OFFSET_MIN: u64 = 4;
+
+    /// Largest offset at which a dump by file and offset can begin: `COM_BINLOG_DUMP` has 32 bits.
+    pub const DUMP_OFFSET_MAX: u64 = 0xffff_ffff;
+
     /// The file's name without the number at its end: the server's `log_bin`.
     pub fn base_name(&self) -> &str {
         self.file.rsplit_once('.').map_or(self.file.as_str(), |(base, _)| base)

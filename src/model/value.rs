@@ -5,6 +5,9 @@
 
 use super::decimal::Decimal;
 
+/// Microseconds in a day without leap second.
+pub const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+
 /// One column's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {

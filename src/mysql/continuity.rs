@@ -44,12 +44,9 @@ use crate::{
 /// for one that applies a large transaction, short enough for somebody to hear of it.
 const BEHIND_PATIENCE: Duration = Duration::from_mins(10);
 
-/// From here on offsets of a stream by GTIDs that began in the middle of a file are not reliable:
-/// the wire has 32 bits for them. The end of a file needs no look either: it is a border.
-const OFFSET_MAX: u64 = 0xffff_ffff;
-
-/// Where a binlog file's first event begins, behind its magic number.
-const FILE_START: u64 = 4;
+/// Offsets from here on are not reliable in a stream by GTIDs that began in the middle of a file:
+/// the wire has 32 bits for them. The end of a file needs no look either: it is a boundary.
+const OFFSET_MAX: u64 = FilePosition::DUMP_OFFSET_MAX;
 
 /// What is remembered about the source from one connection to the next.
 #[derive(Default)]
@@ -233,7 +230,7 @@ async fn unnamed_after(
         return Ok(None);
     }
     for file in &server.files {
-        let mut place = FilePosition { file: file.name.clone(), offset: FILE_START };
+        let mut place = FilePosition { file: file.name.clone(), offset: FilePosition::OFFSET_MIN };
         if file.name == saved.file.file {
             place.offset = saved.file.offset;
         } else if place < saved.file {

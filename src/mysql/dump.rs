@@ -41,9 +41,6 @@ const ROTATE: u8 = 4;
 /// Events are handed over when so many bytes are gathered, or when no more are there.
 const GATHER_BYTES_MAX: usize = 256 << 10;
 
-/// Most bytes an open dump by file and offset can begin at: `COM_BINLOG_DUMP` has 32 bits.
-const DUMP_OFFSET_MAX: u64 = 0xffff_ffff;
-
 /// An open dump.
 pub struct Dump {
     stream: BinlogStream,
@@ -189,7 +186,9 @@ fn request(server_id: u32, position: &Position) -> Result<BinlogStreamRequest<'_
     let file = &position.file;
     match &position.gtid_set {
         Some(set) => Ok(request.with_gtid().with_gtid_set(sids(set)?)),
-        None if DUMP_OFFSET_MAX < file.offset => Err(MysqlError::OffsetTooLarge(file.to_string())),
+        None if FilePosition::DUMP_OFFSET_MAX < file.offset => {
+            Err(MysqlError::OffsetTooLarge(file.to_string()))
+        }
         None => Ok(request.with_filename(file.file.as_bytes()).with_pos(file.offset)),
     }
 }
@@ -210,7 +209,7 @@ fn sids(set: &GtidSet) -> Result<Vec<Sid<'static>>, MysqlError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DUMP_OFFSET_MAX, request, sids};
+    use super::{request, sids};
     use crate::{
         error::{Failure, Reason, Verdict},
         model::position::{FilePosition, Position},
@@ -230,13 +229,13 @@ mod tests {
     /// The request has 32 bits, and would begin somewhere else.
     #[test]
     fn a_start_beyond_four_gib_of_a_file_needs_gtids() {
-        assert!(request(1, &position(None, DUMP_OFFSET_MAX)).is_ok());
-        let refused = request(1, &position(None, DUMP_OFFSET_MAX + 1)).err().unwrap();
+        assert!(request(1, &position(None, FilePosition::DUMP_OFFSET_MAX)).is_ok());
+        let refused = request(1, &position(None, FilePosition::DUMP_OFFSET_MAX + 1)).err().unwrap();
         let failure = Failure::from(refused);
         assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, Reason::OffsetTooLarge));
         assert!(failure.message.contains("binlog.000007:4294967296"), "{failure}");
         let gtids = format!("{UUID}:1-5");
-        assert!(request(1, &position(Some(&gtids), DUMP_OFFSET_MAX + 1)).is_ok());
+        assert!(request(1, &position(Some(&gtids), FilePosition::DUMP_OFFSET_MAX + 1)).is_ok());
     }
 
     #[test]

@@ -4,10 +4,7 @@ use futures_util::StreamExt as _;
 use mysql_async::{BinlogStreamRequest, binlog::EventType};
 
 use super::{connection::connect, error::MysqlError, query::within_limit};
-use crate::config::Config;
-
-/// Where a binlog file's first event begins, behind its magic number.
-const FILE_START: u64 = 4;
+use crate::{config::Config, model::position::FilePosition};
 
 /// When a file was begun, in seconds since the epoch by the server's clock: the time in the header
 /// of its first event, which no statement shows. So a dump is opened that ends at once, under the
@@ -17,7 +14,7 @@ pub(super) async fn creation_time(config: &Config, file: &str) -> Result<Option<
     let connection = connect(&config.mysql).await?;
     let request = BinlogStreamRequest::new(config.second_server_id())
         .with_filename(file.as_bytes())
-        .with_pos(FILE_START);
+        .with_pos(FilePosition::OFFSET_MIN);
     let stream = within_limit(config, connection.get_binlog_stream(request)).await?;
     let mut stream = stream.map_err(failed)?;
     while let Some(event) = within_limit(config, stream.next()).await? {

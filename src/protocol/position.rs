@@ -7,9 +7,6 @@ use crate::{
     state::{LeastOffset, PositionRecord},
 };
 
-/// Where a binlog file's first event begins, behind its magic number.
-const FILE_START: u64 = 4;
-
 impl Protocol {
     /// The position is about to be sent, and can have no offset before this one.
     pub(crate) fn set_least_offset(&mut self, offset: LeastOffset) {
@@ -74,7 +71,7 @@ pub(super) fn reach(record: &mut PositionRecord, boundary: &FilePosition) -> boo
     }
     last.clone_from(boundary);
     if by_gtids {
-        last.offset = FILE_START;
+        last.offset = FilePosition::OFFSET_MIN;
     }
     is_other_file
 }

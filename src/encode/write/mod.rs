@@ -8,10 +8,8 @@ use super::{EncodeProblem, avro, plan::ColumnPlan};
 use crate::model::{
     decimal::Decimal,
     record::FieldKind,
-    value::{DateTime, Instant, Value},
+    value::{DateTime, Instant, MICROSECONDS_PER_DAY, Value},
 };
-
-const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 impl ColumnPlan {
     /// Appends the value as the field holds it.

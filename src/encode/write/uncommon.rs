@@ -6,11 +6,9 @@ use crate::{
     model::{
         decimal::{Decimal, TEXT_BYTES_MAX},
         record::FieldKind,
-        value::{Date, Value},
+        value::{Date, MICROSECONDS_PER_DAY, Value},
     },
 };
-
-const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
 
 /// Appends a value that is not NULL.
 pub(super) fn write(

@@ -22,9 +22,6 @@ use crate::{
 /// transaction manager takes to decide, far shorter than binlogs are kept.
 const LOG_AFTER: Duration = Duration::from_mins(10);
 
-/// Largest offset at which a dump can begin: `COM_BINLOG_DUMP` has 32 bits.
-const DUMP_OFFSET_MAX: u64 = 0xffff_ffff;
-
 impl Delivery {
     /// The prepared transaction of this name.
     pub(in crate::pipeline) fn prepared(&self, xid: &Xid) -> Option<&PreparedTransaction> {
@@ -57,7 +54,7 @@ impl Delivery {
     pub(in crate::pipeline) fn before(&self, prepared: &PreparedTransaction) -> Position {
         let accounted = self.protocol.record().accounted_for();
         let is_here = prepared.server_uuid == accounted.server_uuid;
-        let by_place = is_here && prepared.begin.offset <= DUMP_OFFSET_MAX;
+        let by_place = is_here && prepared.begin.offset <= FilePosition::DUMP_OFFSET_MAX;
         let gtid_set = match (&prepared.gtid, accounted.gtid_set) {
             (Some(gtid), Some(set)) if !by_place => {
                 let mut one = GtidSet::default();

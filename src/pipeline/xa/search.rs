@@ -20,9 +20,6 @@ use crate::{
 /// much takes a minute or two in which nothing is delivered.
 const BYTES_MAX: u64 = 8 << 30;
 
-/// Where a binlog file's first event begins, behind its magic number.
-const FILE_START: u64 = 4;
-
 /// What the search came to.
 pub(super) enum SearchResult {
     /// This is the one.
@@ -49,7 +46,7 @@ impl Stream {
         while let Some(name) = file
             && bytes < BYTES_MAX
         {
-            let start = FilePosition { file: name, offset: FILE_START };
+            let start = FilePosition { file: name, offset: FilePosition::OFFSET_MIN };
             let from = Position { gtid_set: None, file: start, ..self.delivery.position().clone() };
             let before = previous(&from.file);
             self.decoder.enter_side_stream(&from.file);

@@ -28,7 +28,7 @@ const FAST_WORLDS: &str = "6000";
 /// Twice as many as there are processors: tests wait for servers and for time-outs for much of
 /// their time.
 fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |processors| processors.get() * 2)
+    thread::available_parallelism().map_or(2, |processors| processors.get() * 2)
 }
 
 /// Runs what needs no servers; the exit code is that of the first part that fails, or 0.

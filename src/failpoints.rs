@@ -17,6 +17,8 @@
 /// The places, in the order in which a batch and then a chunk passes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
+    /// The saved position is loaded; nothing is sent yet.
+    Loaded,
     /// The start's own position is committed; nothing is streamed yet.
     Started,
     /// A Kafka transaction is open, nothing is in it.
@@ -132,7 +134,8 @@ mod armed {
         Turnstile(PathBuf, AtomicU32),
     }
 
-    const POINTS: [(&str, Point); 12] = [
+    const POINTS: [(&str, Point); 13] = [
+        ("loaded", Point::Loaded),
         ("started", Point::Started),
         ("begun", Point::Begun),
         ("sent", Point::Sent),

@@ -15,6 +15,7 @@ use testkit::{
 
 use crate::load::{self, BUSY, CALM, Load, assert_exactly_once, await_progress};
 use crate::setup::{Running, Setup, operations, private_kafka_behind_proxy, stand_by};
+use crate::snapshot::turnstile::Turnstile;
 
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY AUTO_INCREMENT, note TEXT)";
 
@@ -189,6 +190,30 @@ fn one_that_was_started_without_standby_ends_when_it_wakes_up() -> Result<()> {
     setup.database.execute("INSERT INTO items (note) VALUES ('by the other')")?;
     assert_eq!(setup.consumer("items")?.take(1)?.len(), 1);
     standby.stop()?;
+    Ok(())
+}
+
+#[test]
+fn an_instance_that_was_replaced_before_its_first_commit_does_not_replace_the_other_one()
+-> Result<()> {
+    // GIVEN a saved position, and an instance that has loaded it and sent nothing yet
+    let mut setup = Setup::with_tables("replaced", &[ITEMS])?;
+    setup.catch_up()?;
+    let settings = setup.settings.clone();
+    let turnstile = Turnstile::new(&mut setup, "loaded", 0)?;
+    let mut first = setup.launch()?;
+    turnstile.wait_until_held(&mut first)?;
+    // WHEN another one starts, and the first goes on
+    setup.settings = settings;
+    let mut second = setup.start()?;
+    turnstile.open()?;
+    // THEN the first finds that it was replaced
+    let exit = first.wait_for_exit()?;
+    assert_eq!(exit.code, Some(75), "{}", exit.stderr);
+    // AND the second goes on undisturbed
+    setup.database.execute("INSERT INTO items (note) VALUES ('by the second')")?;
+    assert_eq!(ids(&setup.consumer("items")?.take(1)?), [1]);
+    second.stop()?;
     Ok(())
 }
 

@@ -51,8 +51,11 @@ pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutco
 
     let snapshot = snapshot(run, (&server, &from), listing, (&snapshots, &tables), &sender);
     let plans = plans(run, progress, tables, cascades);
-    let record =
-        PositionRecord::resumed(saved.as_ref(), progress.known.next_generation(), position);
+    let generation = progress.known.next_generation();
+    let record = PositionRecord {
+        instance: Some(progress.known.instance),
+        ..PositionRecord::resumed(saved.as_ref(), generation, position)
+    };
     let delivery = delivery(run, progress, (producer, state_topic), record, (plans, snapshot))?;
     let decoder = decoder(run, progress, &server, &from);
     let stream = stream(run, progress, queue, decoder, delivery);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     checks,
@@ -78,13 +79,12 @@ pub(super) struct Progress {
 }
 
 /// What a process knows of the saved position, from loading and committing it.
-#[derive(Default)]
 pub(super) struct KnownPosition {
-    /// The newest generation of which a position is its own or was loaded; `None` before. Two
-    /// instances that have only loaded would take the same number next.
+    /// Names this process in the positions that it writes. Their generation does not: two
+    /// instances that have loaded the same position take the same one next.
+    pub(super) instance: Uuid,
+    /// The generation of the position that was loaded last, 0 where there was none; `None` before.
     pub(super) generation: Option<u64>,
-    /// The generation of its own last position; 0 before.
-    pub(super) own: u64,
     /// The newest position that was loaded or committed; `None` before.
     pub(super) seen: Option<Place>,
 }
@@ -110,7 +110,7 @@ impl Progress {
         Ok(Self {
             registry: Arc::new(Registry::new(&run.config.schema_registry)?),
             target: None,
-            known: KnownPosition::default(),
+            known: KnownPosition { instance: Uuid::now_v7(), generation: None, seen: None },
             patience: Patience::default(),
             trouble: FailureHistory {
                 recovery: Recovery::new(Instant::now()),
@@ -138,10 +138,8 @@ impl Progress {
     /// Takes in how an epoch ended. If it delivered something, its trouble is new trouble; one that
     /// only reached streaming has proved nothing: what stops it may wait behind its first rows.
     pub(super) fn ended(&mut self, ended: Ended) -> Result<RunOutcome, Failure> {
-        let Ended { result, sent, committed, has_delivered, past } = ended;
+        let Ended { result, committed, has_delivered, past } = ended;
         self.past = past;
-        self.known.generation = self.known.generation.max(sent);
-        self.known.own = sent.unwrap_or(self.known.own);
         self.known.seen = self.known.seen.max(committed);
         self.trouble.logged_in.at_targets |= committed.is_some();
         if has_delivered {

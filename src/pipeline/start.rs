@@ -11,6 +11,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use uuid::Uuid;
+
 use super::{
     ends::{self, ConnectorEnds, Target},
     run::{KnownPosition, Progress, Run},
@@ -106,12 +108,12 @@ async fn fence_others(
 ) -> Result<Fenced, Failure> {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
-    let KnownPosition { seen, generation, .. } = progress.known;
+    let KnownPosition { seen, generation, instance } = progress.known;
     // One that stands by has looked before, and may be the successor of a newer one.
     let known = generation.filter(|_| !run.standby);
     let fenced = on_thread("fencing", move || {
-        if let Some(generation) = known {
-            check_not_replaced(&config, generation, &patience, &shutdown)?;
+        if let Some(loaded) = known {
+            check_not_replaced(&config, (loaded, instance), &patience, &shutdown)?;
         }
         fence(&config, target, (&patience, &shutdown), seen)
     });
@@ -213,17 +215,18 @@ pub(super) fn fence(
 }
 
 /// The failure, or the one that says that a newer instance is behind it, which shows by the
-/// generation that it commits. Without one, the broker itself has fenced this producer: it ended a
+/// position that it commits. Without one, the broker itself has fenced this producer: it ended a
 /// transaction that took too long.
 pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Failure) -> Failure {
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
-    let generation = progress.known.generation.unwrap_or_default();
+    let loaded = progress.known.generation.unwrap_or_default();
+    let ours = (loaded, progress.known.instance);
     let newer = on_thread("fencing", move || {
-        state::await_newer_generation(&config, generation, (FENCE_PATIENCE, &patience), &shutdown)
+        state::await_successor(&config, ours, (FENCE_PATIENCE, &patience), &shutdown)
     });
     match newer.await {
-        Ok(Ok(Some(newer))) => replaced(&run.config, newer, generation),
+        Ok(Ok(Some(newer))) => replaced(&run.config, newer, loaded),
         _ => failure,
     }
 }
@@ -232,22 +235,22 @@ pub(super) async fn explain_fencing(run: &Run, progress: &Progress, failure: Fai
 /// begin again would fence it in turn.
 fn check_not_replaced(
     config: &Config,
-    generation: u64,
+    (loaded, instance): (u64, Uuid),
     patience: &Patience,
     shutdown: &Shutdown,
 ) -> Result<(), Failure> {
     let saved = state::peek(config, (PEEK_PATIENCE, patience), shutdown)?;
-    match saved.position.map(|saved| saved.record.generation).filter(|newest| generation < *newest)
-    {
-        Some(newer) => Err(replaced(config, newer, generation)),
+    let newest = saved.position.map(|saved| saved.record);
+    match newest.filter(|record| record.is_of_successor(loaded, instance)) {
+        Some(record) => Err(replaced(config, record.generation, loaded)),
         None => Ok(()),
     }
 }
 
-fn replaced(config: &Config, newer: u64, generation: u64) -> Failure {
+fn replaced(config: &Config, newer: u64, loaded: u64) -> Failure {
     let message = format!(
-        "another instance of connector `{}` has taken over (generation {newer}; this one knew up \
-         to {generation})",
+        "another instance of connector `{}` has taken over (generation {newer}; this one began \
+         after {loaded})",
         config.name
     );
     Failure::new(Verdict::Fenced, Reason::Fenced, message)

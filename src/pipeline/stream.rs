@@ -43,8 +43,6 @@ pub(super) struct Stream {
 /// How a stream ended.
 pub(super) struct Ended {
     pub(super) result: Result<RunOutcome, Failure>,
-    /// The generation that it sent a position with, committed or not, if it sent one.
-    pub(super) sent: Option<u64>,
     /// The newest position that it committed, if only the one it began with.
     pub(super) committed: Option<Place>,
     /// Whether it delivered something, or had nothing to deliver for a while.
@@ -67,12 +65,12 @@ impl Stream {
     pub(super) fn run(mut self, past: Past) -> Ended {
         self.delivery.step_over(past.rolled_back);
         let result = self.stream(past.is_doubted).map_err(|failure| self.delivery.halt(failure));
-        let (sent, committed) = (self.delivery.sent(), self.delivery.committed());
+        let committed = self.delivery.committed();
         let has_delivered = self.delivery.has_progressed();
         let is_doubted = self.delivery.is_doubted_at_once();
         let past = Past { rolled_back: self.delivery.stepped_over(), is_doubted };
         self.delivery.end(&self.shutdown);
-        Ended { result, sent, committed, has_delivered, past }
+        Ended { result, committed, has_delivered, past }
     }
 
     fn stream(&mut self, is_after_doubt: bool) -> Result<RunOutcome, Failure> {

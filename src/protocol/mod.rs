@@ -20,7 +20,8 @@
 //! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
 //!    sees that there is a newer one. It repeats the position that the epoch starts from, and is
 //!    left out after an epoch that such a commit ended: then it has records as soon as there are,
-//!    or the end of a source transaction. A generation is an instance's own once it sent it.
+//!    or the end of a source transaction. It names the instance too: two that have loaded the
+//!    same position take the same generation.
 //! 4. Something is sent to the state topic at least every [`SIGN_OF_LIFE_EVERY`] as long as events
 //!    come or are waited for, and the last position before an end in order says that it is that.
 //!    Only after such an epoch nothing is sent inside a source transaction before its first record.

@@ -21,6 +21,7 @@ mod error;
 mod extent;
 mod in_transaction;
 mod least_offset;
+mod pending_xa;
 mod place;
 mod position_record;
 mod reader;
@@ -45,8 +46,8 @@ pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
 pub use topic::{
-    Loaded, SNAPSHOT_KEY_START, SavedPosition, await_newer_generation, check_found, check_topic,
-    load, peek, topic_settings, warn_of_loss,
+    Loaded, SNAPSHOT_KEY_START, SavedPosition, await_successor, check_found, check_topic, load,
+    peek, topic_settings, warn_of_loss,
 };
 pub use topic_scan::{Scan, Scanned};
 pub use watch::{ALIVE_KEY, ANSWER_PATIENCE, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

@@ -6,11 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::{error::RecordError, in_transaction::InTransaction, skip_event::SkipEvent};
+use super::{
+    error::RecordError, in_transaction::InTransaction, pending_xa::PendingXa, skip_event::SkipEvent,
+};
 use crate::model::{
     position::{EventSkip, FilePosition, PartialTransaction, Position},
-    xa::{PreparedTransaction, PreparedTransactions, Xid, gtids_of},
+    xa::{PreparedTransactions, gtids_of},
 };
 
 /// The position's key in the state topic.
@@ -32,8 +35,12 @@ const VERSION_WITH_EARLIER: u64 = 2;
 /// A saved position and its place in the history of saved positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionRecord {
-    /// How many times a producer of this connector has started; each start adds one.
+    /// How many times a producer of this connector has started; each start adds one. Two
+    /// instances that have loaded the same position take the same number next.
     pub generation: u64,
+    /// The instance that wrote it: a UUID that each process makes when it begins; `None` of
+    /// records before there was one and of those that a command wrote.
+    pub instance: Option<Uuid>,
     /// How many positions were saved before; each commit adds one.
     pub seq: u64,
     /// Everything before it is delivered or proved irrelevant.
@@ -74,6 +81,9 @@ struct PositionFields {
     connector: String,
     /// How many times a producer of this connector has started.
     generation: u64,
+    /// The instance that wrote it: a UUID that each process makes when it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     /// How many positions were saved before.
     seq: u64,
     /// The kind of server the position belongs to: `mysql`.
@@ -117,26 +127,6 @@ struct PositionFields {
     written_ts_us: u64,
 }
 
-/// An XA transaction that is prepared.
-#[derive(Deserialize, Serialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
-struct PendingXa {
-    /// Its name as the server writes it: `X'…',X'…',1`.
-    xid: String,
-    /// The GTID of its XA PREPARE; null for an anonymous one.
-    gtid: Option<String>,
-    /// The server whose `file` and `begin_pos` these are.
-    server_uuid: String,
-    /// The binlog file that has its rows.
-    file: String,
-    /// The offset at which its group begins.
-    begin_pos: u64,
-    /// When it was prepared, microseconds since the epoch.
-    prepared_ts_us: u64,
-    /// Whether it changed captured tables.
-    has_rows: bool,
-}
-
 impl PositionRecord {
     /// The record of a new generation, which goes on from `accounted_for` on the source of today.
     pub fn resumed(saved: Option<&Self>, generation: u64, accounted_for: Position) -> Self {
@@ -154,6 +144,7 @@ impl PositionRecord {
         }
         Self {
             generation,
+            instance: None,
             seq,
             position,
             file_begun,
@@ -164,6 +155,11 @@ impl PositionRecord {
             state_topic,
             least_offset: None,
         }
+    }
+
+    /// Whether another instance than this one wrote it after the generation that this one loaded.
+    pub fn is_of_successor(&self, loaded: u64, instance: Uuid) -> bool {
+        loaded < self.generation && self.instance != Some(instance)
     }
 
     /// The position with what is prepared counted in: the source need not send it again.
@@ -185,6 +181,7 @@ impl PositionRecord {
             v: if in_txn_earlier.is_empty() { VERSION } else { VERSION_WITH_EARLIER },
             connector: connector.to_owned(),
             generation: self.generation,
+            instance: self.instance.map(|instance| instance.to_string()),
             seq: self.seq,
             flavor: FLAVOR.to_owned(),
             server_uuid: position.server_uuid.to_string(),
@@ -243,8 +240,10 @@ impl PositionRecord {
         let skips = super::skip_event::read(fields.skip_events)?;
         let PositionFields { generation, seq, file_begun_s: file_begun, released, .. } = fields;
         let (state_topic, least_offset) = (fields.state_topic_id, fields.least_offset);
+        let instance = fields.instance.as_deref().map(parsed).transpose()?;
         Ok(Self {
             generation,
+            instance,
             seq,
             position,
             file_begun,
@@ -255,34 +254,6 @@ impl PositionRecord {
             state_topic,
             least_offset,
         })
-    }
-}
-
-impl From<(&Xid, &PreparedTransaction)> for PendingXa {
-    fn from((xid, prepared): (&Xid, &PreparedTransaction)) -> Self {
-        Self {
-            xid: xid.as_str().to_owned(),
-            gtid: prepared.gtid.as_ref().map(ToString::to_string),
-            server_uuid: prepared.server_uuid.to_string(),
-            file: prepared.begin.file.clone(),
-            begin_pos: prepared.begin.offset,
-            prepared_ts_us: prepared.time_us,
-            has_rows: prepared.has_rows,
-        }
-    }
-}
-
-impl PendingXa {
-    fn read(self) -> Result<(Xid, PreparedTransaction), RecordError> {
-        let prepared = PreparedTransaction {
-            gtid: self.gtid.as_deref().map(parsed).transpose()?,
-            server_uuid: parsed(&self.server_uuid)?,
-            begin: FilePosition { file: self.file, offset: self.begin_pos },
-            time_us: self.prepared_ts_us,
-            has_rows: self.has_rows,
-            is_restored: true,
-        };
-        Ok((parsed(&self.xid)?, prepared))
     }
 }
 
@@ -326,6 +297,7 @@ mod tests {
     fn record() -> PositionRecord {
         PositionRecord {
             generation: 3,
+            instance: None,
             seq: 17,
             position: Position {
                 server_uuid: "3e11fa47-71ca-11e1-9e33-c80aa9429562".parse().unwrap(),
@@ -364,7 +336,8 @@ mod tests {
 
     #[test]
     fn the_last_record_of_an_instance_that_ends_says_so() {
-        let released = PositionRecord { released: true, ..record() };
+        let instance = "01890a5d-ac96-774b-bcce-b302099a8057".parse().ok();
+        let released = PositionRecord { released: true, instance, ..record() };
         let json = String::from_utf8(released.to_json("inventory", 0).unwrap()).unwrap();
         assert!(json.contains(r#","released":true,"source_ts_us""#), "{json}");
         assert_eq!(read(&json).unwrap(), released);

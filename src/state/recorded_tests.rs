@@ -24,6 +24,7 @@ fn place(file: &str, offset: u64) -> FilePosition {
 fn first() -> PositionRecord {
     PositionRecord {
         generation: 1,
+        instance: None,
         seq: 0,
         position: Position {
             server_uuid: HERE.parse().unwrap(),

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     error::{CommitError, RecordError},
@@ -201,15 +202,16 @@ pub fn load(
     Ok(found.into())
 }
 
-/// Waits for a position of a newer generation than `ours`, and says which.
+/// Waits for a position that another instance wrote after the generation that this one loaded, and
+/// returns its generation.
 ///
 /// For a producer that was fenced, which has two causes: a newer instance, which commits its
 /// generation right after it fences, or the broker, which ended a transaction that took too long.
 /// Asks no producer, because that would fence the newer instance; `None` when none has come for
 /// as long as `wait` says after the first look.
-pub fn await_newer_generation(
+pub fn await_successor(
     config: &Config,
-    ours: u64,
+    (loaded, instance): (u64, Uuid),
     (least, patience): (Duration, &Patience),
     shutdown: &Shutdown,
 ) -> Result<Option<u64>, CommitError> {
@@ -220,9 +222,9 @@ pub fn await_newer_generation(
     // Whatever the broker that answers has: it is asked again.
     loop {
         let end = reader.last_stable()?;
-        let newest = read(&reader, config, end)?.position.map(|saved| saved.record.generation);
-        if let Some(generation) = newest.filter(|&generation| ours < generation) {
-            return Ok(Some(generation));
+        let newest = read(&reader, config, end)?.position.map(|saved| saved.record);
+        if let Some(record) = newest.filter(|record| record.is_of_successor(loaded, instance)) {
+            return Ok(Some(record.generation));
         }
         if *until.get_or_insert_with(|| Instant::now() + wait) <= Instant::now() {
             return Ok(None);

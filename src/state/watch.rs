@@ -16,6 +16,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     client::{Client, PARTITION, is_definite},
@@ -81,8 +82,10 @@ pub struct Seen {
 pub struct SeenPosition {
     /// Its offset.
     pub offset: i64,
-    /// The generation of the instance that wrote it.
+    /// Its generation.
     pub generation: u64,
+    /// The instance that wrote it, if the record says so.
+    pub instance: Option<Uuid>,
     /// Whether that instance said that it ends.
     pub released: bool,
 }
@@ -213,8 +216,8 @@ impl Seen {
         if key == Some(POSITION_KEY)
             && let Some(Ok(record)) = value.map(|json| PositionRecord::from_json(json, connector))
         {
-            let PositionRecord { generation, released, .. } = record;
-            self.position = Some(SeenPosition { offset, generation, released });
+            let PositionRecord { generation, instance, released, .. } = record;
+            self.position = Some(SeenPosition { offset, generation, instance, released });
         }
     }
 

@@ -24,7 +24,7 @@ fn a_newer_instance_fences_an_older_one_in_the_middle_of_a_batch() {
     old.send_position(&position(1, 2)).unwrap();
     let error = old.producer.commit().unwrap_err();
     assert_eq!(error.verdict(), Verdict::Fenced, "{error}");
-    let newer = setup.newer_generation(1, PATIENCE);
+    let newer = setup.successor(1, PATIENCE);
     assert_eq!(newer, Some(2));
     assert_eq!(setup.values(&rows, Isolation::Committed), ["old", "new"]);
     assert_eq!(setup.load(&new.producer, PATIENCE).unwrap(), Some(position(2, 2)));
@@ -79,7 +79,7 @@ fn a_batch_that_the_broker_ended_looks_fenced_but_nobody_is_newer() {
     let error = started.producer.commit().unwrap_err();
     assert!(matches!(error.verdict(), Verdict::Fenced | Verdict::Recycle), "{error}");
     let patience = std::time::Duration::from_millis(200);
-    let newer = setup.newer_generation(1, patience);
+    let newer = setup.successor(1, patience);
     assert_eq!(newer, None);
     drop(started);
     assert_eq!(setup.start().saved, Some(position(1, 1)));

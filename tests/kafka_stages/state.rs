@@ -130,7 +130,7 @@ fn nobody_newer_is_found_where_nobody_is() {
     started.commit(topic, &["row"], &position(4, 1)).unwrap();
     let patience = Duration::from_millis(200);
     for (ours, newer) in [(3, Some(4)), (4, None), (5, None)] {
-        let found = setup.newer_generation(ours, patience);
+        let found = setup.successor(ours, patience);
         assert_eq!(found, newer, "{ours}");
     }
 }

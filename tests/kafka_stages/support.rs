@@ -23,6 +23,7 @@ use testkit::{
     wait_for,
     xtask::stack::{Cache, Kafka, KafkaOptions, StackAddress},
 };
+use uuid::Uuid;
 
 /// Longer than anything here takes on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,10 +117,10 @@ impl Setup {
         Ok(loaded.position.map(|saved| saved.record))
     }
 
-    /// A generation newer than `ours`, if one comes.
-    pub(super) fn newer_generation(&self, ours: u64, patience: Duration) -> Option<u64> {
-        let wait = (patience, &Patience::default());
-        state::await_newer_generation(&self.config, ours, wait, &self.shutdown).unwrap()
+    /// The generation of an instance that took over after this generation was loaded, if one comes.
+    pub(super) fn successor(&self, loaded: u64, patience: Duration) -> Option<u64> {
+        let (ours, wait) = ((loaded, Uuid::now_v7()), (patience, &Patience::default()));
+        state::await_successor(&self.config, ours, wait, &self.shutdown).unwrap()
     }
 
     /// The whole start, as the pipeline does it; once more while the broker is not ready.

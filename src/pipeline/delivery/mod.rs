@@ -77,8 +77,6 @@ pub(super) struct Delivery {
     prepared_logged: Option<Instant>,
     /// A source transaction whose rows are not delivered.
     rolled_back: Option<PartialTransaction>,
-    /// The generation that a position was sent with in this epoch, if one was.
-    sent: Option<u64>,
     /// The newest position that was committed in this epoch.
     committed: Option<Place>,
     /// The rows events that are to be skipped.
@@ -138,7 +136,6 @@ impl Delivery {
             identity: Vec::new(),
             prepared_logged: None,
             rolled_back: None,
-            sent: None,
             committed: None,
             skips,
             row_failed: false,
@@ -151,6 +148,7 @@ impl Delivery {
         self.plans.check_topics(self.producers.rows())?;
         self.give_up_searches();
         self.note_ends()?;
+        failpoints::reach(Point::Loaded);
         self.after(Event::Ready { is_after_doubt })?;
         failpoints::reach(Point::Started);
         self.metrics.streaming.set(1);
@@ -262,11 +260,6 @@ impl Delivery {
         self.plans.finish(shutdown);
     }
 
-    /// The generation that the epoch sent a position with: Kafka may have it, committed or not.
-    pub(super) fn sent(&self) -> Option<u64> {
-        self.sent
-    }
-
     /// The newest position that the epoch committed.
     pub(super) fn committed(&self) -> Option<Place> {
         self.committed
@@ -314,7 +307,6 @@ impl Delivery {
         self.protocol.set_least_offset(self.state_topic.least_offset());
         let json = self.protocol.record().to_json(&self.config.name, now_us);
         let json = json.map_err(|problem| self.too_large(&problem))?;
-        self.sent = Some(self.protocol.record().generation);
         self.send_state(POSITION_KEY, Some(&json))?;
         if self.protocol.batch().opened.is_some() {
             failpoints::reach(Point::Positioned);

@@ -24,6 +24,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{
     ends,
@@ -122,7 +123,7 @@ pub(super) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Fai
     standby.has_rehearsed = true;
     let mut waiting = Waiting {
         standby: std::mem::take(standby),
-        own: progress.known.own,
+        own: progress.known.instance,
         config: Arc::clone(&run.config),
         status: run.status.clone(),
         metrics: Arc::clone(&run.metrics),
@@ -149,8 +150,8 @@ async fn rehearse(run: &Run, progress: &mut Progress) -> Result<(), Failure> {
 /// Everything the waiting thread works with.
 struct Waiting {
     standby: Standby,
-    /// The generation that this instance streamed with last; 0 if it has not.
-    own: u64,
+    /// This instance, as its positions name it.
+    own: Uuid,
     config: Arc<Config>,
     status: Status,
     metrics: Arc<Metrics>,
@@ -257,7 +258,7 @@ impl Standby {
     }
 
     /// Why it is this instance's turn, if it is.
-    fn decide(&self, seen: &Seen, own: u64, heard: &Heard) -> Option<Cause> {
+    fn decide(&self, seen: &Seen, own: Uuid, heard: &Heard) -> Option<Cause> {
         if seen.released_at().is_some_and(|offset| heard.from <= offset) {
             return Some(Cause::Released);
         }
@@ -270,8 +271,7 @@ impl Standby {
         if seen.end == 0 {
             return Some(Cause::First);
         }
-        let is_own = |generation| 0 < own && generation == own;
-        if seen.position.is_some_and(|position| is_own(position.generation)) {
+        if seen.position.is_some_and(|position| position.instance == Some(own)) {
             return Some(Cause::Own);
         }
         let (decided_at, _) = self.decided?;
@@ -321,18 +321,28 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::Instant;
+    use uuid::Uuid;
 
     use super::{Cause, Heard, PATIENCE_MAX, PATIENCE_MIN, STEP_MAX, Standby};
     use crate::state::{Seen, SeenPosition};
 
     const MOMENT: Duration = Duration::from_millis(200);
 
-    /// The state topic with one position and the marker behind it.
+    fn instance(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    /// The state topic with one position of the instance with this number and the marker behind it.
     fn seen(offset: i64, generation: u64, released: bool) -> Seen {
         Seen {
             end: offset + 2,
             last_record: Some(offset),
-            position: Some(SeenPosition { offset, generation, released }),
+            position: Some(SeenPosition {
+                offset,
+                generation,
+                instance: Some(instance(generation.into())),
+                released,
+            }),
         }
     }
 
@@ -344,7 +354,7 @@ mod tests {
     #[test]
     fn it_starts_at_once_only_where_nobody_can_be_at_work() {
         let standby = Standby::default();
-        let decide = |seen, own| standby.decide(&seen, own, &heard(5, MOMENT));
+        let decide = |seen, own| standby.decide(&seen, instance(own), &heard(5, MOMENT));
         assert_eq!(decide(Seen::default(), 0), Some(Cause::First));
         assert_eq!(decide(seen(7, 3, true), 0), Some(Cause::Released));
         assert_eq!(decide(seen(7, 3, false), 3), Some(Cause::Own));
@@ -354,7 +364,7 @@ mod tests {
         // A release from before it listened may be another one's.
         assert_eq!(decide(seen(3, 3, true), 0), None);
         let silent = heard(5, PATIENCE_MIN);
-        assert_eq!(standby.decide(&seen(3, 3, true), 0, &silent), Some(Cause::Silent));
+        assert_eq!(standby.decide(&seen(3, 3, true), instance(0), &silent), Some(Cause::Silent));
     }
 
     #[test]
@@ -362,7 +372,7 @@ mod tests {
         // GIVEN one that decided to start and could not
         let mut standby = Standby::default();
         standby.start(Cause::Silent, 9, Instant::now());
-        let decide = |seen| standby.decide(&seen, 0, &heard(9, MOMENT));
+        let decide = |seen| standby.decide(&seen, instance(0), &heard(9, MOMENT));
         // THEN it need not wait again, unless something has come since
         assert_eq!(decide(seen(7, 3, false)), Some(Cause::Still));
         assert_eq!(decide(Seen { end: 10, ..seen(7, 3, false) }), Some(Cause::Still));
@@ -375,7 +385,7 @@ mod tests {
         let mut standby = Standby::default();
         standby.start(Cause::Released, 9, Instant::now());
         standby.fenced_after(Some(MOMENT));
-        let decide = |seen, own| standby.decide(&seen, own, &heard(9, MOMENT));
+        let decide = |seen, own| standby.decide(&seen, instance(own), &heard(9, MOMENT));
         // THEN the one that was fenced leaves it to the other
         assert_eq!(decide(seen(7, 3, true), 4), None);
         assert_eq!(decide(seen(7, 4, false), 4), None);

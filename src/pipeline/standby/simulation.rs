@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use testkit::Random;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Cause, Heard, PATIENCE_MAX, PATIENCE_MIN, STEP_MAX, Standby};
 use crate::state::{SIGN_OF_LIFE_EVERY, Seen, SeenPosition};
@@ -67,8 +68,10 @@ struct Instance {
     is_paused: bool,
     standby: Standby,
     heard: Heard,
-    /// The generation that it streamed with last.
-    own: u64,
+    /// This process, as its positions name it.
+    own: Uuid,
+    /// The generation that it streams with.
+    generation: u64,
 }
 
 struct World {
@@ -194,7 +197,7 @@ impl World {
         let generation = self.seen.position.map_or(0, |position| position.generation) + 1;
         let at_ms = self.now_ms + self.delay();
         self.instances[at].does = Does::Streams { epoch: self.epoch, at_ms };
-        self.instances[at].own = generation;
+        self.instances[at].generation = generation;
     }
 
     fn show_life(&mut self, at: usize, epoch: u64) {
@@ -209,8 +212,9 @@ impl World {
 
     /// A position, and the marker of its Kafka transaction.
     fn append(&mut self, at: usize, released: bool) {
-        let (offset, generation) = (self.seen.end, self.instances[at].own);
-        let position = Some(SeenPosition { offset, generation, released });
+        let Instance { own, generation, .. } = self.instances[at];
+        let offset = self.seen.end;
+        let position = Some(SeenPosition { offset, generation, instance: Some(own), released });
         self.seen = Seen { end: offset + 2, last_record: Some(offset), position };
         self.last_ms = self.now_ms;
     }
@@ -302,7 +306,8 @@ impl Instance {
             is_paused: false,
             standby: Standby::default(),
             heard: Heard::default(),
-            own: 0,
+            own: Uuid::now_v7(),
+            generation: 0,
         }
     }
 

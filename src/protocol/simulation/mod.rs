@@ -449,7 +449,7 @@ fn run_all(first: u64, sixths: u64, kind: Kind) {
 
 /// The first seed that shows what is wrong without a rule.
 fn caught(kind: Kind, rule: Rule) -> Option<(u64, String)> {
-    (0..20_000).find_map(|seed| Some((seed, run(seed, kind, Some(rule)).err()?)))
+    (0..40_000).find_map(|seed| Some((seed, run(seed, kind, Some(rule)).err()?)))
 }
 
 // Two halves, because tests run side by side.

@@ -17,9 +17,9 @@ pub(super) enum Rule {
     StartFromKafka,
     /// The first commit of an epoch says its generation.
     AnnounceGeneration,
-    /// A generation is an instance's own only once it sent a position with it: until then another
-    /// one can take the same.
-    OwnWhatWasSent,
+    /// A position names the instance that wrote it: its generation does not, because another one
+    /// that has loaded the same position takes the same.
+    NameTheInstance,
     /// Everything is stored before the position after it is sent.
     FlushBeforePosition,
     /// A commit that may take effect again ends the epoch.
@@ -84,7 +84,7 @@ impl Rule {
         Self::CompareTheOffset,
         Self::StartFromKafka,
         Self::AnnounceGeneration,
-        Self::OwnWhatWasSent,
+        Self::NameTheInstance,
         Self::FlushBeforePosition,
         Self::DoubtEndsEpoch,
         Self::TimeIsNoDoubt,

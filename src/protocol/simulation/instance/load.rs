@@ -21,9 +21,13 @@ impl Instance {
     /// A fenced instance looks for the newer one, whatever the broker that answers has.
     pub(super) fn look(&mut self, world: &mut World, until_ms: u64) {
         let met = world.broker.last_stable_offset().saturating_sub(world.lag());
-        let newest = world.broker.last_position_before(met).map_or(0, |record| record.generation);
-        if self.generation < newest && !world.lacks(Rule::LeaveToTheNewer)
-            || world.lacks(Rule::StayIfAlone)
+        let newest = world.broker.last_position_before(met);
+        let is_of_successor = newest.is_some_and(|record| {
+            record.is_of_successor(self.generation, self.id)
+                // Without names, the generation alone says whose it is.
+                && (self.generation + 1 < record.generation || !world.lacks(Rule::NameTheInstance))
+        });
+        if is_of_successor && !world.lacks(Rule::LeaveToTheNewer) || world.lacks(Rule::StayIfAlone)
         {
             self.life = Life::Left;
         } else if until_ms <= world.now_ms {
@@ -76,11 +80,13 @@ impl Instance {
             }
             None => (1, world.source.start()),
         };
-        let record = PositionRecord::resumed(saved.as_deref(), generation, position);
+        let record = PositionRecord {
+            instance: Some(self.id),
+            ..PositionRecord::resumed(saved.as_deref(), generation, position)
+        };
         self.group = 0;
         self.left_out = world.source.done(&record);
-        let is_own = world.lacks(Rule::OwnWhatWasSent);
-        self.generation = if is_own { record.generation } else { record.generation - 1 };
+        self.generation = record.generation - 1;
         self.extra.extras = world.broker.extras_before(met);
         self.extra.sent = self.extra.extras.clone();
         self.extra.is_counted = false;

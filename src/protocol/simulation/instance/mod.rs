@@ -5,6 +5,8 @@ use std::{
     rc::Rc,
 };
 
+use uuid::Uuid;
+
 use super::{
     Link, World,
     broker::{Entry, STATE},
@@ -81,7 +83,9 @@ pub(super) struct Instance {
     /// Source transactions that the server leaves out.
     left_out: BTreeSet<usize>,
     rows_from_ms: u64,
-    /// The newest generation of which a position is its own or was loaded.
+    /// This process, as its positions name it.
+    id: Uuid,
+    /// The generation of the position that it loaded.
     generation: u64,
     /// What this process remembers, which no rule lets it use.
     memory: Option<Rc<PositionRecord>>,
@@ -119,6 +123,7 @@ impl Instance {
             server: 0,
             left_out: BTreeSet::new(),
             rows_from_ms: 0,
+            id: Uuid::from_u128(u128::try_from(world.next_number()).unwrap()),
             generation: 0,
             memory: None,
             seen: None,
@@ -248,7 +253,6 @@ impl Instance {
                 let Some(protocol) = &mut self.protocol else { return };
                 protocol.set_least_offset(self.least_offset);
                 let mut record = protocol.record().clone();
-                self.generation = record.generation;
                 if world.lacks(Rule::NoteThePart) {
                     record.partials.clear();
                 }

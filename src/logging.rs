@@ -1,11 +1,14 @@
 //! Log lines on their way to stderr.
 //!
-//! Whoever reads stderr may stop: a full pipe blocks who writes to it, a closed one refuses. The
-//! pipeline must not stop with it, so a thread of its own writes. Lines that find its buffer full
-//! are lost, and the log says how many once it can.
+//! The reader of stderr may stop: a full pipe blocks its writer, a closed pipe refuses. The
+//! pipeline must not stop with it, so a thread of its own writes the lines. Lines that find the
+//! thread's buffer full are lost, and the log says how many as soon as it can.
 //!
-//! What else stands on a terminal beside the lines is that thread's too, for the same reason and so
-//! that neither tears the other: it looks after it whenever it is told to flush.
+//! The same thread draws the progress bars on a terminal, so that bars and lines never overwrite
+//! each other: it redraws them at each flush.
+//!
+//! The crate `tracing-appender` has such a thread too. Tailwater does not use it, because it bounds
+//! its queue by lines instead of bytes, and because its thread has no place to redraw the bars.
 
 use std::{
     io::{self, Write},
@@ -21,7 +24,7 @@ const WAITING_BYTES_MAX: usize = 1 << 20;
 /// How long the end of the process waits for its last lines to be written.
 const LAST_LINES_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The way to stderr; all copies are one. Writing to it never waits and never fails.
+/// The way to stderr; all clones share one buffer. Writing to it never waits and never fails.
 #[derive(Clone)]
 pub struct LogWriter {
     shared: Arc<Shared>,
@@ -37,7 +40,7 @@ struct Shared {
 struct WaitingLines {
     lines: Vec<u8>,
     lines_lost: u64,
-    /// Whether somebody waits for the thread to look after everything once more.
+    /// Whether a caller waits until the thread has written everything.
     is_awaited: bool,
     /// Whether the thread is writing what it took from here.
     is_writing: bool,
@@ -60,10 +63,13 @@ impl LogWriter {
             let mut lines = Vec::new();
             loop {
                 let lost = of_thread.take(&mut lines, flush_every);
-                // Nobody is left to tell that nobody reads.
+                // There is no place left to report that stderr fails.
                 drop(sink.write_all(&lines).and_then(|()| sink.flush()));
                 if 0 < lost {
-                    tracing::warn!(lines = lost, "log lines were lost, because nobody read them");
+                    tracing::warn!(
+                        lines = lost,
+                        "log lines were lost, because stderr was not read fast enough"
+                    );
                 }
             }
         })?;

@@ -65,13 +65,10 @@ pub enum RequestRefusal {
     #[error("the source does not answer: {0}")]
     Source(String),
     /// The connector did not get to it.
-    #[error(
-        "the connector is busy or starts again; whether it will still serve the request is not \
-         known"
-    )]
+    #[error("the connector is busy or restarts; it may still serve the request later")]
     NoAnswer,
     /// Too many requests wait.
-    #[error("{WAITING_MAX} requests wait already")]
+    #[error("{WAITING_MAX} requests are already waiting")]
     TooMany,
 }
 

@@ -269,8 +269,7 @@ fn rows_without_all_columns_stop_it_with_the_setting_to_change() -> Result<()> {
         let exit = connector.wait_for_exit()?;
         assert_eq!(exit.code, Some(1), "{}", exit.stderr);
         let table = format!("{}.items", setup.database.name());
-        for word in ["without all columns", &table, "SET PERSIST binlog_row_image = 'FULL'", "open"]
-        {
+        for word in ["lack columns", &table, "SET PERSIST binlog_row_image = 'FULL'", "open"] {
             assert!(exit.stderr.contains(word), "{image}: {}", exit.stderr);
         }
     }

@@ -64,7 +64,7 @@ fn the_page_about_server_errors_says_what_the_program_does() {
     let mut table = HEAD.to_owned();
     for error in SERVER_ERRORS {
         let does = match error.class.verdict() {
-            Some((Verdict::Recycle, reason)) => format!("waits (`{reason}`)"),
+            Some((Verdict::Recycle, reason)) => format!("retries (`{reason}`)"),
             Some((Verdict::Config, reason)) => format!("ends with 78 (`{reason}`)"),
             Some((_, reason)) => format!("halts (`{reason}`)"),
             None => {

@@ -32,7 +32,7 @@ fn how_much_there_is_shows_before_anything_is_read() -> Result<()> {
     // WHEN a connector begins to read it, THEN its log says how much there is
     let mut connector = setup.start()?;
     let line: Value =
-        serde_json::from_str(&connector.wait_for_line("reading tables beside the stream")?)?;
+        serde_json::from_str(&connector.wait_for_line("reading tables while streaming")?)?;
     assert_eq!(line["tables"], 2, "{line}");
     assert!((900..=1100).contains(&line["rows_estimate"].as_u64().unwrap()), "{line}");
     assert!(16_384 <= line["bytes_estimate"].as_u64().unwrap(), "{line}");
@@ -139,7 +139,7 @@ fn a_terminal_shows_bars_below_the_log_until_the_tables_are_read() -> Result<()>
     setup.database.execute("ALTER TABLE orders ADD more INT")?;
     await_screen(&mut connector, &terminal, "a line above the bar", |lines| {
         let [.., logged, bar, rest] = lines else { return false };
-        let is_below = is_bar_of_items(bar) && rest == "1 more table to be read";
+        let is_below = is_bar_of_items(bar) && rest == "1 more table to read";
         logged.contains("kind=Alter") && is_below
     })?;
     let lines = terminal.lines();

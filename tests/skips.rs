@@ -98,7 +98,7 @@ fn the_event_of_a_row_that_cannot_be_delivered_is_skipped_on_request() -> Result
         let dry: Vec<_> = command.iter().filter(|word| *word != "--execute").cloned().collect();
         let exit = run(&setup, &borrowed(&dry))?;
         assert_eq!(exit.code, Some(0), "{}", exit.stderr);
-        assert!(exit.stdout.contains("Write_rows, behind the position"), "{}", exit.stdout);
+        assert!(exit.stdout.contains("Write_rows, after the position"), "{}", exit.stdout);
         assert!(exit.stdout.contains("nothing is changed"), "{}", exit.stdout);
         assert_eq!(positions(&setup)?.len(), before);
         assert_eq!(halt(&setup)?, command);
@@ -270,7 +270,7 @@ fn events_of_compressed_and_xa_transactions_are_skipped_by_their_number() -> Res
         expect_ids(&setup, &[1, 2])?;
         let dry: Vec<_> = first.iter().filter(|word| *word != "--execute").cloned().collect();
         let exit = run(&setup, &borrowed(&dry))?;
-        assert!(exit.stdout.contains(&format!("{event}, {kind}, behind")), "{}", exit.stdout);
+        assert!(exit.stdout.contains(&format!("{event}, {kind}, after")), "{}", exit.stdout);
         execute(&setup, &first)?;
         let again = run(&setup, &borrowed(&first))?;
         assert!(again.stderr.contains("reason: skip_requested\n"), "{}", again.stderr);

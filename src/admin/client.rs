@@ -1,4 +1,4 @@
-//! Asks a running connector through its admin server.
+//! The client of a running connector's admin server.
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
     error::{Failure, Reason, Verdict},
 };
 
-/// How long an answer may take; the connector itself gives up sooner.
+/// How long an answer may take; the connector itself gives up earlier.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// The admin server of a connector.
@@ -34,7 +34,7 @@ impl AdminClient {
         self.send(self.client.get(format!("{}/status", self.base))).await
     }
 
-    /// Asks for something.
+    /// Sends a request that changes something.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let mut request = self.client.post(format!("{}{path}", self.base)).json(body);
         if let Some(token) = &self.token {
@@ -53,7 +53,10 @@ impl AdminClient {
                 Reason::AdminUnreachable,
                 format!("no connector answers at {}: {}", self.base, innermost(&error)),
             )
-            .hint("Is it running? admin.listen says where it answers; --admin names another place.")
+            .hint(
+                "Check that it runs, and admin.listen in the configuration; --admin gives \
+                another address.",
+            )
         };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
@@ -61,7 +64,7 @@ impl AdminClient {
         if status.is_success() {
             return Ok(body);
         }
-        let said = body.get("error").and_then(Value::as_str).unwrap_or("no reason is given");
+        let said = body.get("error").and_then(Value::as_str).unwrap_or("it gave no reason");
         Err(match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Failure::new(Verdict::Config, Reason::AdminRefused, said.to_owned())
@@ -70,10 +73,7 @@ impl AdminClient {
             StatusCode::NOT_FOUND if body.is_null() => Failure::new(
                 Verdict::Halt,
                 Reason::AdminUnknown,
-                format!(
-                    "what answers at {} is no Tailwater that reads tables on demand",
-                    self.base
-                ),
+                format!("the server at {} is not the admin server of a connector", self.base),
             ),
             _ => Failure::new(Verdict::Halt, Reason::OrderRefused, said.to_owned()),
         })

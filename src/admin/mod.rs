@@ -98,8 +98,8 @@ pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure>
     if !address.ip().is_loopback() {
         tracing::warn!(
             %address,
-            "the admin address is open to other hosts: they can read metrics and status; what \
-             changes something needs admin.token"
+            "the admin address is open to other hosts: they can read metrics and status; \
+             requests that change something need admin.token"
         );
     }
     tracing::info!(%address, "admin listening");

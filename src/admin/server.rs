@@ -57,7 +57,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router) {
                 held.push_back(connections.spawn(connection(stream, router)));
             }
             Err(error) => {
-                tracing::debug!(%error, "a connection to the admin server was not accepted");
+                tracing::debug!(%error, "the admin server cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

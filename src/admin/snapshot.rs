@@ -84,12 +84,12 @@ async fn submit(
     let choice = understand(body).await?;
     let request = make(choice);
     if matches!(&request, SnapshotRequest::Read { tables, .. } if tables.is_empty()) {
-        let message = "`tables` names no table: {\"tables\": [\"shop.orders\"]}";
+        let message = "`tables` names no table; write for example {\"tables\": [\"shop.orders\"]}";
         return Err(Refused::new(StatusCode::BAD_REQUEST, message));
     }
     let state = shown.status.snapshot().state;
     if state != State::Streaming {
-        let message = format!("this instance is not streaming but {}", state.name());
+        let message = format!("this instance is not streaming: its state is {}", state.name());
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message));
     }
     let done = shown.requests.request(request).await;
@@ -98,18 +98,19 @@ async fn submit(
 }
 
 async fn understand(body: Body) -> Result<Choice, Refused> {
-    let late = |_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the request came too slowly");
+    let late = |_| Refused::new(StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive");
     let body = timeout(BODY_MAX, to_bytes(body, BODY_BYTES_MAX)).await.map_err(late)?;
-    let large = |_| Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "the request has over 64 KiB");
+    let large =
+        |_| Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 64 KiB");
     let body = body.map_err(large)?;
     let wrong = |message: String| Refused::new(StatusCode::BAD_REQUEST, message);
     let RequestBody { tables, r#where } = serde_json::from_slice(&body)
-        .map_err(|error| wrong(format!("the request is not understood: {error}")))?;
+        .map_err(|error| wrong(format!("the request cannot be read: {error}")))?;
     let tables = tables.iter().map(|name| match name.split_once('.') {
         Some((database, table)) if !database.is_empty() && !table.is_empty() => {
             Ok(TableName { database: database.to_owned(), table: table.to_owned() })
         }
-        _ => Err(wrong(format!("`{name}` is no table: write database.table"))),
+        _ => Err(wrong(format!("`{name}` is not a table: write database.table"))),
     });
     let mut tables = tables.collect::<Result<Vec<_>, _>>()?;
     tables.sort_unstable();

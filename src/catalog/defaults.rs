@@ -77,7 +77,7 @@ pub(super) async fn mend(
             tracing::warn!(
                 table = %version.name,
                 column,
-                "the column's default cannot be read now: its schema goes without it"
+                "the column's default cannot be read now: the schema has none"
             );
         }
     }
@@ -152,7 +152,7 @@ async fn read_values(
         }
         Ok(None) => Ok(vec![None; values.len()]),
         Err(mysql_async::Error::Server(error)) => {
-            tracing::warn!(%table, %error, "the server does not give the table's defaults");
+            tracing::warn!(%table, %error, "the server refuses to show the table's defaults");
             Ok(vec![None; values.len()])
         }
         Err(error) => Err(error),

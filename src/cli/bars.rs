@@ -1,4 +1,4 @@
-//! How far tables are read: a bar each at the foot of a terminal, below the lines that scroll.
+//! Progress bars, one for each table that is read, at the foot of a terminal below the log lines.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -9,11 +9,11 @@ use crate::{
     status::{State, Status, TableProgress},
 };
 
-/// Most bars at a time, so that lines keep their place on a small screen.
+/// Most bars at a time, so that a small screen has room for log lines too.
 const BARS_MAX: usize = 8;
 
-/// Most of a table's name that stands before its bar, in characters. With the bar, 40 columns hold
-/// the percentage too.
+/// Most characters of a table's name before its bar. With them, 40 columns hold name, bar and
+/// percentage.
 const NAME_MAX: usize = 20;
 
 /// How far one table is.
@@ -73,12 +73,12 @@ impl Reading {
         format!("{percent}%, {left}{rows_per_second:.0} rows/s, {rows}{of}")
     }
 
-    /// Whether the source has estimated it too small: then nobody knows how much is left.
+    /// Whether the source's estimate was too small: then how much is left is unknown.
     fn is_larger(&self) -> bool {
         self.rows_estimate <= self.rows
     }
 
-    /// Its name, cut to what fits; the end says more than the database it begins with.
+    /// Its name, cut to what fits. The cut is at the front: the table says more than the database.
     fn name(&self) -> String {
         // A name may hold anything, and a terminal obeys control characters.
         let name = self.table.chars().map(|c| if c.is_control() { '?' } else { c });
@@ -106,7 +106,7 @@ pub(super) struct Bars {
     all: MultiProgress,
     /// One for each table that is read now, in their order.
     tables: Vec<ProgressBar>,
-    /// Says what waits.
+    /// The line with the number of tables that wait.
     rest: Option<ProgressBar>,
 }
 
@@ -137,7 +137,7 @@ impl Bars {
         }
         if let Some(bar) = &self.rest {
             let tables = if rest == 1 { "table" } else { "tables" };
-            bar.set_message(format!("{rest} more {tables} to be read"));
+            bar.set_message(format!("{rest} more {tables} to read"));
         }
         self.draw();
     }
@@ -150,9 +150,9 @@ impl Bars {
         Ok(())
     }
 
-    /// Takes the bars off the screen until they are drawn again.
+    /// Removes the bars from the screen until they are drawn again.
     pub(super) fn clear(&self) {
-        // What cannot be drawn on cannot be cleared either.
+        // A screen that cannot be drawn on cannot be cleared either.
         drop(self.all.clear());
     }
 
@@ -201,7 +201,7 @@ impl Write for Screen {
 
     fn flush(&mut self) -> io::Result<()> {
         let status = self.status.snapshot();
-        // In any other state nothing is read, whatever was.
+        // In every other state no table is read.
         let is_reading = matches!(status.state, State::Streaming | State::Draining);
         let tables = status.tables.into_iter().filter(|_| is_reading).map(Reading::from);
         self.bars.show(&tables.collect::<Vec<_>>());
@@ -209,7 +209,7 @@ impl Write for Screen {
     }
 }
 
-/// A time as people read it.
+/// A duration as text, such as `3 min 05 s`.
 pub(super) fn human(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -1,5 +1,5 @@
-//! `tailwater snapshot estimate`: how much there is to be read, asked of the source alone, so
-//! before a connector runs.
+//! `tailwater snapshot estimate`: how much there is to read. It queries only the source, so it
+//! works before a connector runs.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     snapshot::{self, ListedTable},
 };
 
-/// Tells how much there is of the captured tables, or of those among them that are named.
+/// Prints the estimated rows and bytes of all captured tables, or of the named ones among them.
 pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure> {
     let mut connection = mysql::connect(&config.mysql).await?;
     let server = Server::inspect(&mut connection, &config).await?;
@@ -42,6 +42,6 @@ pub(super) async fn run(config: Config, named: &[String]) -> Result<(), Failure>
     if let Some(retention) = server.binlog_retention {
         say(&format!("the source keeps its binlogs for {}", human(retention.as_secs())));
     }
-    say("how long reading takes is in the log and in /status 2 s after it begins");
+    say("2 s after reading begins, the log and /status show how long it takes");
     Ok(())
 }

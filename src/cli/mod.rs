@@ -1,4 +1,4 @@
-//! The command line: what was asked, the logger, the signals, the exit code.
+//! The command line: arguments, logger, signals, exit code.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -33,37 +33,38 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
 
-    /// What is logged: error, warn, info, debug or trace, or directives such as
+    /// Log level: error, warn, info, debug or trace; or directives such as
     /// `info,tailwater::mysql=debug`.
     #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
     log: String,
 
-    /// How log lines look; text on a terminal, json otherwise, if left out.
+    /// Format of log lines [default: text on a terminal, json otherwise].
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Captures changes until stopped.
+    /// Streams changes until it is stopped.
     Run {
-        /// The configuration file; every key can be set by the environment too
-        /// (TAILWATER_MYSQL__HOST).
+        /// Configuration file. The environment can set every key too: TAILWATER_MYSQL__HOST sets
+        /// mysql.host.
         #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE")]
         config: PathBuf,
 
-        /// Exit 0 once everything the source had committed at the start is committed to Kafka.
+        /// Exit with code 0 once everything that the source had committed at the start is
+        /// committed to Kafka.
         #[arg(long)]
         until_caught_up: bool,
 
-        /// Waits while another instance of this name streams, and takes over when it ends or falls
-        /// silent.
+        /// Wait while another instance of this connector streams, and take over when it ends or
+        /// falls silent.
         #[arg(long, conflicts_with = "until_caught_up")]
         standby: bool,
     },
-    /// Asks a running connector to read rows that exist already again, beside its stream.
+    /// Re-reads tables while the connector keeps streaming.
     Snapshot(snapshot::SnapshotArguments),
-    /// Changes the saved position of a connector that does not run.
+    /// Changes the position at which the next start of a connector resumes.
     Position(position::PositionArguments),
 }
 
@@ -84,21 +85,22 @@ const EXIT_USAGE: u8 = 64;
 /// `EX_OSERR`: not even a thread for the log.
 const EXIT_OS: u8 = 71;
 
-/// Ended by the drain timeout with work undone.
+/// The drain timeout passed before all work was done.
 const EXIT_DRAIN_TIMEOUT: u8 = 74;
 
-/// How often the bars are drawn anew.
+/// How often the bars are redrawn.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// What the pipeline gets beyond the drain timeout to end by itself, before it is left behind.
+/// The time after the drain timeout in which the pipeline may still end by itself; then the
+/// process ends without it.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the command line; the answer is the process's exit code.
+/// Runs the command line and returns the exit code of the process.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are printed this way too, and are no errors.
+            // Help and version come this way too; they are no errors.
             let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
             return error.print().map_or(ExitCode::from(EXIT_USAGE), |()| ExitCode::from(code));
         }
@@ -109,13 +111,13 @@ pub fn main() -> ExitCode {
     let status = Status::default();
     let Ok(log) = start_log(&arguments, &status) else { return ExitCode::from(EXIT_OS) };
     let code = start(arguments, &log, status.clone());
-    // Takes the bars away.
+    // An empty list removes the bars.
     status.reading(Vec::new());
     log.finish();
     code
 }
 
-/// The log on stderr, with bars below it if that is a terminal which shows the log as text.
+/// The log on stderr, with progress bars below it if stderr is a terminal and the log is text.
 fn start_log(arguments: &Arguments, status: &Status) -> io::Result<LogWriter> {
     let may_have_bars = matches!(arguments.command, Command::Run { .. }) && is_text(arguments);
     match Bars::new().filter(|_| may_have_bars) {
@@ -124,7 +126,7 @@ fn start_log(arguments: &Arguments, status: &Status) -> io::Result<LogWriter> {
     }
 }
 
-/// Whether the log is for people.
+/// Whether log lines are text, not JSON.
 fn is_text(arguments: &Arguments) -> bool {
     match arguments.log_format {
         Some(format) => matches!(format, LogFormat::Text),
@@ -132,7 +134,7 @@ fn is_text(arguments: &Arguments) -> bool {
     }
 }
 
-/// The same for arguments that are understood, with everything said by way of the log.
+/// Runs the command of valid arguments. Everything that it reports goes through the log's writer.
 fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
     if let Err(failure) = start_logging(&arguments, log) {
@@ -174,7 +176,7 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     runtime.block_on(run(config, until_caught_up, standby, log, status))
 }
 
-/// Prints a failure for people and gives its exit code. The log has it as well, for machines.
+/// Prints a failure as text and returns its exit code. The log has the failure as fields too.
 fn report(log: &LogWriter, failure: &Failure) -> ExitCode {
     log.clone().write_all(format!("tailwater: {failure}\n").as_bytes()).expect("a log takes all");
     failure.exit_code()
@@ -192,7 +194,7 @@ fn start_logging(arguments: &Arguments, log: &LogWriter) -> Result<(), Failure> 
     } else {
         logger.json().flatten_event(true).init();
     }
-    // The usual hook writes to stderr itself and would wait for whoever reads it.
+    // The default hook writes to stderr itself and would block when the reader of stderr does.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(())
 }
@@ -251,27 +253,30 @@ async fn overdue(shutdown: &Shutdown, drain_timeout: Duration) {
 
 fn report_overdue(log: &LogWriter, drain_timeout: Duration) -> ExitCode {
     let message = format!(
-        "stopped after {} ms with work undone; the next start goes on from the committed position",
+        "stopped after {} ms before all work was done; the next start resumes at the committed \
+         position",
         drain_timeout.as_millis()
     );
     let hint =
-        "Raise delivery.drain_timeout_ms, or look for what kept Kafka or MySQL from finishing.";
+        "Raise delivery.drain_timeout_ms, or find out why Kafka or MySQL did not finish in time.";
     report(log, &Failure::new(Verdict::Halt, Reason::DrainTimeout, message).hint(hint));
     ExitCode::from(EXIT_DRAIN_TIMEOUT)
 }
 
-/// SIGTERM and Ctrl-C ask for a drain.
+/// SIGTERM and Ctrl-C request a drain.
 async fn watch_signals(shutdown: Shutdown, status: Status) {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        tracing::error!("signals cannot be watched; the process ends at once when asked to");
+        tracing::error!(
+            "cannot watch for signals; SIGTERM and Ctrl-C end the process at once, without a drain"
+        );
         return;
     };
     loop {
         tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM received, finishing"),
-            _ = interrupt.recv() => tracing::info!("interrupt received, finishing"),
+            _ = terminate.recv() => tracing::info!("SIGTERM received, draining"),
+            _ = interrupt.recv() => tracing::info!("interrupt received, draining"),
         }
         status.enter(State::Draining, wall_clock());
         shutdown.request();

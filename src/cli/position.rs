@@ -1,4 +1,4 @@
-//! `tailwater position skip`: goes past one rows event that cannot be delivered.
+//! `tailwater position skip`: skips one rows event that cannot be delivered.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -20,29 +20,28 @@ pub(super) struct PositionArguments {
 
 #[derive(Debug, Subcommand)]
 enum PositionAction {
-    /// Makes the next start skip the rows of one rows event that cannot be delivered.
+    /// Makes the next start skip one rows event that cannot be delivered.
     Skip(Skip),
 }
 
 #[derive(Debug, Args)]
 struct Skip {
-    /// Where the rows event begins, as the connector's last message names it:
-    /// binlog.000002:1234; in a compressed or an XA transaction its number comes behind:
-    /// binlog.000002:1234:2
+    /// Place where the rows event begins, as the error message names it: binlog.000002:1234; in a
+    /// compressed or an XA transaction followed by the number of the event: binlog.000002:1234:2
     #[arg(long, value_name = "FILE:POS[:NUMBER]")]
     event: RowsEvent,
 
-    /// Requests it; without this nothing is changed. An instance that runs is fenced and ends with
-    /// exit code 75.
+    /// Request the skip; without this option nothing changes. A running instance is fenced and
+    /// ends with exit code 75.
     #[arg(long)]
     execute: bool,
 
-    /// The connector's configuration file.
+    /// Configuration file of the connector.
     #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE")]
     config: PathBuf,
 }
 
-/// Does what the arguments say.
+/// Resolves the event, and requests the skip if `--execute` is given.
 pub(super) async fn run(arguments: PositionArguments) -> Result<(), Failure> {
     let PositionAction::Skip(Skip { event, execute, config }) = arguments.action;
     let config = config::load(&config)?;
@@ -50,12 +49,14 @@ pub(super) async fn run(arguments: PositionArguments) -> Result<(), Failure> {
     let found = pipeline::skip_event(&Arc::new(config), event, execute).await?;
     let ResolvedSkip { position, kind } = found;
     say(&format!("committed position: {position}"));
-    say(&format!("event: {name}, {kind}, behind the position, not requested before"));
+    say(&format!("event: {name}, {kind}, after the position, skip not requested before"));
     if execute {
-        say("requested: the next start skips the rows of this event that are not delivered");
+        say("requested: the next start skips those rows of this event that are not delivered yet");
     } else {
-        say("nothing is changed; with --execute the next start skips the rows of this event that \
-             are not delivered, and an instance that runs now is fenced and ends with exit code 75");
+        say(
+            "nothing is changed; with --execute the next start skips those rows of this event that \
+             are not delivered yet, and a running instance is fenced and ends with exit code 75",
+        );
     }
     Ok(())
 }

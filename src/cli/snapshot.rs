@@ -1,5 +1,5 @@
-//! `tailwater snapshot`: asks a running connector to read tables again, to stop for now, to go on,
-//! to give up; shows how far it is.
+//! `tailwater snapshot`: requests that a running connector reads tables again, pauses, resumes or
+//! cancels reading; shows the progress.
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -17,27 +17,27 @@ use crate::{
     error::{Failure, Reason, Verdict},
 };
 
-/// How often the connector is asked how far it is.
+/// How often the progress is queried.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How often lines are written where there is no terminal.
+/// How often progress lines are written without a terminal.
 const LINES_EVERY: Duration = Duration::from_secs(10);
 
-/// How long a connector that starts anew is waited for.
+/// How many queries may fail in a row, while a connector restarts.
 const LOOKS_IN_VAIN_MAX: u32 = 120;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct SnapshotArguments {
-    /// A table to read, as database.table; may be given several times.
+    /// Table to read, as database.table; may be given several times.
     #[arg(long = "table", value_name = "TABLE", required = true)]
     tables: Vec<String>,
 
-    /// A condition on the rows, as SQL; times without an offset are UTC.
+    /// SQL condition on the rows to read; times without an offset are UTC.
     #[arg(long = "where", value_name = "CONDITION")]
     filter: Option<String>,
 
-    /// Do not wait until the tables are read.
+    /// Return at once instead of waiting until the tables are read.
     #[arg(long)]
     no_wait: bool,
 
@@ -48,14 +48,14 @@ pub(super) struct SnapshotArguments {
     place: AdminAddress,
 }
 
-/// Where the connector is.
+/// Where the admin server of the connector is.
 #[derive(Clone, Debug, Args)]
 struct AdminAddress {
-    /// The connector's configuration file: it says where its admin server is, and the token.
+    /// Configuration file of the connector, with the address of its admin server and the token.
     #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE", global = true)]
     config: PathBuf,
 
-    /// The admin server, where it is reached by another address than admin.listen:
+    /// Address of the admin server if it differs from admin.listen, such as
     /// http://connector:9464
     #[arg(long, value_name = "URL", global = true)]
     admin: Option<String>,
@@ -63,26 +63,26 @@ struct AdminAddress {
 
 #[derive(Debug, Subcommand)]
 enum SnapshotAction {
-    /// Stops reading tables for now; the stream goes on.
+    /// Pauses reading tables; the connector keeps streaming.
     Pause(Which),
-    /// Goes on reading where it was stopped.
+    /// Resumes reading where it was paused.
     Resume(Which),
-    /// Reads no more; what is delivered stays.
+    /// Stops reading tables for good; rows that are delivered stay.
     Cancel(Which),
-    /// Shows how far each table is.
+    /// Shows the progress of each table.
     Status,
-    /// Shows how much there is to be read; asks the source only, so no connector need run.
+    /// Estimates how much there is to read; needs the source, but no running connector.
     Estimate(Which),
 }
 
 #[derive(Debug, Args)]
 struct Which {
-    /// Only this table; may be given several times.
+    /// Only this table, as database.table; may be given several times.
     #[arg(long = "table", value_name = "TABLE")]
     tables: Vec<String>,
 }
 
-/// Does what was asked for.
+/// Runs the command.
 pub(super) async fn run(arguments: SnapshotArguments) -> Result<(), Failure> {
     let SnapshotArguments { tables, filter, no_wait, action, place } = arguments;
     let config = config::load(&place.config)?;
@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: SnapshotArguments) -> Result<(), Failure> {
             let request = json!({ "tables": tables, "where": filter });
             let client = client()?;
             let accepted = names(&client.post("/snapshot", &request).await?);
-            say(&format!("being read: {}", join(&accepted)));
+            say(&format!("reading: {}", join(&accepted)));
             return if no_wait { Ok(()) } else { follow(&client, &accepted).await };
         }
         Some(SnapshotAction::Status) => {
@@ -108,7 +108,7 @@ pub(super) async fn run(arguments: SnapshotArguments) -> Result<(), Failure> {
         }
         Some(SnapshotAction::Estimate(which)) => return estimate::run(config, &which.tables).await,
         Some(SnapshotAction::Pause(which)) => ("/snapshot/pause", which, "paused"),
-        Some(SnapshotAction::Resume(which)) => ("/snapshot/resume", which, "goes on"),
+        Some(SnapshotAction::Resume(which)) => ("/snapshot/resume", which, "resumed"),
         Some(SnapshotAction::Cancel(which)) => ("/snapshot/cancel", which, "cancelled"),
     };
     let done = client()?.post(path, &json!({ "tables": which.tables })).await?;
@@ -116,7 +116,7 @@ pub(super) async fn run(arguments: SnapshotArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shows how far the tables are until nothing of them is read any more.
+/// Shows the progress of the tables until none of them is read any more.
 async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), Failure> {
     let mut shown = ShownProgress { bars: Bars::new(), printed: None };
     let mut in_vain = 0;
@@ -134,7 +134,7 @@ async fn follow(client: &AdminClient, wanted: &BTreeSet<String>) -> Result<(), F
         let mut tables = tables_of(&status);
         tables.retain(|table| wanted.contains(&table.table));
         shown.show(&tables);
-        // A connector that has started anew since shows only what it still reads.
+        // A connector that has restarted since shows only what it still reads.
         let streams = status.get("state").and_then(Value::as_str) == Some("streaming");
         if streams && tables.iter().all(Reading::is_over) {
             break tables;
@@ -174,21 +174,21 @@ impl ShownProgress {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "progress is for whoever watches, not for a pipe")]
+#[expect(clippy::print_stderr, reason = "progress is for the terminal, not for a pipe")]
 fn line(table: &Reading) {
     eprintln!("{table}");
 }
 
-/// Where the configuration says that the admin server is.
+/// The address of the admin server in the configuration.
 fn address(config: &Config) -> Result<String, Failure> {
     let listen = &config.admin.listen;
     let wrong = |problem: &str| {
         Failure::new(Verdict::Config, Reason::Config, format!("`admin.listen` {listen} {problem}"))
             .hint("Give the admin server's address: --admin http://127.0.0.1:9464")
     };
-    let address: SocketAddr = listen.parse().map_err(|_| wrong("is no address"))?;
+    let address: SocketAddr = listen.parse().map_err(|_| wrong("is not an address"))?;
     if address.port() == 0 {
-        return Err(wrong("does not say at which port the connector answers"));
+        return Err(wrong("does not name the port at which the connector answers"));
     }
     let host = match address {
         SocketAddr::V4(address) if address.ip().is_unspecified() => "127.0.0.1".to_owned(),
@@ -217,7 +217,7 @@ fn print_reading(table: &Reading) {
     say(&table.to_string());
 }
 
-#[expect(clippy::print_stdout, reason = "what was asked for")]
+#[expect(clippy::print_stdout, reason = "the output of the command")]
 pub(super) fn say(line: &str) {
     println!("{line}");
 }

@@ -1,4 +1,4 @@
-//! `[format]`: how records look.
+//! `[format]`: the format of records.
 
 use serde::Deserialize;
 
@@ -7,28 +7,27 @@ use serde::Deserialize;
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Format {
-    /// What surrounds a row.
+    /// The envelope around a row.
     pub envelope: EnvelopeFormat,
     /// How DECIMAL is delivered.
     pub decimal: DecimalMode,
     /// How dates and times are delivered.
     pub time: TimeMode,
-    /// How BIGINT UNSIGNED is delivered; if left out, `long` in the envelope `debezium` and
-    /// `precise` in `flat`.
+    /// How BIGINT UNSIGNED is delivered. If left out: `long` in the envelope `debezium`, `precise`
+    /// in `flat`.
     pub unsigned_bigint: Option<UnsignedBigint>,
-    /// Which text a JSON document becomes.
+    /// The text form of JSON documents.
     pub json: JsonTextMode,
     /// How BINARY, VARBINARY and BLOB are delivered.
     pub binary: BinaryMode,
-    /// Whether a delete is followed by a record with a null value, which lets compaction forget
-    /// the key.
+    /// Whether a record with a null value follows each delete, so that compaction removes the key.
     pub tombstones: bool,
     /// Whether each record has the four headers `__debezium.context.*` that Debezium adds by
     /// default: `connectorLogicalName`, `taskId`, `connectorName` and `runId`.
     pub context_headers: bool,
-    /// What becomes of a date that does not exist, such as `0000-00-00`.
+    /// How a date that does not exist, such as `0000-00-00`, is delivered.
     pub zero_dates: ZeroDates,
-    /// How the schema names what has a name that Avro forbids.
+    /// How a schema names a table or column whose name Avro forbids.
     pub schema_names: SchemaNames,
 }
 
@@ -59,16 +58,16 @@ impl Format {
     }
 }
 
-/// What surrounds a row.
+/// The envelope around a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename = "Envelope", rename_all = "snake_case")]
 pub enum EnvelopeFormat {
-    /// Debezium's: before, after, source, operation, times.
+    /// Debezium's envelope: before, after, source, operation, times.
     #[default]
     Debezium,
-    /// Nothing: a value is the row after the change with Avro's logical types, a delete is a
-    /// tombstone, headers tell of the change.
+    /// No envelope: a value is the row after the change with Avro's logical types, a delete is a
+    /// tombstone, and headers describe the change.
     Flat,
 }
 
@@ -86,33 +85,33 @@ pub enum DecimalMode {
     Double,
 }
 
-/// How dates and times are delivered. TIMESTAMP is an instant and stays what it is.
+/// How dates and times are delivered. TIMESTAMP is an instant, which this setting does not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TimeMode {
     /// DATETIME in milliseconds or microseconds, by its digits; TIME in microseconds. In the
-    /// envelope `flat`, Avro's logical types.
+    /// envelope `flat`: Avro's logical types.
     #[default]
     Adaptive,
     /// Kafka Connect's Date, Time and Timestamp, in milliseconds.
     Connect,
     /// TIME and DATETIME in microseconds.
     Microseconds,
-    /// Texts of ISO 8601. In the envelope `flat`, TIME alone is text, as MySQL prints it.
+    /// ISO 8601 texts. In the envelope `flat` only TIME is text, as MySQL prints it.
     #[serde(rename = "isostring")]
     IsoString,
 }
 
-/// Which text a JSON document becomes.
+/// The text form of JSON documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename = "JsonText", rename_all = "snake_case")]
 pub enum JsonTextMode {
-    /// Without spaces, opaque values as Debezium writes them.
+    /// Without spaces, and with opaque values as Debezium writes them.
     #[default]
     Compact,
-    /// What `SELECT` prints.
+    /// As `SELECT` prints them.
     Mysql,
 }
 
@@ -130,27 +129,27 @@ pub enum BinaryMode {
     Hex,
 }
 
-/// What becomes of a date that does not exist.
+/// How a date that does not exist is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum ZeroDates {
-    /// Null, or 1970 where the column is NOT NULL; a metric counts them.
+    /// As null, or as 1970 if the column is NOT NULL; a metric counts such dates.
     #[default]
     Debezium,
     /// The connector halts.
     Halt,
 }
 
-/// How the schema names what has a name that Avro forbids.
+/// How a schema names a table or column whose name Avro forbids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaNames {
-    /// With `_` for each forbidden character.
+    /// With `_` instead of each forbidden character.
     #[default]
     Avro,
-    /// As it is named; the connector halts where Avro forbids that.
+    /// By the unchanged name; the connector halts if Avro forbids it.
     None,
 }
 
@@ -159,7 +158,7 @@ pub enum SchemaNames {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum UnsignedBigint {
-    /// As a long; a number above 2^63 - 1 halts.
+    /// As a long; a number above 2^63 - 1 halts the connector.
     Long,
     /// As a decimal with 20 digits.
     Precise,

@@ -1,9 +1,9 @@
-//! From text and environment to a checked [`Config`].
+//! Makes a checked [`Config`] of the file's text and the environment.
 //!
-//! The file is parsed into a table, the environment's values are laid over it, and the whole is
-//! read into the structure. The environment knows only text, so its values go in as text first and
-//! are read as TOML (a number, a list, an inline table) only where text does not fit: a password
-//! made of digits stays a password.
+//! The file is parsed into a table, the environment's values overlay it, and the whole is read into
+//! the structure. The environment has only text, so its values go in as text first. They are read
+//! as TOML (a number, a list, an inline table) only where text does not fit: a password made of
+//! digits stays a password.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,8 +14,8 @@ use toml::{Table, Value, de::DeTable};
 use super::{Config, validate};
 use crate::error::{Explain, Explanation, Reason, Verdict};
 
-/// Environment variables that start with this are settings, if two underscores follow somewhere
-/// or the rest is `NAME`.
+/// Environment variables that start with this are settings if the rest has two underscores
+/// somewhere or is `NAME`.
 const PREFIX: &str = "TAILWATER_";
 
 /// What is wrong with the configuration, in one sentence that names the key and its line.
@@ -34,7 +34,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigError(format!("cannot read the configuration {}: {error}", path.display()))
     })?;
-    // Variables that are no Unicode are none of ours.
+    // A variable that is not Unicode is no setting.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -42,8 +42,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
         .map_err(|ConfigError(message)| ConfigError(format!("{}: {message}", path.display())))
 }
 
-/// Whether whoever sits at the terminal wants text and nothing else, or the terminal knows nothing
-/// else: <https://no-color.org>, and what has no `TERM` or is `dumb` cannot move its cursor.
+/// Whether the terminal gets plain text only: its user wants that (<https://no-color.org>), or the
+/// terminal has no `TERM` or is `dumb`, so it cannot move its cursor.
 pub fn is_plain_terminal() -> bool {
     let is_set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
@@ -79,8 +79,9 @@ pub(super) fn parse(
     let mut overlaid = Vec::new();
     for (name, value) in environment {
         let Some(path) = setting_path(name) else { continue };
-        put(&mut table, &path, Value::String(value.clone()))
-            .ok_or_else(|| ConfigError(format!("{name} sets a key below one that is no table")))?;
+        put(&mut table, &path, Value::String(value.clone())).ok_or_else(|| {
+            ConfigError(format!("{name} sets a key below one that is not a table"))
+        })?;
         overlaid.push((path, name));
     }
     let config = deserialize(&mut table, &mut overlaid)
@@ -97,8 +98,8 @@ pub(super) struct ConfigFault {
     pub(super) message: String,
 }
 
-/// Reads the table into the structure; a text from the environment that does not fit where it
-/// stands is tried as TOML once.
+/// Reads the table into the structure. A text from the environment that does not fit its key is
+/// tried as TOML once.
 fn deserialize(
     table: &mut Table,
     overlaid: &mut Vec<(Vec<String>, &String)>,
@@ -125,7 +126,7 @@ fn deserialize(
     }
 }
 
-/// The sentence for a fault: where, which key, what is wrong, what it may have meant.
+/// The sentence for a fault: where it is, which key, what is wrong, which key may be meant.
 fn describe(
     fault: &ConfigFault,
     text: &str,
@@ -216,7 +217,7 @@ fn put(table: &mut Table, path: &[String], value: Value) -> Option<()> {
     Some(())
 }
 
-/// Where the key, or the nearest table above it that the file has, stands in the text.
+/// The place in the text of the key, or of the nearest table above it that the file has.
 fn span_of(text: &str, path: &str) -> Option<std::ops::Range<usize>> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();

@@ -1,9 +1,9 @@
-//! `tailwater.toml`: read, laid over with the environment and checked whole, before anything
+//! `tailwater.toml`: read, overlaid with the environment and checked as a whole before anything
 //! connects.
 //!
 //! Every key can be set by the environment: `TAILWATER_MYSQL__HOST` is `mysql.host`. Only this
-//! file and its children read the environment. An error names the key by its path, the line it
-//! stands on and, for an unknown key, the known one nearest to it; it never repeats a value.
+//! file and its children read the environment. An error names the path of the key, its line and,
+//! for an unknown key, the known key nearest to it; it never repeats a value.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -35,16 +35,16 @@ pub struct Config {
     pub name: String,
     /// The source.
     pub mysql: Mysql,
-    /// What is captured.
+    /// Which tables and columns are captured.
     pub capture: Capture,
-    /// Reading the rows that exist already.
+    /// Reading the rows that tables have already (snapshot rows).
     #[serde(default)]
     pub snapshot: SnapshotSettings,
     /// The target.
     pub kafka: Kafka,
     /// Where schemas are registered.
     pub schema_registry: SchemaRegistry,
-    /// How records look.
+    /// The format of records.
     #[serde(default)]
     pub format: Format,
     /// When records are committed.
@@ -65,13 +65,13 @@ pub struct Mysql {
     /// TCP port.
     #[serde(default = "default_mysql_port")]
     pub port: u16,
-    /// Account with `REPLICATION SLAVE` and `REPLICATION CLIENT`.
+    /// Account with the privileges `REPLICATION SLAVE` and `REPLICATION CLIENT`.
     pub user: String,
-    /// Its password; empty if left out.
+    /// Password of the account; empty if left out.
     #[serde(default)]
     pub password: Secret,
-    /// The id this connector announces itself by, unique among the source's replicas. Derived
-    /// from `name` if left out.
+    /// Server id of this connector, unique among the source's replicas. Derived from `name` if left
+    /// out.
     pub server_id: Option<u32>,
     /// Whether and how the connection is encrypted.
     #[serde(default)]
@@ -91,7 +91,7 @@ pub struct Mysql {
 pub enum TlsMode {
     /// Never.
     Disabled,
-    /// If the server can; nothing is verified. The default of MySQL's own clients too.
+    /// If the server offers it; nothing is verified. MySQL's own clients have this default too.
     #[default]
     Preferred,
     /// Always; nothing is verified.
@@ -107,68 +107,71 @@ pub enum TlsMode {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
-    /// Globs over `database.table`.
+    /// Globs over `database.table`: the tables to capture.
     pub tables: Vec<String>,
-    /// Globs over `database.table` taken out again.
+    /// Globs over `database.table`: the tables to leave out again.
     #[serde(default)]
     pub exclude_tables: Vec<String>,
-    /// Globs over `database.table.column` left out of records.
+    /// Globs over `database.table.column`: the columns to leave out of records.
     #[serde(default)]
     pub exclude_columns: Vec<String>,
-    /// Columns that make the record key, by `database.table`; the primary key if not named here.
+    /// Columns that make the record key, by `database.table`; the primary key for all other tables.
     #[serde(default)]
     pub message_key_columns: BTreeMap<String, Vec<String>>,
-    /// What a TRUNCATE of a captured table does.
+    /// What the connector does at a TRUNCATE of a captured table.
     #[serde(default)]
     pub truncate: TruncatePolicy,
-    /// What a committed XA transaction does whose rows are in no binlog any more.
+    /// What the connector does when an XA transaction is committed whose rows are in no binlog any
+    /// more.
     #[serde(default)]
     pub lost_xa: LostXaPolicy,
-    /// What a change of a captured table's record key does.
+    /// What the connector does when the record key of a captured table changes.
     #[serde(default)]
     pub key_change: KeyChangePolicy,
-    /// What a RENAME does that gives a captured name to another table, which may have rows.
+    /// What the connector does when a RENAME gives a captured name to another table, which may have
+    /// rows.
     #[serde(default)]
     pub renamed_in: RenamedInPolicy,
-    /// What foreign keys do whose cascades are in no binlog.
+    /// What the connector does about foreign keys whose cascades are in no binlog.
     #[serde(default)]
     pub cascades: CascadePolicy,
-    /// Whether the source ignores the case of tables' names; known once it is connected.
+    /// Whether the source ignores the case of table names; known once it is connected.
     #[serde(skip)]
     pub ignores_case: bool,
 }
 
-/// What foreign keys of captured tables do whose cascades (ON DELETE or ON UPDATE with CASCADE or
-/// SET NULL) the storage engine carries out below the binlog.
+/// What the connector does about foreign keys of captured tables whose cascades (ON DELETE or ON
+/// UPDATE with CASCADE or SET NULL) the storage engine carries out below the binlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum CascadePolicy {
-    /// Goes on, with a warning that names them: what a cascade changes does not come.
+    /// Continues, with a warning that names them: rows that a cascade changes are not delivered.
     #[default]
     Warn,
-    /// Stops, so that somebody decides.
+    /// Halts until this policy is changed.
     Halt,
-    /// After each change of a parent that may have cascaded, reads its children again from their
-    /// first row, and deletes keys that went. The parents must be captured too.
+    /// After each change of a parent table that may have cascaded, reads its child tables again
+    /// from their first row, and sends deletes for keys that are gone. The parents must be captured
+    /// too.
     Read,
 }
 
-/// What a change of a captured table's record key does: rows get other keys and partitions, and
-/// records under the old keys stay.
+/// What the connector does when the record key of a captured table changes: rows get other keys and
+/// partitions, and records under the old keys stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyChangePolicy {
-    /// Stops before the first record with another key, so that somebody decides.
+    /// Halts before the first record with another key, until the change is accepted.
     #[default]
     Halt,
-    /// Goes on in the same topic.
+    /// Continues in the same topic.
     Accept,
 }
 
-/// What a RENAME does that gives a captured name to another table: its rows are in no row event
-/// under that name.
+/// What the connector does when a RENAME gives a captured name to another table: the rows of that
+/// table are in no row event under that name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
@@ -176,37 +179,38 @@ pub enum RenamedInPolicy {
     /// Reads the table again from its first row.
     #[default]
     Read,
-    /// Stops before it, so that somebody decides.
+    /// Halts before it, until this policy is changed.
     Halt,
-    /// Goes on; rows that the table had come when they change.
+    /// Continues; rows that the table had are delivered when they change.
     Ignore,
 }
 
-/// What a committed XA transaction does whose rows are in no binlog any more: they are in their
-/// tables, and nothing says which.
+/// What the connector does when an XA transaction is committed whose rows are in no binlog any
+/// more: the rows are in their tables, and nothing says which rows they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum LostXaPolicy {
-    /// Stops before it, so that somebody decides.
+    /// Halts before it, until this policy is changed.
     #[default]
     Halt,
-    /// Goes on; its rows come when their tables are read again, or when they change.
+    /// Continues; its rows are delivered when their tables are read again, or when they change.
     Ignore,
 }
 
-/// What a TRUNCATE of a captured table does: no row event tells which rows are gone.
+/// What the connector does at a TRUNCATE of a captured table: no row event names the rows that are
+/// gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TruncatePolicy {
-    /// Stops before it, so that somebody decides.
+    /// Halts before it, until this policy is changed.
     #[default]
     Halt,
-    /// Sends Debezium's record with operation `t` and no key; what takes away some of a table's
-    /// rows still halts, because no record can say which.
+    /// Sends Debezium's record with operation `t` and no key. A statement that removes only some
+    /// rows of a table still halts, because no record can name them.
     Event,
-    /// Goes on; consumers keep the rows.
+    /// Continues; consumers keep the rows.
     Ignore,
 }
 
@@ -215,32 +219,32 @@ pub enum TruncatePolicy {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename = "Snapshot", deny_unknown_fields, default)]
 pub struct SnapshotSettings {
-    /// Whether the rows that exist already are read.
+    /// Whether the connector reads the rows that tables have already (snapshot rows).
     pub mode: SnapshotMode,
-    /// Most rows of one chunk; fewer if they are large or slow to read.
+    /// Most rows of one chunk; chunks are smaller if rows are large or slow to read.
     pub chunk_rows_max: u32,
-    /// Connections that read chunks, of several tables or of ranges of one.
+    /// Connections that read chunks, of several tables or of several ranges of one table.
     pub threads: usize,
-    /// Most rows a second that are read, of all tables together; no limit if left out.
+    /// Most rows read per second, of all tables together; no limit if left out.
     pub rows_per_second_max: Option<u32>,
     /// Tables to read before all others, in this order, by `database.table`.
     pub order: Vec<String>,
-    /// Conditions on the rows that are read, in SQL, by `database.table`. A time without an offset
-    /// that is compared with a TIMESTAMP is read in UTC, as is NOW().
+    /// SQL conditions on the rows to read, by `database.table`. A time without an offset that is
+    /// compared with a TIMESTAMP is in UTC, and so is NOW().
     pub r#where: BTreeMap<String, String>,
 }
 
-/// Whether the rows that exist already are read.
+/// Whether the connector reads the rows that tables have already (snapshot rows).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotMode {
-    /// Read tables that have no committed snapshot, beside the stream.
+    /// Read the rows of tables that have no committed snapshot, while streaming.
     #[default]
     Initial,
-    /// The same, and end when all are read.
+    /// The same, and end when all tables are read.
     InitialOnly,
-    /// Start at the current position.
+    /// Read no rows; start at the source's current position.
     Never,
 }
 
@@ -249,28 +253,31 @@ pub enum SnapshotMode {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Kafka {
-    /// Brokers to ask first, comma separated `host:port`.
+    /// Brokers for the first connection, as `host:port` separated by commas.
     pub bootstrap_servers: String,
-    /// Passed to librdkafka as they are, but for the few that Tailwater must own.
+    /// Properties passed to librdkafka as they are; the few that Tailwater must set itself are
+    /// refused.
     #[serde(default)]
     pub properties: BTreeMap<String, Secret>,
-    /// Settings of the topics it creates.
+    /// Settings of the topics that the connector creates.
     #[serde(default)]
     pub topic: TopicSettings,
-    /// What it does when a data topic is not what it was.
+    /// What the connector does when a data topic was deleted, created again, cut off or given more
+    /// partitions.
     #[serde(default)]
     pub topic_change: TopicChangePolicy,
 }
 
-/// What is done when a data topic was deleted, created anew, cut off or given more partitions.
+/// What the connector does when a data topic was deleted, created again, cut off or given more
+/// partitions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum TopicChangePolicy {
-    /// Stops before anything is sent, so that somebody decides.
+    /// Halts before it sends anything, until the change is accepted.
     #[default]
     Halt,
-    /// Goes on with the topic as it is.
+    /// Continues with the topic as it is.
     Accept,
 }
 
@@ -279,11 +286,11 @@ pub enum TopicChangePolicy {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TopicSettings {
-    /// Partitions of a data topic.
+    /// Number of partitions of a data topic.
     pub partitions: i32,
-    /// Copies of each partition; -1 leaves it to the broker's default.
+    /// Number of replicas of each partition; -1 takes the broker's default.
     pub replication_factor: i32,
-    /// Topic configuration, for data topics.
+    /// Topic configuration of data topics.
     pub config: BTreeMap<String, String>,
 }
 
@@ -292,7 +299,7 @@ pub struct TopicSettings {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SchemaRegistry {
-    /// Base URL of Confluent's API, path prefix included; several separated by commas.
+    /// Base URL of Confluent's API, with its path prefix; several are separated by commas.
     pub url: String,
     /// User name for basic authentication.
     pub username: Option<String>,
@@ -309,26 +316,27 @@ pub struct SchemaRegistry {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename = "Delivery", deny_unknown_fields, default)]
 pub struct DeliverySettings {
-    /// What consumers can rely on.
+    /// The guarantee to consumers.
     pub guarantee: Guarantee,
     /// Longest time one Kafka transaction stays open under load, in milliseconds.
     pub batch_age_max_ms: u64,
-    /// Most record bytes in one Kafka transaction; a larger source transaction is delivered in parts.
+    /// Most record bytes in one Kafka transaction; a larger source transaction is delivered in
+    /// parts.
     pub batch_bytes_max: u64,
-    /// From SIGTERM to giving up, in milliseconds.
+    /// Longest time from SIGTERM to the end of the process, in milliseconds.
     pub drain_timeout_ms: u64,
 }
 
-/// What consumers can rely on.
+/// The guarantee to consumers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
-    /// Records and position commit in one Kafka transaction.
+    /// Records and position are committed in one Kafka transaction.
     #[default]
     ExactlyOnce,
-    /// Records are visible as soon as they are stored, the position follows; after trouble those
-    /// behind it come again.
+    /// Records are visible as soon as they are stored, and the position follows. After a failure
+    /// the records since the last position are delivered again.
     AtLeastOnce,
 }
 
@@ -337,30 +345,30 @@ pub enum Guarantee {
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// Address to listen on; port 0 takes a free one.
+    /// Address to listen on; port 0 picks a free port.
     pub listen: String,
-    /// What a request must carry to change something (`Authorization: Bearer`). Without one only
-    /// this machine may.
+    /// Token that a request must carry to change something (`Authorization: Bearer`). Without a
+    /// token only requests from this machine may.
     pub token: Option<Secret>,
-    /// Whether the process stays up, not ready, after it halted.
+    /// Whether the process stays up, not ready, after the connector halted.
     pub stay_after_halt: bool,
 }
 
-/// A chunk of narrow rows takes some 20 ms to read: short, so that few changes fall into its window.
+/// A chunk of narrow rows takes some 20 ms to read, so few changes fall into its window.
 const CHUNK_ROWS_MAX: u32 = 10_000;
 
-/// One reads while the other asks for bounds, or both do: more gain only where the source has
-/// processors to spare or reads from slow disks.
+/// One connection reads while the other looks up bounds, or both read. More connections gain only
+/// where the source has processors to spare or reads from slow disks.
 const SNAPSHOT_THREADS: usize = 2;
 
 /// An idle source commits at once, so this bounds how stale a busy topic is, not a quiet one.
 /// Longer gains little: draining an 8 MiB queue costs 25 ms a commit, 5 % of this.
 const BATCH_AGE_MAX_MS: u64 = 500;
 
-/// Bounds what a crash makes Kafka throw away; never reached before the age on two cores.
+/// Bounds what Kafka discards after a crash. On two cores the age limit is always reached first.
 const BATCH_BYTES_MAX: u64 = 128 << 20;
 
-/// Under Kubernetes' default grace of 30 s, with some left for the process to end.
+/// Below Kubernetes' default grace of 30 s, with time left for the process to end.
 const DRAIN_TIMEOUT_MS: u64 = 25_000;
 
 fn default_mysql_port() -> u16 {
@@ -404,14 +412,13 @@ impl Default for Admin {
 }
 
 impl Config {
-    /// The id announced to MySQL: the configured one, or one derived from the name, in the upper
-    /// half of the 32 bits, where few people put theirs.
+    /// The server id of this connector: the configured one, or one derived from the name. A derived
+    /// id is in the upper half of the 32 bits, where ids chosen by hand are rare.
     pub fn server_id(&self) -> u32 {
         self.mysql.server_id.unwrap_or_else(|| crc32fast::hash(self.name.as_bytes()) | 1 << 31)
     }
 
-    /// The server id of a second dump: far from all that people number by
-    /// hand.
+    /// The server id of a second dump, far from ids chosen by hand.
     pub fn second_server_id(&self) -> u32 {
         // A dump with the id 0 is not one of a replica.
         Some(self.server_id() ^ 1 << 31).filter(|&id| id != 0).unwrap_or(u32::MAX)

@@ -22,12 +22,12 @@ impl Config {
         Arc::new(config)
     }
 
-    /// The condition on the rows that are read of a table.
+    /// The condition on the rows that the snapshot reads of a table.
     pub fn read_condition(&self, table: &TableName) -> Option<&String> {
         self.snapshot.r#where.get(&self.capture.key(table))
     }
 
-    /// Where a table stands in `snapshot.order`; behind all of it if it is not there.
+    /// The place of a table in `snapshot.order`; after all of them if it is not there.
     pub fn read_order(&self, table: &TableName) -> usize {
         let (key, order) = (self.capture.key(table), &self.snapshot.order);
         order.iter().position(|wanted| *wanted == key).unwrap_or(order.len())
@@ -45,12 +45,12 @@ impl Capture {
         if self.ignores_case { Cow::Owned(table.to_lowercase()) } else { Cow::Borrowed(table) }
     }
 
-    /// Whether two names, of databases or of tables with theirs, are one to the source.
+    /// Whether two names, of databases or of `database.table`, are the same to the source.
     pub fn is_same_name(&self, one: &str, other: &str) -> bool {
         one == other || self.ignores_case && one.to_lowercase() == other.to_lowercase()
     }
 
-    /// What a table has as its key in the configuration.
+    /// The key of a table's settings in the configuration.
     fn key(&self, table: &TableName) -> String {
         self.folded(table).to_string()
     }

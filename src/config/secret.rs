@@ -1,4 +1,4 @@
-//! A setting that may be secret: given plainly, or by the name of a variable or a file.
+//! A setting that may be secret: given as text, or by the name of a variable or a file.
 
 use std::{fmt, path::PathBuf};
 
@@ -8,8 +8,8 @@ use thiserror::Error;
 
 /// A setting that may be secret.
 ///
-/// `Debug` never shows it. A variable or file is read again each time, so that a rotated password
-/// is found by the next connection.
+/// `Debug` never shows it. A variable or file is read again each time, so that the next connection
+/// finds a rotated password.
 #[derive(Clone, Default)]
 pub struct Secret(SecretSource);
 

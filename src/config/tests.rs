@@ -81,7 +81,7 @@ fn a_wrong_value_is_named_by_key_and_line_and_never_repeated() {
     check_error(
         "\nname",
         "= \"a b\"",
-        "line 2: `name`: must be made of A-Z a-z 0-9 . _ - only and not be empty: it starts every topic's name",
+        "line 2: `name`: must not be empty and may have only A-Z a-z 0-9 . _ -: every topic's name starts with it",
     );
 }
 

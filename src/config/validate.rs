@@ -1,4 +1,4 @@
-//! What the structure alone does not rule out.
+//! Checks of values that the structure alone does not rule out.
 
 use super::{Config, EnvelopeFormat, Format, TimeMode, TruncatePolicy, load::ConfigFault};
 
@@ -23,7 +23,8 @@ fn validate_source(config: &Config) -> Result<(), ConfigFault> {
         check(
             is_name(&config.name),
             "name",
-            "must be made of A-Z a-z 0-9 . _ - only and not be empty: it starts every topic's name",
+            "must not be empty and may have only A-Z a-z 0-9 . _ -: every topic's name starts \
+             with it",
         ),
         check(
             config.state_topic().len() <= TOPIC_LENGTH_MAX,
@@ -37,7 +38,7 @@ fn validate_source(config: &Config) -> Result<(), ConfigFault> {
         check(
             config.mysql.cert_file.is_some() == config.mysql.key_file.is_some(),
             "mysql.cert_file",
-            "needs key_file beside it, and the other way round",
+            "needs mysql.key_file, and mysql.key_file needs it",
         ),
         check(
             !config.capture.tables.is_empty(),
@@ -74,19 +75,19 @@ fn validate_source(config: &Config) -> Result<(), ConfigFault> {
     captures_something(config)
 }
 
-/// Patterns that are told apart without looking at a source.
+/// Refuses patterns that capture nothing, as far as that shows without a source.
 fn captures_something(config: &Config) -> Result<(), ConfigFault> {
     let capture = &config.capture;
     let is_out = |text: &String| capture.exclude_tables.iter().any(|exclude| covers(exclude, text));
     check(
         !capture.tables.iter().all(is_out),
         "capture.exclude_tables",
-        "takes out everything that capture.tables names: nothing would be captured",
+        "leaves out everything that capture.tables names: nothing would be captured",
     )
 }
 
-/// Whether one pattern takes out all that another can name: the same one, all there is, or all of
-/// its database.
+/// Whether one pattern excludes everything that another can match: the same pattern, all tables, or
+/// all tables of its database.
 fn covers(exclude: &str, text: &str) -> bool {
     exclude == text || exclude == "*.*" || {
         let whole = exclude.strip_suffix(".*").filter(|database| !database.contains(['*', '?']));
@@ -114,7 +115,7 @@ fn validate_target(config: &Config) -> Result<(), ConfigFault> {
         check(
             config.schema_registry.username.is_some() == config.schema_registry.password.is_some(),
             "schema_registry.username",
-            "needs password beside it, and the other way round",
+            "needs schema_registry.password, and the password needs it",
         ),
         check(
             config.schema_registry.username.is_none()
@@ -142,7 +143,7 @@ fn validate_target(config: &Config) -> Result<(), ConfigFault> {
     checks.into_iter().collect()
 }
 
-/// What makes no sense with the envelope `flat`.
+/// Refuses settings that the envelope `flat` cannot have.
 fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Result<(), ConfigFault> {
     if format.envelope != EnvelopeFormat::Flat {
         return Ok(());
@@ -204,7 +205,7 @@ fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), ConfigFa
             !pattern.contains('\\'),
             path,
             "has a backslash, as regular expressions do: these are globs over database.table, in \
-             which `*` stands for any characters, `?` for one (a backslash too), a dot for itself",
+             which `*` matches any characters, `?` one character (also a backslash), a dot itself",
         )?;
         let again = patterns.iter().take(index).any(|earlier| earlier == pattern);
         check(!again, path, "names the same pattern twice")?;

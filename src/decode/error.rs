@@ -46,7 +46,7 @@ pub enum Problem {
     #[error("unknown event type {0}")]
     UnknownEvent(u8),
     /// The event does not start where the one before it ended.
-    #[error("starts at {start}, where the event before it ended at {expected}")]
+    #[error("starts at {start}, but the event before it ended at {expected}")]
     Gap {
         /// Where it starts.
         start: u64,
@@ -57,7 +57,7 @@ pub enum Problem {
     #[error("the server reports an incident: changes are missing from its binlog")]
     Incident,
     /// Row events of MySQL 5.5 and older, or a file of a server before 5.6.1.
-    #[error("written in the format of MySQL 5.5 or older")]
+    #[error("is in the format of MySQL 5.5 or older")]
     OldServer,
     /// Events out of the order that a transaction has.
     #[error("{0}")]
@@ -82,13 +82,15 @@ pub enum Problem {
     #[error("table {0} was written without full metadata: its column names are not in the binlog")]
     MetadataNotFull(TableName),
     /// A rows event without all columns.
-    #[error("rows of table {0} without all columns")]
+    #[error("rows of table {0} lack columns")]
     ImageNotFull(TableName),
     /// A rows event and its TABLE_MAP disagree.
-    #[error("rows of table {0} with another number of columns than its TABLE_MAP event")]
+    #[error("rows of table {0} have another number of columns than its TABLE_MAP event")]
     ColumnCount(TableName),
     /// A column type that is not read, nor known well enough to read what stands behind it.
-    #[error("column {column} of table {table} has the type {column_type}, which is not read")]
+    #[error(
+        "column {column} of table {table} has the type {column_type}, which Tailwater does not read"
+    )]
     ColumnType {
         /// Its table.
         table: TableName,
@@ -109,8 +111,8 @@ pub enum Problem {
         /// What is wrong.
         problem: ValueProblem,
     },
-    /// A caller asked for more than an image or an event holds.
-    #[error("a column or row was asked for that the event does not hold")]
+    /// A caller requested more than a row image or an event has.
+    #[error("a requested column or row is not in the event")]
     PastTheEnd,
     /// A change of a captured table that was logged as a statement.
     #[error("a change of table {0} was logged as a statement, not as rows")]
@@ -133,16 +135,16 @@ pub enum ValueProblem {
     #[error("the row ends early")]
     CutShort,
     /// Bytes that are no character in the column's character set.
-    #[error("bytes that are no {0} text")]
+    #[error("bytes that are not {0} text")]
     Text(&'static str),
     /// A column whose type is not read.
-    #[error("a type that is not read")]
+    #[error("a type that Tailwater does not read")]
     Unread,
     /// A number outside what the type can hold.
     #[error("a value that the type {0} does not have")]
     Range(&'static str),
     /// Bytes that are no JSON document as MySQL stores it.
-    #[error("bytes that are no JSON document ({0})")]
+    #[error("bytes that are not a JSON document ({0})")]
     Json(&'static str),
 }
 
@@ -152,7 +154,7 @@ impl DecodeError {
         Self(Box::new(Located { problem, event_type, start }))
     }
 
-    /// Says where a value is that is wrong; what else is wrong has its place already.
+    /// Adds the place of a wrong value; other problems have their place already.
     #[cold]
     pub(super) fn locate(&mut self, located: &dyn Fn(ValueProblem) -> Self) {
         if let Problem::Value { problem, .. } = &self.0.problem {
@@ -210,7 +212,7 @@ impl From<CutShort> for ValueProblem {
 }
 
 impl Problem {
-    /// A name that never changes, for alerts and documentation.
+    /// The reason code.
     fn reason(&self) -> Reason {
         match self {
             Self::Checksum => Reason::BinlogChecksumWrong,
@@ -238,13 +240,13 @@ impl Problem {
         }
     }
 
-    /// How to fix it; empty where nothing helps but a report.
+    /// How to fix it.
     fn hint(&self) -> &'static str {
         match self {
             Self::Value { problem: ValueProblem::Text(_), .. } => {
-                "The source has text that is not well formed in the column's character set: look \
-                 at the row with HEX(), correct it there, and leave the column out with \
-                 capture.exclude_columns until the change is passed."
+                "The source has text that is invalid in the column's character set: look at the \
+                 row with HEX(), correct it there, and leave the column out with \
+                 capture.exclude_columns until the connector has passed the change."
             }
             Self::Checksum | Self::Malformed(_) | Self::Gap { .. } | Self::Value { .. } => {
                 "The binlog or its transport is damaged: check the file with \
@@ -252,26 +254,24 @@ impl Problem {
                  position, delete the state topic."
             }
             Self::Version(_) | Self::OldServer => {
-                "MySQL 8.0 or later is needed, with `log_bin_use_v1_row_events` off."
+                "Use MySQL 8.0 or later, with `log_bin_use_v1_row_events` off."
             }
             Self::Incident => {
                 "The server lost events, so captured tables may have changed without a trace. To \
                  start over at the source's current position, delete the state topic."
             }
-            Self::Payload => {
-                "Turn `binlog_transaction_compression` off for the transactions to come."
-            }
+            Self::Payload => "Turn `binlog_transaction_compression` off for future transactions.",
             Self::MetadataNotFull(_) => {
-                "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source. What was written \
-                 before stays unreadable: to start over at the source's current position, delete \
-                 the state topic."
+                "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source. Rows that were \
+                 written before stay unreadable: to start over at the source's current position, \
+                 delete the state topic."
             }
             Self::ImageNotFull(_) => {
-                "Run `SET PERSIST binlog_row_image = 'FULL'` on the source. Sessions that are \
-                 open keep their own value."
+                "Run `SET PERSIST binlog_row_image = 'FULL'` on the source, and reconnect the \
+                 clients that write: open sessions keep their old value."
             }
             Self::ColumnType { .. } => {
-                "Take the table out of `capture.tables`, or change the column."
+                "Leave the table out with `capture.exclude_tables`, or change the column."
             }
             Self::StatementFormat(_) | Self::StatementTarget => {
                 "Run `SET PERSIST binlog_format = 'ROW'` on the source and find the session that \

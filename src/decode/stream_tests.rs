@@ -1,4 +1,4 @@
-//! Streams put together by hand: what recordings of a healthy server do not show.
+//! Streams put together by hand: cases that recordings of a healthy server do not have.
 
 use mysql_async::binlog::{
     BinlogVersion,
@@ -297,7 +297,8 @@ fn a_column_that_is_not_read_is_gone_over_where_its_length_is_known() {
     assert_eq!(value, "Int(53)");
     assert_eq!(kinds[1], ColumnKind::Unsupported("TIME of MySQL 5.5"));
     let error = old.transcript().unwrap_err().to_string();
-    let expected = "column a of table shop.t, row 0 of the event: a type that is not read";
+    let expected =
+        "column a of table shop.t, row 0 of the event: a type that Tailwater does not read";
     assert!(error.starts_with(expected), "{error}");
     // A VARCHAR(300), an ENUM and a SET, all of the unknown collation 9999.
     let metadata = [
@@ -439,7 +440,7 @@ fn a_stream_that_goes_on_beyond_what_the_wire_holds_knows_its_offsets() {
     // In another file than the one it went on from, the leap is the file's first.
     let script = leap("binlog.000002", 1000);
     assert_eq!(end(&script, far), script.offset);
-    // Below that the wire tells, and the server may go back further.
+    // Below that the wire has the offset, and the server may go back further.
     let script = leap("binlog.000001", 1000);
     assert_eq!(end(&script, 2000), script.offset);
 }

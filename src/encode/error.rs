@@ -17,7 +17,7 @@ pub enum EncodeError<E> {
         table: String,
         /// The column.
         column: String,
-        /// What is wrong with the value. The value itself is never told.
+        /// What is wrong with the value. Messages never show the value itself.
         problem: EncodeProblem,
     },
 }
@@ -41,16 +41,16 @@ pub enum EncodeProblem {
     #[error("holds a time outside the years 0 to 9999")]
     TimeOutOfRange,
     /// A POINT column holds another geometry, or bytes that are none.
-    #[error("is a POINT and holds a geometry that is none")]
+    #[error("is a POINT and holds another geometry")]
     NotAPoint,
     /// A spatial reference system's number that 32 signed bits cannot hold.
     #[error("holds a geometry whose SRID is above 2^31 - 1, which the field cannot hold")]
     SridTooLarge,
     /// Bytes that are no geometry.
-    #[error("is a geometry and holds bytes that are none")]
+    #[error("is a geometry and holds bytes that are not one")]
     NotAGeometry,
     /// Another spatial reference system than the column demands.
-    #[error("holds a geometry with another SRID than the column demands")]
+    #[error("holds a geometry with another SRID than the column requires")]
     OtherSrid,
     /// A TIME that is a duration, where the field holds a time of day.
     #[error("holds a TIME outside of a day, which the field cannot hold")]
@@ -59,13 +59,13 @@ pub enum EncodeProblem {
     #[error("holds a date that does not exist, such as 0000-00-00")]
     ZeroDate,
     /// MySQL's error value of an ENUM, where the field is an Avro enum.
-    #[error("holds the ENUM error value '' (number 0), which is no symbol of the field's enum")]
+    #[error("holds the ENUM error value '' (number 0), which is not a symbol of the field's enum")]
     EnumErrorValue,
     /// A VECTOR whose bytes are not four for each number.
     #[error("holds a VECTOR whose last number is cut short")]
     VectorCutShort,
     /// A value of another type than the table version says.
-    #[error("holds a value of another type than its table has")]
+    #[error("holds a value of another type than the column")]
     OtherType,
 }
 
@@ -109,7 +109,8 @@ impl EncodeProblem {
                 halt(Reason::ZeroDate, or_leave_out(hint))
             }
             Self::EnumErrorValue => {
-                let hint = "Set `format.envelope = \"debezium\"`, where it is an empty text.";
+                let hint =
+                    "Set `format.envelope = \"debezium\"`, which delivers it as an empty text.";
                 halt(Reason::EnumErrorValue, or_leave_out(hint))
             }
             Self::VectorCutShort => halt(Reason::VectorCutShort, leave_out),

@@ -145,8 +145,8 @@ impl ColumnPlan {
             table,
             column = self.column,
             "a date in the table's key does not exist, and the record key has null or 1970 for \
-             it: rows whose keys differ only in such dates have one record key, so consumers see \
-             them as one row; `[format] zero_dates = \"halt\"` halts there"
+             it: rows whose keys differ only in such dates share one record key, so consumers see \
+             them as one row; with `[format] zero_dates = \"halt\"` the connector halts there"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! What an error means for the connector, and how it is said to a person.
+//! What an error means for the connector, and how the log reports it.
 //!
-//! Each stage has its own error enum, which [`Explain`]s itself: that makes it a [`Failure`], which
-//! is all that `pipeline` and `main` know. Unknown trouble halts: a connector that goes on after
-//! something it does not understand writes wrong data.
+//! Each stage has its own error enum, which [`Explain`]s itself and so becomes a [`Failure`].
+//! `pipeline` and `main` know nothing but failures. An unknown error halts: a connector that
+//! continues after something it does not understand writes wrong data.
 
 use std::{fmt, process::ExitCode};
 
@@ -14,36 +14,36 @@ pub use reason::Reason;
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The world is to blame and may get better: throw the epoch away and start again from the
+    /// The cause is outside the connector and may pass: discard the epoch and start again from the
     /// committed position, with growing pauses, for ever.
     Recycle,
-    /// As `Recycle`, and it halts when it comes again soon. What the source answers says less than
-    /// what it has, which the next epoch looks at first.
+    /// As `Recycle`, but it halts when it comes again soon. The next epoch first looks at what the
+    /// source has, which says more than the source's error does.
     RecycleOnce,
-    /// It will be the same on every try: stop and say why. Exit code 1.
+    /// Every attempt would fail in the same way: stop and say why. Exit code 1.
     Halt,
-    /// What the configuration says cannot be right. Exit code 78.
+    /// The configuration is wrong. Exit code 78.
     Config,
     /// This producer is fenced: a newer instance has taken over, or the broker ended a transaction
     /// that took too long. Exit code 75.
     Fenced,
-    /// Something that cannot happen did. Exit code 70.
+    /// A bug in Tailwater. Exit code 70.
     Bug,
 }
 
 impl Verdict {
-    /// Whether the next epoch may be without the trouble.
+    /// Whether the next epoch may succeed.
     pub fn is_retried(self) -> bool {
         matches!(self, Self::Recycle | Self::RecycleOnce)
     }
 }
 
-/// What an error means and what to do about it; what happened is its text.
+/// What an error means and what to do about it. The error's own text says what happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// What to do.
     pub verdict: Verdict,
-    /// Why, by a code that never changes.
+    /// The reason code, which never changes.
     pub reason: Reason,
     /// How to fix it: a sentence, empty where nothing helps.
     pub hint: String,
@@ -56,7 +56,7 @@ impl Explanation {
     }
 }
 
-/// An error of a stage that knows what it means.
+/// An error of a stage that explains itself.
 pub trait Explain: fmt::Display {
     /// What it means.
     fn explain(&self) -> Explanation;
@@ -67,7 +67,7 @@ pub trait Explain: fmt::Display {
 pub struct Failure {
     /// What to do.
     pub verdict: Verdict,
-    /// Why, by a code that never changes.
+    /// The reason code, which never changes.
     pub reason: Reason,
     /// What happened: a lowercase fragment without period, no row value, no secret.
     pub message: String,
@@ -88,7 +88,7 @@ impl Failure {
         self
     }
 
-    /// The same, where the log has so many other failures beside this one.
+    /// The same, with the number of other failures that are only in the log.
     #[must_use]
     pub fn and_others(mut self, others: usize) -> Self {
         if 0 < others {
@@ -97,7 +97,7 @@ impl Failure {
         self
     }
 
-    /// What the process ends with (`sysexits.h`).
+    /// The exit code of the process (`sysexits.h`).
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.verdict {
             Verdict::Recycle | Verdict::RecycleOnce | Verdict::Halt => 1,

@@ -7,12 +7,12 @@ use crate::{
     model::table::TableName,
 };
 
-/// Why a table cannot be mapped to records. Each of them stays true until somebody changes the
+/// Why a table cannot be mapped to records. Each error remains until a person changes the
 /// configuration or the table.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum MapError {
     /// Kafka allows no longer name.
-    #[error("the topic of {table} would have a name of {length} characters, Kafka allows 249")]
+    #[error("the topic name of {table} would have {length} characters, and Kafka allows 249")]
     TopicTooLong {
         /// The table.
         table: TableName,
@@ -31,7 +31,9 @@ pub enum MapError {
     },
     /// No primary key, the catalog does not describe this version of the table, and its records
     /// cannot go without a key: earlier ones had one, or the envelope demands one.
-    #[error("{table} has no primary key, and whether a unique index can be its key is not known")]
+    #[error(
+        "{table} has no primary key, and it is not known whether a unique index can be its key"
+    )]
     KeyUnknown {
         /// The table.
         table: TableName,
@@ -86,7 +88,7 @@ pub enum MapError {
         name: String,
     },
     /// A delete is a record without a value, so it needs a key.
-    #[error("{table} has no key, so the envelope `flat` cannot tell of its deletes")]
+    #[error("{table} has no key, so the envelope `flat` cannot deliver its deletes")]
     FlatWithoutKey {
         /// The table.
         table: TableName,
@@ -98,7 +100,7 @@ impl Explain for MapError {
         let (reason, hint) = match self {
             Self::TopicTooLong { .. } => (
                 Reason::TopicNameTooLong,
-                "Shorten `name`, or take the table out with `capture.exclude_tables`.".to_owned(),
+                "Shorten `name`, or leave the table out with `capture.exclude_tables`.".to_owned(),
             ),
             Self::TopicClash { second, .. } => (
                 Reason::TopicNameClash,
@@ -122,14 +124,14 @@ impl Explain for MapError {
             ),
             Self::NameForbidden { .. } => (
                 Reason::SchemaNameForbidden,
-                "Set `format.schema_names = \"avro\"`, which puts `_` for what is forbidden."
+                "Set `format.schema_names = \"avro\"`, which writes `_` for forbidden characters."
                     .to_owned(),
             ),
             Self::FlatWithoutKey { table } => (
                 Reason::FlatWithoutKey,
                 format!(
                     "Name a key: `[capture] message_key_columns = {{ \"{table}\" = [\"...\"] }}`; \
-                     take the table out with `capture.exclude_tables`; or set \
+                     leave the table out with `capture.exclude_tables`; or set \
                      `format.envelope = \"debezium\"`."
                 ),
             ),
@@ -140,8 +142,8 @@ impl Explain for MapError {
 
 fn name_key(table: &TableName, had_key: bool) -> String {
     let without = if had_key {
-        "If it has none, set capture.key_change = \"accept\", start, and take it out again: its \
-         records have no key from here on, and those under the old keys stay in the topic."
+        "If it has none, set capture.key_change = \"accept\", start, and remove the setting again: \
+         from then on its records have no key, and records under the old keys stay in the topic."
     } else {
         "In the envelope `debezium` an empty list gives its records no key."
     };

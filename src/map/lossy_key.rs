@@ -1,4 +1,4 @@
-//! Formats that leave a part of a key's value out, so that several rows have one record key.
+//! Formats that drop a part of a key's value, so that several rows share one record key.
 
 use crate::model::{
     record::FieldKind,
@@ -16,9 +16,9 @@ pub(super) fn warn_of_lossy_key(table: &TableName, column: &Column, field: &Fiel
     let Some(option) = lossy_option(&column.kind, field) else { return };
     tracing::warn!(
         %table, column = column.name,
-        "`[format] {option}` shortens a column of the key: rows whose keys differ only in what it \
-         leaves out have one record key, so consumers see them as one row; choose another value of \
-         this option"
+        "`[format] {option}` shortens a column of the key: rows whose keys differ only in the part \
+         that it drops share one record key, so consumers see them as one row; choose another \
+         value of this option"
     );
 }
 

@@ -213,7 +213,7 @@ fn warn_of_default(table: &TableName, column: &Column, unsaid: &default::Unsaid)
     let option = if option.is_empty() {
         String::new()
     } else {
-        format!("; `[format] {option}` has the default")
+        format!("; `[format] {option}` keeps the default")
     };
     tracing::warn!(
         %table, column,

@@ -46,7 +46,11 @@ pub async fn connect_when_free(config: &Mysql) -> Result<Conn, MysqlError> {
         };
         if !is_logged {
             let Failure { reason, message, hint, .. } = error.into();
-            tracing::warn!(reason = reason.name(), hint, "{message}; waiting for one that ends");
+            tracing::warn!(
+                reason = reason.name(),
+                hint,
+                "{message}; waiting for a free connection"
+            );
             is_logged = true;
         }
         tokio::time::sleep(LIMITED_PAUSE).await;

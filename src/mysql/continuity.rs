@@ -106,8 +106,8 @@ impl Continuity {
                 }
                 tracing::warn!(
                     gtid_mode = server.gtid_mode,
-                    "not every transaction has a GTID any more: from here on the position counts \
-                     by file and offset, on this server only"
+                    "transactions may have no GTID from here on: the position counts by file and \
+                     offset, and is valid on this server only"
                 );
                 position.gtid_set = None;
             }
@@ -117,7 +117,9 @@ impl Continuity {
                 // or not, and passes over those in files before that one.
                 let unnamed = unnamed_after(&mut source, server, saved).await?;
                 if !before.has_anonymous && unnamed.is_none() {
-                    tracing::info!("every transaction has a GTID now: the position counts by them");
+                    tracing::info!(
+                        "every transaction has a GTID now: the position counts by GTIDs"
+                    );
                     position.gtid_set = Some(before.gtids);
                 }
             }
@@ -195,7 +197,7 @@ impl Continuity {
             tracing::info!(
                 was = %saved.server_uuid,
                 is = %server.uuid,
-                "the source is another server than before; going on by GTIDs"
+                "the source is another server than before; continuing by GTIDs"
             );
         }
         let mut known: BTreeSet<ServerUuid> = delivered.uuids().collect();
@@ -207,8 +209,8 @@ impl Continuity {
                 tracing::warn!(
                     server_uuid = %uuid,
                     "the source has transactions of a server that had none before: they are \
-                     delivered like all others; after a fail-over they may be errant ones, which \
-                     no other server has"
+                     delivered like all others; after a fail-over they may be errant \
+                     transactions, which no other server has"
                 );
             }
         }

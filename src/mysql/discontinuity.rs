@@ -1,4 +1,4 @@
-//! Why the source cannot be read on from the saved position, and the command to run next.
+//! Why the source cannot be read from the saved position on, and the command to run next.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ pub enum DiscontinuityKind {
     },
     /// The saved file is shorter than it was.
     #[error(
-        "it lost the end of its binlog: the saved position is {saved}, the file ends at {bytes}"
+        "it lost the end of its binlog: the saved position is {saved}, and the file ends at {bytes}"
     )]
     Truncated {
         /// The saved place.
@@ -60,7 +60,7 @@ pub enum DiscontinuityKind {
     },
     /// The saved file was begun at another time.
     #[error(
-        "it has another binlog than before: {} was begun at {is}, and the one of the saved \
+        "it has another binlog than before: {} was created at {is}, but the file of the saved \
          position at {was} (seconds since 1970)", saved.file
     )]
     Replaced {
@@ -74,7 +74,7 @@ pub enum DiscontinuityKind {
     /// The server lacks what was delivered, and will not get it.
     #[error(
         "it lacks {count} transaction(s) that were delivered: {missing}{}",
-        if *lacks_own { ", which are its own" } else { "" }
+        if *lacks_own { ", some of which are its own" } else { "" }
     )]
     Diverged {
         /// What it lacks.
@@ -85,7 +85,7 @@ pub enum DiscontinuityKind {
         lacks_own: bool,
     },
     /// A replica that has not applied what was delivered.
-    #[error("it is a replica that has yet to apply {count} delivered transaction(s): {missing}")]
+    #[error("it is a replica that has not yet applied {count} delivered transaction(s): {missing}")]
     Behind {
         /// What it lacks.
         missing: String,
@@ -118,7 +118,7 @@ pub enum DiscontinuityKind {
 
 impl fmt::Display for Discontinuity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot go on reading MySQL {}: {}", self.address, self.what)
+        write!(f, "cannot continue reading MySQL {}: {}", self.address, self.what)
     }
 }
 
@@ -129,8 +129,8 @@ impl Explain for Discontinuity {
             DiscontinuityKind::Purged { .. } => (
                 Reason::PositionPurged,
                 format!(
-                    "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on RDS: \
-                     CALL mysql.rds_set_configuration('binlog retention hours', 168);). Point \
+                    "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on \
+                     RDS: CALL mysql.rds_set_configuration('binlog retention hours', 168);). Point \
                      mysql.host to a server that still has them, if there is one, or {start_over}"
                 ),
             ),
@@ -143,9 +143,9 @@ impl Explain for Discontinuity {
             DiscontinuityKind::Truncated { .. } => (
                 Reason::SourceLostTail,
                 format!(
-                    "It crashed without having written all of it (SET PERSIST sync_binlog = 1; \
-                     prevents that) or is an older copy. Point mysql.host to a server that has \
-                     it all, or {start_over}"
+                    "The server crashed before it had written all of the file (SET PERSIST \
+                     sync_binlog = 1; prevents that), or it is an older copy. Point mysql.host to \
+                     a server that has the whole file, or {start_over}"
                 ),
             ),
             DiscontinuityKind::Diverged { .. } => (
@@ -159,15 +159,15 @@ impl Explain for Discontinuity {
             DiscontinuityKind::OtherServer { was, .. } => (
                 Reason::SourceChanged,
                 format!(
-                    "Without GTIDs a position counts on one server only. Point mysql.host back to \
-                     the one whose SELECT @@server_uuid; is {was}, or {start_over}"
+                    "Without GTIDs a position is valid on one server only. Point mysql.host to \
+                     the server whose SELECT @@server_uuid; is {was}, or {start_over}"
                 ),
             ),
             DiscontinuityKind::Unnamed { .. } => (
                 Reason::GtidMode,
                 format!(
-                    "SET GLOBAL gtid_mode = ON_PERMISSIVE; lets it catch up, ON comes after that; \
-                     or {start_over}"
+                    "Run SET GLOBAL gtid_mode = ON_PERMISSIVE; let the connector catch up, then \
+                     set it to ON; or {start_over}"
                 ),
             ),
             DiscontinuityKind::GtidsOff { .. } => (
@@ -187,7 +187,7 @@ impl Discontinuity {
     /// The way out that gives changes up, and what that costs.
     fn start_over(&self) -> String {
         format!(
-            "give up the changes since the saved position and begin at the current one: \
+            "give up the changes since the saved position and start at the current one: \
              kafka-topics.sh --bootstrap-server {} --delete --topic {}",
             self.bootstrap_servers, self.state_topic
         )
@@ -195,7 +195,7 @@ impl Discontinuity {
 }
 
 fn behind() -> Explanation {
-    let hint = "It goes on by itself when they are applied. SHOW REPLICA STATUS; there says what \
-                it waits for; a stopped one needs START REPLICA;";
+    let hint = "The connector continues when the replica has applied them. SHOW REPLICA STATUS; \
+                there says what it waits for; a stopped replica needs START REPLICA;";
     Explanation::new(Verdict::Recycle, Reason::SourceBehind, hint)
 }

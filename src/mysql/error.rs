@@ -85,7 +85,7 @@ pub enum MysqlError {
         /// What it must be.
         needed: &'static str,
     },
-    /// Several of these; a person can change them in one go.
+    /// Several wrong settings, reported together so that they can be fixed together.
     #[error("{}", several(.0))]
     Several(Vec<Self>),
     /// A session variable that does not keep the value that it was given.
@@ -103,10 +103,10 @@ pub enum MysqlError {
         /// What it was set to.
         needed: &'static str,
     },
-    /// The server answered something that no MySQL answers.
-    #[error("MySQL answered {what} with something unreadable")]
+    /// An answer that no MySQL server gives.
+    #[error("MySQL's answer to {what} cannot be read")]
     Answer {
-        /// What was asked.
+        /// The request.
         what: &'static str,
     },
     /// The source cannot be read on from the saved position.
@@ -134,7 +134,7 @@ pub enum MysqlError {
     /// A GTID source that the dump request cannot hold.
     #[error("the GTID source {0} cannot be requested")]
     GtidSet(String),
-    /// What came is no event, as far as the library can tell.
+    /// Bytes that the library cannot parse as an event.
     #[error("the event after {after} in the binlog cannot be read: {problem}")]
     Unreadable {
         /// The last place that was read.
@@ -142,13 +142,13 @@ pub enum MysqlError {
         /// What is wrong with it.
         problem: String,
     },
-    /// No event and no heartbeat.
+    /// No event and no heartbeat came.
     #[error("MySQL was silent for {0} s, though it promised heartbeats")]
     Silent(u64),
     /// The server closed the stream.
     #[error("MySQL ended the binlog stream")]
     StreamEnded,
-    /// The reader's task is gone without having said why.
+    /// The reader's task ended without an error.
     #[error("the binlog reader ended without a reason")]
     ReaderGone,
 }
@@ -174,7 +174,7 @@ impl MysqlError {
         !self.explain().verdict.is_retried()
     }
 
-    /// Whether the server has no connection left for the account, or for anybody.
+    /// Whether the server has no connection left for this account, or for any account.
     pub fn is_limit(&self) -> bool {
         let Self::Client { error, .. } = self else { return false };
         let Error::Server(answer) = error.as_ref() else { return false };
@@ -193,7 +193,7 @@ fn text(error: &Error) -> String {
         Error::Io(IoError::Io(io)) => io.to_string(),
         Error::Io(IoError::Tls(tls)) => format!("TLS failed: {tls}"),
         Error::Driver(DriverError::UnknownAuthPlugin { name }) => {
-            format!("it asks for the authentication plugin {name}, which is not supported")
+            format!("it requires the authentication plugin {name}, which is not supported")
         }
         Error::Driver(driver) => driver.to_string(),
         other => other.to_string(),
@@ -217,14 +217,16 @@ impl Explain for MysqlError {
             Self::ConnectTimeout { .. } | Self::NoAnswer { .. } => {
                 (Recycle, Reason::MysqlUnreachable, UNREACHABLE_HINT)
             }
-            Self::File { .. } | Self::Secret(_) | Self::ClientCertificate => {
-                (Config, Reason::ConfigSecret, "Check the path and who may read it.")
-            }
+            Self::File { .. } | Self::Secret(_) | Self::ClientCertificate => (
+                Config,
+                Reason::ConfigSecret,
+                "Check the path, and that the connector's process may read the file.",
+            ),
             Self::Session { .. } => (
                 Halt,
                 Reason::MysqlSession,
-                "Something between connector and server changes what a session sets, as a proxy \
-                 can: set mysql.host and mysql.port to the server's own.",
+                "Something between connector and server, such as a proxy, changes session \
+                 variables: set mysql.host and mysql.port to the server itself.",
             ),
             Self::Answer { .. } => (Halt, Reason::MysqlAnswer, ""),
             Self::ServerChanged { .. } => (Recycle, Reason::MysqlServerChanged, ""),
@@ -233,7 +235,7 @@ impl Explain for MysqlError {
             Self::OffsetTooLarge(_) => (
                 Halt,
                 Reason::OffsetTooLarge,
-                "Run FLUSH BINARY LOGS; and wait until the position is in the new file; with \
+                "Run FLUSH BINARY LOGS; and wait until the position is in the new file. With \
                  gtid_mode=ON there is no such limit.",
             ),
             Self::GtidSet(_) => (Bug, Reason::GtidSet, ""),
@@ -244,7 +246,7 @@ impl Explain for MysqlError {
     }
 }
 
-/// The first one decides; all hints are followed in one go.
+/// The first error decides the verdict; the hint has all statements.
 fn several_explained(errors: &[MysqlError]) -> Explanation {
     let explained: Vec<_> = errors.iter().map(MysqlError::explain).collect();
     let hints: Vec<_> = explained.iter().map(|it| it.hint.as_str()).collect();
@@ -254,17 +256,17 @@ fn several_explained(errors: &[MysqlError]) -> Explanation {
     Explanation::new(verdict, reason, hints.join(" "))
 }
 
-/// Sent once more, it may come whole; damage in the file stays.
+/// A second attempt may get the event undamaged; damage in the file stays.
 fn unreadable_explained(after: &str) -> Explanation {
     let hint = format!(
-        "The binlog is damaged there or holds what this version does not know: mysqlbinlog \
-         --verify-binlog-checksum on the file of {after} says more. A replica may have it whole: \
-         point mysql.host to it."
+        "The binlog is damaged there or has something that this version does not know: check the \
+         file of {after} with mysqlbinlog --verify-binlog-checksum. A replica may have it \
+         undamaged: point mysql.host to that replica."
     );
     Explanation::new(Verdict::RecycleOnce, Reason::EventUnreadable, hint)
 }
 
-const UNREACHABLE_HINT: &str = "Check mysql.host and mysql.port, and that the server is up.";
+const UNREACHABLE_HINT: &str = "Check mysql.host and mysql.port, and that the server runs.";
 
 fn client_explained(doing: &str, error: &Error, login: &Login<'_>) -> Explanation {
     use Verdict::{Config, Halt, Recycle};
@@ -274,7 +276,7 @@ fn client_explained(doing: &str, error: &Error, login: &Login<'_>) -> Explanatio
             return Explanation::new(Halt, Reason::MysqlGrants, grants_hint(login.user));
         }
         Error::Server(server) => return server_explained(server.code, &server.message, login),
-        // The server hides which accounts exist: it asks an unknown one for a plugin at random
+        // The server hides which accounts exist: it requires a random plugin of an unknown one
         // (`decoy_user` in sql/auth/sql_authentication.cc).
         Error::Driver(DriverError::UnknownAuthPlugin { .. }) => {
             let hint = format!(
@@ -361,7 +363,7 @@ mod tests {
 
     /// The texts are those of MySQL 9.7.
     #[test]
-    fn error_1236_is_told_apart_by_its_text() {
+    fn the_text_of_error_1236_decides_its_meaning() {
         let start = "A replica with the same server_uuid/server_id as this replica has connected \
                      to the source; the first event '' at 4";
         check(1236, start, Verdict::RecycleOnce, Reason::ServerIdTaken);
@@ -409,19 +411,19 @@ mod tests {
         }
     }
 
-    /// Which of its plugins a server asks an unknown account for is chance.
+    /// The server picks the plugin for an unknown account at random.
     #[test]
-    fn an_account_that_is_asked_for_another_plugin_is_told_like_a_refused_login() {
+    fn an_account_that_needs_another_plugin_is_reported_like_a_refused_login() {
         let name = "sha256_password".to_owned();
         let failure = Failure::from(MysqlError::Client {
             doing: "connect to",
             address: "db:3306".into(),
-            user: "nobody".into(),
+            user: "mallory".into(),
             transport: Transport::Plain,
             error: Box::new(Error::Driver(DriverError::UnknownAuthPlugin { name })),
         });
         assert_eq!((failure.verdict, failure.reason), (Verdict::Config, Reason::MysqlAccessDenied));
-        for word in ["nobody", "mysql.user", "mysql.password", "db:3306", "sha256_password"] {
+        for word in ["mallory", "mysql.user", "mysql.password", "db:3306", "sha256_password"] {
             assert!(failure.to_string().contains(word), "{word} is not in {failure}");
         }
     }

@@ -1,14 +1,15 @@
-//! Bytes that are no event, told apart from a connection that ended.
+//! Distinguishes bytes that are no event from a connection that ended.
 //!
-//! The library's parser and its connection fail alike, with errors of input and output.
+//! The library reports both as I/O errors.
 
 use mysql_async::{Error, IoError};
 
-/// What is wrong with bytes that came whole and of which the library could not make an event;
-/// `None` for trouble with the connection. Both come as errors of input and output.
+/// What is wrong with bytes that arrived complete but that the library could not parse as an event;
+/// `None` if the connection failed.
 pub(super) fn parse_failure(error: &Error) -> Option<String> {
     use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
-    /// How the library and its framing say that the connection ended, between packets and inside.
+    /// The texts of the library and its framing for a connection that ended, between packets and
+    /// inside one.
     const ENDED: [&str; 2] = ["connection closed", "bytes remaining on stream"];
     let Error::Io(IoError::Io(error)) = error else { return None };
     let is_parsers = matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof);
@@ -27,7 +28,7 @@ mod tests {
     use super::parse_failure;
 
     #[test]
-    fn bytes_that_are_no_event_are_told_apart_from_a_connection_that_ended() {
+    fn bytes_that_are_no_event_differ_from_a_connection_that_ended() {
         let is_unreadable = |error: Error| parse_failure(&error.into()).is_some();
         for (kind, text) in [
             (ErrorKind::UnexpectedEof, "can't parse: buf doesn't have enough data"),

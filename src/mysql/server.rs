@@ -159,8 +159,8 @@ impl Server {
         end_of(self.current.clone(), &self.files)
     }
 
-    /// A server id that another client uses shows only when the source throws one of the two out,
-    /// so the list of replicas is worth a look.
+    /// Warns of another client with the same server id. Otherwise it shows only when the source
+    /// disconnects one of the two.
     pub async fn warn_of_namesakes(connection: &mut Conn, config: &Config) {
         let server_id = config.server_id();
         let mut server = BoundedQueries::new(connection, config);
@@ -168,9 +168,9 @@ impl Server {
         if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
             tracing::warn!(
                 server_id,
-                "the source still sends the binlog to a client with this server id, and will \
-                 stop that now: the last run of this connector, or another client, which needs a \
-                 mysql.server_id of its own"
+                "the source still sends the binlog to a client with this server id and will \
+                 disconnect that client now: it is the last run of this connector, or another \
+                 client, which needs its own mysql.server_id"
             );
         }
     }

@@ -1,12 +1,12 @@
 //! What the errors of a MySQL server mean for a connector: one table, by error number.
 //!
-//! A server has thousands of errors, most of them about statements that are never sent. The table
-//! has those that a client which logs in and reads can meet, with the one question that counts:
-//! does it pass by itself? What passes is waited for, for as long as it lasts. What a person must
-//! mend ends the process. An error that is not in the table can be either, so it is waited for, for
-//! a bounded time (`pipeline/recovery.rs`).
+//! A server has thousands of errors, most of them about statements that the connector never sends.
+//! The table has those that a client which logs in and reads can meet, with the one question that
+//! counts: does the error pass by itself? If it passes, the connector retries for as long as it
+//! lasts. If a person must fix it, the process ends. An error that is not in the table can be
+//! either, so the connector retries for a bounded time (`pipeline/recovery.rs`).
 //!
-//! `docs/OPERATING.md` has the table too, and `tests/error_page.rs` holds it to this one.
+//! `docs/OPERATING.md` has the table too, and `tests/error_page.rs` compares the two.
 
 use crate::error::{Reason, Verdict};
 
@@ -15,25 +15,25 @@ use crate::error::{Reason, Verdict};
 pub enum Class {
     /// The connection is over; another one can be made.
     ConnectionLost,
-    /// What answered is a proxy that has no server behind it.
+    /// A proxy answered that reaches no server.
     NoServerBehind,
     /// The server has been taken out of service.
     Offline,
-    /// The server has no connection, query or hour left for this account or for anybody.
+    /// The server has no connection or query left for this account, or for any account.
     Limit,
     /// The server has no memory, thread or disk left.
     Resources,
-    /// Another session or an administrator's limit was in the way.
+    /// A lock, group replication, or an option or limit of the server is in the way for the moment.
     Busy,
     /// The account or how it logs in must be changed.
     Login,
-    /// The server does not let this host in.
+    /// The server refuses connections from this host.
     Host,
     /// A privilege is missing.
     Grants,
     /// A variable of the server must be changed.
     Setting,
-    /// Error 1236 is many things; only its text tells them apart.
+    /// Error 1236 has many causes; only its text distinguishes them.
     ByText,
 }
 
@@ -42,17 +42,17 @@ pub enum Class {
 pub struct ServerError {
     /// Its number.
     pub code: u16,
-    /// Its name in the server's manual; of a client's own error that a proxy passes on, in the
-    /// client's.
+    /// Its name in the server's manual; for a client error that a proxy forwards, in the client's
+    /// manual.
     pub name: &'static str,
-    /// What it says.
+    /// What happened.
     pub meaning: &'static str,
-    /// What that means.
+    /// What it means for the connector.
     pub class: Class,
 }
 
 impl Class {
-    /// What the connector does and the reason that it gives; `None` for what its text decides.
+    /// What the connector does, and the reason code; `None` if the text of the error decides.
     pub fn verdict(self) -> Option<(Verdict, Reason)> {
         Some(match self {
             Self::ConnectionLost => (Verdict::Recycle, Reason::MysqlConnectionLost),
@@ -158,11 +158,11 @@ pub const SERVER_ERRORS: &[ServerError] = &{
         row(4081, "ER_DA_GLOBAL_CONN_LIMIT", Resources, "`global_connection_memory_limit`"),
         row(4082, "ER_DA_CONN_LIMIT", Resources, "`connection_memory_limit`"),
         row(6400, "ER_SERVER_OFFLINE_MODE_REASON", Offline, "`offline_mode` is on"),
-        row(9001, "ProxySQL", NoServerBehind, "the proxy cannot use a server"),
-        row(9002, "ProxySQL", NoServerBehind, "the proxy cannot use a server"),
-        row(9003, "ProxySQL", NoServerBehind, "the proxy cannot use a server"),
-        row(9004, "ProxySQL", NoServerBehind, "the proxy cannot use a server"),
-        row(9005, "ProxySQL", NoServerBehind, "the proxy cannot use a server"),
+        row(9001, "ProxySQL", NoServerBehind, "the proxy reaches no server"),
+        row(9002, "ProxySQL", NoServerBehind, "the proxy reaches no server"),
+        row(9003, "ProxySQL", NoServerBehind, "the proxy reaches no server"),
+        row(9004, "ProxySQL", NoServerBehind, "the proxy reaches no server"),
+        row(9005, "ProxySQL", NoServerBehind, "the proxy reaches no server"),
     ]
 };
 
@@ -176,7 +176,7 @@ pub fn is_about_the_server(code: u16) -> bool {
     server_error(code).is_some()
 }
 
-/// Who logged in, and how.
+/// The account of a login, and its encryption.
 pub(super) struct Login<'a> {
     /// The account.
     pub(super) user: &'a str,
@@ -184,7 +184,7 @@ pub(super) struct Login<'a> {
     pub(super) tls: Transport,
 }
 
-/// What an account's REQUIRE asks about.
+/// How a connection is encrypted, which an account's REQUIRE clause checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// Without TLS.
@@ -195,32 +195,33 @@ pub enum Transport {
     Identified,
 }
 
-/// How to mend it, with the statement to run where there is one.
+/// How to fix it, with the statement to run where there is one.
 pub(super) fn hint(code: u16, message: &str, login: &Login<'_>) -> String {
     let user = login.user;
     match server_error(code).map(|error| error.class) {
         Some(Class::NoServerBehind) => {
-            "What answers at mysql.host and mysql.port is a proxy that reaches no server: look at \
-             its log and at the servers behind it."
+            "At mysql.host and mysql.port a proxy answers that reaches no server: check its log \
+             and the servers behind it."
                 .to_owned()
         }
-        Some(Class::Offline) => "It goes on by itself when the server takes connections again; if \
-                                 nobody is about to end it: SET GLOBAL offline_mode = OFF;"
+        Some(Class::Offline) => "The connector continues when the server accepts connections \
+                                 again. To end the offline mode, run: SET GLOBAL offline_mode = \
+                                 OFF;"
             .to_owned(),
-        Some(Class::Resources) => "It goes on by itself when the server has room again; its error \
-                                   log says what it lacks."
+        Some(Class::Resources) => "The connector continues when the server has resources \
+                                   again; the server's error log says what it lacks."
             .to_owned(),
         Some(Class::Limit) => limit_hint(code, message, user),
         Some(Class::Grants) => grants_hint(user),
         Some(Class::Setting) => "Run: SET PERSIST max_join_size = 18446744073709551615;".to_owned(),
         Some(Class::Host) if code == 1129 => {
-            "Run: TRUNCATE TABLE performance_schema.host_cache; and look for what cuts \
+            "Run: TRUNCATE TABLE performance_schema.host_cache; and find out what interrupts \
              connections from this host."
                 .to_owned()
         }
         Some(Class::Host) => format!(
             "The account exists for other hosts only. Run: CREATE USER '{user}'@'%' IDENTIFIED BY \
-             'the password'; and grant it what the other one has."
+             'the password'; and grant it the privileges of the other one."
         ),
         Some(Class::Login) => login_hint(code, login),
         Some(Class::ConnectionLost | Class::Busy | Class::ByText) | None => String::new(),
@@ -269,13 +270,14 @@ fn login_hint(code: u16, login: &Login<'_>) -> String {
     }
 }
 
-/// The limits are named as the server names them, and set by other words.
+/// The statement that raises the limit. The server's message names a limit by another word than the
+/// statement.
 fn limit_hint(code: u16, message: &str, user: &str) -> String {
     let statement = match code {
         // ER_CON_COUNT_ERROR
         1040 => {
-            return "It goes on by itself when a connection is free; more of them: SET PERSIST \
-                        max_connections = 500;"
+            return "The connector continues when a connection is free. To allow more, run: SET \
+                    PERSIST max_connections = 500;"
                 .to_owned();
         }
         // ER_TOO_MANY_USER_CONNECTIONS
@@ -293,8 +295,8 @@ fn limit_hint(code: u16, message: &str, user: &str) -> String {
         }
     };
     format!(
-        "It goes on by itself when the limit allows. The connector needs three connections, and \
-         one more for each of snapshot.threads. Run: {statement}"
+        "The connector continues when the limit allows. It needs three connections, and one more \
+         for each of snapshot.threads. Run: {statement}"
     )
 }
 

@@ -51,7 +51,7 @@ async fn went_back(config: &Config, committed: impl Fn() -> Option<Position>) ->
                 };
             }
             Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "the source's end could not be read"),
+            Err(error) => tracing::debug!(%error, "cannot read the end of the source's binlog"),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Error codes of Kafka and librdkafka, sorted by what they mean. `docs/OPERATING.md` shows the table.
+//! Error codes of Kafka and librdkafka with their meaning. `docs/OPERATING.md` shows the table.
 //!
-//! A code that is not in it is taken for trouble that may pass, but not for ever: see
+//! A code that is not in the table may pass, so the connector retries, but not for ever: see
 //! [`ErrorMeaning::Unknown`].
 
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -10,22 +10,22 @@ use crate::error::{Reason, Verdict};
 /// What an error code means for the connector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorMeaning {
-    /// It passes: the Kafka transaction is thrown away, and the connector starts again from the
-    /// committed position, as long as it takes.
+    /// It passes: the connector discards the Kafka transaction and starts again from the committed
+    /// position, for as long as it takes.
     Passes,
     /// Another producer has the transactional id, or the broker ended the transaction.
     Fenced,
     /// The login is refused.
     Login,
-    /// The account may not do it.
+    /// The account lacks a right.
     Access,
-    /// A record whose time the topic refuses, every time.
+    /// The topic refuses the record's timestamp, on every attempt.
     Timestamp,
-    /// A record that the topic refuses, every time.
+    /// The topic refuses the record, on every attempt.
     Record,
-    /// A request that the broker refuses, every time.
+    /// The broker refuses the request, on every attempt.
     Request,
-    /// It is not known, or says nothing.
+    /// The code is unknown, or says nothing about the cause.
     Unknown,
 }
 
@@ -58,7 +58,7 @@ use ErrorMeaning::{Access, Fenced, Login, Passes, Record, Request, Timestamp, Un
 /// Every code that is sorted, by number.
 #[rustfmt::skip]
 pub const KAFKA_CODES: &[KafkaCode] = &[
-    row(Code::BrokerDestroy, -197, "_DESTROY", "the client ends", Passes),
+    row(Code::BrokerDestroy, -197, "_DESTROY", "the client is closing", Passes),
     row(Code::Fail, -196, "_FAIL", "librdkafka failed", Unknown),
     row(Code::BrokerTransportFailure, -195, "_TRANSPORT", "a connection was lost", Passes),
     row(Code::Resolve, -193, "_RESOLVE", "a broker's name has no address", Passes),
@@ -79,15 +79,15 @@ pub const KAFKA_CODES: &[KafkaCode] = &[
     row(Code::UnsupportedFeature, -165, "_UNSUPPORTED_FEATURE", "brokers are too old", Request),
     row(Code::WaitCache, -164, "_WAIT_CACHE", "topics are not known yet", Passes),
     row(Code::Interrupted, -163, "_INTR", "a call was interrupted", Passes),
-    row(Code::Retry, -153, "_RETRY", "to be sent again", Passes),
-    row(Code::PurgeQueue, -152, "_PURGE_QUEUE", "a lost transaction's records are thrown away", Passes),
-    row(Code::PurgeInflight, -151, "_PURGE_INFLIGHT", "a lost transaction's records are thrown away", Passes),
-    row(Code::Fatal, -150, "_FATAL", "the producer is of no use any more", Passes),
+    row(Code::Retry, -153, "_RETRY", "the request must be sent again", Passes),
+    row(Code::PurgeQueue, -152, "_PURGE_QUEUE", "the records of a lost transaction are discarded", Passes),
+    row(Code::PurgeInflight, -151, "_PURGE_INFLIGHT", "the records of a lost transaction are discarded", Passes),
+    row(Code::Fatal, -150, "_FATAL", "the producer is unusable", Passes),
     row(Code::Inconsistent, -149, "_INCONSISTENT", "a record of the transaction failed", Passes),
     row(Code::GaplessGuarantee, -148, "_GAPLESS_GUARANTEE", "a record before it failed", Passes),
     row(Code::Fenced, -144, "_FENCED", "a newer producer has the transactional id", Fenced),
     row(Code::Noop, -141, "_NOOP", "nothing was done", Passes),
-    row(Code::Unknown, -1, "UNKNOWN_SERVER_ERROR", "a broker met something that it does not name", Unknown),
+    row(Code::Unknown, -1, "UNKNOWN_SERVER_ERROR", "a broker failed without a named cause", Unknown),
     row(Code::OffsetOutOfRange, 1, "OFFSET_OUT_OF_RANGE", "a partition ends before that offset", Passes),
     row(Code::InvalidMessage, 2, "CORRUPT_MESSAGE", "a batch was damaged on its way", Passes),
     row(Code::UnknownTopicOrPartition, 3, "UNKNOWN_TOPIC_OR_PARTITION", "the broker does not have the topic", Passes),
@@ -96,7 +96,7 @@ pub const KAFKA_CODES: &[KafkaCode] = &[
     row(Code::RequestTimedOut, 7, "REQUEST_TIMED_OUT", "replicas did not answer in time", Passes),
     row(Code::BrokerNotAvailable, 8, "BROKER_NOT_AVAILABLE", "a broker is down", Passes),
     row(Code::ReplicaNotAvailable, 9, "REPLICA_NOT_AVAILABLE", "a replica is down", Passes),
-    row(Code::MessageSizeTooLarge, 10, "MESSAGE_TOO_LARGE", "a record is larger than the topic takes", Record),
+    row(Code::MessageSizeTooLarge, 10, "MESSAGE_TOO_LARGE", "a record is larger than the topic accepts", Record),
     row(Code::NetworkException, 13, "NETWORK_EXCEPTION", "a connection was lost", Passes),
     row(Code::CoordinatorLoadInProgress, 14, "COORDINATOR_LOAD_IN_PROGRESS", "the coordinator is starting", Passes),
     row(Code::CoordinatorNotAvailable, 15, "COORDINATOR_NOT_AVAILABLE", "there is no coordinator", Passes),
@@ -105,20 +105,20 @@ pub const KAFKA_CODES: &[KafkaCode] = &[
     row(Code::MessageBatchTooLarge, 18, "RECORD_LIST_TOO_LARGE", "a batch is larger than a segment", Record),
     row(Code::NotEnoughReplicas, 19, "NOT_ENOUGH_REPLICAS", "fewer replicas in sync than min.insync.replicas", Passes),
     row(Code::NotEnoughReplicasAfterAppend, 20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "the same, after the leader stored it", Passes),
-    row(Code::InvalidRequiredAcks, 21, "INVALID_REQUIRED_ACKS", "the brokers do not take acks=all", Request),
+    row(Code::InvalidRequiredAcks, 21, "INVALID_REQUIRED_ACKS", "the brokers do not accept acks=all", Request),
     row(Code::TopicAuthorizationFailed, 29, "TOPIC_AUTHORIZATION_FAILED", "a right on a topic is missing", Access),
     row(Code::GroupAuthorizationFailed, 30, "GROUP_AUTHORIZATION_FAILED", "a right on a group is missing", Access),
     row(Code::ClusterAuthorizationFailed, 31, "CLUSTER_AUTHORIZATION_FAILED", "a right on the cluster is missing", Access),
-    row(Code::InvalidTimestamp, 32, "INVALID_TIMESTAMP", "the record's time is out of the topic's bounds", Timestamp),
-    row(Code::UnsupportedSASLMechanism, 33, "UNSUPPORTED_SASL_MECHANISM", "the broker has not that sasl.mechanism", Login),
+    row(Code::InvalidTimestamp, 32, "INVALID_TIMESTAMP", "the record's timestamp is outside the topic's bounds", Timestamp),
+    row(Code::UnsupportedSASLMechanism, 33, "UNSUPPORTED_SASL_MECHANISM", "the broker does not support sasl.mechanism", Login),
     row(Code::IllegalSASLState, 34, "ILLEGAL_SASL_STATE", "the login went out of step", Login),
     row(Code::UnsupportedVersion, 35, "UNSUPPORTED_VERSION", "the brokers are too old", Request),
-    row(Code::TopicAlreadyExists, 36, "TOPIC_ALREADY_EXISTS", "another client was faster", Passes),
+    row(Code::TopicAlreadyExists, 36, "TOPIC_ALREADY_EXISTS", "another client created the topic first", Passes),
     row(Code::InvalidPartitions, 37, "INVALID_PARTITIONS", "kafka.topic.partitions is refused", Request),
     row(Code::InvalidReplicationFactor, 38, "INVALID_REPLICATION_FACTOR", "fewer brokers than replicas", Request),
     row(Code::InvalidConfig, 40, "INVALID_CONFIG", "kafka.topic.config is refused", Request),
     row(Code::NotController, 41, "NOT_CONTROLLER", "the controller moved", Passes),
-    row(Code::InvalidRequest, 42, "INVALID_REQUEST", "a broker does not take the request", Unknown),
+    row(Code::InvalidRequest, 42, "INVALID_REQUEST", "a broker does not accept the request", Unknown),
     row(Code::UnsupportedForMessageFormat, 43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", "the topic's format is too old", Request),
     row(Code::PolicyViolation, 44, "POLICY_VIOLATION", "the brokers' policy forbids it", Record),
     row(Code::OutOfOrderSequenceNumber, 45, "OUT_OF_ORDER_SEQUENCE_NUMBER", "a broker lost records of this producer", Passes),
@@ -163,7 +163,7 @@ impl ErrorMeaning {
         }
     }
 
-    /// The name under which it is told.
+    /// The reason code.
     pub(super) fn reason(self) -> Reason {
         match self {
             Passes => Reason::KafkaTransactionLost,
@@ -176,16 +176,21 @@ impl ErrorMeaning {
         }
     }
 
-    /// What the connector does, for people.
+    /// What the connector does, for `docs/OPERATING.md`.
     pub fn does(self) -> String {
         let reason = self.reason();
         match self {
-            Passes => format!("waits (`{reason}`)"),
-            Fenced => "ends with 75 if a newer instance is there (`fenced`), else waits".to_owned(),
-            Login => {
-                format!("ends with 78 (`{reason}`), after a login that worked only when it lasts")
+            Passes => format!("retries (`{reason}`)"),
+            Fenced => {
+                "ends with 75 if there is a newer instance (`fenced`), otherwise retries".to_owned()
             }
-            Unknown => format!("waits for a while, then halts (`{reason}`)"),
+            Login => {
+                format!(
+                    "ends with 78 (`{reason}`), after two minutes of retries if an earlier login \
+                     worked"
+                )
+            }
+            Unknown => format!("retries for two minutes, then halts (`{reason}`)"),
             Access | Timestamp | Record | Request => format!("halts (`{reason}`)"),
         }
     }

@@ -35,8 +35,8 @@ pub enum ProduceError {
         /// What librdkafka saw last.
         detail: String,
     },
-    /// A bootstrap server answers, but the address it tells clients to use does not.
-    #[error("kafka answers at {servers}, but not at the address it advertises: {detail}")]
+    /// A bootstrap server answers, but the address that it advertises to clients does not.
+    #[error("kafka answers at {servers}, but not at the address that it advertises: {detail}")]
     Advertised {
         /// `kafka.bootstrap_servers`.
         servers: String,
@@ -50,7 +50,7 @@ pub enum ProduceError {
     #[error("no TLS connection to kafka: {0}")]
     Tls(String),
     /// A missing topic that cannot be created.
-    #[error("topic {topic} does not exist and kafka does not create it: {detail}")]
+    #[error("topic {topic} does not exist, and kafka refuses to create it: {detail}")]
     TopicRefused {
         /// Its name.
         topic: String,
@@ -61,7 +61,8 @@ pub enum ProduceError {
     },
     /// A topic whose batches must be smaller than those librdkafka makes.
     #[error(
-        "topic {topic} takes batches of {bytes_max} bytes at most, and `batch.size` is {batch_bytes_max}"
+        "topic {topic} accepts batches of at most {bytes_max} bytes, and `batch.size` is \
+         {batch_bytes_max}"
     )]
     BatchTooLarge {
         /// Its name.
@@ -89,7 +90,7 @@ pub enum ProduceError {
         /// The topic.
         topic: String,
     },
-    /// A record that its topic refuses, every time.
+    /// A record that its topic refuses on every attempt.
     #[error("kafka refuses a record for topic {topic}: {code}")]
     Refused {
         /// The topic.
@@ -97,7 +98,7 @@ pub enum ProduceError {
         /// Kafka's code.
         code: RDKafkaErrorCode,
     },
-    /// Kafka said no, or librdkafka gave up.
+    /// Kafka refused, or librdkafka gave up.
     #[error("{during}: {code}: {detail}")]
     Kafka {
         /// What was being done.
@@ -107,8 +108,8 @@ pub enum ProduceError {
         /// Its words.
         detail: String,
     },
-    /// librdkafka counts records as delivered, and no broker said where they are stored.
-    #[error("records count as delivered, and kafka did not say at which offsets")]
+    /// librdkafka counts records as delivered, but no broker gave their offsets.
+    #[error("librdkafka counts records as delivered, but no broker gave their offsets")]
     Unplaced,
     /// Nothing was acknowledged for too long.
     #[error("{during}: nothing acknowledged for {seconds} s: {detail}")]
@@ -126,8 +127,8 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
-    /// What a call means that got no answer, by the last broker error or else by what librdkafka
-    /// said to the call.
+    /// The error of a call without an answer: by the last broker error, or else by librdkafka's
+    /// text for the call.
     pub(super) fn unreachable(
         servers: &str,
         broker_error: Option<BrokerError>,
@@ -148,9 +149,8 @@ impl ProduceError {
         }
     }
 
-    /// Whether it will be the same on every try, so that waiting for a broker is in vain. A TLS
-    /// handshake that ends for another reason than a certificate may be with a broker that is
-    /// just stopping.
+    /// Whether every attempt would fail, so that waiting for a broker is of no use. A TLS handshake
+    /// that fails for another reason than a certificate may have met a broker that is stopping.
     pub(super) fn is_definite(&self) -> bool {
         match self {
             Self::Login(_) => true,
@@ -202,16 +202,16 @@ impl ProduceError {
     fn hint(&self) -> String {
         match self {
             Self::Property { .. } | Self::Settings(_) => {
-                "Correct it under properties in the [kafka] section.".to_owned()
+                "Correct the property under properties in the [kafka] section.".to_owned()
             }
             Self::Unreachable { .. } => {
-                "Check kafka.bootstrap_servers, that the brokers run, and, if they want TLS or a \
-                 login, security.protocol in kafka.properties."
+                "Check kafka.bootstrap_servers, that the brokers run, and, if they require TLS or \
+                 a login, security.protocol in kafka.properties."
                     .to_owned()
             }
             Self::Advertised { .. } => {
-                "Clients must reach every broker at its advertised.listeners; correct that in the \
-                 broker's configuration, or make the name resolve here."
+                "Clients must reach every broker at its advertised.listeners: correct it in the \
+                 broker's configuration, or make the name resolve on this host."
                     .to_owned()
             }
             Self::Login(_) => {
@@ -240,7 +240,7 @@ impl ProduceError {
                 format!("{raise}, or leave the large column out with capture.exclude_columns.")
             }
             Self::NullKey { topic } => format!(
-                "Give the table a primary key or name key columns in \
+                "Give the table a primary key, name key columns in \
                  capture.message_key_columns, or set cleanup.policy=delete on topic {topic}."
             ),
             Self::Kafka { code, .. } if is_authorization(*code) => {
@@ -254,7 +254,9 @@ impl ProduceError {
                     .to_owned()
             }
             Self::Unplaced => {
-                "A partition's leader may have moved; the records are delivered again.".to_owned()
+                "The leader of a partition may have moved; the connector delivers the records \
+                 again."
+                    .to_owned()
             }
             Self::Stalled { .. } => "Check that the brokers run and that the topics have as many \
                                      replicas in sync as their min.insync.replicas."
@@ -266,7 +268,7 @@ impl ProduceError {
 
 impl ProduceError {
     /// Whether a topic is refused because another one has its name but for `.` and `_`, which
-    /// metrics of Kafka do not tell apart (`org.apache.kafka.common.internals.Topic`).
+    /// Kafka's metrics do not distinguish (`org.apache.kafka.common.internals.Topic`).
     pub fn is_collision(&self) -> bool {
         matches!(
             self,
@@ -306,17 +308,18 @@ fn is_authorization(code: RDKafkaErrorCode) -> bool {
 fn record_hint(topic: &str, meaning: ErrorMeaning) -> String {
     match meaning {
         ErrorMeaning::Timestamp => format!(
-            "Records have the time at which they are sent, so the broker's bounds exclude the \
-             present, or its clock differs from this one's: raise message.timestamp.before.max.ms \
-             and message.timestamp.after.max.ms of topic {topic} (kafka-configs.sh --alter \
-             --entity-type topics --entity-name {topic} --add-config …), or set the clock."
+            "The timestamp of a record is the time at which it is sent, so the topic's bounds \
+             exclude the present, or the broker's clock differs from this host's: raise \
+             message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic {topic} \
+             (kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config …), \
+             or correct the clock."
         ),
         ErrorMeaning::Access => {
             format!("Grant the connector's principal Write and Describe on {topic}.")
         }
         _ => format!(
-            "Find out from the broker's log which rule refuses records of topic {topic}: a limit of \
-             size, a validation, a policy; then change it, or leave the table out with \
+            "Find the rule that refuses records of topic {topic} in the broker's log (a size \
+             limit, a validation, a policy) and change it, or leave the table out with \
              capture.exclude_tables."
         ),
     }
@@ -326,9 +329,9 @@ fn topic_hint(topic: &str, code: RDKafkaErrorCode, collides: bool) -> String {
     let fix = match code {
         _ if collides => {
             return format!(
-                "Kafka takes topics whose names differ in `.` and `_` only for one. Take the table \
-                 of topic {topic}, or that of the other one, out with capture.exclude_tables; or \
-                 delete the other topic, if nothing writes to it."
+                "Kafka refuses a topic whose name differs from another topic's only in `.` and \
+                 `_`. Leave the table of topic {topic}, or that of the other topic, out with \
+                 capture.exclude_tables; or delete the other topic if nothing writes to it."
             );
         }
         _ if is_authorization(code) => "Grant the connector's principal Create on it",
@@ -339,7 +342,7 @@ fn topic_hint(topic: &str, code: RDKafkaErrorCode, collides: bool) -> String {
         RDKafkaErrorCode::InvalidPartitions => "Correct partitions under kafka.topic",
         RDKafkaErrorCode::PolicyViolation => {
             "Change partitions, replication_factor or config under kafka.topic as the brokers' \
-             policy wants"
+             policy requires"
         }
         _ => return format!("Create topic {topic} by hand."),
     };

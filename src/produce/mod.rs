@@ -253,7 +253,7 @@ impl Producer {
         }
         self.handle.context().aborting();
         if let Err(error) = self.handle.abort_transaction(ABORT_MAX) {
-            tracing::debug!(code = %error.code, "abort left to the broker: {}", error.text);
+            tracing::debug!(code = %error.code, "left to the broker to abort: {}", error.text);
         }
     }
 

@@ -45,9 +45,9 @@ const OWNED: &[(&str, Option<&str>, &str)] = &[
     (
         "transactional.id",
         None,
-        "it is made from the connector's name, which fences older instances",
+        "the connector makes it from its name, so that it fences older instances",
     ),
-    ("enable.idempotence", Some("true"), "without it records could be doubled or reordered"),
+    ("enable.idempotence", Some("true"), "without it records could be duplicated or reordered"),
     ("enable.gapless.guarantee", None, "a failed delivery ends the transaction anyway"),
     ("acks", Some("all"), "a record counts as delivered when every in-sync replica has it"),
     (

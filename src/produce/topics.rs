@@ -224,7 +224,7 @@ impl Producer {
             Err(error) => Err(error),
         };
         if let Err(error) = &described {
-            tracing::debug!(code = %error.code, "brokers' configuration not read: {}", error.text);
+            tracing::debug!(code = %error.code, "cannot read the brokers' settings: {}", error.text);
         }
         Ok(described.ok().and_then(|config| config.get("default.replication.factor")?.parse().ok()))
     }

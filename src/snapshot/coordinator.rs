@@ -215,7 +215,7 @@ impl SnapshotCoordinator {
             && table.on_demand.is_some()
             && problem.is_about_the_table()
         {
-            tracing::warn!(table = %table.name, "not read as it was requested: {problem}");
+            tracing::warn!(table = %table.name, "the table cannot be read as requested: {problem}");
             let progress = TableProgress {
                 state: ReadState::Refused,
                 problem: Some(problem.to_string()),
@@ -232,7 +232,7 @@ impl SnapshotCoordinator {
                     <= self.retry_logged.map_or(progress_log::EVERY, |logged| logged.elapsed())
                 {
                     self.retry_logged = Some(Instant::now());
-                    tracing::info!(table = %table.name, reason, "a chunk is read again");
+                    tracing::info!(table = %table.name, reason, "reading a chunk again");
                 }
                 table.close_windows();
             }

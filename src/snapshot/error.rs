@@ -18,7 +18,7 @@ pub enum SnapshotError {
     /// The table's definition cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// A chunk's connection leads elsewhere than the dump's.
+    /// A chunk's connection leads to another server than the dump's.
     #[error("the connection that reads tables leads to server {found}, the binlog's to {expected}")]
     OtherServer {
         /// The server that sends the binlog.
@@ -28,7 +28,7 @@ pub enum SnapshotError {
     },
     /// Without GTIDs the fence needs a privilege.
     #[error(
-        "cannot read tables beside the stream: the source has no GTIDs, and {user} may not read \
+        "cannot read tables while streaming: the source has no GTIDs, and {user} may not read \
          performance_schema.log_status"
     )]
     NoFence {
@@ -43,8 +43,8 @@ pub enum SnapshotError {
         /// The account.
         user: String,
     },
-    /// The condition of the configuration is no SQL.
-    #[error("snapshot.where for {table} is refused by the server: {problem}")]
+    /// The server refuses the condition of the configuration.
+    #[error("the server refuses snapshot.where for {table}: {problem}")]
     Filter {
         /// The table.
         table: TableName,
@@ -73,10 +73,10 @@ pub enum SnapshotError {
         /// The table.
         table: TableName,
     },
-    /// What was kept in memory does not read back.
-    #[error("rows in memory do not read back")]
+    /// Snapshot rows that were kept in memory cannot be read back.
+    #[error("snapshot rows that were kept in memory cannot be read back")]
     RowsDamaged,
-    /// A reader's task is gone.
+    /// A reader's task panicked.
     #[error("a snapshot reader panicked; its message is above")]
     ReaderGone,
     /// A progress record that cannot be understood.
@@ -90,7 +90,7 @@ pub enum SnapshotError {
 }
 
 impl SnapshotError {
-    /// Whether it is about the table or how it is to be read, so that others can still be read.
+    /// Whether the cause is the table or the request, so that other tables can still be read.
     pub(super) fn is_about_the_table(&self) -> bool {
         !matches!(
             self,
@@ -132,7 +132,7 @@ impl Explain for SnapshotError {
             Self::Value { .. } => (
                 Verdict::Halt,
                 Reason::SnapshotValue,
-                "Correct the value at the source; a column can be left out by \
+                "Correct the value at the source, or leave the column out with \
                  capture.exclude_columns."
                     .to_owned(),
             ),
@@ -140,8 +140,8 @@ impl Explain for SnapshotError {
             Self::Definition { .. } => (
                 Verdict::Halt,
                 Reason::SnapshotDefinition,
-                "Leave the table out by capture.exclude_tables, and report this as a bug with the \
-                 table's definition."
+                "Leave the table out with capture.exclude_tables, and report this as a bug with \
+                 the table's definition."
                     .to_owned(),
             ),
             Self::RowsDamaged => (Verdict::Bug, Reason::SnapshotRows, String::new()),

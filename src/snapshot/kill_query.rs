@@ -52,7 +52,7 @@ impl Drop for Unfinished<'_> {
         let (config, connection) = (self.config.clone(), self.connection);
         runtime.spawn(async move {
             if let Err(error) = end(&config, connection).await {
-                tracing::debug!("a SELECT that nobody wants is not ended: {error}");
+                tracing::debug!("cannot end a SELECT that is no longer needed: {error}");
             }
         });
     }

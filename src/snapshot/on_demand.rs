@@ -1,6 +1,6 @@
-//! Requests while the connector runs: tables to be read again, read no more, or later.
+//! Requests to a running connector: read tables again, pause, resume or cancel reading.
 //!
-//! Whatever is done is a record to be committed before the answer is given.
+//! Each request makes a record, and its answer waits until that record is committed.
 
 use super::{
     Ends, ListedTable, ProgressRecord, SnapshotCoordinator, coordinator::unpaused,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl SnapshotCoordinator {
-    /// Whether a table is to be read already.
+    /// Whether a table is being read or waits to be read.
     pub fn is_read(&self, table: &TableName) -> bool {
         self.position_of(table).is_some()
     }
@@ -22,7 +22,7 @@ impl SnapshotCoordinator {
     pub fn read_again(&mut self, table: ListedTable, filter: Option<String>) {
         let name = table.name.clone();
         let ListedTable { rows_estimate, bytes_estimate, .. } = table;
-        // All rows show which keys went meanwhile.
+        // Only reading all rows shows which keys are gone.
         let is_whole = filter.is_none();
         let ends = self.leave_search(&name).or_else(|| is_whole.then(Ends::default));
         let asked = Some(AskedFor { r#where: filter, was_read: self.done.remove(&name) });
@@ -34,11 +34,11 @@ impl SnapshotCoordinator {
             table = %name,
             rows_estimate,
             bytes_estimate,
-            "the table is read because it was requested"
+            "reading the table on request"
         );
     }
 
-    /// Stops reading tables for now, or goes on. Returns which.
+    /// Pauses or resumes reading tables. Returns their names.
     pub fn pause(
         &mut self,
         tables: Vec<TableName>,
@@ -55,14 +55,14 @@ impl SnapshotCoordinator {
         Ok(names)
     }
 
-    /// Reads no more of tables. Returns which.
+    /// Stops reading tables for good. Returns their names.
     pub fn cancel(&mut self, tables: Vec<TableName>) -> Result<Vec<TableName>, RequestRefusal> {
         let names = self.being_read(tables)?;
         for name in &names {
             let Some(at) = self.position_of(name) else { continue };
             let Some(table) = self.tables.get(at) else { continue };
             let progress = TableProgress { state: ReadState::Cancelled, ..table.progress() };
-            tracing::info!(table = %name, rows = table.rows, "no more of the table is read");
+            tracing::info!(table = %name, rows = table.rows, "reading the table was cancelled");
             self.end(at, progress);
         }
         Ok(names)

@@ -1,5 +1,5 @@
-//! What the log says of tables that are being read: how much there is, how long it will take as
-//! soon as that is known, how far each is.
+//! The log lines about tables that are being read: how much there is, how long it will take (once
+//! that is known), and the progress of each table.
 
 use tokio::time::{Duration, Instant};
 
@@ -9,23 +9,23 @@ use crate::{
     status::{ReadState, TableProgress, TotalProgress},
 };
 
-/// How often it is logged how far each table is.
+/// How often the progress of each table is logged.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
 
-/// When it is logged how long it will take: after a few chunks even of a slow source.
+/// When the time left is logged first: after a few chunks even of a slow source.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// Logs every now and then how far the tables are.
+/// Logs the progress of the tables at intervals.
 pub(super) struct ProgressLog {
     logged_at: Instant,
-    /// Whether it was logged how long it will take.
+    /// Whether the time left was logged.
     has_estimated: bool,
-    /// How long the source keeps its binlogs, until it was logged that this is too short; `None`
-    /// too if for ever or not known.
+    /// How long the source keeps its binlogs. `None` if it keeps them for ever, if that is unknown,
+    /// and after the warning that the time is too short.
     retention: Option<Duration>,
 }
 
-/// Before anything is read: how much there is. How long it takes nobody knows yet.
+/// Before anything is read: how much there is. How long it takes is not known yet.
 pub(super) fn begins(tables: &[TableProgress]) {
     let Some(total) = TotalProgress::of(tables) else { return };
     tracing::info!(
@@ -33,30 +33,31 @@ pub(super) fn begins(tables: &[TableProgress]) {
         rows = total.rows,
         rows_estimate = total.rows_estimate,
         bytes_estimate = total.bytes_estimate,
-        "reading tables beside the stream"
+        "reading tables while streaming"
     );
 }
 
-/// A table is read again, and rows that went from it get no deletes.
+/// A table is read again, and keys that are gone from it get no deletes.
 pub(super) fn keeps_keys(table: &TableName, why: &str) {
     tracing::warn!(
         %table,
-        "rows that went from the table without row events are not looked for: {why}; consumers \
-         keep them"
+        "the connector does not search for rows that are gone without row events: {why}; \
+         consumers keep such rows"
     );
 }
 
-/// The catalog does not show a table that was to be read; to the account, if it is hidden from it.
+/// The catalog does not show a table that is to be read. `hidden_from` names the account if the
+/// table may exist, hidden from that account.
 pub(super) fn gone(table: &TableName, hidden_from: Option<&String>) {
     let Some(user) = hidden_from else {
-        tracing::info!(%table, "the table is gone; nothing is read of it");
+        tracing::info!(%table, "the table is gone, so it is not read");
         return;
     };
     let table_sql = quoted_name(table);
     tracing::warn!(
         %table,
         hint = format!("Run: GRANT SELECT ON {table_sql} TO '{user}'@'%'; and start again."),
-        "the account may not see the table: the rows that it has are not read, its changes come"
+        "the account may not see the table: its rows are not read, its changes are delivered"
     );
 }
 
@@ -65,7 +66,7 @@ impl ProgressLog {
         Self { logged_at: begun, has_estimated: false, retention }
     }
 
-    /// More is to be read. If nothing was before, nobody knows how long it will take.
+    /// More is to be read. If nothing was before, the time left is not known yet.
     pub(super) fn begin(&mut self, is_first: bool) {
         if is_first {
             *self = Self::new(Instant::now(), self.retention);
@@ -90,17 +91,17 @@ impl ProgressLog {
                 rows_left = total.rows_left,
                 rows_per_second = total.rows_per_second.round(),
                 seconds_left,
-                "how long reading the tables takes, at the present rate"
+                "time left to read the tables, at the present rate"
             );
         }
-        // Told once.
+        // Logged once.
         if let Some(retention) = self.retention.take_if(|it| it.as_secs() < seconds_left) {
             tracing::warn!(
                 seconds_left,
                 retention_seconds = retention.as_secs(),
-                "reading the tables takes longer than the source keeps its binlogs: the stream \
-                 goes on beside it, but a connector that is stopped for that long cannot go on; \
-                 raise binlog_expire_logs_seconds until the tables are read"
+                "reading the tables takes longer than the source keeps its binlogs: a connector \
+                 that streams is not affected, but one that is stopped for that long cannot \
+                 resume; raise binlog_expire_logs_seconds until the tables are read"
             );
         }
     }
@@ -143,7 +144,7 @@ mod tests {
         }
     }
 
-    /// What is logged meanwhile.
+    /// The log lines of `body`.
     fn logged(body: impl FnOnce()) -> String {
         let (mut reader, writer) = io::pipe().unwrap();
         let log = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(writer)).finish();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_it_takes_is_told_once_there_is_a_rate_and_with_the_retention() {
+    fn the_time_left_is_logged_once_there_is_a_rate_with_the_retention() {
         let begun = Instant::now();
         let mut progress_log = ProgressLog::new(begun, Some(Duration::from_secs(150)));
         let tables = |rows, rate| {

@@ -167,7 +167,7 @@ pub(super) async fn run(shared: Arc<ReaderShared>) {
             match mysql::connect_to_read_tables(&shared.config).await {
                 Ok(fresh) => connection = Some(fresh),
                 Err(error) if error.is_limit() => {
-                    let outcome = Ok(ChunkOutcome::Again("the server has no connection for it"));
+                    let outcome = Ok(ChunkOutcome::Again("the server has no free connection"));
                     if !shared.answer(ReadAnswer { window, outcome }) {
                         return;
                     }
@@ -199,13 +199,13 @@ pub(super) async fn run(shared: Arc<ReaderShared>) {
     }
 }
 
-/// Reading goes on with the connections that there are, if there is one.
+/// Reading continues with the connections that are open, if there is one.
 fn warn_of_limit(error: MysqlError) {
     let Failure { reason, message, hint, .. } = error.into();
     tracing::warn!(
         reason = reason.name(),
         hint,
-        "{message}; tables are read with fewer connections meanwhile"
+        "{message}; until then tables are read with fewer connections"
     );
 }
 
@@ -226,7 +226,7 @@ async fn read(
 ) -> Result<ChunkOutcome, SnapshotError> {
     let connection = connection.as_mut().ok_or(SnapshotError::ReaderGone)?;
     if !visibility::wait(connection, &shared.config, &job.processed).await? {
-        return Ok(ChunkOutcome::Again("the source has not made visible yet what it sent"));
+        return Ok(ChunkOutcome::Again("the source has not yet made visible what its binlog has"));
     }
     failpoints::reach(Point::ChunkFenced);
     let cursor = match &mut job.start {

@@ -1,4 +1,4 @@
-//! What may be said of a statement on a table that the server refused.
+//! What a message may repeat of the server's answer to a refused statement on a table.
 //!
 //! The server's words can repeat values of rows: a text that is no number, the argument of a
 //! function, the key behind which a chunk begins. The number of the error never does, nor does the
@@ -14,7 +14,7 @@ const PARSE_ERROR: u16 = 1064;
 /// ER_SUBQUERY_NO_1_ROW, ER_SP_DOES_NOT_EXIST.
 const NAMES_ONLY: [u16; 6] = [1052, 1054, 1111, 1241, 1242, 1305];
 
-/// What the server has against a statement with this condition.
+/// The server's objection to a statement with this condition.
 pub(super) fn problem(answer: &ServerError, condition: &str) -> String {
     let code = answer.code;
     if NAMES_ONLY.contains(&code) {
@@ -22,8 +22,8 @@ pub(super) fn problem(answer: &ServerError, condition: &str) -> String {
     }
     if code == PARSE_ERROR {
         return match unread(&answer.message, condition) {
-            Some(part) => format!("it is no SQL near `{part}`"),
-            None => "it is no SQL".to_owned(),
+            Some(part) => format!("it is not SQL near `{part}`"),
+            None => "it is not SQL".to_owned(),
         };
     }
     format!("error {code} ({})", without_words(answer).message)
@@ -31,8 +31,8 @@ pub(super) fn problem(answer: &ServerError, condition: &str) -> String {
 
 /// The same answer without the server's words.
 pub(super) fn without_words(answer: &ServerError) -> ServerError {
-    let message = "the server's words may repeat values of rows and are not shown; the server \
-                   shows them to a SELECT of your own"
+    let message = "its message may repeat values of rows and is not shown; run the SELECT \
+                   yourself to see it"
         .to_owned();
     ServerError { code: answer.code, message, state: answer.state.clone() }
 }
@@ -62,11 +62,11 @@ mod tests {
         // The statement goes on behind the condition, with the key of the last row.
         let near = "syntax; check the manual to use near 'ORDER) AND (`k` > 's3cret') LIMIT 7' at \
                     line 1";
-        assert_eq!(refused(1064, near, "a = 1 ORDER"), "it is no SQL near `ORDER`");
+        assert_eq!(refused(1064, near, "a = 1 ORDER"), "it is not SQL near `ORDER`");
         let near = "to use near ') AND (`k` > 's3cret') LIMIT 7' at line 1";
-        assert_eq!(refused(1064, near, "a ="), "it is no SQL");
+        assert_eq!(refused(1064, near, "a ="), "it is not SQL");
         let near = "to use near 'b c d' at line 1";
-        assert_eq!(refused(1064, near, "a b c d e f"), "it is no SQL near `b c d e f`");
+        assert_eq!(refused(1064, near, "a b c d e f"), "it is not SQL near `b c d e f`");
         let words = "Unknown column 'nonsense' in 'where clause'";
         assert_eq!(refused(1054, words, "nonsense = 1"), words);
         let text = refused(1105, "XPATH syntax error: '~s3cret'", "EXTRACTVALUE(1, name)");

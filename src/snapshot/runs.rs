@@ -1,8 +1,8 @@
-//! What an earlier run left of each table, and what this one makes of it.
+//! What earlier runs delivered of each table, and what this run does about it.
 //!
-//! A record says how far a table was read, and that holds only as long as every change behind it
-//! is delivered. A run that does not capture the table breaks that: its first commit marks the
-//! record, so a later run knows that changes are missing.
+//! A progress record says how far a table was read. It is valid only as long as every later change
+//! is delivered. A run that does not capture the table breaks that, so its first commit marks the
+//! record, and a later run knows that changes are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use crate::{
     model::{position::FilePosition, table::TableName},
 };
 
-/// What a run that captures a table finds of earlier ones.
+/// What a run that captures a table finds of earlier runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlierRun<'a> {
     /// None has read it, or begun to.
     Nothing,
-    /// From this place on it was not captured. Whatever else the record says does not hold.
+    /// From this place on the table was not captured. Nothing else in the record is valid.
     Left(&'a str),
     /// Some of its rows are delivered.
     Begun(&'a ProgressRecord),
@@ -26,7 +26,7 @@ pub enum EarlierRun<'a> {
 }
 
 impl<'a> EarlierRun<'a> {
-    /// What a table's record says.
+    /// Reads a table's record.
     pub fn of(record: Option<&'a ProgressRecord>) -> Self {
         match record {
             None => Self::Nothing,
@@ -44,7 +44,7 @@ impl<'a> EarlierRun<'a> {
 }
 
 impl SnapshotCoordinator {
-    /// Goes on with a table where earlier runs ended.
+    /// Continues with a table where earlier runs ended.
     pub(super) fn resume(
         &mut self,
         table: ListedTable,
@@ -62,7 +62,7 @@ impl SnapshotCoordinator {
             if left_out {
                 tracing::warn!(
                     table = %name,
-                    "snapshot.where of the table is another one than when reading it began: it is \
+                    "snapshot.where of the table has changed since reading began: the table is \
                      read again from its first row"
                 );
                 let beginning = ProgressRecord::beginning().with_ends(record.ends.clone());
@@ -78,9 +78,9 @@ impl SnapshotCoordinator {
         if left_out {
             tracing::warn!(
                 table = %name,
-                hint = format!("While it runs: tailwater snapshot --table {name}"),
-                "snapshot.where of the table is another one than when the table was read: rows \
-                 that the one before left out are not delivered"
+                hint = format!("While the connector runs: tailwater snapshot --table {name}"),
+                "snapshot.where of the table has changed since the table was read: rows that the \
+                 earlier condition left out are not delivered"
             );
         }
         self.done.insert(name);
@@ -93,16 +93,16 @@ impl SnapshotCoordinator {
             tracing::warn!(
                 reason = Reason::ChangesMissing.name(),
                 table = %name,
-                hint = format!("While it runs: tailwater snapshot --table {name}"),
+                hint = format!("While the connector runs: tailwater snapshot --table {name}"),
                 "the table was not captured from {left_at} on, and snapshot.mode = \"never\" reads \
-                 nothing: what changed until it was captured again is missing"
+                 nothing: its topic lacks the changes until it was captured again"
             );
             return;
         }
         tracing::warn!(
             table = %name,
-            "the table was not captured from {left_at} on: it is read again from its first row, and \
-             keys that went meanwhile get their deletes"
+            "the table was not captured from {left_at} on: it is read again from its first row, \
+             and keys that are gone get their deletes"
         );
         self.read_from_start(table);
     }
@@ -129,8 +129,8 @@ impl SnapshotCoordinator {
             let Some(record) = found.left(at) else { continue };
             tracing::warn!(
                 %table,
-                "the table is not captured any more: its changes are not delivered from here on; \
-                 if it is captured again, it is read again"
+                "the table is no longer captured: its changes are not delivered from here on; when \
+                 it is captured again, it is read again"
             );
             self.records.insert(table, Some(record.to_json()));
         }

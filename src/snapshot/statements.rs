@@ -1,9 +1,9 @@
-//! What statements of the stream do to the tables that are read, or are to be read.
+//! What statements in the stream mean for tables that are being read or wait to be read.
 
 use super::{Ends, ListedTable, SnapshotCoordinator};
 use crate::{error::Reason, model::table::TableName};
 
-/// Why the topic of a table is not searched whose name another one has taken.
+/// Why the topic is not searched when another table has taken the name.
 const OTHER_ROWS: &str = "another table has taken the name, and its rows are not read";
 
 /// What a statement did to a table.
@@ -24,7 +24,7 @@ pub enum TableChange {
 }
 
 impl SnapshotCoordinator {
-    /// The stream has a statement on tables: what is read of them may be of another table.
+    /// The stream has a statement on tables: rows that are being read may be of another table.
     pub fn changed(&mut self, names: &[TableName], change: TableChange) {
         for name in names {
             if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
@@ -72,9 +72,9 @@ impl SnapshotCoordinator {
             tracing::warn!(
                 reason = Reason::ChangesMissing.name(),
                 table = %name,
-                hint = format!("While it runs: tailwater snapshot --table {name}"),
-                "another table has taken the name, and snapshot.mode = \"never\" reads nothing: the \
-                 rows that it has are missing"
+                hint = format!("While the connector runs: tailwater snapshot --table {name}"),
+                "another table has taken the name, and snapshot.mode = \"never\" reads nothing: \
+                 the topic lacks the rows of that table"
             );
             // One that is being read is read from its first row.
             if !self.is_read(name) {
@@ -83,14 +83,14 @@ impl SnapshotCoordinator {
         } else if self.done.contains(name) {
             tracing::warn!(
                 table = %name,
-                "another table has taken the name: it is read from its first row, and keys of the \
-                 table before that it has not get their deletes"
+                "another table has taken the name: it is read from its first row, and keys that \
+                 only the earlier table had get their deletes"
             );
             self.read_from_start(ListedTable::unknown(name.clone()));
         }
     }
 
-    /// The same, and by decision nothing is read of it that is not being read.
+    /// The same, but the configuration says not to read it. If it is being read, reading continues.
     pub fn not_taken(&mut self, name: &TableName) {
         if !self.is_read(name) {
             self.give_up_search(name, OTHER_ROWS);
@@ -100,8 +100,8 @@ impl SnapshotCoordinator {
         }
     }
 
-    /// Rows of a table may have changed without row events, because those of its parent did: it is
-    /// read, and once more if that has begun.
+    /// Rows of a table may have changed without row events, because rows of its parent did: the
+    /// table is read, and read once more if reading has begun already.
     pub fn changed_unseen(&mut self, name: &TableName, parent: &TableName) {
         if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
             if table.may_lack_changes() {
@@ -112,22 +112,22 @@ impl SnapshotCoordinator {
         tracing::info!(
             table = %name,
             %parent,
-            "a change of its parent may have cascaded: the table is read again"
+            "a change of the parent table may have cascaded: the table is read again"
         );
         self.read_from_start(ListedTable::unknown(name.clone()));
     }
 
-    /// A table that is not known may be new. It is, if it would have been listed when the epoch
-    /// began and was not: since then everything that makes a table is in the stream. Otherwise it
-    /// may have rows that are not in the stream.
+    /// An unknown table may be new. It is new if the listing at the start of the epoch would have
+    /// shown it and did not: since then every statement that makes a table is in the stream.
+    /// Otherwise it may have rows that are not in the stream.
     fn maybe_created(&mut self, name: &TableName) {
         if self.sight.sees_all_of(&name.database) {
             return self.made_again(name.clone());
         }
         tracing::info!(
             table = %name,
-            "CREATE TABLE IF NOT EXISTS does not say whether the table was there, and the account \
-             sees only some tables of its database: the table is read"
+            "CREATE TABLE IF NOT EXISTS may have found the table there, and the account sees only \
+             some tables of its database: the table is read"
         );
         self.read_from_start(ListedTable::unknown(name.clone()));
     }

@@ -339,7 +339,10 @@ impl Table {
     pub(super) fn read(&mut self, id: u64, chunk: Chunk) {
         if self.plan.is_none() {
             if self.expected_key.take().is_some_and(|key| key != chunk.plan.key_form()) {
-                tracing::warn!(table = %self.name, "the table's key has changed; it is read anew");
+                tracing::warn!(
+                    table = %self.name,
+                    "the table's key has changed: the table is read again from its first row"
+                );
                 self.start_over();
                 self.parts_lost += usize::from(chunk.is_part());
                 return;
@@ -347,8 +350,9 @@ impl Table {
             if !chunk.plan.has_key() {
                 tracing::warn!(
                     table = %self.name,
-                    "the table has no key: one SELECT reads it, from its first row again after any \
-                     end, and a row that changes meanwhile can come after its change as it was before"
+                    "the table has no key: a single SELECT reads it, and starts at the first row \
+                     again after an interruption; a row that changes meanwhile can arrive with its \
+                     old value after the change"
                 );
             }
             self.agreed = None;

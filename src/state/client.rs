@@ -118,7 +118,7 @@ impl Drop for Client {
     fn drop(&mut self) {
         let consumer = self.consumer.take();
         if let Err(error) = runtime::thread_named("kafka-close", move || drop(consumer)) {
-            tracing::debug!(%error, "no thread to close the consumer on");
+            tracing::debug!(%error, "no thread left to close the consumer");
         }
     }
 }

@@ -24,13 +24,13 @@ pub enum CommitError {
     Record {
         /// The state topic.
         topic: String,
-        /// Where it stands.
+        /// Its offset.
         offset: i64,
         /// What is wrong with it.
         problem: RecordError,
     },
     /// The topic of a connector that has run, and no position in it.
-    #[error("the state topic {topic} of a connector that has run has no position")]
+    #[error("the state topic {topic} has no position, although the connector has run before")]
     PositionMissing {
         /// The state topic.
         topic: String,
@@ -43,15 +43,15 @@ pub enum CommitError {
     },
     /// Another topic than the one that the position was written to first.
     #[error(
-        "the state topic {topic} was deleted and created anew: what stood in it beside the \
-         position is gone"
+        "the state topic {topic} was deleted and created again: all its records but the position \
+         are gone"
     )]
     Recreated {
         /// The state topic.
         topic: String,
     },
     /// A position older than one that this process has seen.
-    #[error("the position in {topic} went back: it is {found}, and {seen} was there")]
+    #[error("the position in {topic} went back: it is {found}, and {seen} was there before")]
     WentBack {
         /// The state topic.
         topic: String,
@@ -63,7 +63,7 @@ pub enum CommitError {
     /// A position before the least offset that it can have.
     #[error(
         "the state topic {topic} has lost records: its position is at offset {offset}, and without \
-         a loss it is at {least} or behind that"
+         a loss it would be at {least} or later"
     )]
     LostTail {
         /// The state topic.
@@ -73,10 +73,10 @@ pub enum CommitError {
         /// The least offset that it can have.
         least: i64,
     },
-    /// A transaction of somebody else is open on the state topic.
+    /// Another producer's transaction is open on the state topic.
     #[error(
-        "another transaction is open on the state topic {topic}: offsets up to {high_watermark} \
-         are written, those up to {last_stable} decided"
+        "another producer's transaction is open on the state topic {topic}: offsets up to \
+         {high_watermark} are written, and those up to {last_stable} are decided"
     )]
     OpenTransaction {
         /// The state topic.
@@ -88,8 +88,8 @@ pub enum CommitError {
     },
     /// The broker that answers has less than another one has named.
     #[error(
-        "the state topic {topic} reaches offset {end}, and the broker that was read has it up to \
-         {reached} only"
+        "the state topic {topic} reaches offset {end}, but the broker that answered has it only up \
+         to {reached}"
     )]
     Behind {
         /// The state topic.
@@ -135,12 +135,12 @@ pub enum RecordError {
     #[error("cannot be read: {0}")]
     Malformed(String),
     /// A newer Tailwater wrote it.
-    #[error("has version {0}, and this Tailwater knows version 1")]
+    #[error("has version {0}, and this Tailwater reads version 1")]
     Version(u64),
-    /// It means more than this Tailwater can follow.
+    /// It has a state that this Tailwater cannot resume.
     #[error("has `{0}`, which this Tailwater does not know how to resume")]
     Unsupported(&'static str),
-    /// It belongs to somebody else.
+    /// It belongs to another connector.
     #[error("belongs to the connector `{0}`")]
     Connector(String),
     /// It is older than the one before it.
@@ -208,50 +208,54 @@ impl CommitError {
                 "Give this connector a `name` of its own.".to_owned()
             }
             Self::Record { topic, .. } => {
-                format!("Nothing but Tailwater may write to {topic}; find out what did.")
+                format!("Only Tailwater may write to {topic}; find out what else did.")
             }
             Self::Recreated { .. } => {
-                "How far each table was read and how its records looked is lost: set \
-                 kafka.topic_change = \"accept\", start, and take it out again. Keys are not \
-                 compared with those from before then, and rows that exist are read again if \
-                 snapshot.mode says so."
+                "The snapshot progress and the record format of each table are lost: set \
+                 kafka.topic_change = \"accept\", start, and remove the setting again. The \
+                 connector then cannot compare keys with earlier ones, and it reads the tables \
+                 again unless snapshot.mode is \"never\"."
                     .to_owned()
             }
             Self::LostTail { topic, .. } => format!(
-                "Kafka lost the newest records of {topic} under a running connector (a disk, an \
-                 unclean leader election, an older copy), which went on. Its position is right; \
-                 how far each table was read and how its records looked may be lost. Restore \
-                 {topic} as it was; or make consumers ready for rows that are read again, set \
-                 kafka.topic_change = \"accept\", start, and take it out again. Keys are then not \
-                 compared with those of tables whose record is lost."
+                "Kafka lost the newest records of {topic} while the connector ran (a failed disk, \
+                 an unclean leader election, an older copy), and the connector continued. The \
+                 position is right; the snapshot progress and the record format of tables may be \
+                 lost. Restore {topic} as it was; or prepare consumers for rows that are read \
+                 again, set kafka.topic_change = \"accept\", start, and remove the setting again. \
+                 The connector then cannot compare the keys of tables whose record is lost."
             ),
             Self::WentBack { topic, .. } => format!(
-                "Kafka lost the newest records of {topic}: a broker lost them (a disk, an unclean \
-                 leader election) or an older copy was restored. Restore {topic} as it was. \
-                 Started as it is, the connector goes on from the older position and delivers the \
-                 changes since then a second time: make consumers ready for that first."
+                "Kafka lost the newest records of {topic}: a broker lost them (a failed disk, an \
+                 unclean leader election) or an older copy was restored. Restore {topic} as it \
+                 was. Otherwise the next start resumes at the older position and delivers the \
+                 changes since then a second time: prepare consumers for that first."
             ),
             Self::PositionMissing { topic } => format!(
-                "Somebody removed the position from {topic}; nobody can tell where to go on. \
-                 Restore it, or delete {topic} to start over: what changed at the source since \
-                 the last position is not delivered then."
+                "The position was removed from {topic}, so the connector cannot know where to \
+                 resume. Restore it, or delete {topic} to start over: then changes since the last \
+                 position are not delivered."
             ),
             Self::Deleted { topic } => format!(
-                "Restore {topic} with its records, or start without it: the source is read from \
-                 its current position on then, and what changed since the last one is not \
+                "Restore {topic} with its records, or start without it: then the connector starts \
+                 at the source's current position, and changes since the last position are not \
                  delivered."
             ),
             Self::OpenTransaction { topic, .. } => format!(
-                "Nothing but Tailwater may write to {topic}; it is tried again until the broker \
-                 ends the transaction."
+                "Only Tailwater may write to {topic}. The connector retries until the broker ends \
+                 the transaction."
             ),
             Self::Kafka { .. } if self.verdict() == Verdict::Halt => {
                 "Grant the connector's principal Read and Describe on the state topic.".to_owned()
             }
-            Self::Secret { .. } => "Correct it under properties in the [kafka] section.".to_owned(),
-            Self::Behind { .. } => "A replica catches up by itself if its broker works; check the \
+            Self::Secret { .. } => {
+                "Correct the property under properties in the [kafka] section.".to_owned()
+            }
+            Self::Behind { .. } => {
+                "The replica catches up by itself if its broker works: check the \
                                     replicas of the topic."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Kafka { .. } | Self::Unreachable { .. } | Self::Stopped => String::new(),
         }
     }

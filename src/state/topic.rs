@@ -76,21 +76,21 @@ fn danger(
     (replicas, brokers): (usize, usize),
     min_insync_replicas: Option<usize>,
 ) -> Option<String> {
-    let loss = "then changes that were delivered since come again or the connector halts";
+    let loss = "then the connector halts, or delivers changes since the lost position again";
     match (replicas, min_insync_replicas) {
         (1, _) if 1 < brokers => Some(format!(
-            "the state topic has one replica: a broker that is lost takes the position with it; \
+            "the state topic has one replica, so the loss of its broker loses the position; \
              {loss}. Give it three with kafka-reassign-partitions.sh, then set \
              min.insync.replicas=2"
         )),
         (2, Some(1)) => Some(format!(
-            "the state topic has two replicas and min.insync.replicas=1: a position can be on one \
-             broker only, and is lost with it; {loss}. Give it three with \
-             kafka-reassign-partitions.sh, then set min.insync.replicas=2"
+            "the state topic has two replicas and min.insync.replicas=1, so the loss of one broker \
+             can lose the position; {loss}. Give it three with kafka-reassign-partitions.sh, then \
+             set min.insync.replicas=2"
         )),
         (3.., Some(1)) => Some(format!(
-            "the state topic has min.insync.replicas=1: a position can be on one broker only, and \
-             is lost with it; {loss}. Run: kafka-configs.sh --bootstrap-server … --alter \
+            "the state topic has min.insync.replicas=1, so the loss of one broker can lose the \
+             position; {loss}. Run: kafka-configs.sh --bootstrap-server … --alter \
              --entity-type topics --entity-name {topic} --add-config min.insync.replicas=2"
         )),
         _ => None,
@@ -109,8 +109,10 @@ pub fn check_topic(
     };
     if partitions != 1 {
         return unsafe_topic(
-            format!("has {partitions} partitions, and positions have an order in one only"),
-            format!("Delete {topic} if it was never used; it is created as it must be."),
+            format!("has {partitions} partitions, and positions need the order of a single one"),
+            format!(
+                "Delete {topic} if it was never used; the connector creates it again as it must be."
+            ),
         );
     }
     match cleanup_policy {

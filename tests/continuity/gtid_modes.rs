@@ -38,7 +38,7 @@ fn changes_under_load(setup: &mut Setup, mysql: &Mysql) -> Result<()> {
         }
         if mode == "ON" {
             // The server begins a new file with each mode: in this one every transaction has one.
-            connector.wait_for_line("the position counts by them")?;
+            connector.wait_for_line("the position counts by GTIDs")?;
         }
     }
     load.stop()?;

@@ -63,7 +63,7 @@ fn an_older_copy_is_restored(mysql: &mut Mysql) -> Result<()> {
     mysql.start_again()?;
     setup.database = setup.database.connect_again()?;
     // THEN it stops, and still does when all the numbers are there again
-    assert_halts(&setup, "source_reset", &["was begun at", "kafka-topics.sh"])?;
+    assert_halts(&setup, "source_reset", &["was created at", "kafka-topics.sh"])?;
     insert_text(&mut setup, "another history", MANY)?;
     assert_halts(&setup, "source_reset", &["no transaction ends at", "kafka-topics.sh"])
 }
@@ -120,9 +120,9 @@ fn it_is_reset_and_does_the_same_again(mysql: &Mysql) -> Result<()> {
     insert(&mut setup, 3)?;
     assert_eq!(end_of_binlog(mysql)?, end);
     // THEN every number and place is as it was, and it stops all the same
-    assert_halts(&setup, "source_reset", &["was begun at", "kafka-topics.sh"])?;
+    assert_halts(&setup, "source_reset", &["was created at", "kafka-topics.sh"])?;
     insert(&mut setup, 3)?;
-    assert_halts(&setup, "source_reset", &["was begun at", &end.0])
+    assert_halts(&setup, "source_reset", &["was created at", &end.0])
 }
 
 fn it_is_reset_while_it_is_read(mysql: &Mysql) -> Result<()> {
@@ -152,7 +152,7 @@ fn it_is_reset_twice_while_it_is_read(mysql: &Mysql) -> Result<()> {
     reset_in_another_second(mysql)?;
     insert(&mut setup, 2)?;
     let exit = connector.wait_for_exit()?;
-    assert_halted(&setup, &exit, "source_reset", &["was begun at", "kafka-topics.sh"]);
+    assert_halted(&setup, &exit, "source_reset", &["was created at", "kafka-topics.sh"]);
     Ok(())
 }
 

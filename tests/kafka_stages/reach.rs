@@ -185,7 +185,7 @@ fn properties_are_checked_before_anything_connects_and_no_value_is_told() {
         ("acks", "1", "every in-sync replica"),
         ("linger.mss", "7", "No such configuration property: \"linger.mss\""),
         ("linger.ms", "s3cret", "not accept"),
-        ("transactional.id", "s3cret", "connector's name"),
+        ("transactional.id", "s3cret", "from its name"),
         ("bootstrap.servers", "s3cret", "kafka.bootstrap_servers"),
     ];
     for (key, value, part) in cases {

@@ -27,7 +27,7 @@ fn a_state_topic_that_is_deleted_under_a_running_connector_is_not_created_again(
     Admin::of(&setup)?.delete(&topic)?;
     setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
     // THEN it does not begin anew, which would leave the row out
-    assert_halts(&mut connector, &["reason: state_topic_missing", "what changed since"])?;
+    assert_halts(&mut connector, &["reason: state_topic_missing", "changes since"])?;
     assert!(!topics(&setup.address)?.contains(&topic));
     Ok(())
 }
@@ -45,7 +45,7 @@ fn a_state_topic_that_was_created_anew_halts_the_next_start_until_accepted() -> 
     consumer.take(2)?;
     connector.kill()?;
     // THEN the next start does, although there is a position
-    let words = "was deleted and created anew";
+    let words = "was deleted and created again";
     halts_until_accepted(&mut setup, "reason: state_topic_recreated", words)?;
     assert_eq!(operations(&consumer.rest()?), ["c"]);
     Ok(())

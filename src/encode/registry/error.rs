@@ -17,7 +17,7 @@ use crate::{
 /// The most characters of a registry's own message that are passed on.
 const MESSAGE_LENGTH_MAX: usize = 2000;
 
-/// Why a registry did not do what it was asked. Addresses are told without user and password.
+/// Why a request to the registry failed. Addresses are shown without user and password.
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// The configured address is none.
@@ -38,26 +38,26 @@ pub enum RegistryError {
         why: String,
     },
     /// The HTTP client could not be made from the settings.
-    #[error("the settings in `schema_registry` make no HTTP client")]
+    #[error("no HTTP client can be made with the settings in `schema_registry`")]
     Client,
-    /// Nobody answers.
+    /// Nothing answers at the address.
     #[error("cannot reach the schema registry at {url}: {why}")]
     Unreachable {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
         /// The network's words.
         why: String,
     },
-    /// Somebody took the connection and did not answer in time.
+    /// The server accepted the connection and did not answer in time.
     #[error("the schema registry at {url} did not answer in time")]
     Timeout {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
     },
     /// No TLS connection could be made.
     #[error("no TLS connection to the schema registry at {url}: {why}")]
     Tls {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
         /// The TLS library's words.
         why: String,
@@ -67,7 +67,7 @@ pub enum RegistryError {
     /// 401 or 403.
     #[error("the schema registry at {url} refuses this user with status {status}")]
     Denied {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
         /// 401 or 403.
         status: u16,
@@ -75,24 +75,24 @@ pub enum RegistryError {
     /// 404: no such path.
     #[error("there is no schema registry at {url}: status 404")]
     NotFound {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
     },
     /// An answer that no registry gives.
     #[error(
-        "what answers at {url} is no schema registry: it sent {}",
-        if *html { "a web page" } else { "something else than the expected JSON" }
+        "the server at {url} is not a schema registry: it sent {}",
+        if *html { "a web page" } else { "something other than the expected JSON" }
     )]
     NotARegistry {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
         /// Whether it was HTML.
         html: bool,
     },
     /// 408, 429 or 5xx.
-    #[error("the schema registry at {url} cannot answer now: status {status}{}", colon(message))]
+    #[error("the schema registry at {url} is unavailable: status {status}{}", colon(message))]
     Unavailable {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
         /// The status.
         status: u16,
@@ -102,7 +102,7 @@ pub enum RegistryError {
     /// A status that is in no table.
     #[error("the schema registry at {url} answers with status {status}{}", colon(message))]
     Unknown {
-        /// What was asked for.
+        /// The address of the request.
         url: String,
         /// The status.
         status: u16,
@@ -110,7 +110,7 @@ pub enum RegistryError {
         message: String,
     },
     /// It gave an id and does not know it.
-    #[error("the schema registry gave the id {id} for {subject} and has no schema under it")]
+    #[error("the schema registry gave the id {id} for {subject} but has no schema under it")]
     IdUnknown {
         /// The subject.
         subject: String,
@@ -118,17 +118,15 @@ pub enum RegistryError {
         id: u32,
     },
     /// It has not any more what it had.
-    #[error(
-        "the schema registry has lost the schema {id} of {subject}, which records are written with"
-    )]
+    #[error("the schema registry has lost the schema {id} of {subject}, which records refer to")]
     Lost {
         /// The subject.
         subject: String,
         /// The id.
         id: u32,
     },
-    /// It gave an id that stands for something else.
-    #[error("the schema registry gave the id {id} for {subject}, and another schema is under it")]
+    /// It gave an id that belongs to another schema.
+    #[error("the schema registry gave the id {id} for {subject} but has another schema under it")]
     OtherSchema {
         /// The subject.
         subject: String,
@@ -155,7 +153,7 @@ pub struct Refusal {
     pub differences: Vec<Difference>,
 }
 
-/// What a registry says beside a bad status.
+/// The body of a registry's answer with an error status.
 #[derive(Default, Deserialize)]
 struct ErrorBody {
     #[serde(default)]
@@ -289,16 +287,16 @@ impl Explain for RegistryError {
             Self::Unknown { .. } => (
                 Recycle,
                 Reason::RegistryErrorUnknown,
-                "Look into the log of the registry, or of what stands before it.",
+                "Check the log of the registry, or of a gateway in front of it.",
             ),
             Self::Lost { .. } => (Recycle, Reason::RegistrySchemasLost, LOST_HINT),
-            // A member of a cluster can be behind the one that took the schema.
+            // A member of a cluster can lag behind the one that accepted the schema.
             Self::IdUnknown { .. } => (Recycle, Reason::RegistryIdUnknown, ""),
             Self::OtherSchema { .. } => (
                 Halt,
                 Reason::RegistrySchemaMismatch,
-                "Readers would decode records by a wrong schema. Check that all addresses in \
-                 `schema_registry.url` are one registry, and that its store is whole.",
+                "Consumers would decode records by a wrong schema. Check that all addresses in \
+                 `schema_registry.url` are one registry, and that its store is undamaged.",
             ),
             Self::Refused(refusal) => return refusal.explain(),
         };
@@ -309,18 +307,18 @@ impl Explain for RegistryError {
 const UNREACHABLE_HINT: &str = "Check host and port in `schema_registry.url`, that the registry \
     runs, and that the address begins with `https` if it speaks TLS.";
 
-const AUTHORITY_HINT: &str = "Name the authority that signed the registry's certificate in \
-    `schema_registry.ca_file`, and the host as the certificate does in `schema_registry.url`.";
+const AUTHORITY_HINT: &str = "Set `schema_registry.ca_file` to the authority that signed the \
+    registry's certificate, and name the host in `schema_registry.url` as the certificate does.";
 
 const LOGIN_HINT: &str = "Check `schema_registry.username` and `schema_registry.password`, or \
     `schema_registry.bearer_token`, and what that user may do.";
 
-const PATH_HINT: &str = "Set `schema_registry.url` to where Confluent's API begins: for Apicurio \
-    that is `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port.";
+const PATH_HINT: &str = "Set `schema_registry.url` to the address at which Confluent's API begins: \
+    for Apicurio, with `/apis/ccompat/v6` or `/apis/ccompat/v7` after host and port.";
 
-const LOST_HINT: &str = "It came back without its store, or another one answers. Schemas are \
-    registered again; records that were written since then have ids that it does not know: give \
-    it back its store if consumers must read them.";
+const LOST_HINT: &str = "The registry came back without its store, or another registry answers. \
+    The connector registers the schemas again. Records that were written before have ids that the \
+    registry does not know: restore its store if consumers must read them.";
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

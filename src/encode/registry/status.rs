@@ -48,18 +48,18 @@ use StatusMeaning::{Elsewhere, Login, NotThere, Passes, Refused, Unknown};
 #[rustfmt::skip]
 pub const REGISTRY_STATUSES: &[RegistryStatus] = &[
     row(300..=399, "redirection", "a login page or a gateway answers", Elsewhere),
-    row(400..=400, "Bad Request", "the registry does not take the schema", Refused),
+    row(400..=400, "Bad Request", "the registry does not accept the schema", Refused),
     row(401..=401, "Unauthorized", "the login is refused", Login),
-    row(403..=403, "Forbidden", "the account may not do it", Login),
+    row(403..=403, "Forbidden", "the account lacks a right", Login),
     row(404..=404, "Not Found", "no such schema or subject; at the start, no registry at that path", NotThere),
-    row(405..=405, "Method Not Allowed", "what answers knows no such request", Refused),
+    row(405..=405, "Method Not Allowed", "the server does not know the request", Refused),
     row(408..=408, "Request Timeout", "the registry was too slow", Passes),
-    row(409..=409, "Conflict", "the schema does not go with those before it", Refused),
-    row(413..=413, "Content Too Large", "the schema is larger than the registry takes", Refused),
-    row(422..=422, "Unprocessable Content", "the registry does not take the schema", Refused),
+    row(409..=409, "Conflict", "the schema is incompatible with earlier ones", Refused),
+    row(413..=413, "Content Too Large", "the schema is larger than the registry accepts", Refused),
+    row(422..=422, "Unprocessable Content", "the registry does not accept the schema", Refused),
     row(425..=425, "Too Early", "not yet", Passes),
     row(429..=429, "Too Many Requests", "a rate limit is reached", Passes),
-    row(500..=599, "server error", "the registry or its store has trouble", Passes),
+    row(500..=599, "server error", "the registry or its store failed", Passes),
 ];
 
 /// What a status means.
@@ -69,18 +69,18 @@ pub(super) fn meaning(status: u16) -> StatusMeaning {
 }
 
 impl StatusMeaning {
-    /// What the connector does, for people.
+    /// What the connector does, for `docs/OPERATING.md`.
     pub fn does(self) -> &'static str {
         match self {
-            Passes => "waits (`registry_unavailable`)",
+            Passes => "retries (`registry_unavailable`)",
             Login => {
-                "ends with 78 (`registry_access_denied`), after a login that worked only when it \
-                 lasts"
+                "ends with 78 (`registry_access_denied`), after two minutes of retries if an \
+                 earlier login worked"
             }
-            NotThere => "registers what is not there, or halts (`registry_path_wrong`)",
+            NotThere => "registers the missing schema, or halts (`registry_path_wrong`)",
             Elsewhere => "halts (`registry_path_wrong`)",
-            Refused => "halts (`schema_incompatible` for 409, else `schema_refused`)",
-            Unknown => "waits for a while, then halts (`registry_error_unknown`)",
+            Refused => "halts (`schema_incompatible` for 409, otherwise `schema_refused`)",
+            Unknown => "retries for two minutes, then halts (`registry_error_unknown`)",
         }
     }
 }

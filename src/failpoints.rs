@@ -3,13 +3,13 @@
 //! Only a build with the feature `failpoints` has them; the integration tests turn it on for the
 //! program that they start, a release never does. `TAILWATER_FAILPOINT=flushed:3` ends
 //! the process when the third batch has been flushed. `chunk_selected@/folder` is a turnstile: the
-//! file `passes` in the folder says how often the point is passed; whoever comes then writes the
-//! file `held` and waits until `passes` says more or is gone. The thread waits, and with it all
-//! tasks of the runtime where one of them has reached the point.
+//! file `passes` in the folder says how often the point may be passed; the next thread that reaches
+//! it writes the file `held` and waits until `passes` says more or is gone. If a task of the
+//! runtime reaches the point, all tasks of that thread wait.
 //!
-//! `TAILWATER_WITHOUT_RULE=flush_before_position` takes a rule out of the code that keeps it, for
-//! the tests that show that it is needed (`tests/rules.rs`). That takes a build with debug
-//! assertions too: no release has them, with the feature or without.
+//! `TAILWATER_WITHOUT_RULE=flush_before_position` removes a rule from the code that keeps it, for
+//! the tests that show that the rule is needed (`tests/rules.rs`). It also needs a build with debug
+//! assertions: no release has them, with or without the feature.
 //!
 //! `TAILWATER_SEARCH_BYTES` limits what a search for keys that went keeps of them, so that a few
 //! keys make several slices.
@@ -29,7 +29,7 @@ pub enum Point {
     Flushed,
     /// The position is sent, the transaction is open.
     Positioned,
-    /// The transaction is committed; nobody knows yet.
+    /// The transaction is committed; the pipeline has not reported it yet.
     Committed,
     /// What was processed when a window opened is visible.
     ChunkFenced,
@@ -45,7 +45,7 @@ pub enum Point {
     GoneSent,
 }
 
-/// Ends the process or waits here if a test asked for it.
+/// Ends the process or waits here if a test has armed this point.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub fn reach(_point: Point) {}
@@ -124,7 +124,7 @@ mod armed {
     /// How many bytes of keys a search may keep, if a test says so.
     static SEARCH_BYTES: OnceLock<usize> = OnceLock::new();
 
-    /// How often whoever is held looks whether it may go on.
+    /// How often a held thread checks whether it may continue.
     const PAUSE: Duration = Duration::from_millis(1);
 
     enum Armed {
@@ -150,8 +150,8 @@ mod armed {
         ("gone_sent", Point::GoneSent),
     ];
 
-    /// Arms a point: `flushed` the first time it is reached, `flushed:3` the third, `flushed@/folder`
-    /// with a turnstile. `None` if the text names none.
+    /// Arms a point: `flushed` the first time it is reached, `flushed:3` the third,
+    /// `flushed@/folder` with a turnstile. `None` if the text names none.
     pub fn arm(text: &str) -> Option<()> {
         let (name, armed) = if let Some((name, folder)) = text.split_once('@') {
             (name, Armed::Turnstile(folder.into(), AtomicU32::new(0)))
@@ -163,7 +163,7 @@ mod armed {
         ARMED.set((point, armed)).ok()
     }
 
-    /// Ends the process or waits here if a test asked for it.
+    /// Ends the process or waits here if a test has armed this point.
     pub fn reach(point: Point) {
         match ARMED.get() {
             Some((armed, Armed::End(before))) if *armed == point => {

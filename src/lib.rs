@@ -7,10 +7,10 @@
 //!                                  (+ catalog)   record shape           position ◀─ state
 //! ```
 //!
-//! Rows that exist already come from `snapshot` and take the same way from `encode` on.
+//! Snapshot rows come from `snapshot` and take the same way from `encode` on.
 //!
-//! Reading order: the modules below stand in the order data flows. A stage knows the words of
-//! `model` and nothing of another stage; `pipeline` alone knows the order.
+//! Reading order: the modules below are in the order in which data flows. A stage uses the types of
+//! `model` and nothing of another stage; only `pipeline` knows the order.
 
 pub mod model;
 pub mod error;

@@ -43,7 +43,7 @@ pub struct TableLabels {
     pub table: String,
 }
 
-/// Why an epoch was thrown away, or the connector has halted.
+/// Why an epoch was discarded, or the connector has halted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabels {
     /// The reason code of the failure.
@@ -98,7 +98,7 @@ pub struct Metrics {
     pub commits: Counter,
     /// Dates with a zero part that became null or the epoch.
     pub zero_dates: Counter,
-    /// Rows delivered a second time: a server told a transaction that was delivered in part in
+    /// Rows delivered a second time: another server had a transaction that was delivered in part in
     /// another order.
     pub rows_repeated: Counter,
     /// From a source transaction's commit to its acknowledged commit in Kafka.
@@ -139,7 +139,7 @@ pub struct Metrics {
     snapshot_rows_left: Family<TableLabels, Gauge>,
 }
 
-/// Counters of one table's rows, kept beside its plan.
+/// Counters of one table's rows, kept with its plan.
 #[derive(Clone)]
 pub struct TableMetrics {
     /// By operation, in the order of [`OPERATIONS`].
@@ -197,7 +197,7 @@ impl Metrics {
         registry.register("rows", "Row changes sent", self.rows.clone());
         let name = "record_bytes";
         registry.register(name, "Bytes of keys and values sent", self.record_bytes.clone());
-        registry.register("recycles", "Epochs thrown away, by reason", self.recycles.clone());
+        registry.register("recycles", "Epochs discarded, by reason", self.recycles.clone());
         let help = "Statements that changed captured tables";
         registry.register("statements", help, self.statements.clone());
         let help = "Changes of schemas and keys that readers see";
@@ -257,7 +257,7 @@ impl Metrics {
         registry.register("source_transactions_behind", help, metric);
         let help = "Bytes of binlog not committed to Kafka; NaN while not known";
         registry.register("source_bytes_behind", help, self.source_bytes_behind.clone());
-        let help = "Time since deliveries stopped that should go on; 0 while they do";
+        let help = "Time since deliveries stopped that should continue; 0 while they do";
         registry.register_with_unit("outage", help, Unit::Seconds, self.outage_seconds.clone());
         registry.register("halted", "1 after a halt, by its reason", self.halted.clone());
     }
@@ -312,7 +312,7 @@ impl Metrics {
         }
     }
 
-    /// Counts an epoch that was thrown away.
+    /// Counts a discarded epoch.
     pub fn recycled(&self, reason: Reason) {
         self.recycles.get_or_create(&ReasonLabels { reason: reason.name() }).inc();
     }

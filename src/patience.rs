@@ -1,9 +1,9 @@
-//! How long to wait for Kafka: by how long its answers take in this process.
+//! How long to wait for Kafka: by the round trips that this process has measured.
 //!
-//! A link can be slow and whole. What counts as no answer on a fast link comes on such a link, only
-//! later; and a call consists of several round trips: connections, the leader, the request itself.
-//! So the round trip is measured, and all clients of the process, which are thrown away after
-//! trouble, share what is known of it.
+//! A slow link can be sound. An answer that counts as missing on a fast link only comes later on a
+//! slow one, and a call consists of several round trips: connections, the leader, the request
+//! itself. So round trips are measured. All clients of the process share the measure, because each
+//! client is discarded after a failure.
 
 use std::{
     sync::{

@@ -1,7 +1,7 @@
 //! Requests to a running connector, and their answers: `admin` makes them, `pipeline` serves them
 //! between two source transactions.
 //!
-//! An answer comes when what was requested is committed, so that it outlives the process.
+//! The answer comes when the request is committed, so that the request survives a restart.
 
 use std::{
     collections::VecDeque,
@@ -141,26 +141,26 @@ mod tests {
     async fn a_request_whose_client_went_away_is_not_served() {
         let queue = RequestQueue::default();
         assert!(queue.take().is_none());
-        let mut asking = Box::pin(queue.request(SnapshotRequest::Pause(Vec::new())));
-        assert!(futures_util::poll!(asking.as_mut()).is_pending());
-        drop(asking);
+        let mut waiting = Box::pin(queue.request(SnapshotRequest::Pause(Vec::new())));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        drop(waiting);
         assert!(queue.take().is_none());
     }
 
     #[tokio::test]
     async fn requests_are_taken_in_order_and_only_so_many_wait() {
         let queue = RequestQueue::default();
-        let asking = |request| {
+        let send = |request| {
             let queue = queue.clone();
             async move { queue.request(request).await }
         };
         let mut waiting = Vec::new();
         for _ in 0..WAITING_MAX {
-            let mut one = Box::pin(asking(SnapshotRequest::Resume(Vec::new())));
+            let mut one = Box::pin(send(SnapshotRequest::Resume(Vec::new())));
             assert!(futures_util::poll!(one.as_mut()).is_pending());
             waiting.push(one);
         }
-        assert_eq!(asking(SnapshotRequest::Cancel(Vec::new())).await, Err(RequestRefusal::TooMany));
+        assert_eq!(send(SnapshotRequest::Cancel(Vec::new())).await, Err(RequestRefusal::TooMany));
         let pending = queue.take().unwrap();
         pending.answer.send(Ok(Vec::new())).unwrap();
         assert_eq!(waiting.remove(0).await, Ok(Vec::new()));

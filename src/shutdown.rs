@@ -1,8 +1,8 @@
-//! One signal that everybody sees: stop.
+//! The stop signal, which all threads and tasks see.
 //!
-//! SIGTERM or Ctrl-C asks for a drain: the current source transaction is finished and committed.
-//! What is not done within `drain_timeout_ms` is given up, and the process says so by exit code
-//! 74. Threads ask [`Shutdown::is_requested`] between two steps, tasks await
+//! SIGTERM or Ctrl-C requests a drain: the pipeline finishes and commits the current source
+//! transaction. If that is not done within `drain_timeout_ms`, the process gives up and ends with
+//! exit code 74. Threads check [`Shutdown::is_requested`] between two steps, tasks await
 //! [`Shutdown::requested`].
 
 use std::{sync::Arc, time::Duration};
@@ -22,8 +22,7 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// Asks everybody to stop. The first request sets the time that the drain timeout counts
-    /// from; later ones change nothing.
+    /// Requests the stop. The first request starts the drain timeout; later ones change nothing.
     pub fn request(&self) {
         self.requested.send_if_modified(|at| {
             let first = at.is_none();
@@ -32,17 +31,17 @@ impl Shutdown {
         });
     }
 
-    /// Whether somebody asked.
+    /// Whether a stop is requested.
     pub fn is_requested(&self) -> bool {
         self.requested.borrow().is_some()
     }
 
-    /// Whether somebody asked at least this long ago.
+    /// Whether the stop was requested at least this long ago.
     pub fn is_overdue(&self, drain_timeout: Duration) -> bool {
         self.requested.borrow().is_some_and(|at| drain_timeout <= at.elapsed())
     }
 
-    /// Waits until somebody asks.
+    /// Waits until a stop is requested.
     pub async fn requested(&self) {
         let mut receiver = self.requested.subscribe();
         // The sender lives in `self`, so the channel cannot close while this waits.

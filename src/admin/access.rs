@@ -1,8 +1,9 @@
-//! Who may change something: whoever has the token or, without one, somebody on this machine.
+//! Access to requests that change something: with `admin.token` a request needs the token; without
+//! it, only requests from this machine are allowed.
 //!
-//! A web page in a browser on this machine is somebody else. Requests that change something must
-//! be of type JSON, which a page of another origin cannot send without asking first, and must name
-//! this machine as their host, which a page behind a name that was made to point here does not.
+//! A web page in a browser on this machine must not get in. So a request must have the type JSON,
+//! which a page of another origin cannot send without a preflight request, and must name this
+//! machine as its host, which a page behind a DNS name that points here does not.
 
 use axum::http::{HeaderMap, StatusCode, header};
 

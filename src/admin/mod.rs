@@ -1,10 +1,11 @@
-//! HTTP for machines and people: what is watched is open to whoever reaches the address, what
-//! changes something needs a token or this machine (`access`).
+//! The admin server: HTTP for monitoring and for requests. Every client that reaches the address
+//! may read; a request that changes something needs the token, or must come from this machine
+//! (`access`).
 //!
 //! | path | answers |
 //! |---|---|
 //! | `/health/live` | 200 while the process works, halted or not: restarting would not help |
-//! | `/health/ready` | 200 while changes flow or it stands by, 503 with the reason otherwise |
+//! | `/health/ready` | 200 while changes flow and on a standby, otherwise 503 with the reason |
 //! | `/metrics` | Prometheus text |
 //! | `/status` | JSON: state, failure, position, tables that are read |
 //! | `POST /snapshot` | reads tables again; `/snapshot/pause`, `/resume`, `/cancel` |
@@ -206,11 +207,11 @@ struct StatusAnswer {
     captured: Option<CapturedAnswer>,
     /// All tables together whose rows are read now or after those.
     reading: Option<TotalAnswer>,
-    /// The tables whose rows are read beside the stream, and the last that were.
+    /// The tables that are being read while streaming, and the last ones that were read.
     tables: Vec<TableAnswer>,
     /// Age of the oldest source transaction that is not committed to Kafka.
     lag_seconds: f64,
-    /// Not known without GTIDs, and before the source was asked.
+    /// Unknown without GTIDs, and before the source's first answer.
     transactions_behind: Option<u64>,
     bytes_behind: Option<u64>,
     /// Since when nothing has been delivered that should be.

@@ -1,8 +1,8 @@
-//! Connections to the admin server: few, small, and none that can be held open by saying little
-//! or by reading nothing.
+//! Connections to the admin server: few and small. No client can hold one open by sending slowly or
+//! by reading nothing.
 //!
-//! A new connection is always accepted: at the limit the oldest one ends for it, so that a health
-//! check is answered however many connections others hold.
+//! A new connection is always accepted: at the limit the oldest one ends for it. So a health check
+//! is answered, however many connections other clients hold.
 
 use std::{collections::VecDeque, net::SocketAddr};
 
@@ -35,7 +35,7 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// The pause after an accept that failed, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 

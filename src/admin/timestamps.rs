@@ -1,4 +1,4 @@
-//! Instants as people read them.
+//! Instants as ISO 8601 text.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Column types as the catalog writes them (`decimal(12,2) unsigned`), in the words of the binlog.
+//! Reads column types as the catalog writes them (`decimal(12,2) unsigned`) into the model's types.
 
 use crate::model::table::ColumnKind;
 

@@ -1,16 +1,16 @@
-//! Declared defaults that `information_schema` does not show as they are.
+//! Declared defaults that `information_schema` shows incompletely or wrongly.
 //!
-//! - A TIMESTAMP's is the text of the session that declared it, in that session's time zone.
-//!   `SHOW CREATE TABLE` has it in this session's, which is UTC.
-//! - A BINARY's or VARBINARY's ends at its first zero byte: `DEFAULT 0x61006200` is `0x61` there.
-//!   The statement has it whole: as a string with MySQL's escapes (`'a\0b\0'`), or as `0xFF00`
-//!   where the bytes are no text.
-//! - A text with characters beyond U+FFFF has `?` in their place, because the catalog's own
-//!   character set lacks them, and a FLOAT is rounded to six digits; in the statement too. The
-//!   function DEFAULT() gives these as an INSERT stores them.
+//! - The default of a TIMESTAMP is in the time zone of the session that declared it. `SHOW CREATE
+//!   TABLE` shows it in the time zone of the present session, which is UTC.
+//! - The default of a BINARY or VARBINARY ends at its first zero byte: `DEFAULT 0x61006200` is
+//!   `0x61` there. `SHOW CREATE TABLE` has it whole: as a string with MySQL's escapes (`'a\0b\0'`),
+//!   or as `0xFF00` if the bytes are no text.
+//! - In a text default, each character beyond U+FFFF is a `?`, because the catalog's own character
+//!   set lacks them; and the default of a FLOAT is rounded to six digits. `SHOW CREATE TABLE` has
+//!   the same faults. The function DEFAULT() gives these defaults as an INSERT stores them.
 //!
-//! The statement comes first, because a SELECT from the table waits while another session holds
-//! the table with LOCK TABLES … WRITE. The other ways do not wait.
+//! `SHOW CREATE TABLE` is tried first, because a SELECT with DEFAULT() waits while another session
+//! holds the table with LOCK TABLES … WRITE.
 
 use std::fmt::Write as _;
 
@@ -120,8 +120,8 @@ async fn show_create(
 /// The defaults that only DEFAULT() gives, as text, in the columns' order; none of them if the
 /// table is locked or gone since.
 ///
-/// DEFAULT() needs a row. So it is asked of a table in memory that has one row whatever the table
-/// has, and the same columns with the same defaults.
+/// DEFAULT() needs a row. So the query uses a derived table with one row, whatever the table has,
+/// and the same columns with the same defaults.
 async fn read_values(
     connection: &mut Conn,
     table: &TableName,

@@ -1,5 +1,5 @@
-//! A table as it is now, in the words of the binlog: the version that a TABLE_MAP event would
-//! describe if a row changed this moment, for a reader that has no event.
+//! Describes a table from the catalog as a TABLE_MAP event would describe it if a row changed now:
+//! readers of snapshot rows have no event.
 
 use mysql_async::{Conn, prelude::Queryable as _};
 
@@ -92,7 +92,7 @@ async fn read_labels(
         if !labels.get(index).is_some_and(|label| label.contains('?')) {
             continue;
         }
-        // Of a SET, the lower bits that the row has tell which of its labels it is.
+        // For a SET, the number of lower bits in the row identifies the label.
         let (before, condition) = if is_set {
             let lower = format!("BIT_COUNT({number} & ((1 << {index}) - 1))");
             (lower, format!("{number} >> {index} & 1"))
@@ -138,7 +138,7 @@ async fn read_key_parts(
     Ok(rows.iter().filter_map(part).collect())
 }
 
-/// The index that tells rows apart, and its columns: the primary key, or what MySQL takes for it,
+/// The index that identifies rows, and its columns: the primary key, or what MySQL uses instead,
 /// the first unique index whose columns are all whole and NOT NULL.
 fn key(columns: &[Column], parts: &[KeyPart]) -> Option<(String, Vec<usize>)> {
     parts.chunk_by(|one, other| one.index == other.index).find_map(|parts| {

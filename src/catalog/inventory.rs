@@ -1,5 +1,5 @@
-//! What the source shows of itself to the connector's account: databases, tables, columns, foreign
-//! keys; and what it hides for want of a grant.
+//! What the source shows to the connector's account (databases, tables, columns, foreign keys), and
+//! which tables it hides because a grant is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ const NAMES_AT_ONCE: usize = 500;
 /// Most foreign keys that are looked at: enough to name some and to count them.
 const CASCADES_MAX: usize = 10_000;
 
-/// What the session has otherwise (`mysql/session.rs`): it goes on to stream.
+/// The usual value (`mysql/session.rs`): the session streams afterwards.
 const LOCK_WAIT_USUAL: &str = "SET SESSION lock_wait_timeout = 31536000";
 
 /// What the account may do with a table that it names.
@@ -24,7 +24,7 @@ pub enum Access {
     Granted,
     /// It may read it, and no such table is there.
     NotThere,
-    /// It may not read it, and is not told whether it is there.
+    /// The account may not read it, and the server hides whether it exists.
     Denied,
 }
 
@@ -115,9 +115,9 @@ impl<'a> Inventory<'a> {
         Ok(columns)
     }
 
-    /// Whether it may read a table. The server looks at grants, roles and partial revokes before
-    /// it looks for the table, so this tells one that is hidden from one that is not there, and one
-    /// that another session has locked is one that it may read.
+    /// Whether the account may read a table. The server checks grants, roles and partial revokes
+    /// before it looks for the table. So the answer distinguishes a hidden table from a missing
+    /// one, and a table that another session has locked counts as readable.
     pub async fn access(&mut self, table: &TableName) -> Result<Access, MysqlError> {
         self.try_to_read("1", table).await
     }

@@ -87,7 +87,7 @@ pub(super) fn arguments(text: &str) -> Vec<u32> {
     })
 }
 
-/// What stands between the outer parentheses.
+/// The text between the outer parentheses.
 fn list(column_type: &str) -> Option<String> {
     let (_, rest) = column_type.split_once('(')?;
     let (inside, _) = rest.rsplit_once(')')?;

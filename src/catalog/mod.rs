@@ -1,10 +1,9 @@
-//! What `information_schema` knows about a table and the binlog does not say: defaults, unique
-//! keys, FLOAT(M,D).
+//! What `information_schema` has about a table and the binlog lacks: defaults, unique keys,
+//! FLOAT(M,D).
 //!
-//! The catalog shows the table as it is now, an event shows it as it was. So what the catalog
-//! says is used only after it has proved to describe the same version: the same columns in the
-//! same order, of the same types. Otherwise a version goes without, and `map` halts where it
-//! cannot do without.
+//! The catalog shows the table as it is now, an event shows it as it was. So the catalog's data is
+//! used only if it describes the same version: the same columns in the same order, of the same
+//! types. Otherwise the version does without, and `map` halts where it needs the data.
 
 mod column_type;
 mod defaults;

@@ -1,10 +1,10 @@
-//! Character sets: which one a collation has, and text out of its bytes.
+//! Character sets: the set of each collation, and decoding bytes to text.
 //!
-//! Bytes that MySQL would not store as text of the set are an error and never replaced: a
-//! replacement would be wrong data. What MySQL stores without knowing a character of Unicode for it
-//! is what MySQL prints: `?`, and U+FFFD in tis620 and for seven codes of big5. Half a surrogate
-//! pair, which MySQL stores in ucs2, is the `?` that MySQL makes of it in utf16 (`CONVERT` to
-//! utf8mb4 is NULL); both halves are their character.
+//! Bytes that MySQL would not store as text of the set are an error. They are never replaced,
+//! because a replacement would be wrong data. Bytes that MySQL stores without knowing a Unicode
+//! character for them become what MySQL prints: `?`, and U+FFFD in tis620 and for seven codes of
+//! big5. Half a surrogate pair, which MySQL stores in ucs2, becomes the `?` that MySQL makes of it
+//! in utf16 (`CONVERT` to utf8mb4 is NULL); both halves become their character.
 
 mod multi_byte;
 mod single_byte;

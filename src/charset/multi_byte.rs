@@ -1,9 +1,9 @@
-//! Character sets of East Asia: one to four bytes a character.
+//! Character sets of East Asia, with one to four bytes per character.
 //!
 //! The characters come from the WHATWG tables of `encoding_rs`. Every character of these sets was
-//! compared with `CONVERT` of MySQL 9.7, and where MySQL means another one, MySQL's counts. MySQL
-//! stores well-formed bytes that it has no character for, and prints them as `?`; so they are here,
-//! also where the WHATWG table has a character.
+//! compared with `CONVERT` of MySQL 9.7; where the two differ, MySQL's character is used. MySQL
+//! stores well-formed bytes that it has no character for, and prints them as `?`. They are `?` here
+//! too, even if the WHATWG table has a character.
 
 use std::ops::RangeInclusive;
 

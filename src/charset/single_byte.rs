@@ -1,7 +1,7 @@
-//! Character sets of one byte a character: what each byte from 0x80 up means.
+//! Character sets with one byte per character: the meaning of each byte from 0x80 up.
 //!
 //! Read from MySQL 9.7 itself, with `CONVERT(CONVERT(x'80' USING latin2) USING utf32)` for every
-//! byte. 0 stands for a byte that is no character.
+//! byte. 0 marks a byte that is no character.
 
 /// A character set of one byte a character.
 #[derive(Debug, PartialEq, Eq)]

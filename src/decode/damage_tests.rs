@@ -12,7 +12,7 @@ use super::{
     recorded::{RECORDINGS, decoder, events, lines, raw_events, recording},
 };
 
-/// Where an event's size stands in its header: what is wrong there the stream reader sees.
+/// The place of an event's size in its header: the stream reader notices damage there.
 const SIZE_FIELD: std::ops::Range<usize> = 9..13;
 
 #[test]

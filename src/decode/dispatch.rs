@@ -1,4 +1,4 @@
-//! What each type of event does to the decoder.
+//! Hands each event to the code for its type.
 
 use super::{
     Decoder, GroupEnding,

@@ -1,6 +1,6 @@
-//! What can be wrong with the binlog, where it was, and what it means for the connector.
+//! What can be wrong with the binlog, its place, and what it means for the connector.
 //!
-//! Every problem is definite: the same bytes give the same error, so all of them halt. Messages
+//! Every problem is definite: the same bytes give the same error, so all problems halt. Messages
 //! name events, tables and columns, never a value.
 
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::{
 
 /// A problem and the event it was found in.
 ///
-/// Boxed, because it travels beside every value that is read and almost never exists.
+/// Boxed, so that the results of reading values stay small: errors are rare.
 #[derive(Debug)]
 pub struct DecodeError(Box<Located>);
 
@@ -36,7 +36,7 @@ pub enum Problem {
     /// A checksum algorithm other than NONE and CRC32.
     #[error("unknown checksum algorithm {0}")]
     ChecksumAlgorithm(u8),
-    /// The bytes end early, go on too long or contradict themselves.
+    /// The bytes end early, are too many, or contradict each other.
     #[error("malformed bytes ({0})")]
     Malformed(&'static str),
     /// A binlog version other than 4.
@@ -87,7 +87,8 @@ pub enum Problem {
     /// A rows event and its TABLE_MAP disagree.
     #[error("rows of table {0} have another number of columns than its TABLE_MAP event")]
     ColumnCount(TableName),
-    /// A column type that is not read, nor known well enough to read what stands behind it.
+    /// A column type that is not read, and whose length is unknown, so that nothing after it can be
+    /// read.
     #[error(
         "column {column} of table {table} has the type {column_type}, which Tailwater does not read"
     )]

@@ -1,8 +1,8 @@
-//! The door for the fuzz targets in `fuzz/`: parts of this stage that are private otherwise, each
-//! fed with bytes that may be anything. There only with `--cfg fuzzing`.
+//! Entry points for the fuzz targets in `fuzz/`: private parts of this stage, each fed with
+//! arbitrary bytes. They exist only with `--cfg fuzzing`.
 //!
-//! Each function returns for every input, in time and memory that follow its length; what it
-//! returns does not matter.
+//! Each function must return for every input, in time and memory proportional to its length; its
+//! result does not matter.
 
 use mysql_async::binlog::{
     BinlogChecksumAlg, BinlogVersion,

@@ -8,12 +8,12 @@
 //!       | [GTID] XA COMMIT | XA ROLLBACK                        decides on an earlier group
 //! ```
 //!
-//! Whether the rows of an XA group will ever be seen is not known when they are read: a later
-//! group decides, or its own end does (one phase). So they are stepped over, and the group's end
-//! says that they are there; the XA reader reads the group again while streaming.
+//! When the rows of an XA group are read, the outcome of the transaction is not known: a later
+//! group decides it, or the group's own end does (one phase). So the decoder skips these rows, and
+//! the group's end says that there are some. At XA COMMIT the XA reader reads the group again.
 //!
-//! Anything else is an error: what cannot be understood may hide rows. A transaction that the
-//! stream reader swallowed shows here as one that has no end.
+//! Every other order is an error: events that are not understood may hide rows. A transaction that
+//! the stream reader lost in part shows here as one without an end.
 
 use std::fmt::Write as _;
 
@@ -105,7 +105,7 @@ impl TransactionGrammar {
         matches!(self.state, GrammarState::Begun | GrammarState::Xa(_))
     }
 
-    /// An event that stands between groups only.
+    /// An event that may come only between groups.
     pub(super) fn expect_between(&self) -> Result<(), Problem> {
         if self.is_open() { Err(NO_END) } else { Ok(()) }
     }
@@ -228,7 +228,7 @@ impl TransactionGrammar {
         Ok(())
     }
 
-    /// ROLLBACK. Returns whether rows of captured tables stand in the group.
+    /// ROLLBACK. Returns whether the group has rows of captured tables.
     pub(super) fn rollback(&mut self) -> Result<bool, Problem> {
         if let GrammarState::Xa(_) = self.state {
             return Err(Problem::Group("ROLLBACK inside an XA transaction"));

@@ -1,7 +1,8 @@
-//! 2. Understands it: framing and checksums, TABLE_MAP, rows, the transaction grammar.
+//! Decodes binlog events: framing and checksums, TABLE_MAP, rows, the transaction grammar.
 //!
-//! [`Decoder`] is given the events of one stream in order and says of each what it means. It has
-//! no queue, does no I/O and never panics on any bytes; what it does not understand is an error.
+//! [`Decoder`] gets the events of one stream in order and returns the meaning of each. It has no
+//! queue, does no I/O and never panics, whatever the bytes; an event that it does not understand is
+//! an error.
 //!
 //! ```text
 //! let mut decoder = Decoder::new(Box::new(|table| filter.captures(table)), start_file);
@@ -69,20 +70,20 @@ pub struct Decoder {
     /// Text that the row does not have as UTF-8, one value at a time.
     scratch: String,
     lower_case_names: bool,
-    /// Where the stream is while another one is read beside it.
+    /// The state of the stream while a side stream is read.
     left: Option<(Track, TransactionGrammar)>,
 }
 
 /// What an event means.
 #[derive(Debug)]
 pub enum Decoded<'a> {
-    /// Nothing for anybody: framing, a heartbeat, a table that is not captured.
+    /// Nothing to deliver: framing, a heartbeat, a table that is not captured.
     Nothing,
     /// A transaction that can have rows has begun; its metadata are complete.
     Begun(&'a Transaction),
     /// Rows of a captured table.
     Rows(Rows<'a>),
-    /// A statement on captured tables inside a transaction that goes on.
+    /// A statement on captured tables inside a transaction that continues.
     Statement(&'a Statement),
     /// A transaction has ended.
     Finished(Finished<'a>),
@@ -225,7 +226,7 @@ impl Decoder {
         self
     }
 
-    /// The same for a stream that goes on behind this offset of its start's file: without it,
+    /// The same for a stream that continues after this offset of its start's file: without it,
     /// offsets beyond 4 GiB are too small until the next file.
     #[must_use]
     pub fn resumed_from(mut self, offset: u64) -> Self {
@@ -298,9 +299,8 @@ impl Decoder {
         })
     }
 
-    /// Leaves the stream, between two of its transactions, for another one in which an XA
-    /// transaction stands that is committed now: its rows are read there. The numbers of table
-    /// versions go on.
+    /// Leaves the stream, between two of its transactions, for a side stream with the rows of an XA
+    /// transaction that is committed now. The numbers of table versions continue.
     pub fn enter_side_stream(&mut self, start: &FilePosition) {
         let mut track = Track::new(start.file.clone());
         track.resumed_from(start.offset);

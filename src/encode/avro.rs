@@ -1,5 +1,5 @@
-//! Avro's binary form (Avro 1.12 specification, "Binary Encoding"): the few pieces records are
-//! made of, appended to a buffer that is used again for the next record.
+//! Avro's binary form (Avro 1.12 specification, "Binary Encoding"): the few pieces that records
+//! consist of, appended to a reused buffer.
 
 /// Appends an int or a long: zigzag, then seven bits a byte, least significant first.
 #[inline]

@@ -1,10 +1,10 @@
-//! One row into the messages Kafka gets: an envelope for an insert, an update or a delete, a
-//! tombstone after a delete, and three messages for an update that changes the key. What is
-//! different without an envelope stands in `flat`.
+//! Turns one row into Kafka messages: an envelope for an insert, an update or a delete, a tombstone
+//! after a delete, and three messages for an update that changes the key. `flat` has what differs
+//! without an envelope.
 //!
-//! Everything is written in one pass into buffers that are used again. A key field is encoded as
-//! the row's field is, so the key is made of byte ranges remembered while the row was written, and
-//! an update changed the key exactly if the old and the new key differ as bytes.
+//! Everything is written in one pass into reused buffers. A key field is encoded like the row's
+//! field, so the key is made of byte ranges that were noted while the row was written. An update
+//! changed the key exactly if the old and the new key differ as bytes.
 
 use std::{array, ffi::CStr, ops::Range};
 
@@ -62,8 +62,8 @@ pub struct Encoder {
     old_key_headers: Vec<Header>,
     /// When an update changes the key: the new key as JSON, then what `headers` holds.
     new_key_headers: Vec<Header>,
-    /// What every record has in the envelope `debezium`: the connector's context if it is asked
-    /// for, then the number of the source transaction's part, which the first part has not.
+    /// The headers of every record in the envelope `debezium`: the connector's context if it is
+    /// configured, then the number of the source transaction's part, which the first part lacks.
     headers: Vec<Header>,
     /// How many of `headers` are the connector's context.
     context: usize,
@@ -76,7 +76,7 @@ pub(super) struct RowBuffers {
     pub(super) value: Vec<u8>,
     /// Key fields that the row does not show.
     aside: Vec<u8>,
-    /// Where each key field stands, in `value` or in `aside`.
+    /// The place of each key field, in `value` or in `aside`.
     key_fields: Vec<Range<usize>>,
     pub(super) zero_dates: u32,
 }
@@ -100,7 +100,7 @@ pub struct Messages<'a> {
 }
 
 impl Encoder {
-    /// An encoder for the connector of this name; `version` is told in every record.
+    /// An encoder for the connector of this name; every record has `version`.
     pub fn new(connector: &str, version: &str) -> Self {
         let mut source_connector = Vec::new();
         avro::bytes(&mut source_connector, version.as_bytes());
@@ -124,7 +124,8 @@ impl Encoder {
     }
 
     /// Gives every record in the envelope `debezium` the headers that Debezium's connector has by
-    /// default (`extended.headers.enabled`). Its tasks have numbers; this connector is the only one.
+    /// default (`extended.headers.enabled`). Its tasks have numbers; this connector is the only
+    /// one.
     #[must_use]
     pub fn with_context_headers(mut self, connector: &str, run_id: &str) -> Self {
         let values = [connector, "0", "mysql", run_id];
@@ -378,7 +379,7 @@ impl RowBuffers {
         Ok(())
     }
 
-    /// Copies the fields of a key together. Those that the row shows stand in `value` if it was
+    /// Copies the fields of a key together. Those that the row shows are in `value` if it was
     /// written.
     #[inline]
     fn gather_key(&self, plan: &TablePlan, key: &mut Vec<u8>, is_row_written: bool) {

@@ -1,5 +1,5 @@
 //! The messages of a row without an envelope: the value is the row after the change, a delete is a
-//! tombstone, and headers tell what happened, in which transaction, and when.
+//! tombstone, and headers say what happened, in which transaction, and when.
 //!
 //! An update that changes the key is a tombstone of the old key and then the new row.
 
@@ -92,7 +92,7 @@ fn write(header: &mut Header, text: std::fmt::Arguments<'_>) {
 }
 
 impl Encoder {
-    /// Tells how many captured rows of the source transaction came before the next one.
+    /// Sets how many captured rows of the source transaction came before the next one.
     pub fn continue_transaction(&mut self, rows: u64) {
         self.flat.rows = rows;
     }

@@ -1,4 +1,4 @@
-//! The messages of a row that went without a row event, from the newest record that it has.
+//! The delete of a row that is gone without a row event, made from the newest record of its key.
 
 use super::{
     Encoder, Message, Messages, TablePlan,

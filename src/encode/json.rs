@@ -1,5 +1,4 @@
-//! The little JSON that is written here, as Java's libraries write it: string escapes and
-//! floating point numbers.
+//! Writes JSON as Java's libraries do: string escapes and floating point numbers.
 
 use std::fmt::Write as _;
 

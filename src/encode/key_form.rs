@@ -1,10 +1,10 @@
-//! When two versions of a table give equal rows equal keys.
+//! Whether two versions of a table give equal rows equal keys.
 //!
-//! A key's bytes are the id of its schema and its fields, so a key schema that changed in anything
-//! moves every row to another key, another partition, another place for compaction. What a schema
-//! tells beside that, defaults and an ENUM's labels (unless the key is an Avro enum, which is the
-//! number of its label), changes without harm to the values; then the
-//! schema that was registered first goes on to be used. Everything else is another key.
+//! A key's bytes are the id of its schema and its fields. So any change of the key schema moves
+//! every row to another key, another partition, another place for compaction. Some changes do not
+//! affect the values: defaults, and an ENUM's labels (unless the key is an Avro enum, which is
+//! written as the number of its label). Then the connector keeps using the schema that was
+//! registered first. Every other change means another key.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub fn key_changes(old: Option<&KeyForm>, new: Option<&KeyForm>) -> Option<Strin
     (!summary.is_empty()).then(|| summary.join("; "))
 }
 
-/// What a value's bytes depend on and the schema does not tell.
+/// What a value's bytes depend on, and the schema does not have.
 fn width(kind: &FieldKind) -> Option<u32> {
     match kind {
         FieldKind::PaddedBytes { length } => Some(*length),

@@ -1,7 +1,7 @@
 //! A key as JSON text, for the headers of a change of key: `{"id":2104}`.
 //!
-//! It is read back from the key's Avro, because by the time an update turns out to change the key
-//! its values have been read over. Numbers and text look as Kafka Connect's header converter
+//! It is made from the key's Avro bytes, because when an update turns out to change the key, its
+//! values have been read already. Numbers and text look as Kafka Connect's header converter
 //! writes them; bytes are Base64.
 
 use super::{

@@ -1,5 +1,4 @@
-//! The row in a record that was written before: found by the schema that it was written with, and
-//! taken over byte for byte.
+//! Finds the row in an earlier record by the schema of that record, and copies it byte for byte.
 
 use std::collections::BTreeMap;
 

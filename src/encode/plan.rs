@@ -1,5 +1,5 @@
-//! The plan of a table version: what to do with each column, decided once, so that a row is one
-//! walk over an array.
+//! The plan of a table version: how to write each column, decided once, so that encoding a row is
+//! one walk over an array.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,7 +58,7 @@ pub(super) struct ColumnPlan {
     pub(super) refuses_zero_dates: bool,
     /// Whether the row shows it.
     pub(super) in_value: bool,
-    /// Where in the key it stands.
+    /// Its place in the key.
     pub(super) key_position: Option<usize>,
     /// For a column of the key.
     zero_warning: Option<ZeroWarning>,

@@ -39,7 +39,7 @@ impl RowImages for Images<'_> {
     }
 }
 
-/// Rows of a number and of a value that nobody can read.
+/// Rows of a number and of an unreadable value.
 struct Unreadable {
     column: usize,
 }
@@ -160,7 +160,7 @@ struct Owned {
     headers: Vec<(&'static str, String)>,
 }
 
-/// Encodes one row; also tells how many dates did not exist.
+/// Encodes one row; also returns how many dates did not exist.
 fn encode(
     shape: &RecordShape,
     operation: Operation,

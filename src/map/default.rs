@@ -1,9 +1,9 @@
-//! A column's declared default, from information_schema's text to the value a reader of the
-//! schema gets.
+//! Turns a column's declared default, as `information_schema` has it, into the default in the
+//! schema.
 //!
-//! The text is as `COLUMN_DEFAULT` has it: a number, a bare string without quotes, `b'101'` for BIT,
-//! `0x6162` for BINARY, a date as MySQL prints it, in UTC. A default never stops a table: one that
-//! the field cannot say is left out or replaced by the nearest value, and that is reported.
+//! The text is as `COLUMN_DEFAULT` has it: a number, a bare string without quotes, `b'101'` for
+//! BIT, `0x6162` for BINARY, a date as MySQL prints it, in UTC. A default never stops a table: if
+//! the field cannot hold it, it is left out or replaced by the nearest value, with a warning.
 
 use crate::model::{
     decimal::Decimal,
@@ -36,7 +36,7 @@ pub(super) fn convert(
     value(kind, text, column.nullable)
 }
 
-/// The stand-in for CURRENT_TIMESTAMP: the epoch. Debezium gives it to a nullable DATETIME too,
+/// The replacement of CURRENT_TIMESTAMP: the epoch. Debezium gives it to a nullable DATETIME too,
 /// but none to a nullable TIMESTAMP.
 fn now(kind: &FieldKind, nullable: bool) -> Option<DefaultValue> {
     match kind {

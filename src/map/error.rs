@@ -46,7 +46,7 @@ pub enum MapError {
     KeyColumnMissing {
         /// The table.
         table: TableName,
-        /// The column that was asked for.
+        /// The configured column.
         column: String,
     },
     /// `message_key_columns` names a column twice.

@@ -1,9 +1,9 @@
 //! Which tables and columns are captured, by globs over their names.
 //!
-//! `*` stands for any characters, none too, and `?` for one. A pattern splits at its first dot
-//! into database and table, so a table's name may hold dots and a database's must be matched by
-//! `?` where it does. The matcher is written here because it is twelve lines, and because those
-//! crates that offer one treat `[`, `{` or `/` as special, which are letters in MySQL's names.
+//! `*` matches any characters, also none, and `?` matches one. A pattern splits at its first dot
+//! into database and table, so a table's name may have dots, and a dot in a database's name must be
+//! matched by `?`. The matcher is written here because it is twelve lines, and because the crates
+//! that offer one treat `[`, `{` or `/` as special, which are letters in MySQL's names.
 
 use std::borrow::Cow;
 
@@ -54,7 +54,7 @@ impl Filter {
     }
 
     /// Whether a table's rows are delivered. Those of the server's own databases never are, and
-    /// helper tables of schema change tools only if a pattern asks for them.
+    /// helper tables of schema change tools only if a pattern names them.
     pub fn captures(&self, name: &TableName) -> bool {
         self.matches(name) && (!is_helper(name) || self.names_helper(name))
     }
@@ -71,7 +71,7 @@ impl Filter {
             && !self.exclude_tables.iter().any(matches)
     }
 
-    /// Whether tables of a database may be captured, as far as its name tells.
+    /// Whether tables of a database may be captured, as far as its name shows.
     pub fn captures_any_in(&self, database: &str) -> bool {
         let database = folded(database, self.ignores_case);
         !is_system(&database)
@@ -144,8 +144,8 @@ impl TablePattern {
         Some(TableName { database: self.database()?.to_owned(), table })
     }
 
-    /// Whether it names every table that another pattern can name, as far as the texts show. A `?`
-    /// could stand for a `*` in the other one, so patterns that have one are not compared.
+    /// Whether it matches every table that another pattern can match, as far as the texts show. A
+    /// `?` could match a `*` of the other pattern, so patterns that have one are not compared.
     pub fn covers(&self, other: &Self) -> bool {
         !self.database.contains('?')
             && !self.rest.contains('?')
@@ -196,7 +196,7 @@ impl ColumnPattern {
     }
 }
 
-/// Whether a pattern stands for more than one name.
+/// Whether a pattern can match more than one name.
 fn has_wildcard(pattern: &str) -> bool {
     pattern.contains(['*', '?'])
 }

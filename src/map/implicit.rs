@@ -1,7 +1,7 @@
-//! What MySQL itself takes where a NOT NULL column without a default gets no value.
+//! MySQL's implicit defaults: the values of NOT NULL columns without a default.
 //!
-//! Rows that were there before `ALTER TABLE … ADD COLUMN … NOT NULL` hold it, so it is what a
-//! reader of the new schema must see in records of the old one.
+//! Rows from before `ALTER TABLE … ADD COLUMN … NOT NULL` hold them, so a consumer with the new
+//! schema must see them in records of the old one.
 
 use crate::model::{
     decimal::Decimal,

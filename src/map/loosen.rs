@@ -1,5 +1,5 @@
-//! Fields that promise less than their column does, so that a registry accepts a schema it has
-//! refused. Rows are the same either way: only what readers are told differs.
+//! Loosened fields: they promise less than their column does, so that a registry accepts a schema
+//! that it has refused. Rows are the same either way; only the schema differs.
 
 use std::collections::BTreeMap;
 

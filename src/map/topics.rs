@@ -1,4 +1,4 @@
-//! Which table owns which topic.
+//! The table of each topic: refuses two tables with one topic.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 

@@ -1,4 +1,4 @@
-//! Which field a column's type becomes.
+//! The field of each column type.
 
 use super::names;
 use crate::{

@@ -1,4 +1,4 @@
-//! What a source transaction is called and where its rows come from.
+//! The name of a source transaction, and the origin of its rows.
 
 use super::gtid::Gtid;
 
@@ -20,7 +20,7 @@ pub enum Operation {
 pub struct Transaction {
     /// Its GTID; `None` for an anonymous one.
     pub gtid: Option<Gtid>,
-    /// The GTID as text, empty for an anonymous one. Kept beside it because every record of the
+    /// The GTID as text, empty for an anonymous one. Kept as well because every record of the
     /// transaction carries it.
     pub gtid_text: String,
     /// When it committed on the server it was first written to, in microseconds since the epoch:

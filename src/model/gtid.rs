@@ -28,7 +28,7 @@ pub const NUMBER_MAX: u64 = i64::MAX.cast_unsigned() - 1;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServerUuid(pub [u8; 16]);
 
-/// Who numbers a sequence of transactions: a server, and a tag where one was set.
+/// The source of a sequence of transaction numbers: a server, and a tag if one was set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GtidSource {
     /// The server that committed first.
@@ -40,7 +40,7 @@ pub struct GtidSource {
 /// The name of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gtid {
-    /// Who numbered it.
+    /// The source of its number.
     pub source: GtidSource,
     /// Its number, from 1.
     pub number: u64,

@@ -53,7 +53,7 @@ fn bad_text_is_refused() {
 /// What another program sends has no say in how long an answer or a message becomes.
 #[test]
 fn long_text_is_read_in_a_moment_or_refused_and_never_repeated() {
-    // Each number stands apart from the others and before them.
+    // No number is next to another, and each comes before the earlier ones.
     let numbers: Vec<String> = (0..200_000).rev().map(|n| (2 * n + 1).to_string()).collect();
     let set: GtidSet = format!("{A}:{}", numbers.join(":")).parse().unwrap();
     assert_eq!(set.len(), 200_000);
@@ -104,7 +104,7 @@ fn source() -> GtidSource {
     GtidSource { uuid: A.parse().unwrap(), tag: None }
 }
 
-/// Everything that a set of a few sources can hold: who numbered, which number.
+/// Everything that a set of a few sources can hold: the source and the number.
 fn source_of(index: u8) -> GtidSource {
     let uuid = if index.is_multiple_of(2) { A } else { B }.parse().unwrap();
     let tag = match index / 2 {

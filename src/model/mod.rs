@@ -1,9 +1,8 @@
-//! The words every stage shares.
+//! The types that all stages share: a position, a GTID set, a table version, a value, a change, the
+//! shape of a record. Stages pass nothing else to each other.
 //!
-//! Nothing here does I/O, reads a clock, is async or knows a file format: a position, a GTID set,
-//! a table version, a value, a change, the shape of a record. What crosses a stage border is one
-//! of these; how a position looks as JSON is `state`'s business, how a value looks as Avro is
-//! `encode`'s.
+//! Nothing here does I/O, reads a clock, is async or knows a file format: `state` writes a position
+//! as JSON, `encode` writes a value as Avro.
 
 pub mod gtid;
 pub mod position;

@@ -1,4 +1,4 @@
-//! Where in the source something is: file and offset, GTIDs, and the position that is saved.
+//! Places in the source: file and offset, GTIDs, and the saved position.
 
 use std::{cmp::Ordering, fmt, num::NonZeroU64, str::FromStr};
 
@@ -35,7 +35,7 @@ pub struct Position {
 /// A source transaction too large for one Kafka transaction, of which a part is delivered.
 ///
 /// Rows are counted, not events: how rows are put into events differs between servers
-/// (`binlog_row_event_max_size`), so that a replica tells the same transaction in other events.
+/// (`binlog_row_event_max_size`), so that a replica has the same transaction in other events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartialTransaction {
     /// Its GTID; `None` for an anonymous one, which only `begin` names.
@@ -104,8 +104,8 @@ impl FromStr for RowsEvent {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const NEEDED: &str = "a file and an offset are needed, such as binlog.000002:1234, and of \
-            an event without a place of its own its number besides: binlog.000002:1234:2";
+        const NEEDED: &str = "a file and an offset are needed, such as binlog.000002:1234; for an \
+            event without a place of its own also its number: binlog.000002:1234:2";
         fn number<T: FromStr>(text: &str) -> Option<(&str, T)> {
             let (before, number) = text.rsplit_once(':')?;
             Some((before, number.parse().ok()?))

@@ -34,7 +34,7 @@ pub enum Envelope {
     /// Debezium's: the row before and after the change, its source, and Kafka Connect's attributes
     /// in the schema. The records are called `Key`, `Value` and `Envelope`.
     Debezium,
-    /// Nothing: the value is the row, and headers tell of the change.
+    /// No envelope: the value is the row, and headers describe the change.
     Flat {
         /// The row's name; its key is called so with `_key` behind it.
         name: String,
@@ -61,9 +61,9 @@ pub struct Field {
 /// How a field promises less than its column does, because the registry refused the plain schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loosened {
-    /// A NOT NULL column without a default: readers are told MySQL's implicit one.
+    /// A NOT NULL column without a default: the schema has MySQL's implicit default.
     ImplicitDefault,
-    /// A NOT NULL column: readers are told that it can be null.
+    /// A NOT NULL column: the schema allows null.
     Nullable,
 }
 

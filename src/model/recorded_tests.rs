@@ -6,8 +6,8 @@
 
 use std::{collections::BTreeMap, fmt::Debug, path::Path};
 
-/// Compares the records of a file with the values that they stand for: each line reads into its
-/// value, and the value is written as the line has it.
+/// Compares the records of a file with their values: each line must be read as its value, and the
+/// value must be written as that line.
 pub(crate) fn check<T: Debug + PartialEq>(
     file: &str,
     values: &[(&str, T)],

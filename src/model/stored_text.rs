@@ -1,4 +1,4 @@
-//! The texts by which the state topic remembers columns: frozen.
+//! The frozen texts that describe columns in the state topic.
 //!
 //! A table record holds a number made from the text of a version, a snapshot's progress record
 //! holds the text of a key. A connector compares them with what it makes after a restart, and

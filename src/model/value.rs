@@ -1,7 +1,7 @@
-//! One column's value, borrowed from the row image it stands in.
+//! One column's value, borrowed from its row image.
 //!
-//! A value says what MySQL stored and nothing about how a record will show it: whether a DATETIME
-//! becomes milliseconds or microseconds is the plan's business.
+//! A value is what MySQL stored. How a record shows it is not decided here: the plan decides
+//! whether a DATETIME becomes milliseconds or microseconds.
 
 use super::decimal::Decimal;
 
@@ -43,8 +43,8 @@ pub enum Value<'a> {
     Enum(u16),
     /// SET: bit 0 for the first label.
     Set(u64),
-    /// JSON, as text in the form that `format.json` asks for: what a document holds besides text
-    /// (decimals, dates, bytes) has a place in the text only.
+    /// JSON, as text in the form of `format.json`: values of a document that JSON lacks (decimals,
+    /// dates, bytes) exist only in the text.
     Json(&'a str),
     /// GEOMETRY and its subtypes.
     Geometry(Geometry<'a>),
@@ -105,7 +105,7 @@ pub trait RowImages {
     /// The next column's value in the current image.
     fn next_value(&mut self) -> Result<Value<'_>, Self::Error>;
 
-    /// Goes over the next column's value, which nobody needs: nothing in it can be an error.
+    /// Skips the next column's value, which is not needed: nothing in it can be an error.
     fn skip_value(&mut self) -> Result<(), Self::Error>;
 }
 

@@ -1,5 +1,5 @@
-//! XA transactions that are prepared and not decided: their rows are in the binlog, in a group of
-//! their own, long before anybody knows whether they will ever be seen.
+//! XA transactions that are prepared and not decided: the binlog has their rows, in a group of
+//! their own, long before their outcome is known.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 

@@ -1,5 +1,5 @@
-//! Looks into the source's binlog files by `SHOW BINLOG EVENTS`: what stands at a place, and
-//! which transactions stand before it.
+//! Reads the source's binlog files by `SHOW BINLOG EVENTS`: the event at a place, and the
+//! transactions before it.
 
 use mysql_async::{Conn, Error, Row};
 
@@ -21,14 +21,14 @@ const EVENTS_MAX: usize = 10_000;
 /// ER_ERROR_WHEN_EXECUTING_COMMAND: what the server answers when no event can be read there.
 const CANNOT_READ: u16 = 1220;
 
-/// What is asked.
+/// The query.
 const WHAT: &str = "SHOW BINLOG EVENTS";
 
 /// Types of events that name the transaction behind them.
 const GTIDS: [&str; 3] = ["Gtid", "Gtid_tagged_log_event", "Anonymous_Gtid"];
 
-/// Types of events that a file has between two transactions; the first three begin one. What is inside a compressed
-/// transaction is listed too, with the place where that ends.
+/// Types of events that a file has between two transactions; the first three begin one. What is
+/// inside a compressed transaction is listed too, with the place where that ends.
 const BETWEEN: [&str; 7] = [
     "Gtid",
     "Gtid_tagged_log_event",
@@ -57,7 +57,7 @@ pub struct EventAt {
 }
 
 impl EventAt {
-    /// Asks the source what it has at this place.
+    /// Finds the event that the source has at this place.
     pub async fn find(
         connection: &mut Conn,
         config: &Config,
@@ -81,7 +81,7 @@ impl EventAt {
         self.kind.as_ref().is_some_and(|kind| ROWS.contains(&kind.as_str()))
     }
 
-    /// Whether it stands for rows events that have no place of their own.
+    /// Whether it has rows events inside, which have no place of their own.
     pub fn has_rows_inside(&self) -> bool {
         self.is_xa_commit || self.kind.as_deref() == Some("Transaction_payload")
     }
@@ -105,7 +105,7 @@ struct ListedEvent {
 
 impl BoundedQueries<'_> {
     /// Whether a transaction begins at this place, or the file, which has so many bytes, ends in
-    /// order behind it. The server reads what stands there as an event, whatever it is: for some
+    /// order behind it. The server reads the bytes there as an event, whatever they are: for some
     /// places it answers with an error, for others with nothing or with an event past the end.
     pub(super) async fn is_boundary(
         &mut self,
@@ -128,7 +128,7 @@ impl BoundedQueries<'_> {
         Ok(first.is_some_and(|event| event.kind == "Anonymous_Gtid"))
     }
 
-    /// Which GTIDs stand before this place.
+    /// The GTIDs before this place.
     pub(super) async fn before(&mut self, place: &FilePosition) -> Result<Before, MysqlError> {
         let mut before = Before { gtids: GtidSet::default(), has_anonymous: false };
         let mut next = FilePosition { file: place.file.clone(), offset: 4 };

@@ -79,7 +79,7 @@ async fn log_in(config: &Mysql, password: String) -> Result<Conn, MysqlError> {
         .pass(Some(password))
         // The default, true, would switch to a socket file on localhost without saying so.
         .prefer_socket(false)
-        // With both given the library asks the server nothing: the answer to a statement before
+        // With both given the library queries nothing by itself: the answer to a statement before
         // the session is set up depends on the server's settings.
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .wait_timeout(Some(POOL_PATIENCE_S))
@@ -130,8 +130,8 @@ fn bare_host(config: &Mysql) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// What each mode asks of OpenSSL. Up to `required` MySQL's clients verify nothing; they would
-/// have nothing to verify a server's self-made certificate by.
+/// What each mode requires of OpenSSL. Up to `required` MySQL's clients verify nothing: they have
+/// nothing to verify a server's self-signed certificate with.
 fn ssl_options(config: &Mysql) -> Result<Option<SslOpts>, MysqlError> {
     let (any_certificate, any_name) = match config.tls {
         TlsMode::Disabled => return Ok(None),

@@ -1,4 +1,5 @@
-//! Whether the source goes on exactly where the saved position ends.
+//! Whether the source continues exactly where the saved position ends. Without this check the
+//! connector could lose or repeat changes after a fail-over, a restore or a reset.
 //!
 //! # What must hold
 //! Let D be the transactions that are delivered, E those that the source has executed and P those
@@ -7,17 +8,17 @@
 //! The server itself refuses only GTIDs of its own UUID that it lacks; those of another are
 //! accepted in silence, so a fail-over to a server that lost transactions shows here or nowhere.
 //!
-//! Sets of numbers say nothing about a server that gives numbers a second time: after a RESET,
-//! a restore or a crash that lost the end of the binlog it has them all again before long, for
-//! other transactions. Its files tell: on the server that the position was saved on, the saved
-//! file must be as long as it was, a transaction must end where the position says, the files are
-//! numbered upwards, and the saved one was begun when it was begun, to the second: whoever resets a
-//! server and does the same again gets the same bytes at the same places.
+//! Sets of numbers show nothing about a server that gives numbers a second time: after a RESET, a
+//! restore or a crash that lost the end of the binlog, it soon has them all again, for other
+//! transactions. Its files show it. On the server of the saved position, the saved file must be as
+//! long as it was, a transaction must end at the position, files must be numbered upwards, and the
+//! saved file must have been created in the same second: after a reset, the same statements give
+//! the same bytes at the same places.
 //!
 //! # Without GTIDs
 //! With a `gtid_mode` other than `ON` a transaction may have no GTID, and the position is the
-//! place in the file, which counts on one server only. A position changes from one kind to the
-//! other only where both say the same: the GTIDs before the place are exactly the saved ones.
+//! place in the file, which is valid on one server only. A position changes from one kind to the
+//! other only where both mean the same: the GTIDs before the place are exactly the saved ones.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -41,11 +42,11 @@ use crate::{
 };
 
 /// How long a replica may lack delivered transactions without getting any of them. Long enough
-/// for one that applies a large transaction, short enough for somebody to hear of it.
+/// for one that applies a large transaction, short enough for a person to learn of it.
 const BEHIND_PATIENCE: Duration = Duration::from_mins(10);
 
 /// Offsets from here on are not reliable in a stream by GTIDs that began in the middle of a file:
-/// the wire has 32 bits for them. The end of a file needs no look either: it is a boundary.
+/// the wire has 32 bits for them. The end of a file needs no check: it is a boundary.
 const OFFSET_MAX: u64 = FilePosition::DUMP_OFFSET_MAX;
 
 /// What is remembered about the source from one connection to the next.
@@ -67,8 +68,8 @@ enum SavedPlace {
 }
 
 impl Continuity {
-    /// Where on this server to go on from a saved position; an error if that would lose a change
-    /// or deliver one twice. `begun` says when its file was begun, if that is known.
+    /// Where to continue on this server from a saved position; an error if that would lose a change
+    /// or deliver one twice. `begun` is the time at which its file was created, if known.
     pub async fn resume(
         &mut self,
         connection: &mut Conn,
@@ -114,7 +115,7 @@ impl Continuity {
             (None, true) => {
                 let before = source.before(&saved.file).await?;
                 // A dump by GTIDs ends at a transaction without one in its first file, delivered
-                // or not, and passes over those in files before that one.
+                // or not, and skips those in files before that one.
                 let unnamed = unnamed_after(&mut source, server, saved).await?;
                 if !before.has_anonymous && unnamed.is_none() {
                     tracing::info!(
@@ -220,9 +221,9 @@ impl Continuity {
 /// The first file, from the saved place on, that begins with a transaction without a GTID.
 ///
 /// A dump by GTIDs begins in the last file before which everything is delivered, by the GTIDs at
-/// its head: it would pass over such a file without a word. The server begins a file with each
+/// its head: it would skip such a file in silence. The server begins a file with each
 /// change of `gtid_mode`, and all transactions that begin on it while it gives no GTIDs have none,
-/// so the first one of each file tells.
+/// so the first one of each file decides.
 async fn unnamed_after(
     source: &mut BoundedQueries<'_>,
     server: &Server,
@@ -282,7 +283,7 @@ fn place_of(server: &Server, saved: &Position) -> Result<SavedPlace, Discontinui
         return Ok(SavedPlace::Kept { file_bytes: file.bytes });
     }
     let end = &server.current.file;
-    // A server that was given another `log_bin` counts anew, under another name.
+    // A server with another `log_bin` counts from the start, under another name.
     if end.base_name() == at.base_name() && end.file_number() < at.file_number() {
         return Err(DiscontinuityKind::Reset { saved: at.clone(), last: end.file.clone() });
     }

@@ -1,4 +1,4 @@
-//! Verdicts on saved positions, without a server: what it says of itself is put together here.
+//! Verdicts on saved positions without a server: the tests put its answers together.
 
 use std::time::Duration;
 
@@ -174,7 +174,7 @@ fn a_replica_is_waited_for_as_long_as_it_comes_nearer() {
     }
     let waits = source.judge(&behind(8), &position, now);
     assert!(matches!(waits, Err(DiscontinuityKind::Behind { .. })), "{waits:?}");
-    // WHEN nothing comes for too long, THEN somebody must hear of it
+    // WHEN nothing comes for too long, THEN a person must learn of it
     now += Duration::from_secs(1);
     let waits = source.judge(&behind(8), &position, now);
     assert!(matches!(waits, Err(DiscontinuityKind::Diverged { .. })), "{waits:?}");

@@ -1,11 +1,11 @@
 //! The dump: the binlog from a position on, for ever.
 //!
 //! The source sends a heartbeat when it has nothing else, so silence means a dead connection: a
-//! half-open one, a stopped server, a proxy that forgot us. The `watchdog` ends the
+//! half-open one, a stopped server, a proxy that forgot the connection. The `watchdog` ends the
 //! stream after three missed heartbeats. Back-pressure stops reading from the socket, and the
-//! source gives up writing after its `net_write_timeout`; the session has a long one.
+//! source gives up writing after its `net_write_timeout`; so the session sets a long one.
 //!
-//! What no event can be made of ends the stream with the place behind which it came.
+//! Bytes that are no event end the stream, with the place of the event before them.
 
 use std::{fmt::Write as _, panic::AssertUnwindSafe, time::Duration};
 
@@ -46,12 +46,12 @@ pub struct Dump {
     stream: BinlogStream,
     /// The compressed transaction whose inside comes next.
     payload: Option<Payload>,
-    /// The end of the last event, as its header tells it.
+    /// The end of the last event, from its header.
     place: FilePosition,
 }
 
 impl Dump {
-    /// Asks the source for everything after the position: by GTIDs if the position has them, by
+    /// Requests everything after the position: by GTIDs if the position has them, by
     /// file and offset otherwise.
     pub async fn open(
         connection: Conn,
@@ -79,7 +79,7 @@ impl Dump {
         Ok(Self { stream: stream.map_err(failed)?, payload: None, place: position.file.clone() })
     }
 
-    /// Feeds the queue until the stream breaks or nobody receives any more. The reason goes to
+    /// Feeds the queue until the stream breaks or the receiver is gone. The reason goes to
     /// the receiver. Dropping the future closes the connection.
     pub async fn read(mut self, queue: EventSender, config: Mysql) {
         loop {

@@ -1,4 +1,4 @@
-//! When a binlog file was begun: what tells it from another one of the same name.
+//! When a binlog file was created, which distinguishes it from another file of the same name.
 
 use futures_util::StreamExt as _;
 use mysql_async::{BinlogStreamRequest, binlog::EventType};

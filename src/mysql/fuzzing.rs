@@ -1,4 +1,4 @@
-//! The door for the fuzz target of compressed transactions; see `decode::fuzzing`.
+//! The entry point for the fuzz target of compressed transactions; see `decode::fuzzing`.
 
 use mysql_async::binlog::{
     BinlogVersion,

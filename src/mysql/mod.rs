@@ -1,7 +1,7 @@
 //! Reads the binlog: connections, checks of the server, the dump stream, its watchdog.
 //!
-//! `connect` makes a connection, `Server::inspect` asks what the source is and refuses what
-//! cannot work, `Continuity::resume` finds where to go on, `Dump::open` turns a connection into
+//! `connect` makes a connection, `Server::inspect` checks the source and refuses what cannot work,
+//! `Continuity::resume` finds where to continue, `Dump::open` turns a connection into
 //! the binlog's stream, and `Dump::read` feeds its events to the pipeline through a queue bounded
 //! in bytes. There is no reconnection here: a broken stream ends the epoch, and the next one
 //! starts from the committed position.

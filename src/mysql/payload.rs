@@ -2,9 +2,9 @@
 //!
 //! `binlog_transaction_compression` puts a transaction's events into one TRANSACTION_PAYLOAD event
 //! (MySQL source, `libs/mysql/binlog/event/transaction_payload_event.h`). Its size says nothing
-//! about theirs: a few KiB can hold a GiB. So it is expanded as a stream, and what is in memory of
-//! the inside is one event and the window that the compression looks back on: 2 MiB at the
-//! server's default level, 128 MiB at its highest (`binlog_transaction_compression_level_zstd`).
+//! about theirs: a few KiB can hold a GiB. So it is expanded as a stream. Memory holds one event of
+//! the inside, and the window that the compression looks back on: 2 MiB at the server's default
+//! level, 128 MiB at its highest (`binlog_transaction_compression_level_zstd`).
 
 use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 

@@ -1,4 +1,4 @@
-//! Compressed transactions put together by hand: what a healthy server does not send.
+//! Compressed transactions put together by hand: cases that a healthy server does not send.
 
 use mysql_async::binlog::{
     BinlogVersion,

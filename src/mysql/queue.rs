@@ -66,7 +66,7 @@ impl Waker {
     pub fn wake(&self) {
         let permit = Arc::clone(&self.permits).try_acquire_many_owned(0);
         let (Some(batches), Ok(permit)) = (self.batches.upgrade(), permit) else { return };
-        // Nobody to wake is no trouble.
+        // Without a receiver there is nothing to wake.
         drop(batches.send(Ok(EventBatch { events: Vec::new(), _permit: permit })));
     }
 }
@@ -77,7 +77,7 @@ impl EventSender {
         Waker { batches: Arc::downgrade(&self.batches), permits: Arc::clone(&self.permits) }
     }
 
-    /// Waits until there is room and appends; `false` when nobody receives any more.
+    /// Waits until there is room and appends; `false` if the receiver is gone.
     pub(super) async fn send(&self, events: Vec<RawEvent>, bytes: usize) -> bool {
         let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.bytes_max);
         let permit = Arc::clone(&self.permits).acquire_many_owned(wanted).await;
@@ -87,7 +87,7 @@ impl EventSender {
 
     /// Says why the stream ended; nothing follows.
     pub(super) fn end(self, error: MysqlError) {
-        // Nobody listens any more when the pipeline ended first, and then nobody needs to know.
+        // If the pipeline ended first, there is no receiver, and none needs the error.
         drop(self.batches.send(Err(error)));
     }
 }

@@ -1,4 +1,4 @@
-//! A second stream of the same server, for as long as one transaction takes.
+//! A second dump from the same server, for one transaction.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{config::Config, model::position::Position};
 
-/// Feeds the queue with what follows a position, until nobody receives any more. It must be the
+/// Feeds the queue with what follows a position, until the receiver is gone. It must be the
 /// same server as the position's: behind a proxy another one may answer by now, which has another
 /// binlog.
 pub async fn read_second_dump(config: Arc<Config>, from: Position, queue: EventSender) {

@@ -1,4 +1,4 @@
-//! What the source is, and whether it can be read: the checks before a stream is opened.
+//! The source: its settings and state, and the checks before a stream is opened.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ const SETTINGS: [(&str, &str); 4] = [
 ];
 
 impl Server {
-    /// Asks the source what it is, and refuses what cannot work, all of it.
+    /// Queries the source's settings and state. The error has all settings that cannot work.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
         let mut server = BoundedQueries::new(connection, config);
         let mut faults = server.faults().await?;
@@ -123,7 +123,7 @@ impl Server {
         })
     }
 
-    /// Asks again what has gone on since: what is committed, and what the binlog has.
+    /// Queries again what changes: what is committed, and what the binlog has.
     pub async fn look_again(
         &mut self,
         connection: &mut Conn,

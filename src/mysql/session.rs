@@ -1,14 +1,13 @@
-//! What every session at the source is like, whatever the server's settings are.
+//! Sets up every session at the source in the same way, whatever the server's settings are.
 //!
 //! A session begins with the server's globals, and `init_connect` may change it before the first
-//! statement comes. Administrators set both for their applications: a client character set, a row
-//! limit against careless queries, another isolation. Each of these bends an answer in silence: a
-//! table is cut, an old row is read, a name does not decode. So [`prepare`] sets every variable
-//! that can bend an answer, on every connection, and reads back what holds.
+//! statement. Administrators set both for their applications: a client character set, a row limit
+//! against careless queries, another isolation. Each of these changes answers in silence: a table
+//! is cut, an old row is read, a name does not decode. So [`prepare`] sets every variable that can
+//! change an answer, on every connection, and reads the values back.
 //!
 //! The values are MySQL's own defaults; where one is not, a comment says why.
-//! `tests/sessions/mod.rs` asks a real server for all its session variables and holds a decision
-//! on each.
+//! `tests/sessions/mod.rs` reads all session variables of a real server and has a decision on each.
 
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 
@@ -57,7 +56,7 @@ const VARIABLES: &[Variable] = &[
     variable("windowing_use_high_precision", "1"),
     variable("group_concat_max_len", "1024"),
     variable("lc_time_names", "en_US"),
-    // Error 1236 is told apart by its English text.
+    // The English text of error 1236 shows its cause.
     variable("lc_messages", "en_US"),
     // TIMESTAMP values come in UTC.
     variable("time_zone", "+00:00"),
@@ -203,7 +202,7 @@ mod tests {
             " /*!80026 , CAST(@@SESSION.terminology_use_previous AS CHAR) AS \
              terminology_use_previous */"
         ));
-        // What stands before the first comment is never one itself.
+        // The text before the first comment is never a comment itself.
         assert_eq!(VARIABLES.first().map(|variable| variable.since), Some(0));
     }
 

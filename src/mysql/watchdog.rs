@@ -1,8 +1,8 @@
-//! The watchdog: tells a connection that is dead from one that is slow.
+//! The watchdog: distinguishes a dead connection from a slow one.
 //!
 //! A large event on a slow link takes longer than several heartbeats to arrive, and the source
-//! sends none in between. The library does not say how much of an event is there. But the one
-//! thing it waits for is the socket, so whenever it is woken and not by the clock, bytes came.
+//! sends no heartbeat in between. The library does not say how much of an event has arrived. But it
+//! waits only for the socket, so whenever it is woken, and not by the clock, bytes have come.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -42,7 +42,7 @@ mod tests {
 
     use super::next_or_timeout;
 
-    /// An item that comes in pieces, each of which wakes whoever waits.
+    /// An item that comes in pieces, each of which wakes the waiting task.
     struct Pieces {
         clock: Interval,
         left: u32,

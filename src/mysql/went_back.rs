@@ -1,9 +1,9 @@
-//! A source whose binlog began again while it is read.
+//! Notices a source that resets its binlog while it is read.
 //!
-//! `RESET BINARY LOGS AND GTIDS` leaves the dumps that are open where they are: the server waits
-//! with them until the new file of the same name is as long as the old one was, and sends
-//! heartbeats meanwhile. Nothing that it commits then would come. So its end is read every now and
-//! then, and one before what was read already ends the dump; the next start finds out why.
+//! `RESET BINARY LOGS AND GTIDS` does not end open dumps: the server waits until the new file of
+//! the same name is as long as the old one was, and sends heartbeats meanwhile. Commits in between
+//! would never arrive. So the end of the binlog is read at intervals; if it is before what was read
+//! already, the dump ends, and the next start finds out why.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
 /// How often the end is read: each time takes a connection and four questions.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Feeds the queue from the dump until it breaks, nobody receives any more or the source ends
+/// Feeds the queue from the dump until it breaks, the receiver is gone or the source ends
 /// before `committed`, a position that its binlog had.
 pub async fn follow(
     dump: Dump,

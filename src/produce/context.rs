@@ -1,7 +1,7 @@
 //! What librdkafka reports from its own threads: broker errors, failed deliveries, log lines.
 //!
-//! The poll thread writes it, the pipeline thread asks. Everything is kept small: the newest
-//! broker error, the first failed delivery.
+//! The poll thread writes it, the pipeline thread reads it. Only little is kept: the newest broker
+//! error, the first failed delivery.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -41,7 +41,7 @@ pub(super) struct FailedDelivery {
     pub(super) topic: String,
 }
 
-/// A connection that failed, as librdkafka tells it.
+/// A connection that failed, as librdkafka reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BrokerError {
     /// `BrokerTransportFailure`, `Resolve`, `Authentication` or `SSL`.
@@ -61,7 +61,7 @@ impl BrokerError {
 }
 
 impl ProducerCallbacks {
-    /// Notes in which answers tell how long to wait for the next ones.
+    /// Callbacks that note the round trips of answers in `patience`.
     pub(super) fn new(patience: Patience) -> Self {
         Self {
             answers: Arc::new(Answers::new(patience)),
@@ -71,7 +71,7 @@ impl ProducerCallbacks {
     }
 
     /// The producer aborts its last transaction: what comes of it is logged as a detail from here
-    /// on, because the broker ends the transaction whether or not it is told.
+    /// on, because the broker ends the transaction with or without the request.
     pub(super) fn aborting(&self) {
         self.is_aborting.store(true, Ordering::Relaxed);
     }
@@ -107,8 +107,8 @@ impl ProducerCallbacks {
         notes.all_brokers_down_since = None;
     }
 
-    /// The first delivery that failed, and for a reason of its own: what is thrown away because
-    /// the transaction is lost already tells nothing.
+    /// The first delivery that failed for a reason of its own. Records that are discarded because
+    /// the transaction is already lost do not count.
     pub(super) fn failed_delivery(&self) -> Option<FailedDelivery> {
         self.notes().delivery_failed.clone()
     }
@@ -131,7 +131,7 @@ impl ProducerCallbacks {
 
 impl ClientContext for ProducerCallbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        // The call that fails tells of a failed connection, and of a coordinator that is not
+        // The failing call reports a failed connection, and of a coordinator that is not
         // there yet, which comes many times a second; the warning about `isolation.level` is
         // about our own use of it (see `settings`).
         let known = matches!(facility, "FAIL" | "ERROR" | "GETPID" | "TERMINATE")

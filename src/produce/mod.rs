@@ -1,19 +1,20 @@
 //! Kafka: librdkafka settings, transactions, delivery reports, topics.
 //!
-//! One [`Producer`] is one epoch: it is made, fences whatever ran before, and is thrown away after
-//! any doubt, never repaired. It blocks and belongs to the pipeline thread; librdkafka works on
-//! threads of its own, and one more here serves its events.
+//! One [`Producer`] is one epoch: it fences every earlier producer when it starts, and is discarded
+//! after any doubt, never repaired. It blocks and belongs to the pipeline thread. librdkafka works
+//! on threads of its own, and one more thread here serves its events.
 //!
 //! # Why a commit is safe
-//! A transaction that librdkafka decided twice could be taken for the next one: brokers and
-//! librdkafka without KIP-890 cannot tell a late EndTxn from a new one. So
+//! If librdkafka sends an EndTxn twice, the broker could apply the second one to the next
+//! transaction: brokers and librdkafka without KIP-890 cannot distinguish a late EndTxn from a new
+//! one. So
 //!
 //! 1. the position record is sent only after [`Producer::flush`] proved that every record before
 //!    it is stored: a commit that came too early then holds too little, never a position without
 //!    its records;
 //! 2. an abort ends the producer: [`Producer::abort`] takes it;
 //! 3. a commit after which any EndTxn of this producer is without an answer is
-//!    [`Commit::Doubtful`], and the caller throws the producer away although the commit succeeded.
+//!    [`Commit::Doubtful`], and the caller discards the producer although the commit succeeded.
 //!    One that was answered cannot arrive any more, however long it took (`librdkafka/answers.rs`).
 
 use std::{collections::BTreeMap, ffi::CString, ops::Range, sync::Arc, thread, time::Duration};
@@ -53,8 +54,8 @@ pub struct TopicId(usize);
 pub enum Commit {
     /// Once, and surely so.
     Clean,
-    /// A request to commit has no answer and may arrive later: throw the producer away before the
-    /// next transaction.
+    /// A request to commit has no answer and may arrive later: discard the producer before the next
+    /// transaction.
     Doubtful,
 }
 
@@ -209,7 +210,7 @@ impl Producer {
     }
 
     /// Waits until every record sent is stored by the brokers. Success is the proof that nothing
-    /// is missing: of every batch a broker has said at which offset it stands.
+    /// is missing: a broker has returned the offset of every batch.
     pub fn flush(&mut self) -> Result<(), ProduceError> {
         let mut progress = QueueProgress::new(self);
         while !self.handle.flush(STEP) {
@@ -371,8 +372,8 @@ impl Producer {
         Ok(())
     }
 
-    /// Why the open transaction cannot be committed any more. librdkafka says it to whoever asks
-    /// to open another one; while the open one is whole it answers with a wrong state.
+    /// Why the open transaction cannot be committed any more. librdkafka reports it when another
+    /// transaction is opened; while the open one is sound, it reports a wrong state.
     fn lost_transaction(&self) -> Option<NativeError> {
         if !self.in_transaction {
             return None;
@@ -406,7 +407,7 @@ impl Producer {
 
     fn delivery_failure(&self, &FailedDelivery { code, .. }: &FailedDelivery) -> ProduceError {
         const DURING: &str = "delivering records";
-        // Purged records tell nothing, the lost transaction does.
+        // The lost transaction has the cause, purged records do not.
         let text = "a record was not delivered".to_owned();
         let error = NativeError { code, text, retriable: false };
         self.failure(DURING, self.lost_transaction().unwrap_or(error))
@@ -439,7 +440,7 @@ impl Producer {
 }
 
 impl Drop for Producer {
-    /// Throws away what is queued and does not wait for brokers.
+    /// Discards what is queued and does not wait for brokers.
     fn drop(&mut self) {
         self.handle.purge();
         self.poll.stop(&self.handle);

@@ -1,4 +1,5 @@
-//! Which librdkafka properties are set, which the user may set, and which are refused.
+//! The librdkafka properties: those that are set, those that the user may set, those that are
+//! refused.
 //!
 //! Every value here was measured or is needed for the guarantee; the comments say which.
 
@@ -26,7 +27,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("queue.buffering.max.kbytes", "8192"),
     // The bytes above are the limit that counts, also for small records.
     ("queue.buffering.max.messages", "1000000"),
-    // Brokers have to end a transaction that nobody ends, at the latest then.
+    // After this time brokers must end an abandoned transaction.
     ("transaction.timeout.ms", "60000"),
     // librdkafka waits half of this before it connects to the first broker it has learnt of.
     ("reconnect.backoff.ms", "20"),
@@ -34,11 +35,11 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.nagle.disable", "true"),
     ("socket.keepalive.enable", "true"),
-    // Metrics pushed to the broker: requests that nobody asked for, waited for at the end.
+    // Metrics pushed to the broker: useless requests, for which the end would wait.
     ("enable.metrics.push", "false"),
 ];
 
-/// Set after the user's properties, who may not set them: the name and why.
+/// Properties that the user may not set: the name, the value and why.
 const OWNED: &[(&str, Option<&str>, &str)] = &[
     ("bootstrap.servers", None, "it is set by kafka.bootstrap_servers"),
     ("metadata.broker.list", None, "it is set by kafka.bootstrap_servers"),
@@ -71,7 +72,7 @@ const OWNED: &[(&str, Option<&str>, &str)] = &[
     ("log.connection.close", Some("true"), "the log says which connection was lost"),
     ("log_level", None, "--log says what is logged"),
     // A consumer's property that librdkafka's offset queries obey in every client: the producer
-    // asks for the end of the state topic with open transactions counted in.
+    // queries the end of the state topic with open transactions counted in.
     ("isolation.level", Some("read_uncommitted"), "the position is read in a way of its own"),
     ("group.id", None, "the position is kept in the state topic, not in a consumer group"),
     ("group.instance.id", None, "the position is kept in the state topic, not in a consumer group"),
@@ -188,7 +189,7 @@ fn checked_property(kafka: &config::Kafka, key: &str) -> Result<String, ProduceE
 }
 
 /// One name for the properties that have two and that Tailwater sets, so that a default does not
-/// stand beside the user's value.
+/// compete with the user's value.
 fn canonical(key: &str) -> &str {
     match key {
         "queue.buffering.max.ms" => "linger.ms",

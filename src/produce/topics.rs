@@ -1,4 +1,4 @@
-//! Topics: found or created, and what each of them can take.
+//! Topics: found or created, and the limits of each.
 
 use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 
@@ -282,7 +282,7 @@ impl Producer {
         let created = self.wait(|_, step| answer(request.created(step)))?;
         match created {
             Ok(()) => tracing::info!(topic = name, "topic created"),
-            // Somebody else was faster.
+            // Another client was faster.
             Err(error) if error.code == RDKafkaErrorCode::TopicAlreadyExists => {}
             Err(error) if no_answer(error.code) => return Err(self.unreachable(&error.text)),
             Err(error) => return Err(refused(error)),

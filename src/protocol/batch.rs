@@ -24,7 +24,7 @@ pub(crate) struct Batch {
     /// When its first record was sent; `None` without one.
     pub(crate) opened: Option<Instant>,
     pub(crate) rows: u64,
-    /// How many of them existed already.
+    /// How many of them are snapshot rows.
     pub(super) extra_rows: u64,
     pub(crate) bytes: u64,
     /// Whether everything in it is stored already.

@@ -1,4 +1,4 @@
-//! What goes into the protocol and what it answers.
+//! The events that the protocol takes, and the actions that it returns.
 
 use super::{RowsTaken, TransactionName};
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) enum Event<'a> {
     Boundary(&'a FilePosition),
     /// A place between two source transactions at which a batch may end.
     ChunkEnded,
-    /// Something of the state that is saved beside the position changed.
+    /// A record that is saved with the position changed.
     Changed,
     /// Nothing waits to be read; `more_comes` if records of another source are on their way.
     Idle { more_comes: bool },
@@ -79,7 +79,7 @@ pub(crate) struct TransactionEnd<'a> {
 pub(crate) enum Ending<'a> {
     /// All its rows are taken in.
     Done,
-    /// Nobody knows yet whether its rows will be seen.
+    /// Its outcome is not known yet.
     Prepared { xid: &'a Xid, has_rows: bool },
     /// It decided on one that was prepared, whose rows are taken in or dropped.
     Decided(&'a Xid),
@@ -108,7 +108,7 @@ pub(crate) enum Action {
 /// Why an epoch ends although nothing failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doubt {
-    /// A commit succeeded that librdkafka may have asked for twice.
+    /// A commit succeeded, and librdkafka may have requested it twice.
     Commit,
     /// A source transaction that was delivered in part begins with other rows than these were.
     OtherRows(u64),

@@ -1,9 +1,9 @@
-//! What is done next, and none of it: the protocol that makes delivery exactly once.
+//! The delivery protocol as a pure state machine: it decides the next step and performs none.
 //!
-//! [`Protocol::step`] takes what has happened and says what is to be done. It does no I/O and
-//! reads no clock, so that `simulation` can run it, unchanged, in a world in which everything goes
-//! wrong that can: hundreds of thousands of times, and once for each rule with the rule left out.
-//! `delivery` runs it in the real one.
+//! [`Protocol::step`] takes an event and returns an action. It does no I/O and reads no clock, so
+//! `simulation` can run it, unchanged, in a model in which everything fails that can: hundreds of
+//! thousands of times, and once for each rule with the rule left out. `delivery` runs it for real.
+//! Without these rules rows would be lost or come twice; decision 8 says why they are apart.
 //!
 //! ```text
 //!             a record comes      a source transaction ends and the batch is due, or nothing waits
@@ -12,26 +12,26 @@
 //! ```
 //!
 //! # The rules
-//! 1. A position says no more than what was taken in when it is sent: it moves at the end of a
-//!    source transaction, and inside one it notes how many rows of it are delivered
-//!    ([`PartialDelivery`]).
+//! 1. A position covers only what was taken in before it is sent: it moves at the end of a source
+//!    transaction, and inside one it notes how many rows of it are delivered ([`PartialDelivery`]).
 //! 2. Every record is known to be stored before the position after it is sent, and the position is
 //!    the last record of its Kafka transaction, with the least offset that it can have.
-//! 3. The first commit of an epoch says its generation, so that an older instance that is fenced
-//!    sees that there is a newer one. It repeats the position that the epoch starts from, and is
-//!    left out after an epoch that such a commit ended: then it has records as soon as there are,
-//!    or the end of a source transaction. It names the instance too: two that have loaded the
+//! 3. The first commit of an epoch announces its generation, so that a fenced older instance sees
+//!    that there is a newer one. It repeats the position that the epoch starts from. After an epoch
+//!    that such a commit ended, it is left out: then the first commit has records, or the end of a
+//!    source transaction. It also names the instance, because two instances that have loaded the
 //!    same position take the same generation.
-//! 4. Something is sent to the state topic at least every [`SIGN_OF_LIFE_EVERY`] as long as events
-//!    come or are waited for, and the last position before an end in order says that it is that.
-//!    Only after such an epoch nothing is sent inside a source transaction before its first record.
-//! 5. After a commit that could take effect once more (a request for it has no answer, however long
-//!    the others took), and after any failure, the epoch is over.
-//!    Nothing that it knew is used again: the next one reads what Kafka has.
+//! 4. Something is sent to the state topic at least every [`SIGN_OF_LIFE_EVERY`], while events come
+//!    and while the epoch waits for them. The last position before an end in order says that it is
+//!    the last. The exception: after an epoch as in rule 3, nothing is sent inside a source
+//!    transaction before the first commit, unless there is something to save.
+//! 5. After a commit that could take effect a second time (a request for it has no answer, however
+//!    long the others took), and after any failure, the epoch is over. Nothing that it knew is used
+//!    again: the next epoch reads what Kafka has.
 //!
 //! Without Kafka transactions ([`Guarantee::AtLeastOnce`]) the records are sent outside of the
-//! transaction that holds the position, so they are visible at once and come again after trouble.
-//! Rule 2 alone keeps that from losing any.
+//! transaction that holds the position. So they are visible at once, and come again after a
+//! failure. There, rule 2 alone prevents losses.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ enum Reached {
     Records,
 }
 
-/// What an action was asked for.
+/// The purpose of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Nothing is being done.
@@ -139,11 +139,11 @@ impl Protocol {
         }
     }
 
-    /// Takes in what has happened at this time and says what is to be done.
+    /// Takes an event at this time and returns the action.
     pub(crate) fn step(&mut self, now: Instant, event: Event<'_>) -> Action {
         match event {
-            // Where each commit is in doubt, this one would end each epoch. The first records
-            // announce the generation, or a tick between two source transactions does.
+            // If every commit is in doubt, this one would end every epoch. Then the first records
+            // announce the generation, or a tick between two source transactions.
             Event::Ready { is_after_doubt } => {
                 self.is_after_doubt = is_after_doubt;
                 self.commit_if(!is_after_doubt)
@@ -271,7 +271,7 @@ impl Protocol {
         if SILENT_PROGRESS <= now - self.started {
             self.reached = self.reached.max(Reached::Progress);
         }
-        // Nothing of the stream is in the batch, so nobody waits for it.
+        // The batch has nothing of the stream, so no consumer waits for it.
         let waits = more_comes && self.batch.rows == self.batch.extra_rows && !self.is_due(now);
         if self.batch.opened.is_none() || waits {
             return Action::Wait;
@@ -288,16 +288,16 @@ impl Protocol {
         }
     }
 
-    /// Whoever stands by must see that this instance works, whatever the source does. Between
-    /// Kafka transactions the position shows it, moved or not: inside a source transaction too,
-    /// since what it says is true until that one ends.
+    /// A standby must see that this instance works, whatever the source does. Between Kafka
+    /// transactions a position shows it, moved or not; inside a source transaction too, since the
+    /// position is valid until that transaction ends.
     ///
-    /// A Kafka transaction is bounded in time here, whatever the source does: rows that are not
-    /// captured can follow captured ones for as long as they like, and no event tells of them.
+    /// This also bounds the time of a Kafka transaction, whatever the source does: rows that are
+    /// not captured can follow captured ones for any time, and they cause no event.
     fn tick(&mut self, now: Instant) -> Action {
         // A batch without rows of the open source transaction ends as it would between two.
         let is_whole = !self.partial.as_ref().is_some_and(PartialDelivery::has_rows_to_note);
-        // In doubt again, a commit that saves nothing would throw away what was read of it so far.
+        // If this commit were in doubt again, it would discard what was read of the transaction.
         if self.is_after_doubt && self.inside && is_whole && !self.moved {
             return Action::Wait;
         }
@@ -323,8 +323,8 @@ impl Protocol {
         self.commit_so_far()
     }
 
-    /// What precedes a halt is committed before it, unless Kafka is what stops the epoch: an
-    /// action that was begun and is not done has failed.
+    /// Everything before a halt is committed first, unless the cause is Kafka: an action that has
+    /// begun and is not done has failed.
     fn halt(&mut self) -> Action {
         let is_clean = self.is_at_rest() && (self.batch.opened.is_some() || self.moved);
         if is_clean { self.commit_so_far() } else { Action::Wait }

@@ -1,11 +1,11 @@
-//! The notes of the source transactions that are delivered in part: what the position remembers of
-//! each, until it is delivered whole.
+//! The notes of source transactions that are delivered in part. The position keeps each note until
+//! its transaction is delivered whole.
 //!
-//! There is one at most as long as the source stays the same. After a fail-over the server's
-//! binlog may have other transactions before the one that was begun, and one of these may be cut
-//! in turn: its note joins the first one, which is still needed. So there are no more than there
-//! were fail-overs inside large transactions, one after the other; past [`NOTES_MAX`] the oldest
-//! is dropped, which is counted and logged, because its rows come again.
+//! As long as the source stays the same, there is at most one note. After a fail-over the server's
+//! binlog may have other transactions before the one that was cut, and one of these may be cut in
+//! turn: its note joins the first one, which is still needed. So there are at most as many notes as
+//! fail-overs inside large transactions in a row. Beyond [`NOTES_MAX`] the oldest is dropped,
+//! counted and logged, because its rows come again.
 
 use super::{TransactionName, is_same};
 use crate::model::position::PartialTransaction;

@@ -1,5 +1,5 @@
-//! What changes the position: the end of a source transaction moves it, and so does a binlog file
-//! that begins; before it is sent it is known which offset it can have at least.
+//! Changes of the position: the end of a source transaction moves it, and so does the start of a
+//! binlog file. Before it is sent, it gets the least offset that it can have.
 
 use super::{Ending, Protocol, TransactionEnd, TransactionName};
 use crate::{

@@ -1,4 +1,4 @@
-//! Steps that the worlds of the simulation do not come to.
+//! Steps that the worlds of the simulation do not reach.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ fn a_cut_keeps_the_notes_of_other_source_transactions() {
     }
     let rows: Vec<_> = protocol.record().partials.iter().map(|note| note.rows_done).collect();
     assert_eq!(rows, [3, 2]);
-    // THEN its end takes its own note away, and the first is still passed over
+    // THEN its end removes its own note, and the rows of the first are still skipped
     let end = TransactionEnd {
         file: FILE,
         offset: 99,

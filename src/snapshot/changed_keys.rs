@@ -9,7 +9,7 @@ use crate::model::value::RowImages;
 /// SELECT is read in smaller chunks.
 const BYTES_MAX: usize = 4 << 20;
 
-/// What a set's entry takes besides its bytes, roughly: the box, its share of a tree node, the
+/// The size of a set's entry without its bytes, roughly: the box, its share of a tree node, the
 /// allocator's own.
 const ENTRY_BYTES: usize = 48;
 

@@ -3,7 +3,7 @@
 //! They differ in the space after `,` and `:`, and in values that JSON has no type for: SELECT
 //! prints bytes as `"base64:type252:…"` and times with six digits of a fraction, the compact text
 //! has plain base64 and no zeros at a fraction's end. A string that only looks like such a value
-//! must stay as it is. The text does not tell the two apart, so the same statement selects the
+//! must stay as it is. The text does not distinguish the two, so the same statement selects the
 //! places of strings that look so: see [`strings_that_look_special`].
 
 use std::collections::BTreeSet;
@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 /// The place of a document that is one scalar value.
 const SCALAR: i64 = 0;
 
-/// The expression beside a JSON column: the places of strings that look like other values, as an
-/// array of numbers; NULL where no string looks so, which is nearly always.
+/// The expression selected with a JSON column: the places of strings that look like other values,
+/// as an array of numbers; NULL where no string looks so, which is nearly always.
 ///
 /// A place is a number among all elements of arrays in the document, counted from 1, or the
 /// negative number among all members of objects. MySQL takes the arrays, and the objects, in the
@@ -43,7 +43,7 @@ pub(super) fn places(answer: &[u8]) -> Option<BTreeSet<i64>> {
     serde_json::from_slice(answer).ok()
 }
 
-/// What stands in front of a string's closing quote, and behind it.
+/// The text before a string's closing quote, and the text after it.
 fn split_string(text: &str) -> (&str, &str) {
     let mut is_escaped = false;
     let end = text.bytes().position(|byte| {

@@ -1,9 +1,8 @@
-//! Which chunks are in flight, and what becomes of them: the side of the snapshot that lives in
-//! the pipeline's thread.
+//! Coordinates the chunks in flight: the part of the snapshot that runs in the pipeline's thread.
 //!
-//! Nothing here waits. The pipeline passes changed rows and statements on, and polls at boundaries
-//! of source transactions; readers are given jobs and answer when they can. What is in flight is
-//! lost when the epoch ends, and read again from the last committed cursor by the next one.
+//! Nothing here waits. The pipeline reports changed rows and statements, and polls at boundaries.
+//! The coordinator gives jobs to readers, which answer when they can. Chunks in flight are lost
+//! when the epoch ends; the next epoch reads them again from the last committed cursor.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -53,9 +52,9 @@ const ENDED_MAX: usize = 20;
 pub struct CoordinatorSettings {
     /// The configuration.
     pub config: Arc<Config>,
-    /// Told how much is left to be read.
+    /// Shows how much is left to read.
     pub metrics: Arc<Metrics>,
-    /// Wakes the pipeline's thread, which then asks for what is ready.
+    /// Wakes the pipeline's thread, which then polls for finished chunks.
     pub wake: Box<dyn Fn() + Send + Sync>,
     /// Whether tables without a record are read; otherwise only those that a request names.
     pub reads_all: bool,
@@ -297,7 +296,7 @@ impl SnapshotCoordinator {
             windows += 1;
             self.windows_opened += 1;
             if let Some(job) = table.open_window(self.windows_opened, processed.clone()) {
-                // Nobody receives only when the runtime ends, and then the epoch does.
+                // The receivers are gone only if the runtime ends, and then the epoch ends too.
                 drop(self.jobs.send(job));
             }
         }
@@ -340,8 +339,8 @@ impl SnapshotCoordinator {
         self.progress_log.log(Instant::now(), self.tables.iter().map(Table::progress));
     }
 
-    /// The records that must be committed with what was delivered since they were last asked for:
-    /// the table, and the record or `None` to forget it.
+    /// The records that must be committed with what was delivered since the last call: the table,
+    /// and the record or `None` to delete it.
     pub fn records(&mut self) -> BTreeMap<TableName, Option<Vec<u8>>> {
         std::mem::take(&mut self.records)
     }

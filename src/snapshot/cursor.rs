@@ -1,8 +1,9 @@
-//! How far a table is read: the key of the last row, in a form that SQL and the state topic hold.
+//! The cursor of a table: the key of the last row that was read, in a form for SQL and the state
+//! topic.
 //!
-//! A bound is compared by the server only, in the key column's own type and collation; here it is
-//! nothing but characters. What comes back from the state topic is checked character by
-//! character, because it becomes part of a statement.
+//! Only the server compares bounds, in the key column's own type and collation; here a bound is a
+//! text. A bound from the state topic is checked character by character, because it becomes part of
+//! a statement.
 
 use std::fmt::Write as _;
 
@@ -110,7 +111,7 @@ impl Bound {
         let beyond = if descends { "<" } else { ">" };
         match (self, kind) {
             // An ENUM sorts by number and compares as text, so the labels that follow are named;
-            // the number is asked for too, because the error value reads like a label `''`.
+            // the number is selected too, because the error value reads like a label `''`.
             (Self::Enum(number), ColumnKind::Enum(labels)) => {
                 let is_beyond = format!("CAST({column} AS UNSIGNED) {beyond} {number}");
                 if descends {

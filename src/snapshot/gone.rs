@@ -1,28 +1,30 @@
-//! Tables that were read again from their first row because rows may have gone without row events:
-//! where their topics ended when that began, and which are still to be searched for such rows.
+//! Finds keys that are gone from a table without row events. Such a table is read again from its
+//! first row; this file keeps where the table's topic ended when that began, and which topics must
+//! still be searched. Without this, consumers would keep such rows for ever.
 //!
 //! # Why a key whose newest record lies before these ends is not in the table
 //! The ends are taken before any row of the table as it is now is sent. When all chunks are
 //! delivered, each row of the table was sent behind them: by a chunk, or by the stream, from which
 //! a chunk leaves out the rows that it has. So a key that nothing was sent of since is in no row.
 //!
-//! A row of the stream counts as sent, whatever way it takes. Those of a part that an earlier epoch
-//! delivered are read over, and lie behind the ends too, since no ends are taken while a source
+//! A row of the stream counts as sent, whatever way it takes. Rows of a part that an earlier epoch
+//! delivered are skipped now, and lie behind the ends too, since no ends are taken while a source
 //! transaction is delivered in part. Rows of an XA transaction come when it is committed; until
-//! then they are in no table. Rows that are rolled back are in no table either. A row that is held back
-//! is sent before the next boundary, so before a chunk.
+//! then they are in no table. Rows that are rolled back are in no table either. A row that is held
+//! back is sent before the next boundary, so before a chunk.
 //!
 //! # Where that does not hold
-//! No delete is written then, and [`SnapshotCoordinator::give_up_search`] says so once. What it
-//! notes is in the same Kafka transaction as the position that passes the reason, so no restart
-//! forgets it.
+//! In these cases no delete is written, and [`SnapshotCoordinator::give_up_search`] logs it once.
+//! Its note is in the same Kafka transaction as the position that passes the cause, so it survives
+//! a restart.
 //!
 //! - A source transaction is delivered in part when the reading is to begin, and its rest does not
 //!   come.
 //! - A condition leaves rows out, or not all chunks are delivered.
 //! - A rows event is skipped on request, or an XA transaction whose rows are lost.
-//! - Rows come by a statement alone, or with a table that takes the name and is not read.
-//! - The topic may have lost records, or is another one, and that was accepted.
+//! - A statement adds rows without row events, or a table that takes the name has rows and is not
+//!   read.
+//! - The topic may have lost records, or is another one, and the configuration accepted that.
 //! - Rows since then may have been sent under other keys.
 
 use std::collections::VecDeque;

@@ -1,9 +1,9 @@
-//! Ends a SELECT whose rest nobody wants.
+//! Ends a SELECT whose remaining rows are not needed.
 //!
-//! `mysql_async` reads over what is left of an answer before a connection is used again, and also
-//! before one that is dropped is closed: of a large table that can take as long as to read it. The
-//! server ends a statement of the same account when another connection asks (`KILL QUERY`, which
-//! needs no privilege for that).
+//! `mysql_async` reads the rest of an answer before it uses a connection again, and also before it
+//! closes a dropped one: for a large table that can take as long as reading the table. The server
+//! ends a statement when another connection of the same account sends `KILL QUERY`, which needs no
+//! privilege.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ use crate::{
 /// ER_QUERY_INTERRUPTED
 const INTERRUPTED: u16 = 1317;
 
-/// A SELECT that is running. If it is dropped before its end, the server is asked to end it.
+/// A SELECT that is running. If it is dropped before its end, a KILL QUERY ends it.
 pub(super) struct Unfinished<'a> {
     config: &'a Mysql,
     connection: u32,
@@ -31,7 +31,7 @@ impl<'a> Unfinished<'a> {
         Self { config, connection: connection.id(), is_over: AtomicBool::new(false) }
     }
 
-    /// It has come to its end. Whoever asked the server now could end the next statement.
+    /// The SELECT has ended. A KILL QUERY now could end the next statement.
     pub(super) fn finished(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }

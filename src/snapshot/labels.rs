@@ -2,9 +2,9 @@
 //!
 //! MySQL leaves the bytes of labels as they were when a table is converted to another character
 //! set. The binlog has these bytes; the catalog shows the label cut before the first of them that
-//! is no character, without a trace: `né` is `n` there, so every label may be a cut one. A row shows
-//! the bytes too, so each row's label is decoded as the stream decodes it: what is no text there is
-//! none here.
+//! is no character, without a trace: `né` is `n` there, so any label may be cut. Rows have the
+//! whole bytes, so each row's label is decoded as the stream decodes it: bytes that are no text
+//! there are no text here.
 
 use std::sync::Arc;
 

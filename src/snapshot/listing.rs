@@ -1,4 +1,4 @@
-//! Which tables there are to be read, and in which order.
+//! Lists the tables to read, in their order.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,5 +1,9 @@
-//! Reads the rows that exist already, in chunks, while the stream goes on: without a lock, without
-//! a write, from the last committed chunk on after any end.
+//! Reads the snapshot rows of tables in chunks while the pipeline streams: without a lock, without
+//! a write, and after an interruption from the last committed chunk on.
+//!
+//! A SELECT and the binlog see a table at different moments. How can a row of the SELECT be
+//! delivered between the changes of the stream, so that it never replaces a newer one and no row is
+//! missing? Each chunk goes through four steps:
 //!
 //! ```text
 //! F1  at a boundary of source transactions: P := everything the stream has processed; the window
@@ -28,14 +32,14 @@
 //! And what is visible is no upper bound for GTIDs, so F3 takes the binlog's position.
 //!
 //! # Definitions
-//! A statement that changes the table closes its windows, whatever it was. A chunk's SELECT runs
-//! between F1 and `high`, so a change of the table that it could have seen is processed between
-//! opening and delivery, or was processed before F1 and then was visible to whoever read the
-//! table's definition after that.
+//! Any statement that changes the table closes its windows. A chunk's SELECT runs between F1 and
+//! `high`. So a change of the table that the SELECT could have seen is processed between opening
+//! and delivery, or it was processed before F1, and then the reader saw it when it read the table's
+//! definition.
 //!
 //! # Memory
-//! A chunk ends with the row that fills it, windows open only while what waits is small, and what
-//! is noted in a window is bounded too: see `coordinator` and `changed_keys`.
+//! A chunk ends with the row that fills it; windows open only while the waiting chunks are small;
+//! and the changed keys of a window are bounded too: see `coordinator` and `changed_keys`.
 
 mod changed_keys;
 mod compact_json;

@@ -1,5 +1,5 @@
-//! Values as bytes, one behind the other: how a chunk's rows wait in memory, and by what two rows
-//! are known to be the same row.
+//! Packs values into bytes: the form in which a chunk's rows wait in memory, and by which two rows
+//! are recognized as the same row.
 //!
 //! A value becomes a tag and its content, so equal values are equal bytes and different ones are
 //! different. The form never leaves the process.

@@ -1,4 +1,4 @@
-//! How a table is read: the statement for its next rows.
+//! The read plan of a table: the statement for its next rows.
 
 use super::{
     compact_json,
@@ -77,7 +77,8 @@ impl ReadPlan {
         self.key_index.is_some()
     }
 
-    /// What tells whether a cursor of an older run fits: the key's columns, their types and order.
+    /// The text by which a cursor of an older run is checked: the key's columns, their types and
+    /// order.
     pub fn key_form(&self) -> String {
         let columns = self.key_columns().map(|KeyColumn { at, column, order, .. }| {
             let collation = self.collations.get(at).and_then(Option::as_deref).unwrap_or_default();
@@ -216,7 +217,7 @@ fn reference(column: &Column) -> String {
     format!("t.{}", quoted(&column.name))
 }
 
-/// What is asked for a column: the number behind an ENUM's or SET's labels, as the binlog has it.
+/// The expression that selects a column: for ENUM and SET the number, as the binlog has it.
 fn expression(column: &Column) -> String {
     match column.kind {
         ColumnKind::Enum(_) | ColumnKind::Set(_) | ColumnKind::UNREADABLE_LABELS => {
@@ -282,7 +283,7 @@ mod tests {
         description.key_order = vec![KeyOrder::default(); 2];
         let plan = ReadPlan::new(description, None);
         assert_eq!(plan.highest().unwrap(), "SELECT MAX(t.`a`) FROM `d`.`t``x` AS t");
-        // GIVEN the border of a range, which has no value for the other columns of the key
+        // GIVEN the bound of a range, which has no value for the other columns of the key
         let (after, until) = (vec![Bound::Number("-5".into())], Bound::Number("7".into()));
         let statement = plan.statement(Some(&after), Some(&until), 5);
         let (_, condition) = statement.split_once(" WHERE ").unwrap();

@@ -1,4 +1,4 @@
-//! How far a table's snapshot is, as it stands in the state topic.
+//! The snapshot progress of a table, as the state topic has it.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +30,10 @@ pub struct ProgressRecord {
     /// the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rest: Vec<Rest>,
-    /// What somebody asked for, beside what the configuration says.
+    /// The request, if the table is read on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<AskedFor>,
-    /// Whether somebody asked to stop for now.
+    /// Whether a request paused reading.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) paused: bool,
     /// The condition by which the configuration chose the rows; none without it.
@@ -63,7 +63,7 @@ pub(super) struct Rest {
     pub(super) until: Option<Bound>,
 }
 
-/// A table that is read because somebody asked for it.
+/// A table that is read on request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -86,7 +86,7 @@ impl ProgressRecord {
         Self { rows, key: Some(key), rest, ..Self::beginning() }
     }
 
-    /// The same with what somebody asked for.
+    /// The same with a request.
     pub(super) fn with(self, asked: Option<AskedFor>, paused: bool) -> Self {
         Self { asked, paused, ..self }
     }

@@ -1,5 +1,5 @@
-//! A run of a table's keys that is read from its first row to its last: how far, and its windows
-//! in the order of their chunks.
+//! A range of a table's keys that is read from its first row to its last: its cursor, and its
+//! windows in the order of their chunks.
 
 use std::{collections::VecDeque, mem};
 
@@ -23,7 +23,7 @@ pub(super) struct Range {
     /// Whether the last chunk is read.
     is_read: bool,
     windows: VecDeque<Window>,
-    /// Where the chunk of the last window ends, as soon as somebody knows.
+    /// Where the chunk of the last window ends, as soon as it is known.
     end: Option<oneshot::Receiver<Option<Cursor>>>,
 }
 
@@ -64,7 +64,7 @@ impl Range {
         self.is_read
     }
 
-    /// F1: opens a window. Returns where its chunk begins, and who must be told where it ends.
+    /// F1: opens a window. Returns where its chunk begins, and the sender for where it ends.
     pub(super) fn open_window(&mut self, id: u64) -> (Start, oneshot::Sender<Option<Cursor>>) {
         let start = match self.end.take().filter(|_| !self.windows.is_empty()) {
             Some(end) => Start::WhereTheLastEnds(end),

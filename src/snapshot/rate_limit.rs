@@ -1,4 +1,4 @@
-//! Holds all readers together to a number of rows a second, to spare the source.
+//! Limits the rows per second of all readers together, to spare the source.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -58,7 +58,7 @@ mod tests {
             pace.count(250, begun);
         }
         assert_eq!(pace.next(), begun + Duration::from_secs(1));
-        // WHEN nobody reads for a while
+        // WHEN no reader reads for a while
         let later = begun + Duration::from_secs(60);
         pace.count(500, later);
         assert_eq!(pace.next(), later + Duration::from_millis(500));

@@ -57,7 +57,7 @@ pub(super) struct Job {
     /// The window's number, for the answer.
     pub(super) window: u64,
     pub(super) table: TableName,
-    /// How the table is read; made anew if nothing is known.
+    /// How the table is read; made again if it is not known.
     pub(super) plan: Option<Arc<ReadPlan>>,
     pub(super) filter: Option<String>,
     /// Whether the condition is not the configuration's.
@@ -65,9 +65,9 @@ pub(super) struct Job {
     pub(super) start: Start,
     /// The last value of the key's first column that is read.
     pub(super) until: Option<Bound>,
-    /// Whether somebody wants to know how far the keys go.
+    /// Whether the largest key is needed.
     pub(super) asks_highest: bool,
-    /// Told where the chunk ends as soon as it is known; `None` at the table's end.
+    /// Gets where the chunk ends, as soon as it is known; `None` at the table's end.
     pub(super) ended: oneshot::Sender<Option<Cursor>>,
     pub(super) rows_max: u32,
     /// A chunk ends with the row that fills it.
@@ -112,7 +112,7 @@ pub(super) struct Chunk {
     pub(super) read_us: u64,
     /// How long the SELECT took.
     pub(super) elapsed: Duration,
-    /// The largest value of the key's first column, if it was asked for and is an integer.
+    /// The largest value of the key's first column, if it was requested and is an integer.
     pub(super) highest: Option<i128>,
 }
 
@@ -129,7 +129,7 @@ pub(super) struct ReaderShared {
     pub(super) json: JsonTextMode,
     pub(super) jobs: Mutex<jobs::UnboundedReceiver<Job>>,
     pub(super) answers: mpsc::Sender<ReadAnswer>,
-    /// Wakes whoever takes the answers.
+    /// Wakes the thread that takes the answers.
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
     /// Room for parts of a table without a key: they are handed over one by one.
     pub(super) parts: Semaphore,
@@ -137,8 +137,8 @@ pub(super) struct ReaderShared {
     pub(super) pace: Pace,
 }
 
-/// How long a connection is kept that nobody needs. Short, because the server may allow few of
-/// them, and what the catalog says of a table is read by another one.
+/// How long an idle connection is kept. Short, because the server may allow few connections, and
+/// the catalog is read by another one.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
 /// How long a reader for which the server has no connection leaves the chunks to the others. The
@@ -148,7 +148,7 @@ const LIMITED_PAUSE: Duration = Duration::from_secs(2);
 /// The limit is logged again after this time.
 const LIMIT_LOGGED_EVERY: Duration = Duration::from_secs(30);
 
-/// Reads chunks until nobody asks any more.
+/// Reads chunks until there are no more jobs.
 pub(super) async fn run(shared: Arc<ReaderShared>) {
     let mut connection = None;
     let mut limit_logged = None;
@@ -210,7 +210,7 @@ fn warn_of_limit(error: MysqlError) {
 }
 
 impl ReaderShared {
-    /// Hands an answer over; `false` when nobody takes it.
+    /// Sends an answer; `false` if the receiver is gone.
     fn answer(&self, answer: ReadAnswer) -> bool {
         let sent = self.answers.send(answer).is_ok();
         (self.wake)();
@@ -261,7 +261,7 @@ async fn read(
     };
     let elapsed = started.elapsed();
     shared.pace.count(rows.len(), Instant::now());
-    // The next chunk may begin; nobody listens if none is wanted.
+    // The next chunk may begin; there is no receiver if none is wanted.
     drop(job.ended.send(cursor.clone().filter(|_| !is_last)));
     failpoints::reach(Point::ChunkSelected);
     let high = visibility::binlog_end(connection, &shared.config).await?;

@@ -1,8 +1,8 @@
 //! What a message may repeat of the server's answer to a refused statement on a table.
 //!
-//! The server's words can repeat values of rows: a text that is no number, the argument of a
-//! function, the key behind which a chunk begins. The number of the error never does, nor does the
-//! part of the user's own condition that the server could not read.
+//! The server's message can repeat values of rows: a text that is no number, the argument of a
+//! function, the key at which a chunk begins. The error number never does, nor does the part of the
+//! user's own condition that the server could not parse.
 
 use mysql_async::ServerError;
 

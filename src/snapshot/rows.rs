@@ -1,4 +1,4 @@
-//! The rows of a chunk in memory, and reading them the way row images of the binlog are read.
+//! The rows of a chunk in memory, read in the same way as row images of the binlog.
 
 use super::{SnapshotError, packed_values};
 use crate::model::value::{RowImages, Value};

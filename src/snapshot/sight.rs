@@ -1,5 +1,5 @@
-//! Of which databases the account sees every table: there, and there alone, a table that is not
-//! listed does not exist. The catalog leaves out what an account has no right on.
+//! The databases of which the account sees every table: only there does a table not exist if it is
+//! not listed. The catalog leaves out tables on which the account has no privilege.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// Asks the server about the databases that may be captured. Of a table that does not exist
+    /// Queries the server about the databases that may be captured. Of a table that does not exist
     /// it says so to an account only that could read it, whether by a right on everything, on the
     /// database, by a role or by a pattern.
     pub async fn of(
@@ -27,7 +27,7 @@ impl Sight {
         config: &Config,
         may_be_captured: impl Fn(&str) -> bool,
     ) -> Result<Self, MysqlError> {
-        let doing = "ask for the rights of the account on";
+        let doing = "read the privileges of the account on";
         let failed = |error| MysqlError::while_doing(doing, &config.mysql, error);
         // With partial revokes a right on everything is not one on each database.
         let query = "SELECT @@GLOBAL.partial_revokes";

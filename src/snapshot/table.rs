@@ -1,4 +1,4 @@
-//! One table that is being read: how far, and in which ranges of its keys.
+//! One table that is being read: its progress, and the ranges of its keys.
 //!
 //! A table whose key begins with an integer is divided into ranges as soon as its first chunk is
 //! here: each has its own cursor and its own SELECTs, so that several connections read at the same
@@ -29,7 +29,7 @@ use crate::{
     status::{ReadState, TableProgress, seconds_left},
 };
 
-/// Rows of a table's first chunk, if they are small: only its rows tell how large they are.
+/// Rows of a table's first chunk, if they are small: only its rows show how large they are.
 const FIRST_ROWS: u32 = 1000;
 
 /// How long a chunk should take to read: short enough for few changes to fall into its window.
@@ -197,7 +197,7 @@ impl Table {
         matches!(&self.ranges[..], [Range { after: None, until: None, .. }])
     }
 
-    /// Stops reading for now, or goes on.
+    /// Pauses or resumes reading.
     pub(super) fn pause(&mut self, paused: bool) {
         self.paused = paused;
         self.started = None;
@@ -213,7 +213,7 @@ impl Table {
         self.ranges.iter().map(|range| range.windows().len()).sum()
     }
 
-    /// How many parts were dropped since this was asked last.
+    /// How many parts were dropped since the last call.
     pub(super) fn take_parts_lost(&mut self) -> usize {
         std::mem::take(&mut self.parts_lost)
     }

@@ -1,5 +1,5 @@
-//! A table that is read while the stream changes it, by readers that are not there: whatever the
-//! order of things, consumers end with the table's rows, and none of them ever goes back.
+//! A table that simulated readers read while the stream changes it: whatever the order of events,
+//! consumers end with the table's rows, and no row ever goes back.
 //!
 //! Statements, other keys and deaths come here and not in the simulation of the protocol: what
 //! they decide is in [`Table`], which knows nothing of Kafka transactions, so it needs no broker,
@@ -128,7 +128,7 @@ impl State {
         state
     }
 
-    /// The values of a plan's key, and of the row, that a job asks for.
+    /// The values of a plan's key, and of the row, that a job reads.
     fn select(&self, plan: &ReadPlan, after: Option<&Cursor>, job: &Job) -> Vec<(Key, u32)> {
         let number = |bound: &Bound| i64::try_from(bound.integer().unwrap()).unwrap();
         let after: Option<Vec<i64>> = after.map(|after| after.iter().map(number).collect());
@@ -165,7 +165,7 @@ impl Consumers {
 
 impl World {
     fn new(rows: BTreeMap<Key, u32>, limits: (u32, usize)) -> Self {
-        // The stream begins behind the rows that exist already.
+        // The stream begins behind the snapshot rows.
         let log: Vec<_> = rows.into_keys().map(|key| Logged::Row(key, Some(0))).collect();
         Self {
             visible: log.len(),

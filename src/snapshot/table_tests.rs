@@ -1,5 +1,4 @@
-//! A table that is read by readers that are not there: whatever the order of things, each row is
-//! delivered once.
+//! A table that simulated readers read: whatever the order of events, each row is delivered once.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -29,7 +28,7 @@ struct World {
     table: Table,
     readers: usize,
     rows_limit: u32,
-    /// Jobs that nobody has done yet.
+    /// Jobs that are not done yet.
     jobs: Vec<Job>,
     windows: u64,
     delivered: Vec<Key>,
@@ -251,10 +250,10 @@ fn a_table_is_read_in_as_many_ranges_at_a_time_as_there_are_readers() {
         matches!(
             &starts[..],
             [
-                (Start::After(Some(border)), until),
+                (Start::After(Some(bound)), until),
                 (Start::WhereTheLastEnds(_), first),
                 (Start::WhereTheLastEnds(_), _)
-            ] if *border == [number("15")]
+            ] if *bound == [number("15")]
                 && **until == Some(number("27"))
                 && **first == Some(number("15"))
         ),

@@ -1,9 +1,9 @@
-//! A value as the binary protocol delivers it, into the words of the model.
+//! Turns a value of the binary protocol into the model's value.
 //!
 //! Prepared statements deliver each type exactly: FLOAT and DOUBLE as their bits, dates and times
 //! in their parts. With `character_set_results = NULL` text comes as the bytes of the column's own
 //! character set, as the binlog has it, and is decoded by the very function that decodes the
-//! binlog's; the server would replace what it cannot convert without a word.
+//! binlog's. Otherwise the server would replace what it cannot convert in silence.
 
 use std::collections::BTreeSet;
 

@@ -1,12 +1,12 @@
-//! The two bounds of what a chunk sees: what is visible at least, and what the stream must have
-//! processed to be ahead of it.
+//! The two bounds of a chunk: what its SELECT sees at least, and what the stream must have
+//! processed before its delivery.
 //!
 //! The fence waits until everything the stream has processed is visible to a SELECT. The binlog is
 //! written before a transaction becomes visible, and with semi-synchronous
 //! replication long before: rows that the stream has delivered may be missing in a SELECT. With
 //! GTIDs, `WAIT_FOR_EXECUTED_GTID_SET` returns when a transaction is visible and needs no
 //! privilege. Without them `performance_schema.log_status` is read, which waits until everything
-//! up to the position that it tells is committed to the engines.
+//! up to the position that it shows is committed to the engines.
 
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 use tokio::time::{Duration, Instant};
@@ -18,10 +18,10 @@ use crate::{
     mysql::{MysqlError, column},
 };
 
-/// How long a chunk waits for its fence before it is given up and begun anew.
+/// How long a chunk waits for its fence before it is given up and started again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pause before the server's state is asked for again.
+/// The pause before the server's state is queried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until what was processed is visible; `false` if that takes too long.
@@ -97,7 +97,7 @@ pub(super) async fn binlog_end(
         }
         answer => answer,
     };
-    let failed = |error| MysqlError::while_doing("ask for the end of the binlog of", config, error);
+    let failed = |error| MysqlError::while_doing("read the end of the binlog of", config, error);
     let row = answer.map_err(failed)?;
     row.as_ref().and_then(position).ok_or(MysqlError::Answer { what: WHAT })
 }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::error::CommitError;
 use crate::{config::Config, runtime};
 
-/// The state topic's one partition, which all records go to even if somebody adds another.
+/// The state topic's one partition: all records go there, even if another one is added.
 pub const PARTITION: i32 = 0;
 
 /// Set for every client, after the user's properties.
@@ -36,7 +36,7 @@ const SETTINGS: &[(&str, &str)] = &[
     // librdkafka waits half of this before it connects to the first broker it has learnt of.
     ("reconnect.backoff.ms", "20"),
     ("socket.nagle.disable", "true"),
-    // Metrics pushed to the broker: requests that nobody asked for.
+    // Metrics pushed to the broker: useless requests.
     ("enable.metrics.push", "false"),
     // Without a rack brokers name no follower to read from, which can be behind its leader.
     ("client.rack", ""),
@@ -49,7 +49,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Makes the client with `settings` beside those that all have; it starts to connect.
+    /// Makes the client with the common settings and these; it starts to connect.
     pub(super) fn new(config: &Config, settings: &[(&str, &str)]) -> Result<Self, CommitError> {
         Self::of_partition(config, settings, PARTITION)
     }
@@ -113,8 +113,8 @@ impl Deref for Client {
 }
 
 impl Drop for Client {
-    /// rdkafka closes a consumer in steps of 100 ms, which nobody waits for: the thread ends by
-    /// itself and has nothing to say.
+    /// rdkafka closes a consumer in steps of 100 ms. Nothing waits for that: a thread closes it,
+    /// ends by itself and returns nothing.
     fn drop(&mut self) {
         let consumer = self.consumer.take();
         if let Err(error) = runtime::thread_named("kafka-close", move || drop(consumer)) {
@@ -192,7 +192,7 @@ impl ClientContext for ConsumerCallbacks {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        // The client has one topic; librdkafka lists a partition -1 that stands for none.
+        // The client has one topic; librdkafka lists a partition -1 that is none.
         let topics = serde_json::from_slice(statistics).map(|Statistics { topics }| topics);
         let topics = topics.unwrap_or_default().into_values();
         let end = topics

@@ -1,4 +1,4 @@
-//! When the state topic is read as far as it must be: what is decided, without the requests.
+//! Decides when the state topic is read far enough, without doing requests.
 
 /// Whether no transaction with a record before `end` is open any more.
 pub fn is_decided(end: i64, last_stable: i64) -> bool {

@@ -1,4 +1,4 @@
-//! A source transaction of which a part is delivered, as the position record has it.
+//! The note of a source transaction that is delivered in part, as the position record has it.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,16 +1,16 @@
 //! Whether the state topic lost its newest records before the newest position was written.
 //!
 //! A producer outlives a broker that loses the end of the log (a disk, an unclean election, an
-//! older copy). It goes on with what it remembers, so the position that it commits next is right;
-//! but records under other keys, how far tables are read and how their records look, are gone or
-//! older, and nothing in the position shows it. So each position has the least offset that it can
-//! have: the end of the topic when its epoch loaded it, and one more for each record and each
-//! marker of a transaction that the epoch wrote there since.
+//! older copy). It continues with its own state, so the position that it commits next is right. But
+//! records under other keys, with the snapshot progress and the record formats of tables, are gone
+//! or older, and nothing in the position would show it. So each position has the least offset that
+//! it can have: the end of the topic when its epoch loaded it, and one more for each record and
+//! each marker of a transaction that the epoch wrote there since.
 //!
 //! # Why this shows every loss and nothing else
 //! Kafka gives the offsets of a partition in order, and none twice as long as it loses nothing.
-//! All that is counted is in the log before the position, each with an offset of its own that is
-//! not before that end: a load names it after the fence, and a transaction begins after the marker
+//! Everything counted is in the log before the position, each with an offset of its own that is not
+//! before that end: a load reads the end after the fence, and a transaction begins after the marker
 //! of the one before it. So a position before its least offset proves that records are lost. The
 //! other way round: after the fence nothing else writes to the topic, so each offset before the
 //! position's is counted, and a position that follows a loss is too early by as many offsets as

@@ -1,4 +1,5 @@
-//! 6. Remembers how far, and how each table's records look: the state topic and its records.
+//! The state topic and its records: the position, and for each table its record format and snapshot
+//! progress.
 //!
 //! The position is the last record of every Kafka transaction (see `pipeline`), under the key
 //! [`POSITION_KEY`] of a compacted topic with one partition. It is read once, at a start, and only

@@ -1,4 +1,4 @@
-//! Which of two saved positions is the newer one.
+//! The order of saved positions: which of two is the newer one.
 
 use std::fmt;
 

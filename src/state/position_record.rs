@@ -1,8 +1,8 @@
-//! The position record: what is saved, as JSON that a person can read.
+//! The position record, as JSON that a person can read.
 //!
-//! A reader must understand all of a record that it resumes from. So a field that older readers
-//! may not pass over raises `v`; any other unknown field is a remark. `pending_xa` did not raise it:
-//! versions that cannot follow it refuse it by name.
+//! A reader must understand everything in a record that it resumes from. So a field that older
+//! readers must not ignore raises `v`; any other unknown field is a remark. `pending_xa` did not
+//! raise it: versions that cannot follow it refuse it by name.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,9 +20,9 @@ use crate::model::{
 pub const POSITION_KEY: &[u8] = b"position";
 
 /// Largest record, in bytes. A GTID set grows with the number of servers that ever wrote and with
-/// its holes, of which 64 KiB hold about 900 sources; each XA transaction that waits for its outcome
-/// adds 200 to 500 bytes, and a server can have thousands of them. Half of what a broker takes with
-/// its default `message.max.bytes`.
+/// its holes, of which 64 KiB hold about 900 sources; each XA transaction that waits for its
+/// outcome adds 200 to 500 bytes, and a server can have thousands of them. Half of what a broker
+/// takes with its default `message.max.bytes`.
 pub const RECORD_BYTES_MAX: usize = 512 << 10;
 
 /// The version of the record's meaning.
@@ -57,7 +57,7 @@ pub struct PositionRecord {
     pub prepared: PreparedTransactions,
     /// The rows events after `position` that are to be skipped, [`super::SKIPS_MAX`] at most.
     pub skips: Vec<EventSkip>,
-    /// Whether the instance that wrote it ends with it, so that nobody who stands by need wait.
+    /// Whether the instance ended with this record, so that a standby need not wait.
     pub released: bool,
     /// The id of the state topic; `None` before Kafka 2.8.
     pub state_topic: Option<String>,
@@ -67,7 +67,7 @@ pub struct PositionRecord {
 
 /// What `__tailwater.<name>` holds under the key `position`: everything in the binlog before it is
 /// delivered or proved irrelevant.
-// The fields stand in the order in which they are written.
+// The fields are in the order in which they are written.
 #[derive(Deserialize, Serialize)]
 #[cfg_attr(
     feature = "json-schema",
@@ -112,13 +112,13 @@ struct PositionFields {
     /// Rows events behind the position whose rows are not delivered, as a person requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skip_events: Vec<SkipEvent>,
-    /// The id of the topic that this stands in; without it brokers give none.
+    /// The id of the topic that this record is in; left out if brokers give none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state_topic_id: Option<String>,
     /// The least offset that this record can have: if it is before it, the topic lost records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     least_offset: Option<i64>,
-    /// Whether the instance that wrote it ended with it; left out where it goes on.
+    /// Whether the instance ended with this record; left out if it continues.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     released: bool,
     /// Commit time of the last transaction at the source, microseconds since the epoch.
@@ -128,7 +128,7 @@ struct PositionFields {
 }
 
 impl PositionRecord {
-    /// The record of a new generation, which goes on from `accounted_for` on the source of today.
+    /// The record of a new generation, which continues from `accounted_for` on the present source.
     pub fn resumed(saved: Option<&Self>, generation: u64, accounted_for: Position) -> Self {
         let (seq, partials, prepared) = match saved {
             Some(saved) => (saved.seq, saved.partials.clone(), saved.prepared.clone()),

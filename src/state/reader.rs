@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{config::Config, patience::Patience, shutdown::Shutdown};
 
-/// What the client is told beside what all are.
+/// The client's own settings, in addition to the common ones.
 const SETTINGS: &[(&str, &str)] = &[
     ("isolation.level", "read_committed"),
     ("auto.offset.reset", "error"),
-    // The answer to a fetch at the end is what tells that it is the end.
+    // Only the answer to a fetch at the end shows that it is the end.
     ("fetch.wait.max.ms", "1"),
     // How often librdkafka says which end it has met: see `Fetched`.
     ("statistics.interval.ms", "5"),
@@ -86,11 +86,14 @@ impl<'a> TopicReader<'a> {
         }
     }
 
-    /// Asks a broker, for longer each time, until it answers or patience ends.
-    fn answer<T>(&self, ask: impl Fn(Duration) -> Result<T, KafkaError>) -> Result<T, CommitError> {
+    /// Repeats a request, for longer each time, until a broker answers or patience ends.
+    fn answer<T>(
+        &self,
+        request: impl Fn(Duration) -> Result<T, KafkaError>,
+    ) -> Result<T, CommitError> {
         let mut step = self.patience.attempt(STEP);
         loop {
-            match ask(step) {
+            match request(step) {
                 Ok(answer) => return Ok(answer),
                 Err(problem) => self.check(problem)?,
             }
@@ -161,7 +164,7 @@ impl<'a> TopicReader<'a> {
         Ok(self.has_time())
     }
 
-    /// Passes over what may heal while there is patience.
+    /// Ignores what may pass while there is patience.
     fn check(&self, problem: KafkaError) -> Result<(), CommitError> {
         if is_definite(&problem) { Err(self.failed(problem)) } else { self.check_patience() }
     }

@@ -1,4 +1,4 @@
-//! A rows event that is to be skipped, as the position record has it.
+//! A requested skip of a rows event, as the position record has it.
 
 use std::num::NonZeroU64;
 

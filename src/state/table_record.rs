@@ -1,8 +1,8 @@
-//! What is remembered of a table from one start to the next, as JSON that a person can read.
+//! The record of a table in the state topic, as JSON that a person can read.
 //!
-//! It stands in the state topic under `table/<database>.<table>`, written in the Kafka transaction
-//! of the first rows that made it true, and only when it changed. It says how the table's records
-//! look so far: what the next version of the table is compared with.
+//! Its key is `table/<database>.<table>`. The pipeline writes it in the Kafka transaction of the
+//! first rows that make it true, and only when it changes. It describes the format of the table's
+//! records so far, with which the next version of the table is compared.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,8 @@ pub struct TableRecord {
     pub topic_state: Option<TopicState>,
     /// What its keys are made of; `None` for null keys.
     pub key: Option<KeyForm>,
-    /// The id of their schema, which is a part of their bytes; `None` for null keys, and if an older
-    /// Tailwater wrote it.
+    /// The id of their schema, which is a part of their bytes; `None` for null keys, and if an
+    /// older Tailwater wrote it.
     pub key_schema: Option<u32>,
     /// The id of the schema of its last values.
     pub value_schema: u32,
@@ -52,7 +52,7 @@ pub struct TableRecord {
     pub legal_namespace: bool,
 }
 
-// The fields stand in the order in which they are written.
+// The fields are in the order in which they are written.
 /// What `__tailwater.<name>` holds under the key `table/<database>.<table>`: how the records of a
 /// table look so far.
 #[derive(Deserialize, Serialize)]
@@ -167,7 +167,7 @@ impl TableRecord {
         self.topic != other.topic || self.key_schema != other.key_schema
     }
 
-    /// The key it stands under.
+    /// The key of the record.
     pub fn key(&self) -> Vec<u8> {
         format!("{TABLE_KEY_START}{}", self.name).into_bytes()
     }

@@ -1,5 +1,5 @@
-//! The state topic: how it must be, and how the position and what is known of the tables are read
-//! from it.
+//! The state topic: its required settings, and loading the position and the tables' records from
+//! it.
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
@@ -129,7 +129,7 @@ pub fn check_topic(
 
 /// Refuses a position, or that there is none, that cannot be what was saved last. `seen` is the
 /// newest position that this process has loaded or committed, `None` before: a state topic without
-/// a position is a first start only as far as a new process can tell. A broker that lost its newest
+/// a position is a first start only as far as a new process can know. A broker that lost its newest
 /// records has an older position of the same generation, and what follows that one would be
 /// delivered twice. `id` is the topic's, which the position knows too, since a topic that was
 /// deleted and created again has lost its other records. Its offset shows whether the topic lost
@@ -209,7 +209,7 @@ pub fn load(
 ///
 /// For a producer that was fenced, which has two causes: a newer instance, which commits its
 /// generation right after it fences, or the broker, which ended a transaction that took too long.
-/// Asks no producer, because that would fence the newer instance; `None` when none has come for
+/// Uses no producer, because that would fence the newer instance; `None` when none has come for
 /// as long as `wait` says after the first look.
 pub fn await_successor(
     config: &Config,
@@ -221,7 +221,7 @@ pub fn await_successor(
     let reader =
         TopicReader::new(config, (READ_PATIENCE.saturating_add(wait), patience), shutdown)?;
     let mut until = None;
-    // Whatever the broker that answers has: it is asked again.
+    // Whatever the answering broker has: the request is repeated.
     loop {
         let end = reader.last_stable()?;
         let newest = read(&reader, config, end)?.position.map(|saved| saved.record);

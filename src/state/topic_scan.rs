@@ -14,13 +14,13 @@ use super::{
 };
 use crate::config::Config;
 
-/// What the client is told beside what all are.
+/// The client's own settings, in addition to the common ones.
 const SETTINGS: &[(&str, &str)] = &[
     ("isolation.level", "read_committed"),
     // What retention or compaction took away is not looked for.
     ("auto.offset.reset", "earliest"),
-    // Says which end of the partition was met: behind the last record stand markers, and what
-    // compaction took away.
+    // Reports the end of the partition: after the last record there are markers, and offsets that
+    // compaction removed.
     ("statistics.interval.ms", "50"),
     ("fetch.wait.max.ms", "50"),
     // What waits in the client for the pipeline's thread.

@@ -1,12 +1,13 @@
-//! Watches the state topic for signs of life of whoever writes to it.
+//! Watches the state topic for signs of life of the instance that writes to it.
 //!
 //! An instance that streams appends to the topic at least every [`SIGN_OF_LIFE_EVERY`]: a position,
 //! or, in the middle of a Kafka transaction, a record under [`ALIVE_KEY`]. So the end of the
 //! partition, with open transactions counted in, moves as long as one works.
 //!
-//! Two things are asked. The *end* by a request of its own at each look: it is as new as its
-//! answer, and no answer is known from no news. The *records* by a consumer that sees uncommitted
-//! ones too: they come when they come, and say whose they are and whether it has let go.
+//! The watch reads two things. The *end*, by a request of its own at each look: it is as new as its
+//! answer, and a missing answer is not taken for a missing change. The *records*, by a consumer
+//! that sees uncommitted ones too: they may come late, and say which instance wrote them and
+//! whether it has released the connector.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(1);
 /// that compaction leaves nothing of it.
 pub const ALIVE_KEY: &[u8] = b"alive";
 
-/// What the client is told beside what all are.
+/// The client's own settings, in addition to the common ones.
 const SETTINGS: &[(&str, &str)] = &[
     ("isolation.level", "read_uncommitted"),
     ("auto.offset.reset", "earliest"),
@@ -50,7 +51,7 @@ pub const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 const READ_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How many offsets before the end are read at first: enough for the last position and what may
-/// stand behind it, markers of transactions and records of one that was given up.
+/// follow it: markers of transactions, and records of an aborted one.
 const TAIL: i64 = 100;
 
 /// A client that watches the state topic. After an error it is done with.
@@ -77,7 +78,7 @@ pub struct Seen {
     pub position: Option<SeenPosition>,
 }
 
-/// What counts of a position for whoever watches.
+/// The part of a position that matters to the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenPosition {
     /// Its offset.
@@ -118,7 +119,7 @@ impl Watch {
         })
     }
 
-    /// Waits a moment for records, then asks for the end; the first look reads the last records
+    /// Waits a moment for records, then requests the end; the first look reads the last records
     /// that are there.
     pub fn look(&mut self) -> Result<Seen, CommitError> {
         let looked = if self.is_reading { self.take_in() } else { self.begin() };
@@ -141,7 +142,7 @@ impl Watch {
         self.client.assign(&partitions)?;
         self.is_reading = true;
         let until = Instant::now() + self.patience.call(READ_PATIENCE);
-        // On a busy topic more comes before its end is told.
+        // On a busy topic more records come before the answer with its end.
         let is_read = |seen: &Seen, end| seen.last_record.is_some_and(|last| end <= last + 1);
         let end = self.seen.end;
         while self.take_in_one(STEP)? != Came::End && !is_read(&self.seen, end) {
@@ -170,7 +171,8 @@ impl Watch {
             }
             Some(Err(KafkaError::PartitionEOF(_))) => Ok(Came::End),
             Some(Err(problem)) if is_definite(&problem) => Err(problem),
-            // The rest librdkafka gets over by itself, or the request for the end tells of it.
+            // librdkafka recovers from other errors by itself, or the request for the end reports
+            // them.
             Some(Err(_)) | None => Ok(Came::Nothing),
         }
     }
@@ -209,8 +211,8 @@ impl Watch {
 }
 
 impl Seen {
-    /// Takes in a record. A position that cannot be read is a sign of life and nothing else: who
-    /// starts says what is wrong with it.
+    /// Takes in a record. A position that cannot be read is a sign of life and nothing else: the
+    /// next start reports what is wrong with it.
     fn see(&mut self, connector: &str, offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) {
         self.last_record = Some(offset);
         if key == Some(POSITION_KEY)
@@ -221,9 +223,9 @@ impl Seen {
         }
     }
 
-    /// Where the last instance let go, if it did and nothing came after it. Its transaction is
-    /// decided: the marker that says so has an offset too (Kafka documentation, "Transactional
-    /// Messages").
+    /// Where the last instance released the connector, if it did and nothing came after it. Its
+    /// transaction is decided: the marker that says so has an offset too (Kafka documentation,
+    /// "Transactional Messages").
     pub fn released_at(&self) -> Option<i64> {
         let SeenPosition { offset, released, .. } = self.position?;
         let is_last = self.last_record == Some(offset);
@@ -262,7 +264,7 @@ mod tests {
         assert_eq!(seen.released_at(), Some(7));
         seen.see("inventory", 9, Some(ALIVE_KEY), None);
         seen.end = 11;
-        assert_eq!(seen.released_at(), None, "somebody works again");
+        assert_eq!(seen.released_at(), None, "an instance works again");
         position(&mut seen, 11, 2, false);
         seen.end = 13;
         assert_eq!(seen.released_at(), None);

@@ -1,4 +1,4 @@
-//! What the source has that is not committed to Kafka, and since when.
+//! The backlog: what the source has that is not committed to Kafka, and since when.
 //!
 //! Instants and positions are kept, never ages: an age is computed when it is read. So it grows in
 //! every state, while the pipeline thread waits inside a call to Kafka and after a halt too.
@@ -79,12 +79,12 @@ impl Backlog {
         self.delivered_until = self.delivered_until.max(Some(now));
     }
 
-    /// The source reported its end, when it was asked at this time.
-    pub(super) fn take_end(&mut self, end: SourceEnd, asked: SystemTime) {
+    /// The source reported its end; the query was sent at this time.
+    pub(super) fn take_end(&mut self, end: SourceEnd, queried: SystemTime) {
         if self.position.as_ref().is_some_and(|position| position.has_reached(&end.position)) {
-            self.delivered_until = self.delivered_until.max(Some(asked));
+            self.delivered_until = self.delivered_until.max(Some(queried));
         }
-        self.end = Some((end, asked));
+        self.end = Some((end, queried));
     }
 
     /// The file of the committed position, if the source's end should be read: the stream itself
@@ -102,10 +102,10 @@ impl Backlog {
         let since = self.oldest.or(self.delivered_until).or(self.began);
         let lag = since.map_or(Duration::ZERO, |since| age(since, now));
         let known = self.position.as_ref().zip(self.end.as_ref());
-        let Some((position, (end, asked))) = known else {
+        let Some((position, (end, queried))) = known else {
             return Delay { lag, transactions: None, bytes: None };
         };
-        if self.delivered_until >= Some(*asked) && self.oldest.is_none() {
+        if self.delivered_until >= Some(*queried) && self.oldest.is_none() {
             return Delay { lag, transactions: Some(0), bytes: Some(0) };
         }
         // A transaction can be newer than what the source reported.

@@ -1,6 +1,7 @@
-//! What the connector is doing, for `/status` and the health checks.
+//! The state of the connector, for `/status` and the health checks.
 //!
-//! Written by `pipeline`, read by `admin`; a lock that is held for a copy, never on the row path.
+//! `pipeline` writes it and `admin` reads it, under a lock that is held only for a copy and never
+//! on the row path.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -35,7 +36,7 @@ pub struct StatusSnapshot {
     pub since: Option<SystemTime>,
     /// The last failure, until the state after it is reached.
     pub failure: Option<Fault>,
-    /// When deliveries stopped, until they go on: it outlives the states in between.
+    /// When deliveries stopped, until they continue: it outlives the states in between.
     pub outage: Option<SystemTime>,
     /// What is not delivered.
     pub backlog: Backlog,
@@ -45,9 +46,9 @@ pub struct StatusSnapshot {
     pub position: Option<Position>,
     /// When it was committed.
     pub committed: Option<SystemTime>,
-    /// The tables whose rows are read beside the stream, and the last that were.
+    /// The tables that are being read while streaming, and the last ones that were read.
     pub tables: Vec<TableProgress>,
-    /// The tables that are captured; `None` before the source was asked.
+    /// The captured tables; `None` before the source's first answer.
     pub captured: Option<Captured>,
 }
 
@@ -110,15 +111,15 @@ pub enum ReadState {
     Waiting,
     /// Its rows come.
     Reading,
-    /// Somebody asked to stop for now.
+    /// A request paused it.
     Paused,
     /// All rows are delivered; its topic is searched for keys that went.
     Searching,
     /// All rows are delivered.
     Done,
-    /// Somebody asked to read no more of it.
+    /// A request cancelled it.
     Cancelled,
-    /// It cannot be read as it was asked for.
+    /// It cannot be read as requested.
     Refused,
 }
 
@@ -198,9 +199,9 @@ pub enum State {
     Streaming,
     /// Something failed that may get better; the next try comes.
     Waiting,
-    /// Asked to stop: finishing the current source transaction.
+    /// A stop is requested: finishing the current source transaction.
     Draining,
-    /// Stopped for good; somebody must act.
+    /// Stopped for good; a person must act.
     Halted,
 }
 
@@ -235,14 +236,14 @@ impl State {
 }
 
 impl StatusSnapshot {
-    /// How long the pipeline thread has stood still although it should move; `None` if it moves,
+    /// How long the pipeline thread has made no step although it should; `None` if it moves,
     /// or is not expected to.
     pub fn stalled(&self) -> Option<Duration> {
         let moved = self.moved.filter(|_| self.state.is_streaming())?;
         Some(moved.elapsed()).filter(|stalled| STEP_MAX <= *stalled)
     }
 
-    /// Whether a load balancer or orchestrator may count on the connector. While it stands by too:
+    /// Whether a load balancer or orchestrator may count on the connector. A standby is ready too:
     /// it does its work, and a rolling update that waits for more would wait for ever.
     pub fn is_ready(&self) -> bool {
         self.state == State::Standby || self.state.is_streaming() && self.stalled().is_none()
@@ -291,8 +292,8 @@ impl Status {
         self.update(|snapshot| snapshot.failure = Some(fault));
     }
 
-    /// The pipeline thread finished a step at this time. `has_progressed`: since the last failure it
-    /// delivered something, or was idle for long enough to prove that it could.
+    /// The pipeline thread finished a step at this time. `has_progressed`: since the last failure
+    /// it delivered something, or was idle for long enough to prove that it could.
     pub fn moved(&self, now: Instant, has_progressed: bool) {
         self.update(|snapshot| {
             snapshot.moved = Some(now);
@@ -302,7 +303,7 @@ impl Status {
         });
     }
 
-    /// An epoch goes on from this position, which counts what waits for its outcome as done, and
+    /// An epoch continues from this position, which counts what waits for its outcome as done, and
     /// the source's end was read after it.
     pub fn resumed(&self, position: Position, end: SourceEnd, now: SystemTime) {
         self.update(|snapshot| snapshot.backlog.resumed(position, end, now));
@@ -336,9 +337,9 @@ impl Status {
         self.update(|snapshot| snapshot.backlog.caught_up(now));
     }
 
-    /// The source reported its end when it was asked at this time.
-    pub fn source_end(&self, end: SourceEnd, asked: SystemTime) {
-        self.update(|snapshot| snapshot.backlog.take_end(end, asked));
+    /// The source reported its end; the query was sent at this time.
+    pub fn source_end(&self, end: SourceEnd, queried: SystemTime) {
+        self.update(|snapshot| snapshot.backlog.take_end(end, queried));
     }
 
     /// The binlog file of the committed position, if the source's end should be read because the
@@ -357,7 +358,7 @@ impl Status {
         self.update(|snapshot| snapshot.captured = Some(captured));
     }
 
-    /// Shows how far the tables are that are read beside the stream.
+    /// Shows the progress of the tables that are being read.
     pub fn reading(&self, tables: Vec<TableProgress>) {
         self.update(|snapshot| snapshot.tables = tables);
     }
@@ -402,7 +403,7 @@ mod tests {
         status.fail(State::Waiting, &failure, now(110));
         let began = status.snapshot().outage.unwrap();
         assert!(began <= now(100), "{began:?}");
-        // AND goes on through further epochs, until one of them delivers
+        // AND continues through further epochs, until one of them delivers
         status.enter(State::Streaming, now(120));
         status.moved(Instant::now(), false);
         status.fail(State::Waiting, &failure, now(130));

@@ -1,4 +1,4 @@
-//! The outside of an event: its header, its checksum, where it stands in its file.
+//! The frame of an event: its header, its checksum, and its place in the file.
 
 use mysql_async::binlog::{BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32, events::Event};
 
@@ -83,12 +83,12 @@ impl Frame<'_> {
         self.flags & FLAG_IGNORABLE != 0
     }
 
-    /// Whether the server made the event for this stream, so that it stands in no file.
+    /// Whether the server made the event for this stream only, so that it is in no file.
     pub(super) fn is_artificial(&self) -> bool {
         self.flags & FLAG_ARTIFICIAL != 0 || self.log_pos == 0
     }
 
-    /// CRC32 over the event as it stood in the file, made from its parts.
+    /// CRC32 over the event as it is in the file, made from its parts.
     fn checksum(&self, is_format: bool) -> u32 {
         let mut hasher = crc32fast::Hasher::new();
         // The header's fields one behind the other: 4, 1, 4, 4, 4 and 2 bytes.
@@ -151,8 +151,8 @@ impl Track {
         Self { position, payload_start, resumed_from: 0, begun }
     }
 
-    /// Tells where in the start's file the first transaction is, or behind it. What the wire can
-    /// hold needs no telling.
+    /// Sets the place in the start's file at or before the first transaction. A place that the wire
+    /// can hold needs no setting.
     pub(in crate::decode) fn resumed_from(&mut self, offset: u64) {
         self.resumed_from = if u64::from(u32::MAX) < offset { offset } else { 0 };
     }
@@ -164,14 +164,14 @@ impl Track {
 
     /// Where in its file this event starts, after going to its end.
     ///
-    /// Events of one transaction stand one behind the other; between transactions the server
+    /// Events of one transaction follow each other directly; between transactions the server
     /// leaves out what the GTID set of the request has.
     pub(in crate::decode) fn advance(
         &mut self,
         frame: &Frame<'_>,
         in_group: bool,
     ) -> Result<u64, Problem> {
-        // What is inside a payload has no place of its own: it stands where the payload does.
+        // An event inside a payload has no place of its own: it has the payload's.
         if frame.inside_payload {
             return self.payload_start.ok_or(Problem::Payload);
         }

@@ -1,4 +1,4 @@
-//! GTID events: what a transaction is called and when it committed.
+//! GTID events: the name and the commit time of a transaction.
 
 use crate::{
     decode::{
@@ -45,7 +45,7 @@ pub(in crate::decode) fn parse(data: &[u8], anonymous: bool) -> Result<GtidEvent
 
 /// Reads a tagged GTID event.
 ///
-/// Fields stand in ascending order behind their numbers, integers in a variable length (MySQL
+/// Fields are in ascending order, each after its number, integers in a variable length (MySQL
 /// source, `Gtid_event::define_fields` and `libs/mysql/serialization`).
 pub(in crate::decode) fn parse_tagged(data: &[u8]) -> Result<GtidEvent, Problem> {
     let mut wire = Wire(data);

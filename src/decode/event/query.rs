@@ -1,4 +1,4 @@
-//! QUERY events: a statement, who ran it, and how its text is to be read.
+//! QUERY events: a statement, its session, and how to read its text.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub(in crate::decode) struct Query<'a> {
 /// The databases that a statement changed tables of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::decode) enum Changed<'a> {
-    /// The event does not tell, or they are too many to be told.
+    /// The event does not name them, or there are too many for it.
     #[default]
     Unknown,
     /// Their names, each with a zero behind it.
@@ -40,9 +40,9 @@ pub(in crate::decode) enum Changed<'a> {
 pub(in crate::decode) struct Dialect {
     /// ANSI_QUOTES: `"x"` is a name.
     pub(in crate::decode) ansi_quotes: bool,
-    /// NO_BACKSLASH_ESCAPES: a backslash in a text stands for itself.
+    /// NO_BACKSLASH_ESCAPES: a backslash in a text is a plain character.
     pub(in crate::decode) plain_backslash: bool,
-    /// The character set of the text, where the event tells.
+    /// The character set of the text, if the event has it.
     pub(in crate::decode) charset: Option<Charset>,
     /// Quotes were doubled byte by byte, so that the text is split byte by byte too.
     pub(in crate::decode) by_bytes: bool,
@@ -66,7 +66,7 @@ const MODE_NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
 /// the loaded file's id, two places in the text, how duplicates are handled.
 const LOAD_BYTES: usize = 13;
 
-/// Stands for the number of databases when they are more than 16.
+/// The number that means more than 16 databases.
 const TOO_MANY_DATABASES: u8 = 254;
 
 /// Reads a QUERY event; `is_load` for an EXECUTE_LOAD_QUERY event.
@@ -93,7 +93,7 @@ pub(in crate::decode) fn parse(data: &[u8], is_load: bool) -> Result<Query<'_>, 
         dialect: Dialect::default(),
         changed: Changed::default(),
     };
-    // Up to the first variable of an unknown kind: what is needed stands before it.
+    // Up to the first variable of an unknown kind: the needed ones come before it.
     let mut variables = Wire(variables);
     while let Ok(kind) = variables.u8()
         && query.add_variable(kind, &mut variables) == Ok(true)

@@ -1,7 +1,7 @@
 //! Binary JSON: what a JSON column's bytes hold (MySQL source, `sql-common/json_binary.h`).
 //!
 //! A document is a type and a value. An array or object starts with the number of its elements
-//! and its size in bytes; then stand entries of a fixed size, in an object first one for each key
+//! and its size in bytes. Entries of a fixed size follow: in an object first one for each key
 //! (where it is, how long it is), in both one for each value (its type, and where it is or, if it
 //! is short, itself); then the keys and values that the entries point to. All places count from
 //! the array's or object's first byte. Small ones have numbers of two bytes, large ones of four.
@@ -11,14 +11,14 @@
 //!
 //! Nothing stops an entry from pointing where another one points, so that a few bytes could
 //! describe a text without end. The server never writes that: the parts of its documents do not
-//! overlap, so reading all of one looks at each byte at most once. Whatever is looked at is paid
-//! for, byte by byte, from a [`Budget`] of the document's length, and a document that needs more
-//! is refused. The time and the text are so at most a few times the length: the dearest byte is
-//! a control character, which becomes the six bytes of `\u0001`.
+//! overlap, so reading a whole document reads each byte at most once. Every read byte is paid
+//! for, byte by byte, from a [`Budget`] of the document's length, and a document that needs more is
+//! refused. So time and text are at most a few times the length: the most expensive byte is a
+//! control character, which becomes the six bytes of `\u0001`.
 
 use crate::decode::{error::ValueProblem, wire::Wire};
 
-/// How deep arrays and objects may stand inside each other (`JSON_DOCUMENT_MAX_DEPTH`).
+/// How deep arrays and objects may be nested (`JSON_DOCUMENT_MAX_DEPTH`).
 pub(super) const DEPTH_MAX: usize = 100;
 
 const SMALL_OBJECT: u8 = 0;
@@ -176,7 +176,7 @@ impl<'a> Container<'a> {
         Ok(value)
     }
 
-    /// Where the entry of the value of this index stands; of one behind the last, where the
+    /// The place of the entry of the value of this index; for the index after the last, where the
     /// entries end. Counts and indexes have at most 32 bits, so this is far from overflowing.
     fn values_at(&self, index: usize) -> usize {
         2 * self.number_bytes()

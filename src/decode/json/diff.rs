@@ -1,9 +1,9 @@
 //! What changed inside a document: the form of an update with `binlog_row_value_options =
 //! PARTIAL_JSON` (MySQL source, `sql/json_diff.h`).
 //!
-//! The changes stand one behind the other: what is done (a value replaced, inserted or removed),
-//! the path of the value as SQL has it, and the value as a document of its own. Each applies to
-//! what those before it made.
+//! The changes follow each other. Each has an operation (a value is replaced, inserted or removed),
+//! the path of the value as in SQL, and the value as a document of its own. Each applies to the
+//! result of those before it.
 //!
 //! Nothing is copied: [`Node`] keeps the parts of the document that stay where they are, and
 //! says of an array or object only what is different. Its size follows the changes, not the
@@ -286,7 +286,7 @@ impl<'a> ObjectKey<'a> {
     }
 }
 
-/// Where in an object a key stands; an object's keys are sorted.
+/// The place of a key in an object; an object's keys are sorted.
 fn find(object: &Container<'_>, key: &ObjectKey<'_>) -> Result<Option<usize>, ValueProblem> {
     let wanted = (key.0, key.1.as_bytes());
     let (mut start, mut end) = (0, object.count());
@@ -303,7 +303,7 @@ fn find(object: &Container<'_>, key: &ObjectKey<'_>) -> Result<Option<usize>, Va
 }
 
 impl Writer<'_> {
-    /// Writes a value that stands in so many arrays and objects.
+    /// Writes a value inside of so many arrays and objects.
     fn node(&mut self, node: &Node<'_>, depth: usize) -> Result<(), ValueProblem> {
         match node {
             Node::Kept(value) => self.value(*value, depth)?,

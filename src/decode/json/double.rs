@@ -5,7 +5,7 @@
 //! the two nearest, where the server takes the even digit and the library the larger one
 //! (122248.010986328125 is 122248.01098632812 to the server). Such a number has one digit more
 //! than the fewest. Numbers of up to 15 digits all differ as doubles, so the fewest are then 15
-//! at least; and the library, told how many digits to write, takes the even one too.
+//! at least; and with a given number of digits the library takes the even digit too.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ const TIE_DIGITS_MIN: usize = 15;
 /// More places than these between the point and the first digit make an exponent.
 const PLACES_MAX: i32 = 15;
 
-/// Digits without a point, and where it stands.
+/// Digits without a point, and the place of the point.
 struct DecimalDigits {
     digits: [u8; DIGITS_MAX],
     count: usize,
@@ -24,8 +24,8 @@ struct DecimalDigits {
     exponent: i32,
 }
 
-/// Writes a finite number to the end of `out`: with an exponent if more than 15 places stand
-/// between the point and the first digit and no digit stands behind the point, otherwise with at
+/// Writes a finite number to the end of `out`: with an exponent if more than 15 places are
+/// between the point and the first digit and no digit is behind the point, otherwise with at
 /// least one digit behind it.
 pub(super) fn write_double(number: f64, out: &mut String) {
     if number.is_sign_negative() {

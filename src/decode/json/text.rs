@@ -52,7 +52,7 @@ pub(super) struct Writer<'o> {
 }
 
 impl Writer<'_> {
-    /// Writes a value that stands in so many arrays and objects.
+    /// Writes a value inside of so many arrays and objects.
     pub(in crate::decode) fn value(
         &mut self,
         json: Json<'_>,
@@ -85,7 +85,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Begins an array or object that stands in so many others.
+    /// Begins an array or object inside of so many others.
     pub(in crate::decode) fn open(
         &mut self,
         is_object: bool,

@@ -1,7 +1,7 @@
 //! DECIMAL as rows hold it (MySQL source, `strings/decimal.cc`, `bin2decimal`).
 //!
-//! The digits before and after the point stand in groups of nine, four bytes a group, big-endian.
-//! What does not fill a group stands at the outer ends in as few bytes as its digits need. The
+//! The digits before and after the point are in groups of nine, four bytes a group, big-endian. An
+//! incomplete group is at the outer end, in as few bytes as its digits need. The
 //! top bit of the first byte is set for numbers from zero up; a negative number has all bits
 //! inverted.
 
@@ -22,7 +22,7 @@ const OUT_OF_RANGE: ValueProblem = ValueProblem::Range("DECIMAL");
 /// `DECIMAL_MAX_POSSIBLE_PRECISION`).
 const DOCUMENT_DIGITS_MAX: u8 = 81;
 
-/// How a column's digits stand in bytes.
+/// How bytes hold a column's digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::decode) struct Shape {
     /// Digits before the first full group, 0 to 8.

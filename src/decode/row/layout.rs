@@ -1,4 +1,4 @@
-//! How each column's bytes stand in a row image, compiled once per table version.
+//! How a row image holds each column, compiled once per table version.
 
 use super::{
     decimal::Shape,
@@ -177,7 +177,7 @@ impl Cell {
         }
     }
 
-    /// Goes over a value that is not NULL.
+    /// Skips a value that is not NULL.
     pub(in crate::decode) fn skip(&self, wire: &mut Wire<'_>) -> Result<(), ValueProblem> {
         let bytes = match *self {
             Self::Int8 | Self::UnsignedInt8 | Self::Year => 1,
@@ -206,7 +206,7 @@ impl Cell {
         Ok(())
     }
 
-    /// How a column with this meaning stands in a row.
+    /// How a row holds a column with this meaning.
     pub(in crate::decode) fn new(kind: &ColumnKind, storage: Storage) -> Option<Self> {
         let Storage { length_bytes, charset, unread, json: form } = storage;
         Some(match *kind {
@@ -271,29 +271,30 @@ pub(in crate::decode) struct Storage {
     pub(in crate::decode) length_bytes: u8,
     /// A text's character set.
     pub(in crate::decode) charset: Charset,
-    /// How a value stands in a row whose type is not read.
+    /// How a row holds a value whose type is not read.
     pub(in crate::decode) unread: Unread,
     /// How a document is written.
     pub(in crate::decode) json: JsonText,
 }
 
-/// How a value that is not read stands in a row.
+/// How a row holds a value that is not read.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::decode) enum Unread {
-    /// As a number of so many bytes, which is read, though nothing is known of what it stands for.
+    /// As a number of so many bytes, which is read, although its meaning is unknown.
     Number(u8),
     /// In so many bytes.
     Fixed(u8),
     /// Behind its length.
     Run,
-    /// Nobody knows where it ends.
+    /// Its end is unknown.
     Unknown,
 }
 
 /// A document as text.
 ///
 /// A statement that ignores errors (`INSERT IGNORE`) can leave no bytes where a document should
-/// be. The server shows that as the JSON null (MySQL source, `sql/field.cc`, `Field_json::val_json`).
+/// be. The server shows that as the JSON null (MySQL source, `sql/field.cc`,
+/// `Field_json::val_json`).
 #[inline(never)]
 pub(in crate::decode) fn json<'v>(
     bytes: &[u8],

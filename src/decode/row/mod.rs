@@ -67,7 +67,7 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    /// Whether another row follows. To be asked between rows: after all columns of a row's last
+    /// Whether another row follows. To be called between rows: after all columns of a row's last
     /// image. Each image takes a byte at least, for there is no table without columns.
     #[inline]
     pub fn more(&self) -> bool {

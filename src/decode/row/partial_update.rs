@@ -87,7 +87,7 @@ impl<'a> Partial<'a> {
         write_changed(before, bytes, form, scratch)?;
         Ok(Value::Json(scratch))
     }
-    /// Goes over the current image's next document.
+    /// Skips the current image's next document.
     pub(super) fn skip(
         &mut self,
         document: Document,

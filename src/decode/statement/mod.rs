@@ -1,8 +1,9 @@
-//! What the statement of a QUERY event does, as far as rows are concerned.
+//! What the statement of a QUERY event does to rows.
 //!
-//! This is no SQL parser. Statements fall into five kinds: transaction control, changes of tables
-//! (whose names are read), changes of rows (which should have been logged as rows), statements
-//! that touch no rows of any table, and the rest. The rest is refused if it names a captured table.
+//! This is no SQL parser. It sorts statements into five kinds: transaction control, changes of
+//! tables (whose names are read), changes of rows (which should have been logged as rows),
+//! statements that change no rows of any table, and the rest. The rest is refused if it names a
+//! captured table.
 
 mod query_effect;
 mod tokens;
@@ -125,7 +126,7 @@ fn read(query: &Query<'_>, dialect: Dialect) -> Result<Parsed, Unreadable> {
 }
 
 impl Parsed {
-    /// The same statement, with the names of another way to read it besides.
+    /// The same statement, with the names of another way to read it as well.
     fn or_also(mut self, other: Self) -> Self {
         match (&mut self, other) {
             (Self::Table(_, names), Self::Table(_, others))
@@ -400,7 +401,7 @@ impl<'a> Parser<'a> {
             self.advance()?;
         }
         let table = self.table()?;
-        // A second table would stand behind a comma, a JOIN or USING.
+        // A second table would follow a comma, a JOIN or USING.
         let is_alone = match self.ahead {
             None | Some(Token::Symbol(b'(')) => true,
             _ => self.ahead_is(&[b"SET", b"WHERE", b"VALUES", b"VALUE", b"SELECT", b"LIMIT"]),

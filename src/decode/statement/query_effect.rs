@@ -1,4 +1,4 @@
-//! What each kind of statement does to the decoder.
+//! The effect of each kind of statement on the decoder.
 
 use super::{Parsed, SYSTEM_DATABASE, StatementKind, tokens::Unreadable};
 use crate::{

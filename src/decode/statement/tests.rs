@@ -159,7 +159,7 @@ fn tables_that_are_made_of_a_query_are_changes_of_rows() {
     ] {
         assert_eq!(read(text), "Filled db.t", "{text}");
     }
-    // The rows of a temporary table are nobody's.
+    // The rows of a temporary table are never captured.
     assert_eq!(read("CREATE TEMPORARY TABLE t SELECT * FROM a"), "Ok(Harmless)");
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Unreadable;
 pub(super) struct Tokens<'a> {
     rest: &'a [u8],
     dialect: Dialect,
-    /// Whether what comes stands in a comment that the server runs.
+    /// Whether the text is inside a comment that the server runs.
     in_code_comment: bool,
 }
 

@@ -1,6 +1,6 @@
-//! The optional metadata at the end of a TABLE_MAP event: what `binlog_row_metadata = FULL` adds.
+//! The optional metadata at the end of a TABLE_MAP event, which `binlog_row_metadata = FULL` adds.
 //!
-//! Fields stand as type, length, value (MySQL source, `Table_map_event` in
+//! A field is type, length, value (MySQL source, `Table_map_event` in
 //! `libs/mysql/binlog/event/rows_event.h`). A field of an unknown type is skipped: a reader may do
 //! so, as the server's own readers do.
 
@@ -82,7 +82,7 @@ impl<'a> Metadata<'a> {
                 while !wire.is_empty() {
                     let column = wire.length_encoded()?;
                     if field == PRIMARY_KEY_WITH_PREFIX {
-                        // How many characters of the column the index holds: rows are told apart
+                        // How many characters of the column the index holds: rows are distinguished
                         // by the whole column all the more.
                         wire.length_encoded()?;
                     }

@@ -28,7 +28,7 @@ pub(super) struct Tables {
     by_definition: BTreeMap<Arc<[u8]>, TableVersionId>,
 }
 
-/// What a table id stands for.
+/// The meaning of a table id.
 #[derive(Debug)]
 enum Mapped {
     /// A table that is not captured, by the bytes of its name.
@@ -76,7 +76,7 @@ impl Tables {
         self.versions.get(usize::try_from(id.0).ok()?)
     }
 
-    /// Which version a table id stands for; `None` inside for a table that is not captured.
+    /// The version of a table id; `None` inside for a table that is not captured.
     pub(super) fn version_of(&self, id: u64) -> Result<Option<TableVersionId>, Problem> {
         match self.ids.get(&id) {
             None => Err(Problem::UnmappedTable(id)),
@@ -134,8 +134,8 @@ impl Tables {
 }
 
 impl Version {
-    /// Refuses a table with a column that cannot even be gone over. What is not read of the
-    /// others is an error for whoever wants it.
+    /// Refuses a table with a column that cannot even be skipped. Other columns that are not read
+    /// are an error only when their value is needed.
     pub(super) fn expect_readable(&self) -> Result<(), Problem> {
         for (column, cell) in self.table.columns.iter().zip(&self.cells) {
             if let (ColumnKind::Unsupported(column_type), Cell::Unreadable) = (&column.kind, cell) {

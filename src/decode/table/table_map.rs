@@ -1,8 +1,8 @@
 //! TABLE_MAP events: a table's columns, types and key at this point of the binlog.
 //!
-//! The event stands before the rows of every statement, nearly always with the same bytes, so it
-//! is split in three: its table id, its name, and the rest, which is only read when the bytes are
-//! new and the table is captured.
+//! The event precedes the rows of every statement, nearly always with the same bytes. So it is
+//! split in three: its table id, its name, and the rest, which is only read if the bytes are new
+//! and the table is captured.
 
 use super::metadata::{KEY_OUT_OF_RANGE, Metadata};
 use crate::{
@@ -61,7 +61,7 @@ const GEOMETRY_TYPE_POINT: u64 = 1;
 #[derive(Clone, Copy, Debug)]
 struct Raw {
     column_type: u8,
-    /// What the type needs besides: a length, digits, bits.
+    /// What else the type needs: a length, digits, bits.
     detail: u16,
 }
 
@@ -92,7 +92,7 @@ impl<'a> TableMap<'a> {
             if wire.u8()? != 0 {
                 return Err(Problem::Malformed("a table's name"));
             }
-            // Names are UTF-8; what is not cannot be told from others, and matches no table.
+            // Names are UTF-8; a name that is not UTF-8 matches no table.
             Ok(String::from_utf8_lossy(name).into_owned())
         };
         let (database, table) = (name()?, name()?);
@@ -154,7 +154,7 @@ impl Raw {
             // Precision in the high byte here, scale in the low one.
             DECIMAL => raw.detail = u16::from_be_bytes(details.array()?),
             STRING | ENUM | SET => {
-                // The real type, and a length of up to 1,023 bytes: its bits 8 and 9 stand
+                // The real type, and a length of up to 1,023 bytes: its bits 8 and 9 are
                 // inverted in bits 4 and 5 of the type, which all three types have set.
                 let [real_type, length] = details.array()?;
                 raw.column_type = real_type | 0x30;
@@ -327,7 +327,7 @@ fn texts(labels: &[&[u8]], charset: Charset) -> Option<Vec<String>> {
 
 const UNKNOWN_CHARSET: ColumnKind = ColumnKind::Unsupported("text of an unknown character set");
 
-/// A type that is not read: its name, and how its values stand in a row.
+/// A type that is not read: its name, and how a row holds its values.
 fn unsupported(column_type: u8) -> (&'static str, Unread) {
     match column_type {
         OLD_TIMESTAMP => ("TIMESTAMP of MySQL 5.5", Unread::Fixed(4)),

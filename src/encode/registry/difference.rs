@@ -1,9 +1,10 @@
-//! What differs between a registered schema and ours, field by field, in sentences for people.
+//! Describes the differences between a registered schema and a new one, field by field, in
+//! sentences.
 //!
-//! Both texts are read as JSON, not as Avro: what matters are also the attributes that say what a
-//! number means, and a library forgets those. Fields of the row are told by their names; around
-//! the row the envelope is the same in all versions, so that a difference there is told by its
-//! outermost field.
+//! Both texts are read as JSON, not as Avro, because the attributes that give a number its meaning
+//! matter too, and Avro libraries drop them. A difference in the row is described by the name of
+//! its field. The envelope around the row is the same in all versions, so a difference there is
+//! described by its outermost field.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-/// The most differences that a message tells.
+/// The most differences in one message.
 const SUMMARIZED_MAX: usize = 20;
 
 /// What differs in one field, or in the record as a whole.
@@ -124,7 +125,7 @@ pub fn summarize(differences: &[Difference]) -> String {
 /// A field as far as it is compared.
 struct Part {
     name: String,
-    /// Avro's type and what tells it apart from others that look the same.
+    /// Avro's type, and what distinguishes it from others that look the same.
     kind: String,
     /// What its bytes mean beyond their type: a unit, a scale.
     meaning: String,
@@ -308,7 +309,7 @@ impl Difference {
         }
     }
 
-    /// Whether readers go on to read numbers or bytes whose meaning has changed under them.
+    /// Whether consumers keep reading numbers or bytes whose meaning has changed.
     pub fn changes_unit(&self) -> bool {
         let number = |text: &str| !text.starts_with("string");
         match &self.change {

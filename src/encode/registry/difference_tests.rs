@@ -18,7 +18,7 @@ fn row(fields: &str) -> String {
     )
 }
 
-/// What is told of a change, in the row of an envelope and in a record without one.
+/// The description of a change, in the row of an envelope and in a record without one.
 fn summary(old: &str, new: &str) -> String {
     let found = differences(&row(old), &row(new)).unwrap();
     let record = |fields| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);

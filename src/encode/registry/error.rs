@@ -1,4 +1,4 @@
-//! What a registry's answer, or its silence, means.
+//! The errors of a schema registry, and what they mean.
 
 use std::{error::Error as _, fmt, path::PathBuf};
 

@@ -1,7 +1,8 @@
-//! Whether the registry still has the schemas that records are written with.
+//! Whether the registry still has the schemas that records refer to.
 //!
-//! A registry that lost its store comes back empty and answers everything else as before. Records
-//! would go on under ids that mean nothing there, or something else once others have registered.
+//! A registry that lost its store comes back empty and answers everything else as before. Without
+//! this check, later records would have ids that mean nothing there, or another schema once other
+//! clients have registered.
 
 use std::sync::PoisonError;
 

@@ -1,19 +1,19 @@
-//! The client of a schema registry with Confluent's API: asks whether it is there, and registers.
+//! The client of a schema registry with Confluent's API: checks that it is there, and registers.
 //!
-//! It is a plain HTTP client because of what a person needs to read when something is wrong: the
-//! status, the path, whether HTML came back. The crate `schema_registry_converter` (6.0) tells the
-//! status inside a text only, drops an answer that is no JSON, asks the next address after any
-//! refusal and calls 408, 429 and 500 final. What it would save is one POST.
+//! It is a plain HTTP client, because a person needs to read details when something is wrong: the
+//! status, the path, whether HTML came back. The crate `schema_registry_converter` (6.0) has the
+//! status only inside a text, drops an answer that is no JSON, tries the next address after any
+//! refusal and treats 408, 429 and 500 as final. It would save one POST.
 //!
-//! A schema is looked up before it is registered: an account that may only read is enough where
-//! somebody else registers, and a restart writes nothing.
+//! The client looks up a schema before it registers it. So an account that may only read is enough
+//! if another one registers, and a restart writes nothing.
 //!
-//! An id that a registry gives is what every reader of a record depends on, so it is asked back once
-//! for the schema behind it, which must be the one that was sent; and again every now and then as
-//! long as records are written with it (`in_use`).
+//! Every consumer of a record depends on the id that the registry gave. So the client looks up each
+//! id once, and the schema must be the one that was sent; and again at intervals as long as records
+//! are written with it (`in_use`).
 //!
-//! Nothing is tried again here: an error says by [`RegistryError::is_transient`] whether it may
-//! help, and `pipeline` knows how long to wait.
+//! The client does not retry: [`RegistryError::is_transient`] says whether a retry may help, and
+//! `pipeline` knows how long to wait.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Mutex, time::Duration};
 
@@ -88,12 +88,11 @@ struct SchemaAnswer {
 struct Base {
     /// Without user and password.
     url: Url,
-    /// What stood before the host.
+    /// User and password of the URL.
     user: Option<(String, Option<String>)>,
 }
 
-/// How Tailwater shows who it is. Secrets are read for each request, so that a rotated one is
-/// found.
+/// The client's authentication. Secrets are read for each request, so that a rotated one is found.
 #[derive(Debug)]
 enum Credentials {
     None,
@@ -134,7 +133,7 @@ impl Registry {
         })
     }
 
-    /// Asks for the list of subjects: whether a registry is there and lets this user in.
+    /// Requests the list of subjects: checks that a registry is there and accepts this user.
     pub async fn probe(&self) -> Result<(), RegistryError> {
         let answer = self.send(|base| Ok(self.client.get(base.path(&["subjects"])?))).await?;
         if answer.body.trim_start().starts_with('[') {
@@ -314,8 +313,8 @@ impl Answer {
     }
 }
 
-/// An answer to the question for something that may not be there. That the path is right has been
-/// seen when the registry was first asked.
+/// The answer to a look-up of something that may not be there. The first request of the client has
+/// shown that the path is right.
 fn found(answer: Result<Answer, RegistryError>) -> Result<Option<Answer>, RegistryError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -1,4 +1,4 @@
-//! What each kind of field is in Avro, and what Kafka Connect and Debezium call it.
+//! The Avro type of each kind of field, and its names in Kafka Connect and Debezium.
 
 use crate::model::record::FieldKind;
 

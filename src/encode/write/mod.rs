@@ -1,4 +1,4 @@
-//! One value into one field: what is frequent. The rest has files of its own.
+//! Writes one value into one field: the frequent kinds. Other files have the rest.
 
 mod spatial;
 mod time_text;
@@ -90,7 +90,7 @@ impl ColumnPlan {
         Ok(())
     }
 
-    /// Appends a date's number, or what stands for a date that does not exist.
+    /// Appends a date's number, or the replacement of a date that does not exist.
     #[inline]
     fn write_or_epoch(
         &self,

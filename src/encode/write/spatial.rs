@@ -29,8 +29,8 @@ pub(super) fn write_point(out: &mut Vec<u8>, point: Geometry<'_>) -> Result<(), 
     write_geometry(out, point)
 }
 
-/// Appends a geometry as bytes. Its SRID is the one that the schema tells; else its number stands
-/// in the bytes behind the type, as the extended form has it, and none means none.
+/// Appends a geometry as bytes. Its SRID is the schema's; any other SRID is in the bytes
+/// after the type, in the extended form, and without one there is no SRID.
 pub(super) fn write_binary(
     out: &mut Vec<u8>,
     geometry: Geometry<'_>,

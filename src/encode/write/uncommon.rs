@@ -1,4 +1,4 @@
-//! The kinds that are rare, or dear for what they do.
+//! Writes the rare and the expensive kinds of fields.
 
 use super::{spatial, time_text};
 use crate::{

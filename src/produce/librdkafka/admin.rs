@@ -11,7 +11,7 @@ use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
 use super::{Handle, NativeError, NativeEvent, Owned, Queue, copied, failed, milliseconds};
 
-/// An admin request under way. Dropped before the answer, the answer is thrown away.
+/// An admin request in flight. If it is dropped before the answer, the answer is discarded.
 pub(in crate::produce) struct Request<'a> {
     answers: Queue,
     options: Owned<sys::rd_kafka_AdminOptions_t>,
@@ -27,7 +27,7 @@ pub(in crate::produce) enum Resource {
 }
 
 impl Handle {
-    /// Asks the controller for a topic; the answer is [`Request::created`].
+    /// Requests a new topic from the controller; the answer is [`Request::created`].
     pub(in crate::produce) fn create_topic(
         &self,
         name: &CStr,
@@ -73,7 +73,7 @@ impl Handle {
         Ok(request)
     }
 
-    /// Asks for the configuration of a topic or broker; the answer is [`Request::described`].
+    /// Requests the configuration of a topic or broker; the answer is [`Request::described`].
     pub(in crate::produce) fn describe(
         &self,
         resource: Resource,
@@ -86,7 +86,7 @@ impl Handle {
             Resource::Topic => sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
             Resource::Broker => sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_BROKER,
         };
-        // SAFETY: the name ends in zero; librdkafka copies the resource, which is then let go.
+        // SAFETY: the name ends in zero; librdkafka copies the resource, which is then released.
         unsafe {
             let resource = sys::rd_kafka_ConfigResource_new(kind, name.as_ptr());
             let mut resources = [resource];
@@ -108,7 +108,7 @@ impl Handle {
         patience: Duration,
     ) -> Result<Request<'_>, NativeError> {
         let client = self.client.native_ptr();
-        // SAFETY: the client is valid; both results are ours to let go.
+        // SAFETY: the client is valid; both results are ours to release.
         let (options, answers) = unsafe {
             let options = sys::rd_kafka_AdminOptions_new(client, operation);
             let answers = sys::rd_kafka_queue_new(client);

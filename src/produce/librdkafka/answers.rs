@@ -1,9 +1,9 @@
-//! What librdkafka does not say in its results: records that no broker has stored, and commits
-//! that may take effect once more. Interceptors see both, on librdkafka's own threads.
+//! Finds what librdkafka's results hide: records that no broker has stored, and commits that may
+//! take effect a second time. Interceptors see both, on librdkafka's own threads.
 //!
 //! # Acknowledgements that no broker gave
-//! A broker that stores a batch, or finds it among the last five of its producer, says at which
-//! offset it stands. librdkafka counts records as delivered in two more cases: the broker says
+//! A broker that stores a batch, or finds it among the last five of its producer, returns its
+//! offset. librdkafka counts records as delivered in two more cases: the broker says
 //! DUPLICATE_SEQUENCE_NUMBER (`rd_kafka_handle_idempotent_Produce_error`), or it took a later batch
 //! of the partition (`rd_kafka_dr_implicit_ack`). Both conclude that the batch must be there,
 //! because brokers take the batches of a producer in order. They do not take the first one in
@@ -101,7 +101,7 @@ impl Answers {
 pub(super) unsafe fn watch(config: &NativeClientConfig, answers: &Arc<Answers>) -> KafkaResult<()> {
     let target = Arc::as_ptr(answers).cast_mut().cast();
     // SAFETY: the configuration is valid, the name ends in zero and is copied, the function is of
-    // the type that is asked for; the caller promises that the target lives long enough.
+    // the required type; the caller promises that the target lives long enough.
     let added = unsafe {
         sys::rd_kafka_conf_interceptor_add_on_new(config.ptr(), NAME, Some(on_new), target)
     };

@@ -6,10 +6,10 @@
 //! librdkafka from here. Everything that leaves this file is safe to use in any order.
 //!
 //! Three facts of librdkafka that the proofs below rest on: a client may be used from any thread
-//! at the same time (its `INTRODUCTION.md`, "Threads and callbacks"); a queue or topic must be let
-//! go before its client, which [`NativeTopic`] and `admin::Request` do by holding or borrowing the
-//! [`Handle`] in a later field; text that belongs to an event or an error lives as long as it, so
-//! it is copied while they are alive.
+//! at the same time (its `INTRODUCTION.md`, "Threads and callbacks"); a queue or topic must be
+//! released before its client, which [`NativeTopic`] and `admin::Request` do by holding or
+//! borrowing the [`Handle`] in a later field; text that belongs to an event or an error lives as
+//! long as it, so it is copied while they are alive.
 #![allow(unsafe_code, reason = "librdkafka is C; every other file is held to deny(unsafe_code)")]
 
 use std::{
@@ -46,7 +46,7 @@ pub(super) struct NativeError {
     pub(super) code: RDKafkaErrorCode,
     /// Its text.
     pub(super) text: String,
-    /// Whether the same call may be made again to go on where it stopped.
+    /// Whether the same call may be repeated to continue where it stopped.
     pub(super) retriable: bool,
 }
 
@@ -84,7 +84,7 @@ impl Handle {
         // whose threads have ended then.
         unsafe { answers::watch(&native, context.answers())? };
         let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, context)?;
-        // SAFETY: the client is valid; the returned reference is ours to let go.
+        // SAFETY: the client is valid; the returned reference is ours to release.
         let queue = unsafe {
             let queue = sys::rd_kafka_queue_get_main(client.native_ptr());
             Owned::new(queue, sys::rd_kafka_queue_destroy)
@@ -102,8 +102,8 @@ impl Handle {
         self.client.context()
     }
 
-    /// Waits for one event and notes it. Nothing is acknowledged, and `flush` does not end, while
-    /// nobody calls this: failed deliveries hold their messages until they are seen here.
+    /// Waits for one event and notes it. Nothing is acknowledged, and `flush` does not end, unless
+    /// this is called: failed deliveries hold their messages until they are seen here.
     pub(super) fn serve(&self, patience: Duration) {
         let Some(event) = self.events.poll(patience) else { return };
         match event.kind() {
@@ -177,7 +177,7 @@ impl Handle {
         unsafe { sys::rd_kafka_outq_len(self.client.native_ptr()) }
     }
 
-    /// Throws away what is queued and in flight, without waiting.
+    /// Discards what is queued and in flight, without waiting.
     pub(super) fn purge(&self) {
         let flags = sys::RD_KAFKA_PURGE_F_QUEUE
             | sys::RD_KAFKA_PURGE_F_INFLIGHT
@@ -202,7 +202,7 @@ impl Handle {
         self.transact(sys::rd_kafka_commit_transaction, patience)
     }
 
-    /// Throws away what is queued and aborts the open transaction.
+    /// Discards what is queued and aborts the open transaction.
     pub(super) fn abort_transaction(&self, patience: Duration) -> Result<(), NativeError> {
         self.transact(sys::rd_kafka_abort_transaction, patience)
     }
@@ -352,7 +352,7 @@ impl NativeEvent {
         unsafe { sys::rd_kafka_event_type(self.0.get()) }
     }
 
-    /// Fails with the error that the event tells of, if it tells of one.
+    /// Returns the error of the event, if it has one.
     fn error(&self) -> Result<(), NativeError> {
         let event = self.0.get();
         // SAFETY: the event is valid; the text is its own.
@@ -360,7 +360,7 @@ impl NativeEvent {
     }
 }
 
-/// One of librdkafka's objects that is ours to let go.
+/// One of librdkafka's objects that is ours to release.
 struct Owned<T> {
     object: NonNull<T>,
     destroy: unsafe extern "C" fn(*mut T),
@@ -370,7 +370,7 @@ impl<T> Owned<T> {
     /// Takes an object and the function that lets objects of its kind go; `None` for null.
     ///
     /// # Safety
-    /// The object must be valid and nobody else's to let go, and any client it belongs to must
+    /// The object must be valid and have no other owner that releases it, and its client must
     /// outlive it.
     unsafe fn new(object: *mut T, destroy: unsafe extern "C" fn(*mut T)) -> Option<Self> {
         NonNull::new(object).map(|object| Self { object, destroy })
@@ -430,7 +430,7 @@ unsafe fn failed(code: sys::rd_kafka_resp_err_t, text: *const c_char) -> Result<
 /// Reads an error object and lets it go; null is success.
 ///
 /// # Safety
-/// `error` must be null or an error object that nobody else lets go.
+/// `error` must be null or an error object that has no other owner.
 unsafe fn taken(error: *mut sys::rd_kafka_error_t) -> Result<(), NativeError> {
     // SAFETY: promised by the caller.
     let error = unsafe { Owned::new(error, sys::rd_kafka_error_destroy) };

@@ -1,4 +1,4 @@
-//! What topics are now: their ids, their partitions, how far their logs reach.
+//! The present state of topics: their ids, their partitions, the ends of their logs.
 
 use std::{collections::BTreeMap, ffi::CString, time::Duration};
 
@@ -18,7 +18,7 @@ pub(in crate::produce) type Described = Result<(Option<String>, usize), RDKafkaE
 pub(in crate::produce) type Ends = BTreeMap<(String, i32), Result<i64, RDKafkaErrorCode>>;
 
 impl Handle {
-    /// Asks what topics are; the answer is [`Request::topics`].
+    /// Requests the description of topics; the answer is [`Request::topics`].
     pub(in crate::produce) fn describe_topics(
         &self,
         names: &[CString],
@@ -42,7 +42,7 @@ impl Handle {
         Ok(request)
     }
 
-    /// Asks for the ends of partitions; the answer is [`Request::ends`].
+    /// Requests the ends of partitions; the answer is [`Request::ends`].
     pub(in crate::produce) fn list_ends(
         &self,
         partitions: &[(CString, i32)],

@@ -1,5 +1,5 @@
-//! Kafka as far as the protocol can feel it: partitions with open transactions, and a transaction
-//! coordinator of the protocol before KIP-890, which takes a late EndTxn for a new one.
+//! Kafka, as far as the protocol can notice it: partitions with open transactions, and a
+//! transaction coordinator of the protocol before KIP-890, which takes a late EndTxn for a new one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,10 +17,10 @@ pub(super) const STATE: usize = DATA_PARTITIONS;
 /// Producers without transactions have numbers from here on; below are epochs.
 pub(super) const PLAIN: u32 = 1 << 20;
 
-/// Somebody else's transactional producer.
+/// A foreign transactional producer.
 pub(super) const FOREIGN: u32 = u32::MAX;
 
-/// What is saved beside the position.
+/// What is saved with the position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extras {
     /// Chunks that are delivered.
@@ -46,7 +46,7 @@ pub(super) enum Entry {
     Marker,
 }
 
-/// What a client asks for.
+/// The request of a client.
 #[derive(Clone, Debug)]
 pub(super) enum Request {
     /// InitProducerId: fences everybody else.
@@ -72,7 +72,7 @@ fn is_position((entry, fate): &(Entry, Fate)) -> bool {
 pub(super) enum Answer {
     Epoch(u32),
     Done,
-    /// Ask again.
+    /// Repeat the request.
     Again,
     /// There is a newer epoch.
     Fenced,
@@ -162,7 +162,7 @@ pub(super) struct Broker {
     deciding: u32,
     since_ms: u64,
     committing: Committed,
-    /// Transactions that were committed and that nobody has looked at.
+    /// Transactions that were committed and not checked yet.
     pub(super) committed: Vec<Committed>,
     /// When the broker ends a transaction by itself.
     timeout_ms: u64,
@@ -249,7 +249,7 @@ impl Broker {
         let transactional = producer < PLAIN;
         let in_transaction = self.state == State::Ongoing && self.added.contains(&partition);
         let log = &mut self.partitions[partition];
-        // A partition that holds the producer's open transaction takes more without asking.
+        // A partition that holds the producer's open transaction takes more without a check.
         if transactional && !log.open.contains_key(&producer) {
             if producer != self.epoch {
                 return Answer::Fenced;
@@ -309,7 +309,7 @@ impl Broker {
         }
     }
 
-    /// Somebody else writes to the state topic, in a transaction that stays open, or ends it.
+    /// A foreign producer writes to the state topic, in a transaction that stays open, or ends it.
     pub(super) fn foreign_transaction(&mut self, position: &Rc<PositionRecord>) {
         self.end_foreign_transaction();
         let state = &mut self.partitions[STATE];
@@ -318,7 +318,7 @@ impl Broker {
         }
     }
 
-    /// Ends the transaction of somebody else.
+    /// Ends the transaction of the foreign producer.
     pub(super) fn end_foreign_transaction(&mut self) {
         let state = &mut self.partitions[STATE];
         if state.open.contains_key(&FOREIGN) {
@@ -355,7 +355,7 @@ impl Broker {
         })
     }
 
-    /// What is saved beside that position.
+    /// What is saved with that position.
     pub(super) fn extras_before(&self, end: usize) -> Extras {
         let log = &self.partitions[STATE].log;
         let extras = log[..end].iter().rev().find_map(|(entry, fate)| match entry {

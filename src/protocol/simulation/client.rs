@@ -1,5 +1,5 @@
-//! A producer client as far as the protocol can feel it: one request at a time on each connection,
-//! sent again after the connection is lost, whatever became of the first one.
+//! A producer client, as far as the protocol can notice it: one request at a time on each
+//! connection, sent again after the connection is lost, whatever happened to the first copy.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -24,7 +24,7 @@ pub(super) enum Trouble {
     Lost,
 }
 
-/// Something that was asked for and is not answered.
+/// A request that is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PendingCall {
     Nothing,
@@ -98,7 +98,7 @@ impl Client {
         self.outbox.iter().all(VecDeque::is_empty)
     }
 
-    /// Whether what was asked for is answered.
+    /// Whether the request is answered.
     pub(super) fn is_answered(&self) -> bool {
         self.pending == PendingCall::Nothing
     }

@@ -1,8 +1,8 @@
-//! The protocol in a world in which everything goes wrong that can: connections are lost and what
-//! was sent on them arrives later, processes are killed and stopped, the broker ends transactions
-//! that take too long, two instances run at once, the source fails over to a server with another
-//! order of transactions and some of its own, rows come that are not captured or cannot be
-//! delivered, a table is captured by some runs and not by others.
+//! The protocol in a world in which everything fails that can: connections are lost and what was
+//! sent on them arrives later, processes are killed and stopped, the broker ends transactions that
+//! take too long, two instances run at once, the source fails over to a server with another order
+//! of transactions and some of its own, rows come that are not captured or cannot be delivered, a
+//! table is captured by some runs and not by others.
 //!
 //! A seed says what happens. After every step the world is compared with the truth. At the end the
 //! faults stop, and everything must be delivered soon.
@@ -51,7 +51,7 @@ const ROUNDS: u32 = 16_000;
 /// transaction, up to its next few rows.
 const ROUNDS_IN_DOUBT: u32 = 10 * ROUNDS;
 
-/// How often an instance may start anew once there are no faults any more.
+/// How often an instance may restart once the faults have stopped.
 const STARTS_MAX: u32 = 4;
 
 /// Which world it is.
@@ -93,7 +93,7 @@ struct Habits {
     /// Whether the newest row waits until it is known whether it is the last of its source
     /// transaction.
     holds_back: bool,
-    /// Chunks of rows that exist already; where there are some, requests come too.
+    /// Chunks of snapshot rows; with chunks there are requests too.
     chunks: u32,
 }
 

@@ -39,9 +39,9 @@ pub(super) enum Rule {
     NoteThePart,
     /// The notes of other source transactions stay when one is cut.
     KeepOtherNotes,
-    /// Rows that are passed over are compared with those that were delivered.
+    /// Skipped rows are compared with those that were delivered.
     CompareTheDigest,
-    /// Rows that are passed over are counted one by one.
+    /// Skipped rows are counted one by one.
     CountTheRows,
     /// What is prepared is saved with the position.
     RememberThePrepared,
@@ -51,11 +51,11 @@ pub(super) enum Rule {
     CutInTime,
     /// A batch is cut by time alone too, when no captured row comes.
     CutWithoutRows,
-    /// What stands beside the position is in the Kafka transaction that makes it true.
+    /// Records saved with the position are in the Kafka transaction that makes them true.
     SaveBeside,
     /// A chunk counts as delivered when its rows are sent, not before.
     CountSentChunks,
-    /// The protocol hears of what changes beside the position.
+    /// The protocol learns of changes of the records saved with the position.
     TellOfChanges,
     /// A request is saved before it is answered.
     SaveBeforeAnswer,
@@ -69,9 +69,9 @@ pub(super) enum Rule {
     FollowTheFiles,
     /// What precedes a halt is committed before it.
     CommitBeforeHalt,
-    /// Whoever is fenced leaves if there is a newer instance.
+    /// A fenced instance ends if there is a newer instance.
     LeaveToTheNewer,
-    /// Whoever is fenced starts again if there is no newer instance.
+    /// A fenced instance starts again if there is no newer instance.
     StayIfAlone,
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 use testkit::Random;
 
-/// Rows of the chunks of tables that exist already are numbered from here on.
+/// Snapshot rows are numbered from here on.
 const CHUNK: u32 = 1 << 20;
 
 /// How many rows are in one.

@@ -28,7 +28,7 @@ pub(super) struct Truth {
     /// Rows of the other table that were delivered, by the stream or by reading it.
     optional: BTreeSet<u32>,
     last: Option<Rc<PositionRecord>>,
-    /// What was saved beside it.
+    /// What was saved with it.
     extras: Extras,
     /// Whether the state topic has lost records.
     pub(super) has_lost: bool,
@@ -102,7 +102,7 @@ impl Truth {
             || matches!(EarlierRun::of(self.extras.optional.as_ref()), EarlierRun::Read(_))
     }
 
-    /// Takes in what was committed beside a position.
+    /// Takes in what was committed with a position.
     fn take_extras(&mut self, source: &Source, committed: &Committed) -> Result<(), String> {
         let extras = committed.extras.clone().unwrap_or_else(|| self.extras.clone());
         let rows = committed.rows.iter().flatten().copied().filter(|row| is_of_chunk(*row));
@@ -143,7 +143,7 @@ impl Truth {
         Ok(())
     }
 
-    /// What was saved beside the position must be there for who loads it.
+    /// What was saved with the position must be there for the instance that loads it.
     pub(super) fn check_loaded(&self, extras: &Extras) -> Result<(), String> {
         if extras.requests < self.answered {
             return Err("a request was answered and is not saved".to_owned());

@@ -12,7 +12,7 @@ use crate::protocol::{
     },
 };
 
-/// What is to be saved beside the position.
+/// What is to be saved with the position.
 #[derive(Debug, Default)]
 pub(super) struct ExtraWork {
     pub(super) extras: Extras,
@@ -55,7 +55,7 @@ impl Instance {
         self.extra.extras.chunks < world.habits.chunks
     }
 
-    /// Whether rows that exist already are on their way.
+    /// Whether snapshot rows are in flight.
     pub(super) fn is_reading(&self, world: &World) -> bool {
         self.has_chunk(world) || self.reads.is_some()
     }
@@ -120,7 +120,7 @@ impl Instance {
     pub(super) fn end_in_order(&mut self, world: &mut World) {
         let Some(protocol) = &self.protocol else { return };
         if protocol.batch().opened.is_some() || protocol.moved {
-            world.violated("an end in order throws away what was taken in");
+            world.violated("an end in order discards what was taken in");
         }
         if !protocol.record().released {
             world.violated("an end in order is not announced");

@@ -24,7 +24,7 @@ impl Instance {
     pub(super) fn halt(&mut self, world: &mut World) {
         let Some(protocol) = &self.protocol else { return };
         if protocol.batch().opened.is_some() {
-            world.violated("what precedes a halt is thrown away");
+            world.violated("rows before a halt are discarded");
         }
         self.life = Life::Halted;
         self.next.clear();

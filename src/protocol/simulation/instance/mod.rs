@@ -59,7 +59,7 @@ enum Phase {
     Streaming,
     /// Looking for a newer instance until then.
     Looking(u64),
-    /// Ending a transaction with a producer that is to go on, against the rule.
+    /// Ending a transaction with a producer that is used again, against the rule.
     Aborting,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Instance {
     pub(super) plain: Option<Client>,
     protocol: Option<Protocol>,
     doing: Action,
-    /// Whether the commit that is being done was asked for.
+    /// Whether the commit that is being done was requested.
     asked: bool,
     since_ms: u64,
     next: VecDeque<Next>,
@@ -196,7 +196,7 @@ impl Instance {
         }
     }
 
-    /// Tells the protocol what happened, and begins what it says.
+    /// Gives the protocol an event, and begins its action.
     fn after(&mut self, world: &World, event: Event<'_>) {
         let Some(protocol) = &mut self.protocol else { return };
         self.doing = protocol.step(world.now(), event);
@@ -297,13 +297,13 @@ impl Instance {
         self.least_offset.count();
     }
 
-    /// Whether time may be told now.
+    /// Whether a tick may come now.
     fn ticks(&self, world: &World) -> bool {
         let is_in_tail = matches!(self.next.front(), Some(Next::Tail(_)));
         self.is_between_events() && !(is_in_tail && world.lacks(Rule::CutWithoutRows))
     }
 
-    /// Rows that are at hand are passed over and sent in one go.
+    /// Rows that are at hand are skipped and sent in one go.
     fn is_between_events(&self) -> bool {
         !matches!(
             self.next.front(),

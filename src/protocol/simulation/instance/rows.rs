@@ -22,7 +22,7 @@ const SLOW_MS: u64 = 600;
 pub(super) enum Next {
     Begun,
     Rows(Vec<u32>),
-    /// The name of the source transaction is known: pass over what is delivered.
+    /// The name of the source transaction is known: skip what is delivered.
     Pass(Vec<u32>),
     Send(Vec<u32>),
     /// The event's last row waits until another one comes.

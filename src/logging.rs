@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_bounded_and_what_is_read_is_in_order() {
+    fn what_is_not_read_is_bounded_and_what_is_read_is_in_order() {
         let (allow, allowed) = mpsc::channel();
         let taken = Arc::default();
         let mut log =

@@ -75,7 +75,7 @@ fn metrics_count_rows_by_table_and_operation() -> Result<()> {
 }
 
 #[test]
-fn status_tells_the_committed_position() -> Result<()> {
+fn status_has_the_committed_position() -> Result<()> {
     // GIVEN a connector that streams
     let mut setup = Setup::with_tables("status", &[ITEMS])?;
     let mut connector = setup.start()?;

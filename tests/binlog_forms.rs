@@ -219,7 +219,7 @@ fn a_statement_about_another_database_stops_nothing_whatever_session_it_comes_fr
 }
 
 #[test]
-fn a_table_that_was_logged_as_a_query_stops_it_and_one_that_nobody_captures_does_not() -> Result<()>
+fn a_table_that_was_logged_as_a_query_stops_it_and_one_that_is_not_captured_does_not() -> Result<()>
 {
     for (format, statement) in [
         ("STATEMENT", "CREATE TABLE copy (PRIMARY KEY (id)) AS SELECT id, n FROM items"),

@@ -40,7 +40,7 @@ fn changes(records: &[Record]) -> Vec<(&str, &str, bool)> {
 }
 
 #[test]
-fn a_value_is_the_row_and_headers_tell_of_the_change() -> Result<()> {
+fn a_value_is_the_row_and_headers_describe_the_change() -> Result<()> {
     // GIVEN two tables
     let others = "CREATE TABLE others (id INT NOT NULL PRIMARY KEY)";
     let mut setup = flat("flat_changes", &[ITEMS, others])?;

@@ -66,7 +66,7 @@ fn how_much_there_is_shows_before_anything_is_read() -> Result<()> {
 }
 
 #[test]
-fn how_much_there_is_can_be_asked_before_a_connector_runs() -> Result<()> {
+fn the_estimate_works_before_a_connector_runs() -> Result<()> {
     // GIVEN tables, of one of which the source has told what it knew when it was empty
     let mut setup = to_be_read("progress_before")?;
     let rows = "SELECT CAST(table_rows AS SIGNED) FROM information_schema.tables

@@ -73,7 +73,7 @@ async fn what_is_known_needs_no_registry() {
 }
 
 #[tokio::test]
-async fn an_id_is_asked_back_for_the_schema_that_was_sent() {
+async fn an_id_is_looked_up_for_the_schema_that_was_sent() {
     let sent =
         r#"{"type":"record","name":"R","fields":[{"name":"f","type":"float","default":1.0}]}"#;
     let arranged =
@@ -97,7 +97,7 @@ async fn an_id_is_asked_back_for_the_schema_that_was_sent() {
 }
 
 #[tokio::test]
-async fn an_id_that_the_registry_does_not_know_itself_is_asked_for_again() {
+async fn an_id_that_the_registry_does_not_know_itself_is_looked_up_again() {
     let stub = StubServer::replying(|request: &Request| match request.method.as_str() {
         "POST" => ("200 OK", r#"{"id":7}"#.to_owned()),
         _ => ("404 Not Found", r#"{"error_code":40403,"message":"Schema not found"}"#.to_owned()),
@@ -175,7 +175,7 @@ async fn an_id_that_the_registry_lost_is_noticed_and_forgotten() {
 }
 
 #[tokio::test]
-async fn a_subject_tells_what_it_has() {
+async fn a_subject_lists_what_it_has() {
     let registry = at(&real());
     // A registry that outlives the test process keeps the subject.
     let subject = &format!("encode.tells-{}-value", std::process::id());
@@ -316,7 +316,7 @@ async fn every_bad_answer_has_its_own_sentence() {
 }
 
 #[tokio::test]
-async fn a_port_without_tls_or_without_anybody_is_named() {
+async fn a_port_without_tls_or_without_a_server_is_named() {
     let plain = real().replace("http://", "https://");
     for failure in failures(&plain).await {
         assert_eq!(
@@ -344,7 +344,7 @@ async fn a_port_without_tls_or_without_anybody_is_named() {
 }
 
 #[tokio::test]
-async fn the_next_address_is_asked_when_one_is_down_but_not_when_it_refuses() {
+async fn the_next_address_is_tried_when_one_is_down_but_not_when_it_refuses() {
     let nobody = StubServer::start("200 OK", "text/plain", "").unwrap().url();
     let fine = gives(9, "\"int\"");
     let denied = StubServer::start("401 Unauthorized", "text/plain", "").unwrap();
@@ -406,7 +406,7 @@ async fn users_and_tokens_are_shown_to_the_registry() {
 }
 
 #[tokio::test]
-async fn no_message_tells_a_secret() {
+async fn no_message_has_a_secret() {
     let stub = StubServer::start("401 Unauthorized", "text/plain", "").unwrap();
     let url = stub.url().replace("http://", "http://someone:hunter2@");
     for failure in failures(&format!("{url}?token=hunter2")).await {

@@ -175,7 +175,7 @@ fn a_killed_connection_to_mysql_is_made_again() -> Result<()> {
 }
 
 #[test]
-fn without_gtids_it_goes_on_by_file_and_offset() -> Result<()> {
+fn without_gtids_it_resumes_by_file_and_offset() -> Result<()> {
     // GIVEN a server without GTIDs that changes all the time
     let mysql = private_mysql(&["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"])?;
     let address = StackAddress::from_environment()?;

@@ -69,7 +69,7 @@ fn die_before_a_row_is_stored(broker: (&Kafka, &FaultProxy), rule: Option<&str>)
 }
 
 #[test]
-fn a_row_comes_twice_where_an_epoch_goes_on_after_a_doubtful_commit() -> Result<()> {
+fn a_row_comes_twice_where_an_epoch_continues_after_a_doubtful_commit() -> Result<()> {
     let (kafka, proxy) = private_kafka_behind_proxy(Protocol::Kafka)?;
     let rules = [None, Some("doubt_ends_epoch")];
     let [with, without] = rules.map(|rule| ids_after_a_late_commit((&kafka, &proxy), rule));

@@ -129,7 +129,7 @@ fn a_start_reaches_a_broker_whose_answers_take_more_than_two_seconds() -> Result
 }
 
 #[test]
-fn one_that_stands_by_hears_the_other_one_over_a_slow_link() -> Result<()> {
+fn a_standby_hears_the_other_instance_over_a_slow_link() -> Result<()> {
     // GIVEN an instance that streams to a broker near it
     let Distant { mut setup, proxy, _kafka } = Distant::new("far_standby")?;
     let far = proxy.address().to_string();

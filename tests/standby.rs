@@ -115,7 +115,7 @@ fn await_successor(
 }
 
 #[test]
-fn one_that_was_frozen_stands_by_and_can_take_over_again() -> Result<()> {
+fn an_instance_that_was_frozen_becomes_a_standby_and_can_take_over_again() -> Result<()> {
     // GIVEN two instances, the one that streams being frozen
     let mut setup = Setup::with_tables("frozen", &[ITEMS])?;
     let (mut first, mut second) = pair(&setup)?;

@@ -14,7 +14,7 @@ use crate::setup::{Running, Setup};
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)";
 
 #[test]
-fn a_log_that_nobody_reads_stops_nothing() -> Result<()> {
+fn a_log_that_is_not_read_stops_nothing() -> Result<()> {
     // GIVEN a connector whose stderr is a pipe that is full
     let mut setup = Setup::with_tables("unread_log", &[ITEMS])?;
     setup.catch_up()?;
@@ -35,7 +35,7 @@ fn a_log_that_nobody_reads_stops_nothing() -> Result<()> {
 }
 
 #[test]
-fn a_log_that_nobody_can_read_stops_nothing() -> Result<()> {
+fn a_log_that_cannot_be_read_stops_nothing() -> Result<()> {
     // GIVEN a connector whose stderr is a pipe whose other end is closed
     let mut setup = Setup::with_tables("closed_log", &[ITEMS])?;
     setup.catch_up()?;

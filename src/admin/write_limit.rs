@@ -83,7 +83,7 @@ mod tests {
     use super::WriteLimit;
 
     #[tokio::test]
-    async fn a_write_that_nobody_reads_fails_and_one_that_is_read_slowly_does_not() {
+    async fn a_write_that_is_not_read_fails_and_one_that_is_read_slowly_does_not() {
         const PATIENCE: Duration = Duration::from_millis(200);
         let (stream, mut peer) = duplex(8);
         let mut limited = WriteLimit::new(stream, PATIENCE);

@@ -122,7 +122,7 @@ mod tests {
     use crate::model::table::ColumnKind;
 
     #[test]
-    fn each_type_is_told_from_its_neighbours() {
+    fn each_type_differs_from_its_neighbours() {
         let int = ColumnKind::Int { bits: 32, unsigned: true };
         let decimal = ColumnKind::Decimal { precision: 12, scale: 2 };
         let labels = ColumnKind::Enum(vec!["a".into(), "it's".into(), "b,c".into()]);

@@ -402,7 +402,7 @@ fn the_position_follows_rotations_and_heartbeats() {
 }
 
 #[test]
-fn offsets_go_on_beyond_what_the_wire_holds() {
+fn offsets_continue_beyond_what_the_wire_holds() {
     let mut script = Script::new();
     script.offset = u64::from(u32::MAX) - 150;
     script = script.gtid(1).query("BEGIN").row().row().xid().gtid(2).query("DROP TABLE t");
@@ -420,7 +420,7 @@ fn offsets_go_on_beyond_what_the_wire_holds() {
 }
 
 #[test]
-fn a_stream_that_goes_on_beyond_what_the_wire_holds_knows_its_offsets() {
+fn a_stream_that_continues_beyond_what_the_wire_holds_knows_its_offsets() {
     // A start by GTIDs: the file's beginning, then the first transaction that is missing.
     let leap = |file, offset| {
         let mut script = Script::new().artificial_rotate(file, 4).add(PREVIOUS_GTIDS, &[0; 8]);

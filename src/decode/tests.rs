@@ -134,7 +134,7 @@ fn a_server_without_checksums_and_gtids_is_understood() {
 }
 
 #[test]
-fn a_transaction_knows_who_wrote_it_when_and_where() {
+fn a_transaction_knows_its_writer_time_and_place() {
     let mut decoder = decoder(&[]);
     let mut begun = Vec::new();
     for event in events(recording("grammar")) {
@@ -332,7 +332,7 @@ fn xa_steps(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn rows_of_an_xa_transaction_are_stepped_over_until_it_is_decided() {
+fn rows_of_an_xa_transaction_are_skipped_until_it_is_decided() {
     let events = events(recording("xa"));
     let text = transcript(&mut decoder(&[]), &events).unwrap();
     let expected = [
@@ -350,7 +350,7 @@ fn rows_of_an_xa_transaction_are_stepped_over_until_it_is_decided() {
 }
 
 #[test]
-fn what_is_decided_is_read_beside_the_stream_which_then_goes_on() {
+fn what_is_decided_is_read_in_a_side_stream_and_the_stream_continues() {
     let events = events(recording("xa"));
     let begins = |group: usize| {
         let mut gtids = events

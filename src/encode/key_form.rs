@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_the_bytes_is_told() {
+    fn what_changes_the_bytes_is_noticed() {
         let field = |name: &str, kind: &str| format!(r#"{{"name":"{name}","type":{kind}}}"#);
         let (a, b) = (field("a", r#""int""#), field("b", r#""string""#));
         let both = |first: &str, second: &str| format!("{first},{second}");

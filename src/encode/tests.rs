@@ -328,7 +328,7 @@ fn a_delete_is_followed_by_a_tombstone_unless_it_is_switched_off() {
 }
 
 #[test]
-fn a_change_of_key_tells_both_keys_as_json() {
+fn a_change_of_key_has_both_keys_as_json() {
     let kinds = [
         ("i", FieldKind::Int64),
         ("t", FieldKind::Text),

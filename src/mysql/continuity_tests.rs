@@ -85,7 +85,7 @@ fn failure(what: DiscontinuityKind) -> Failure {
 }
 
 #[test]
-fn a_server_with_all_that_is_delivered_and_all_that_follows_is_gone_on_with() {
+fn a_server_with_all_that_is_delivered_and_all_that_follows_is_accepted() {
     let position = saved(Some(&format!("{A}:1-9,{B}:4")), 7, 500);
     let more = format!("{A}:1-12,{B}:1-6");
     let same = server(A, Some(&more), &format!("{A}:1-9"), [(7, 500), (8, 900)]);

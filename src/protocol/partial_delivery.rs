@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_transaction_goes_on_behind_what_is_delivered(rows in rows(), at in any::<prop::sample::Index>()) {
+        fn a_transaction_continues_behind_what_is_delivered(rows in rows(), at in any::<prop::sample::Index>()) {
             let done = at.index(rows.len()) + 1;
             prop_assert_eq!(pass(&rows, &cut(&rows[..done])), Ok(done));
         }

@@ -299,7 +299,7 @@ fn a_window_that_cannot_note_a_change_is_read_again_and_no_other() {
 }
 
 #[test]
-fn a_key_of_another_kind_than_the_record_has_reads_the_table_anew() {
+fn a_key_of_another_kind_than_the_record_has_reads_the_table_again() {
     let mut world = divided();
     assert!(!world.deliver());
     // GIVEN a record of an earlier run, and a key of other columns now

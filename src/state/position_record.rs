@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn prepared_transactions_read_back_and_are_not_asked_for_again() {
+    fn prepared_transactions_read_back_and_are_not_requested_again() {
         let mut record = with_prepared(3, 20);
         record.prepared.values_mut().next().unwrap().gtid = None;
         let json = record.to_json("inventory", 0).unwrap();
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_say_nothing_are_passed_over() {
+    fn fields_that_say_nothing_are_ignored() {
         let json =
             GOLDEN.replace("\"flavor\"", r#""in_txn":null,"pending_xa":[],"note":1,"flavor""#);
         assert_eq!(read(&json).unwrap(), record());

@@ -383,7 +383,7 @@ mod tests {
     use crate::error::{Failure, Reason, Verdict};
 
     #[test]
-    fn a_thread_that_stands_still_is_not_ready_and_the_outage_begins_there() {
+    fn a_thread_that_makes_no_step_is_not_ready_and_the_outage_begins_there() {
         let now = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let status = Status::default();
         // Being started is not being ready.

@@ -14,7 +14,7 @@ fn a_broker_that_is_down_is_named() -> Result<()> {
 }
 
 #[test]
-fn a_broker_that_advertises_an_unreachable_name_is_told_apart() -> Result<()> {
+fn a_broker_that_advertises_an_unreachable_name_is_recognized() -> Result<()> {
     let kafka = private_kafka(&["advertised.listeners=PLAINTEXT://nowhere.invalid:9092"])?;
     let words = ["nowhere.invalid:9092", "advertised.listeners", &kafka.bootstrap()];
     check("advertised", Retry, &words, |setup| {

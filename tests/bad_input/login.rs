@@ -32,7 +32,7 @@ fn check_mended(
 }
 
 #[test]
-fn an_account_that_may_not_log_in_is_told_why_and_mended_by_the_statement() -> Result<()> {
+fn an_account_that_may_not_log_in_learns_why_and_the_statement_fixes_it() -> Result<()> {
     let mysql = private_mysql(&[])?;
     let mut setup = Setup::on(StackAddress::from_environment()?, &mysql, "login")?;
     let items = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY AUTO_INCREMENT)";

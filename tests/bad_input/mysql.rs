@@ -15,7 +15,7 @@ fn a_host_that_does_not_exist_is_named() -> Result<()> {
 }
 
 #[test]
-fn a_port_where_nobody_listens_is_named() -> Result<()> {
+fn a_port_without_a_listener_is_named() -> Result<()> {
     check("port", Retry, &["127.0.0.1:1:", "mysql.port"], |setup| {
         setup.settings.set("mysql.port", 1);
         Ok(Vec::new())

@@ -47,7 +47,7 @@ fn a_registry_that_wants_a_login_says_where_it_goes() -> Result<()> {
 }
 
 #[test]
-fn a_registry_in_trouble_is_asked_again() -> Result<()> {
+fn a_registry_in_trouble_is_retried() -> Result<()> {
     let body = r#"{"error_code":50001,"message":"Error in the backend data store"}"#;
     let server = StubServer::start("500 Internal Server Error", "application/json", body)?;
     let address = server.address().to_string();

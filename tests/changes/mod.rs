@@ -187,7 +187,7 @@ fn what_is_rolled_back_is_never_seen() -> Result<()> {
 }
 
 #[test]
-fn only_what_is_asked_for_is_captured() -> Result<()> {
+fn only_what_is_configured_is_captured() -> Result<()> {
     // GIVEN tables of which one is named, one is taken out again and one column is left out
     let table = |name| format!("CREATE TABLE {name} (id INT NOT NULL PRIMARY KEY, secret INT)");
     let definitions = ["wanted", "wanted_not", "other"].map(table);

@@ -56,7 +56,7 @@ fn loaded_data_is_seen_row_by_row() -> Result<()> {
 }
 
 #[test]
-fn changes_go_on_over_the_end_of_a_binlog_file() -> Result<()> {
+fn changes_continue_over_the_end_of_a_binlog_file() -> Result<()> {
     let mut setup = Setup::with_tables("rotation", &[ITEMS])?;
     let statements = [
         "INSERT INTO items VALUES (1, 'before')",
@@ -157,7 +157,7 @@ fn a_column_added_between_rows_changes_the_records_after_it_only() -> Result<()>
 }
 
 #[test]
-fn a_dropped_and_recreated_table_goes_on_with_its_new_columns() -> Result<()> {
+fn a_dropped_and_recreated_table_continues_with_its_new_columns() -> Result<()> {
     let mut setup = Setup::with_tables("recreate", &[ITEMS])?;
     let statements = [
         "INSERT INTO items VALUES (1, 'old')",

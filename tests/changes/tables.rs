@@ -124,7 +124,7 @@ fn names_that_kafka_or_avro_forbid_are_replaced() -> Result<()> {
 }
 
 #[test]
-fn every_record_has_debeziums_context_headers_if_asked_for() -> Result<()> {
+fn every_record_has_debeziums_context_headers_if_configured() -> Result<()> {
     let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)";
     let mut setup = Setup::with_tables("context", &[table])?;
     setup.settings.set("format.context_headers", true);

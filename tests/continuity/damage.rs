@@ -15,7 +15,7 @@ use crate::setup::private_mysql;
 const NAME_LENGTH_AT: u64 = 19 + 6 + 2;
 
 #[test]
-fn an_event_that_cannot_be_read_halts_at_its_place_and_nothing_is_passed_over() -> Result<()> {
+fn an_event_that_cannot_be_read_halts_at_its_place_and_nothing_is_skipped() -> Result<()> {
     // GIVEN changes that were not delivered yet
     let mysql = private_mysql(&[])?;
     let mut setup = setup_on(&mysql, "damage")?;

@@ -25,7 +25,7 @@ fn insert(setup: &mut Setup) -> Result<()> {
 }
 
 #[test]
-fn a_position_in_an_encrypted_binlog_is_gone_on_from() -> Result<()> {
+fn a_position_in_an_encrypted_binlog_is_resumed() -> Result<()> {
     for gtid_mode in ["--gtid-mode=ON", "--gtid-mode=OFF"] {
         // GIVEN a source whose binlog is encrypted, and a connector that has read all of it
         let mysql = encrypted(gtid_mode)?;

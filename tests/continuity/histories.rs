@@ -12,7 +12,7 @@ use crate::setup::{Setup, private_mysql};
 const MANY: usize = 60;
 
 #[test]
-fn a_server_with_another_history_is_not_gone_on_with() -> Result<()> {
+fn a_server_with_another_history_is_refused() -> Result<()> {
     let mut mysql = private_mysql(&[])?;
     an_older_copy_is_restored(&mut mysql)?;
     the_end_of_the_binlog_is_lost(&mut mysql)?;

@@ -9,7 +9,7 @@ use crate::load::{CALM, Load, assert_exactly_once, await_progress};
 use crate::setup::{Setup, private_mysql};
 
 #[test]
-fn a_fail_over_by_gtid_goes_on_exactly_or_waits_or_stops() -> Result<()> {
+fn a_fail_over_by_gtid_continues_exactly_or_waits_or_stops() -> Result<()> {
     let (a, b) = std::thread::scope(|scope| {
         let b = scope.spawn(|| private_mysql(&["--server-id=2"]));
         (private_mysql(&[]), b.join().unwrap())

@@ -31,7 +31,7 @@ fn a_newer_instance_fences_an_older_one_in_the_middle_of_a_batch() {
 }
 
 #[test]
-fn a_fenced_instance_is_told_when_it_delivers_records() {
+fn a_fenced_instance_learns_it_when_it_delivers_records() {
     let setup = Setup::shared("fenced-early");
     let rows = setup.topic("rows");
     let mut old = setup.start();
@@ -46,7 +46,7 @@ fn a_fenced_instance_is_told_when_it_delivers_records() {
 }
 
 #[test]
-fn a_fenced_instance_is_told_when_it_opens_its_next_batch() {
+fn a_fenced_instance_learns_it_when_it_opens_its_next_batch() {
     let setup = Setup::shared("fenced-idle");
     let mut old = setup.start();
     let topic = old.topic(&setup.topic("rows"));
@@ -56,7 +56,7 @@ fn a_fenced_instance_is_told_when_it_opens_its_next_batch() {
 }
 
 #[test]
-fn a_batch_that_the_broker_ended_looks_fenced_but_nobody_is_newer() {
+fn a_batch_that_the_broker_ended_looks_fenced_but_no_instance_is_newer() {
     let broker =
         private_broker(&["transaction.abort.timed.out.transaction.cleanup.interval.ms=100"]);
     let properties = "properties = { \"transaction.timeout.ms\" = 9000 }";

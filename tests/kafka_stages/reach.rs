@@ -83,7 +83,7 @@ fn a_name_that_does_not_resolve_is_named() {
 }
 
 #[test]
-fn an_advertised_address_that_does_not_work_is_told_from_a_wrong_bootstrap_server() {
+fn an_advertised_address_that_does_not_work_differs_from_a_wrong_bootstrap_server() {
     let broker = private_broker(&["advertised.listeners=PLAINTEXT://kafka.invalid:9092"]);
     check(
         &Setup::at(&broker.bootstrap(), "advertised", ""),
@@ -94,7 +94,7 @@ fn an_advertised_address_that_does_not_work_is_told_from_a_wrong_bootstrap_serve
 }
 
 #[test]
-fn a_broker_without_tls_is_told_from_one_that_is_not_there() {
+fn a_broker_without_tls_differs_from_one_that_is_not_there() {
     let address = Setup::shared("unused").config.kafka.bootstrap_servers;
     let setup = Setup::at(&address, "tls", "properties = { \"security.protocol\" = \"ssl\" }");
     check(&setup, Verdict::Config, "kafka_tls_failed", &["SSL", "security.protocol"]);
@@ -179,7 +179,7 @@ fn a_transaction_timeout_that_the_broker_does_not_grant_is_named() {
 }
 
 #[test]
-fn properties_are_checked_before_anything_connects_and_no_value_is_told() {
+fn properties_are_checked_before_anything_connects_and_no_value_is_shown() {
     const BATCH_AGE: Duration = Duration::from_secs(1);
     let cases = [
         ("acks", "1", "every in-sync replica"),

@@ -123,7 +123,7 @@ fn a_position_that_cannot_be_read_is_refused_with_its_offset() {
 }
 
 #[test]
-fn nobody_newer_is_found_where_nobody_is() {
+fn no_newer_instance_is_found_where_there_is_none() {
     let setup = Setup::shared("nobody");
     let mut started = setup.start();
     let topic = started.topic(&setup.topic("rows"));

@@ -28,7 +28,7 @@ fn a_table_begins_again_if_rows_before_the_last_chunk_were_left_out() -> Result<
 }
 
 #[test]
-fn a_table_goes_on_if_the_condition_is_new_or_the_same() -> Result<()> {
+fn a_table_continues_if_the_condition_is_new_or_the_same() -> Result<()> {
     let mut setup = with_small_chunks("differ_same", &[anew::ITEMS, anew::ROWS])?;
     die_in_the_middle(&mut setup, "items")?;
     choose(&mut setup, "id > 0");

@@ -57,7 +57,7 @@ fn other_addresses_of_the_same_servers_change_nothing() -> Result<()> {
 }
 
 #[test]
-fn another_account_and_server_id_go_on_where_the_ones_before_ended() -> Result<()> {
+fn another_account_and_server_id_resume_where_the_ones_before_ended() -> Result<()> {
     let mut setup = with_rows("differ_account")?;
     let account = format!("{}_2", setup.database.user());
     let create = format!("CREATE USER '{account}' IDENTIFIED BY '{}'", setup.database.password());
@@ -126,7 +126,7 @@ fn another_policy_repeats_nothing_that_happened_before() -> Result<()> {
 }
 
 #[test]
-fn a_table_that_is_half_read_goes_on_with_other_settings_of_reading() -> Result<()> {
+fn a_table_that_is_half_read_continues_with_other_settings_of_reading() -> Result<()> {
     let mut setup = with_small_chunks("differ_pace", &[anew::ITEMS, anew::ROWS])?;
     die_in_the_middle(&mut setup, "items")?;
     setup

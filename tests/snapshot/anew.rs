@@ -27,7 +27,7 @@ pub(crate) fn die_in_the_middle(setup: &mut Setup, table: &str) -> Result<()> {
 }
 
 #[test]
-fn a_table_that_was_swapped_is_read_anew_after_a_death_too() -> Result<()> {
+fn a_table_that_was_swapped_is_read_again_after_a_death_too() -> Result<()> {
     // GIVEN a table that is read in part, and another one that nobody captures
     let other = "CREATE TABLE _other (id INT PRIMARY KEY, v BIGINT NOT NULL)";
     let marks = "CREATE TABLE marks (id INT PRIMARY KEY)";
@@ -54,7 +54,7 @@ fn a_table_that_was_swapped_is_read_anew_after_a_death_too() -> Result<()> {
 }
 
 #[test]
-fn a_key_in_another_order_is_read_anew() -> Result<()> {
+fn a_key_in_another_order_is_read_again() -> Result<()> {
     // GIVEN a table that is read in part in the order a, B, c, D
     let table = "CREATE TABLE words (id VARCHAR(9) COLLATE utf8mb4_0900_ai_ci PRIMARY KEY)";
     let mut setup = with_small_chunks("anew_order", &[table])?;
@@ -72,7 +72,7 @@ fn a_key_in_another_order_is_read_anew() -> Result<()> {
 }
 
 #[test]
-fn a_key_over_other_columns_halts_and_is_read_anew_when_somebody_decided() -> Result<()> {
+fn a_key_over_other_columns_halts_and_is_read_again_once_accepted() -> Result<()> {
     // GIVEN a table that is being read
     let table = "CREATE TABLE items (id INT PRIMARY KEY, v BIGINT NOT NULL, code INT NOT NULL)";
     let rows = ROWS.replace("n, 1 FROM", "n, 1, 101 - n FROM");
@@ -125,7 +125,7 @@ fn rows_that_are_read_behind_a_new_column_have_it() -> Result<()> {
 }
 
 #[test]
-fn a_table_that_is_there_already_is_not_made_and_goes_on() -> Result<()> {
+fn a_table_that_is_there_already_is_not_made_and_continues() -> Result<()> {
     let mut setup = with_small_chunks("anew_not", &[ITEMS, ROWS])?;
     die_in_the_middle(&mut setup, "items")?;
     setup.database.execute("CREATE TABLE IF NOT EXISTS items (id INT PRIMARY KEY)")?;

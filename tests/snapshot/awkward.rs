@@ -71,7 +71,7 @@ fn odd_keys_are_the_same_whether_a_row_is_read_or_streamed() -> Result<()> {
 }
 
 #[test]
-fn changes_of_a_table_with_a_computed_key_are_told_from_its_rows() -> Result<()> {
+fn changes_of_a_table_with_a_computed_key_replace_its_snapshot_rows() -> Result<()> {
     // GIVEN a table whose key the binlog does not name, because it is not stored
     let table = "CREATE TABLE items (a INT, c INT, b INT AS (a * 2) VIRTUAL NOT NULL, UNIQUE (b))";
     let rows = "INSERT INTO items (a) VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)";
@@ -158,8 +158,7 @@ const UNREADABLE: [(&str, &[&str]); 3] = [
 ];
 
 #[test]
-fn a_table_is_read_whose_key_has_labels_that_are_no_text_and_its_rows_are_told_apart() -> Result<()>
-{
+fn a_table_is_read_whose_key_has_labels_that_are_no_text_and_its_rows_stay_apart() -> Result<()> {
     for (table, definitions) in UNREADABLE {
         let mut setup = with_small_chunks(&format!("awkward_{table}"), definitions)?;
         // The second chunk has two rows that only this column tells apart.

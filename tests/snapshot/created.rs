@@ -44,7 +44,7 @@ fn a_table_that_is_made_if_it_is_absent_is_not_read_where_it_would_have_been_see
 }
 
 #[test]
-fn a_table_that_may_have_been_hidden_is_read_beside_the_stream() -> Result<()> {
+fn a_table_that_may_have_been_hidden_is_read_while_streaming() -> Result<()> {
     // GIVEN a right to a table that does not exist yet, and none to its database
     let mut setup = with_small_chunks("created_maybe", &[SEEN])?;
     grant_only(&mut setup, "seen")?;

@@ -55,7 +55,7 @@ fn wait_for_state(connector: &mut Running, table: &str, state: &str) -> Result<V
 }
 
 #[test]
-fn a_table_is_read_again_beside_the_stream_and_no_other() -> Result<()> {
+fn a_table_is_read_again_while_streaming_and_no_other() -> Result<()> {
     // GIVEN a connector that streams two tables with rows
     let (mut setup, mut connector) = streaming("demand_again", &[ITEMS, ORDERS, ROWS])?;
     setup.database.execute("INSERT INTO orders VALUES (7, 1)")?;
@@ -83,7 +83,7 @@ fn a_table_is_read_again_beside_the_stream_and_no_other() -> Result<()> {
 }
 
 #[test]
-fn what_was_asked_for_outlives_the_process_paused_or_not() -> Result<()> {
+fn a_request_outlives_the_process_paused_or_not() -> Result<()> {
     // GIVEN a table of many chunks that is being read
     let (mut setup, mut connector) = streaming("demand_kill", &[ITEMS, MANY[0], MANY[1]])?;
     let table = format!("{}.items", setup.database.name());
@@ -116,7 +116,7 @@ fn what_was_asked_for_outlives_the_process_paused_or_not() -> Result<()> {
 }
 
 #[test]
-fn a_table_is_read_no_more_once_somebody_says_so() -> Result<()> {
+fn a_table_is_read_no_more_once_reading_is_cancelled() -> Result<()> {
     // GIVEN a table that cannot be read to its end before somebody asks
     let mut setup = with_small_chunks("demand_cancel", &[ITEMS, MANY[0], MANY[1]])?;
     let mut other = setup.database.connect_again()?;
@@ -141,7 +141,7 @@ fn a_table_is_read_no_more_once_somebody_says_so() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_and_the_stream_goes_on() -> Result<()> {
+fn what_cannot_be_done_is_refused_and_streaming_continues() -> Result<()> {
     let (mut setup, mut connector) = streaming("demand_refused", &[ITEMS, ROWS])?;
     let database = setup.database.name().to_owned();
     let table = format!("{database}.items");
@@ -192,7 +192,7 @@ fn what_cannot_be_done_is_refused_and_the_stream_goes_on() -> Result<()> {
 }
 
 #[test]
-fn only_who_has_the_token_may_ask() -> Result<()> {
+fn only_requests_with_the_token_are_served() -> Result<()> {
     let mut setup = with_small_chunks("demand_token", &[ITEMS, ROWS])?;
     setup
         .settings

@@ -172,7 +172,7 @@ fn statements_on_a_table_that_is_being_read_leave_nothing_out() -> Result<()> {
 }
 
 #[test]
-fn a_death_at_any_point_of_a_chunk_goes_on_with_the_next_chunk() -> Result<()> {
+fn after_a_death_at_any_point_of_a_chunk_the_next_chunk_follows() -> Result<()> {
     let seed = environment::seed();
     eprintln!("TAILWATER_SEED={seed}");
     // GIVEN tables that change all the time

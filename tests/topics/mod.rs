@@ -123,7 +123,7 @@ fn table_records(setup: &Setup) -> Result<Vec<Value>> {
 }
 
 #[test]
-fn a_topic_that_was_created_anew_halts() -> Result<()> {
+fn a_topic_that_was_created_again_halts() -> Result<()> {
     // GIVEN a topic with a row, and nothing in the source since
     let mut setup = delivered("topic_anew")?;
     let admin = Admin::of(&setup)?;
@@ -165,7 +165,7 @@ fn a_topic_that_is_deleted_under_a_running_connector_halts_it() -> Result<()> {
 }
 
 #[test]
-fn a_topic_that_is_created_anew_under_a_running_connector_is_noticed_at_its_end() -> Result<()> {
+fn a_topic_that_is_created_again_under_a_running_connector_is_noticed_at_its_end() -> Result<()> {
     let mut setup = delivered("topic_swapped")?;
     let mut connector = setup.start()?;
     setup.database.execute("INSERT INTO items VALUES (2, 'second')")?;

@@ -33,7 +33,7 @@ fn a_state_topic_that_is_deleted_under_a_running_connector_is_not_created_again(
 }
 
 #[test]
-fn a_state_topic_that_was_created_anew_halts_the_next_start_until_accepted() -> Result<()> {
+fn a_state_topic_that_was_created_again_halts_the_next_start_until_accepted() -> Result<()> {
     // GIVEN a running connector that does not notice, because brokers take its records
     let mut setup = delivered("state_anew")?;
     let mut connector = setup.start()?;
@@ -52,7 +52,7 @@ fn a_state_topic_that_was_created_anew_halts_the_next_start_until_accepted() -> 
 }
 
 #[test]
-fn a_state_topic_that_somebody_made_otherwise_halts_the_first_start() -> Result<()> {
+fn a_state_topic_with_other_settings_halts_the_first_start() -> Result<()> {
     let policy = ("cleanup.policy", "delete");
     for (name, partitions, config, words) in [
         ("state_policy", 1, vec![policy], "--add-config cleanup.policy=compact"),

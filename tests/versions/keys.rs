@@ -146,7 +146,7 @@ fn what_leaves_the_bytes_of_keys_alone_leaves_their_schema_alone() -> Result<()>
 }
 
 #[test]
-fn what_is_known_of_a_table_stands_in_the_state_topic() -> Result<()> {
+fn what_is_known_of_a_table_is_in_the_state_topic() -> Result<()> {
     let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, n INT DEFAULT 4)";
     let mut setup = Setup::with_tables("table_record", &[table])?;
     setup.catch_up()?;

@@ -41,7 +41,7 @@ fn check(name: &str, helpers: &[&str], statements: &[&str]) -> Result<()> {
 }
 
 #[test]
-fn a_change_by_gh_ost_goes_on_behind_the_swap() -> Result<()> {
+fn after_a_change_by_gh_ost_the_stream_continues() -> Result<()> {
     check(
         "ghost",
         &["_items_gho", "_items_ghc", "_items_del"],
@@ -63,7 +63,7 @@ fn a_change_by_gh_ost_goes_on_behind_the_swap() -> Result<()> {
 }
 
 #[test]
-fn a_change_by_pt_online_schema_change_goes_on_behind_the_swap() -> Result<()> {
+fn after_a_change_by_pt_online_schema_change_the_stream_continues() -> Result<()> {
     check(
         "pt_osc",
         &["_items_new", "_items_old"],

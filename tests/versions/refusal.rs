@@ -154,7 +154,7 @@ fn a_change_that_nothing_helps_halts_with_what_differs() -> Result<()> {
 }
 
 #[test]
-fn a_unit_that_changes_under_readers_is_told() -> Result<()> {
+fn a_unit_that_changes_under_readers_is_logged() -> Result<()> {
     let table = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, at DATETIME(3), day DATE,
         price DECIMAL(10,2), same DATETIME)";
     let mut setup = Setup::with_tables("units", &[table])?;

@@ -119,7 +119,7 @@ fn value_ids(setup: &Setup) -> Result<Vec<u32>> {
 }
 
 #[test]
-fn a_registry_that_comes_back_empty_is_noticed_and_values_go_on_under_its_ids() -> Result<()> {
+fn a_registry_that_comes_back_empty_is_noticed_and_values_continue_under_its_ids() -> Result<()> {
     // GIVEN a connector that streams a table without a key
     let table = "CREATE TABLE items (id INT NOT NULL, text VARCHAR(9))";
     let (mut registry, mut setup) = with_registry("registry_lost", table)?;

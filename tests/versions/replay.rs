@@ -43,7 +43,7 @@ fn a_version_known_from_before_keeps_its_schema_when_the_catalog_shows_a_later_o
 }
 
 #[test]
-fn a_version_that_nobody_described_goes_without_what_the_catalog_says_of_a_later_one() -> Result<()>
+fn a_version_without_a_description_goes_without_what_the_catalog_says_of_a_later_one() -> Result<()>
 {
     // GIVEN rows of a table that changed before any of it was read
     let mut setup = Setup::with_tables("undescribed", &[ITEMS])?;
@@ -70,7 +70,7 @@ fn a_version_that_nobody_described_goes_without_what_the_catalog_says_of_a_later
 }
 
 #[test]
-fn a_key_that_the_binlog_does_not_tell_is_remembered() -> Result<()> {
+fn a_key_that_the_binlog_does_not_have_is_remembered() -> Result<()> {
     // GIVEN a table whose key is an index over a part of a column, which only the catalog knows
     let table = "CREATE TABLE items (name VARCHAR(99) NOT NULL, n INT, UNIQUE (name(20)))";
     let mut setup = Setup::with_tables("unseen_key", &[table])?;
@@ -91,7 +91,7 @@ fn a_key_that_the_binlog_does_not_tell_is_remembered() -> Result<()> {
 }
 
 #[test]
-fn a_table_that_the_catalog_does_not_show_is_told() -> Result<()> {
+fn a_table_that_the_catalog_does_not_show_is_logged() -> Result<()> {
     let mut setup = Setup::with_tables("hidden", &[ITEMS])?;
     setup.catch_up()?;
     setup

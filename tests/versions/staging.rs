@@ -153,7 +153,7 @@ fn a_table_whose_records_had_a_key_halts_when_its_key_is_not_known() -> Result<(
 }
 
 #[test]
-fn a_name_that_had_a_key_and_comes_back_without_one_goes_on_if_key_changes_are_accepted()
+fn a_name_that_had_a_key_and_comes_back_without_one_continues_if_key_changes_are_accepted()
 -> Result<()> {
     // GIVEN a table whose records have a key, and a staging table that takes its name
     let mut setup = Setup::with_tables("had_key", &["CREATE TABLE staging (id INT PRIMARY KEY)"])?;

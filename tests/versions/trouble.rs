@@ -31,7 +31,7 @@ fn troubled(name: &str) -> Result<(Setup, StubServer)> {
 }
 
 #[test]
-fn trouble_at_the_first_rows_is_told_once_and_tried_ever_more_seldom() -> Result<()> {
+fn trouble_at_the_first_rows_is_logged_once_and_tried_ever_more_seldom() -> Result<()> {
     // GIVEN a connector that streams and fails at its first rows
     let (mut setup, _stub) = troubled("first_rows")?;
     let right = setup.address.registry_url.clone();

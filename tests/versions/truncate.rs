@@ -59,7 +59,7 @@ fn a_truncate_becomes_a_record_if_wanted() -> Result<()> {
 }
 
 #[test]
-fn a_truncate_halts_unless_somebody_decided() -> Result<()> {
+fn a_truncate_halts_unless_the_configuration_decides() -> Result<()> {
     let mut setup = Setup::with_tables("truncate_halt", &[ITEMS])?;
     setup.catch_up()?;
     setup.database.execute_all(&["INSERT INTO items VALUES (1)", "TRUNCATE items"])?;

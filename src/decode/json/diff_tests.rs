@@ -147,7 +147,7 @@ fn recorded_changes_give_the_rows_that_the_server_had_next() {
 }
 
 #[test]
-fn documents_that_nobody_wants_are_gone_over() {
+fn documents_that_are_not_needed_are_skipped() {
     let names = |want_documents: bool| {
         let mut decoder = decoder(&["final"]);
         let mut names = Vec::new();

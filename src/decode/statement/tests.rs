@@ -36,7 +36,7 @@ fn check(pairs: &[(&str, &str)]) {
 }
 
 #[test]
-fn transaction_control_is_told_from_everything_else() {
+fn transaction_control_differs_from_everything_else() {
     check(&[
         ("BEGIN", "Ok(Begin)"),
         ("begin /* by hand */", "Ok(Begin)"),

@@ -464,7 +464,7 @@ fn exactly_once_whatever_else_happens() {
 }
 
 #[test]
-fn a_late_commit_that_nobody_noticed_loses_nothing() {
+fn a_late_commit_that_goes_unnoticed_loses_nothing() {
     run_all(testkit::environment::seed(), 1, Kind::Unnoticed);
 }
 

@@ -204,7 +204,7 @@ fn the_one_request_of_its_kind_is_held() {
 }
 
 #[test]
-fn records_in_no_transaction_are_told_from_others() {
+fn records_in_no_transaction_differ_from_others() {
     let produce = |id: u8| {
         // Key, version, correlation id, the client's name, no tags, the transactional id.
         let body = [&[0, 0, 0, 9, 0, 0, 0, 7, 0, 2, b'c', b'c', 0, id], &b"abc"[..]].concat();

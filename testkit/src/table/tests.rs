@@ -64,7 +64,7 @@ fn row(id: i64, name: &str) -> Json {
 }
 
 #[test]
-fn a_topic_equals_its_table_or_the_difference_is_told() {
+fn a_topic_equals_its_table_or_the_difference_is_shown() {
     // GIVEN a table with two rows
     let address = StackAddress::from_environment().unwrap();
     let mut database = Database::create(&address, "compare").unwrap();

@@ -25,7 +25,7 @@ const BUG: &str = "This is a bug: report it with the log. The position has not m
 
 const START_OVER: &str = "The message has the place in the binlog; the hint says what to check \
     there. To start over at the source's current position, see \
-    [below](#when-the-source-does-not-go-on-where-the-position-ends).";
+    [below](#when-the-source-does-not-continue-where-the-position-ends).";
 
 const ONE_ROW: &str = "The message has table and column. Correct the row, change the setting that \
     the hint names, leave the column out with `capture.exclude_columns`, or skip \
@@ -45,7 +45,7 @@ const TOPICS_THAT_CHANGE: &str = "See [topics that change](#topics-that-change).
 const NOT_LOGGED: &str = "See [what the server does not log](#what-the-server-does-not-log).";
 
 const BREAK: &str = "The message has the way out; see \
-    [below](#when-the-source-does-not-go-on-where-the-position-ends).";
+    [below](#when-the-source-does-not-continue-where-the-position-ends).";
 
 remedies! {
     R::Config => "The message names the key.",
@@ -123,7 +123,7 @@ remedies! {
 
     R::PositionPurged => "Keep binlogs longer (`binlog_expire_logs_seconds`; on RDS \
         `mysql.rds_set_configuration('binlog retention hours', …)`); see \
-        [below](#when-the-source-does-not-go-on-where-the-position-ends).",
+        [below](#when-the-source-does-not-continue-where-the-position-ends).",
     R::SourceBehind => "Nothing: the connector continues when the server has applied them. If the \
         server applies none for 10 minutes, the connector halts with `source_diverged`.",
     R::SourceDiverged | R::SourceReset | R::SourceLostTail => BREAK,

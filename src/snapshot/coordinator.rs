@@ -94,7 +94,7 @@ pub struct SnapshotCoordinator {
     pub(super) done: BTreeSet<TableName>,
     /// Records to be committed with what was delivered last.
     pub(super) records: BTreeMap<TableName, Option<Vec<u8>>>,
-    /// The last tables of which nothing is read any more, for people.
+    /// The last tables that are done, for `/status`.
     ended: VecDeque<TableProgress>,
     /// Tables that were read again and whose topics are to be searched for keys that went.
     pub(super) searches: Searches,

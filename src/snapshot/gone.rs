@@ -177,7 +177,7 @@ impl SnapshotCoordinator {
         self.searches.iter().any(|search| search.name == *name)
     }
 
-    /// The tables whose topics are to be searched, for people.
+    /// The tables whose topics are to be searched, for `/status`.
     pub(super) fn searching(&self) -> impl Iterator<Item = TableProgress> {
         self.searches.iter().map(|Searched { name, rows, .. }| TableProgress {
             table: name.clone(),

@@ -134,7 +134,7 @@ impl Table {
         let (seconds, rows) = self.started.map_or((0.0, 0), |(at, rows)| {
             (at.elapsed().as_secs_f64(), self.rows.saturating_sub(rows))
         });
-        #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "for people")]
+        #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "an estimate")]
         let rows_per_second = if seconds < 0.1 { 0.0 } else { rows as f64 / seconds };
         let left = self.rows_estimate.saturating_sub(self.rows);
         TableProgress {

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use super::{
     RunOutcome,
-    delivery::Delivery,
+    delivery::{Delivery, RolledBack},
     xa::{EventCache, GroupEnd, SecondDump},
 };
 use crate::{
     decode::{Decoded, Decoder, GroupEnding},
     error::Failure,
-    model::position::{PartialTransaction, Position},
+    model::position::Position,
     mysql::{EventReceiver, RawEvent, Received},
     shutdown::Shutdown,
     state::Place,
@@ -55,7 +55,7 @@ pub(super) struct Ended {
 #[derive(Default)]
 pub(super) struct Past {
     /// A source transaction that ended with ROLLBACK: its rows are not delivered.
-    rolled_back: Option<PartialTransaction>,
+    rolled_back: RolledBack,
     /// The last epoch ended in doubt of a commit before it had committed any records.
     is_doubted: bool,
 }
@@ -63,20 +63,23 @@ pub(super) struct Past {
 impl Stream {
     /// Streams until there is trouble or a reason to end.
     pub(super) fn run(mut self, past: Past) -> Ended {
-        self.delivery.step_over(past.rolled_back);
-        let result = self.stream(past.is_doubted).map_err(|failure| self.delivery.halt(failure));
-        let committed = self.delivery.committed();
-        let has_delivered = self.delivery.has_progressed();
-        let is_doubted = self.delivery.is_doubted_at_once();
-        let past = Past { rolled_back: self.delivery.stepped_over(), is_doubted };
+        let result = self.stream(past).map_err(|failure| self.delivery.halt(failure));
+        let delivery = &mut self.delivery;
+        let is_doubted = delivery.is_doubted_at_once();
+        let ended = Ended {
+            result,
+            committed: delivery.committed(),
+            has_delivered: delivery.has_progressed(),
+            past: Past { rolled_back: delivery.rolled_back(), is_doubted },
+        };
         self.delivery.end(&self.shutdown);
-        Ended { result, committed, has_delivered, past }
+        ended
     }
 
-    fn stream(&mut self, is_after_doubt: bool) -> Result<RunOutcome, Failure> {
+    fn stream(&mut self, past: Past) -> Result<RunOutcome, Failure> {
         // The same position again: a newer generation that a fenced instance can see, and proof
         // that the way to Kafka is open before a row depends on it.
-        self.delivery.start(is_after_doubt)?;
+        self.delivery.start(past.rolled_back, past.is_doubted)?;
         loop {
             let mut received = self.queue.receive(Duration::ZERO);
             if matches!(received, Received::Empty) {

@@ -33,19 +33,21 @@ use std::collections::BTreeMap;
 
 use tokio::time::{Duration, Instant};
 
-use super::{Delivery, message_bytes};
+use super::{
+    driver::Driver,
+    outlet::{message_bytes, now_ns},
+};
 use crate::{
     encode::{OldEnvelope, OldRow, SchemaId, TablePlan},
     error::Failure,
     failpoints::{self, Point},
     model::{
-        change::{Operation, RowsOrigin, Transaction},
+        change::{RowsOrigin, Transaction},
         table::TableName,
     },
     pipeline::candidates::{BYTES_MAX, Candidates},
     produce::TopicId,
     protocol::Event,
-    runtime::since_epoch,
     snapshot::Ends,
     state::{Scan, Scanned},
 };
@@ -60,6 +62,47 @@ const IDLE: Duration = Duration::from_millis(50);
 /// part. After a fail-over it may never come.
 const PART_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// When tables' topics are searched.
+pub(super) struct TopicSearch {
+    /// Since when tables wait for the ends of their topics, if they do.
+    ends_wanted: Option<Instant>,
+    /// When something was last done of the search.
+    searched: Instant,
+}
+
+/// The search of a table's topic.
+pub(super) struct Search {
+    topic: SearchedTopic,
+    began: Ends,
+    /// The ends of the topic when all records up to there were committed.
+    ends: Vec<i64>,
+    candidates: Candidates,
+    place: SearchPlace,
+    /// The schemas of values, by id; `None` for one that shows no row.
+    envelopes: BTreeMap<u32, Option<OldEnvelope>>,
+    deleted: u64,
+    /// Records with keys of another schema, and values that cannot be read.
+    unreadable: u64,
+}
+
+/// What is searched.
+struct SearchedTopic {
+    table: TableName,
+    name: String,
+    id: TopicId,
+    plan: TablePlan,
+    /// What the table's keys begin with. Others are of another schema, and may name rows that are
+    /// there under their present key.
+    key_frame: [u8; 5],
+}
+
+/// How far a slice's search is.
+struct SearchPlace {
+    pass: Pass,
+    partition: usize,
+    scan: Option<Scan>,
+}
+
 /// Which records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pass {
@@ -68,192 +111,156 @@ enum Pass {
     Again,
 }
 
-/// The search of a table's topic.
-pub(super) struct Search {
-    table: TableName,
-    topic_name: String,
-    topic: TopicId,
-    plan: TablePlan,
-    /// What the table's keys begin with. Others are of another schema, and may name rows that are
-    /// there under their present key.
-    key_frame: [u8; 5],
-    began: Ends,
-    /// The ends of the topic when all records up to there were committed.
-    ends: Vec<i64>,
-    candidates: Candidates,
-    pass: Pass,
-    partition: usize,
-    scan: Option<Scan>,
-    /// The schemas of values, by id; `None` for one that shows no row.
-    envelopes: BTreeMap<u32, Option<OldEnvelope>>,
-    deleted: u64,
-    /// Records with keys of another schema, and values that cannot be read.
-    unreadable: u64,
-}
-
 /// Notes what is sent to the topic that is searched.
 pub(super) fn note(search: &mut Option<Search>, topic: TopicId, key: Option<&[u8]>) {
-    if let Some(search) = search.as_mut().filter(|search| search.topic == topic)
+    if let Some(search) = search.as_mut().filter(|search| search.topic.id == topic)
         && let Some(key) = key
     {
         search.candidates.remove(key);
     }
 }
 
-impl Delivery {
+impl TopicSearch {
+    /// Nothing is searched yet.
+    pub(super) fn new() -> Self {
+        Self { ends_wanted: None, searched: Instant::now() }
+    }
+
     /// Before anything else is sent: looks up where the topics of tables end that begin to be read
     /// again. Until then no chunk of them is read.
-    pub(super) fn note_ends(&mut self) -> Result<(), Failure> {
-        let tables = self.snapshot.wanting_ends();
+    pub(super) fn note_ends(&mut self, driver: &mut Driver) -> Result<(), Failure> {
+        let tables = driver.snapshot.wanting_ends();
         if tables.is_empty() {
             self.ends_wanted = None;
             return Ok(());
         }
-        if !self.protocol.record().partials.is_empty() {
-            // Its rows are read over when they come again, and may lie before these ends.
+        if !driver.record().partials.is_empty() {
+            // Its rows are skipped when they come again, and may lie before these ends.
             let since = *self.ends_wanted.get_or_insert_with(Instant::now);
             let why = "a source transaction was delivered in part when the reading began";
             let waits = since.elapsed() < PART_WAIT_MAX;
             // One that was made is not read: its rows come by the stream, and do not wait.
-            let given_up = tables.iter().filter(|table| !waits || !self.snapshot.is_read(table));
+            let given_up = tables.iter().filter(|table| !waits || !driver.snapshot.is_read(table));
             let given_up: Vec<_> = given_up.collect();
             for table in &given_up {
-                self.snapshot.give_up_search(table, why);
+                driver.snapshot.give_up_search(table, why);
             }
-            return if given_up.is_empty() { Ok(()) } else { self.after(Event::Changed) };
+            return if given_up.is_empty() { Ok(()) } else { driver.after(Event::Changed) };
         }
         self.ends_wanted = None;
         // What was sent of the rows before is to lie before these ends.
-        self.producers.rows().flush()?;
+        driver.outlet.producers.rows().flush()?;
         for table in tables {
-            let name = match self.plans.keyed_topic(&table) {
+            let name = match driver.plans.keyed_topic(&table) {
                 Ok(topic) => topic.map(|(name, _)| name),
                 Err(why) => {
-                    self.snapshot.give_up_search(&table, why);
+                    driver.snapshot.give_up_search(&table, why);
                     continue;
                 }
             };
-            let log = match &name {
-                Some(name) => self.producers.rows().topic_states(&[name])?.remove(name),
+            let state = match &name {
+                Some(name) => driver.outlet.producers.rows().topic_states(&[name])?.remove(name),
                 None => None,
             };
-            let ends = log.as_ref().map(Ends::of);
+            let ends = state.as_ref().map(Ends::of);
             let ends = ends.filter(|ends| ends.offsets().iter().any(|&end| 0 < end));
-            self.snapshot.set_ends(&table, ends);
+            driver.snapshot.set_ends(&table, ends);
         }
-        self.after(Event::Changed)
-    }
-
-    /// Rows of a table changed: those of its children may have changed without row events.
-    pub(super) fn read_cascaded(&mut self, table: &TableName, operation: Operation, moved: bool) {
-        for child in self.plans.cascades().to_read(table, operation, moved) {
-            self.snapshot.changed_unseen(&child, table);
-        }
+        driver.after(Event::Changed)
     }
 
     /// At a boundary of source transactions while more waits: a little of the search.
-    pub(super) fn search_busy(&mut self) -> Result<(), Failure> {
+    pub(super) fn busy(&mut self, driver: &mut Driver) -> Result<(), Failure> {
         let (time, pause) = BUSY;
-        if self.searched.elapsed() < pause { Ok(()) } else { self.search(time) }
+        if self.searched.elapsed() < pause { Ok(()) } else { self.search(driver, time) }
     }
 
     /// At a boundary while nothing waits in the stream: more of it.
-    pub(in crate::pipeline) fn search_idle(&mut self) -> Result<(), Failure> {
-        self.search(IDLE)
+    pub(super) fn idle(&mut self, driver: &mut Driver) -> Result<(), Failure> {
+        self.search(driver, IDLE)
     }
 
-    fn search(&mut self, time: Duration) -> Result<(), Failure> {
-        self.give_up_searches();
-        let Some((table, ends)) = self.snapshot.to_search() else {
-            self.search = None;
+    fn search(&mut self, driver: &mut Driver, time: Duration) -> Result<(), Failure> {
+        driver.give_up_searches();
+        let Some((table, ends)) = driver.snapshot.to_search() else {
+            driver.outlet.search = None;
             return Ok(());
         };
-        let current = self.search.take().filter(|search| search.is_of(table, ends));
+        let current = driver.outlet.search.take().filter(|search| search.is_of(table, ends));
         let (table, ends) = (table.clone(), ends.clone());
         let begun = match current {
-            None => self.begin_search(&table, ends)?,
+            None => Search::begin(driver, &table, ends)?,
             current => current,
         };
         let Some(mut search) = begun else { return Ok(()) };
         let until = Instant::now() + time;
         let mut is_over = false;
-        while !is_over && self.is_wanted(&search) && Instant::now() < until {
-            match self.search_step(&mut search)? {
+        while !is_over && search.is_wanted(driver) && Instant::now() < until {
+            match search.step(driver)? {
                 Scanned::Something => {}
                 Scanned::Nothing => break,
-                Scanned::All => is_over = self.next_partition(&mut search)?,
+                Scanned::All => is_over = search.next_partition(driver)?,
             }
         }
         self.searched = Instant::now();
         if !is_over {
-            self.search = Some(search);
+            driver.outlet.search = Some(search);
         }
         Ok(())
     }
+}
 
-    fn begin_search(&mut self, table: &TableName, began: Ends) -> Result<Option<Search>, Failure> {
-        let Ok(Some((topic_name, key_schema))) = self.plans.keyed_topic(table) else {
-            self.snapshot.give_up_search(table, "its records have no keys any more");
+impl Search {
+    fn begin(driver: &mut Driver, table: &TableName, began: Ends) -> Result<Option<Self>, Failure> {
+        let Ok(Some((name, key_schema))) = driver.plans.keyed_topic(table) else {
+            driver.snapshot.give_up_search(table, "its records have no keys any more");
             return Ok(None);
         };
-        let Some((plan, topic)) = self.plans.for_gone(table, self.producers.rows())? else {
-            self.snapshot.searched(table);
+        let producer = driver.outlet.producers.rows();
+        let Some((plan, id)) = driver.plans.for_gone(table, producer)? else {
+            driver.snapshot.searched(table);
             return Ok(None);
         };
         tracing::info!(
             %table,
-            topic = topic_name,
+            topic = name,
             "the table was read again: its topic is searched for keys that went meanwhile"
         );
         let [a, b, c, d] = key_schema.to_be_bytes();
-        Ok(Some(Search {
-            table: table.clone(),
-            topic_name,
-            topic,
-            plan,
-            key_frame: [0, a, b, c, d],
+        let key_frame = [0, a, b, c, d];
+        Ok(Some(Self {
+            topic: SearchedTopic { table: table.clone(), name, id, plan, key_frame },
             began,
             ends: Vec::new(),
             candidates: Candidates::new(failpoints::search_bytes_max(BYTES_MAX)),
-            pass: Pass::Old,
-            partition: 0,
-            scan: None,
+            place: SearchPlace { pass: Pass::Old, partition: 0, scan: None },
             envelopes: BTreeMap::new(),
             deleted: 0,
             unreadable: 0,
         }))
     }
 
-    /// Whether the search may go on: nothing ended it meanwhile.
-    fn is_wanted(&self, search: &Search) -> bool {
-        self.snapshot.to_search().is_some_and(|(table, ends)| search.is_of(table, ends))
+    /// Whether it is for this table, read again since then.
+    fn is_of(&self, table: &TableName, began: &Ends) -> bool {
+        self.topic.table == *table && self.began == *began
     }
 
-    /// Ends the searches of topics that may lack records which were sent since a reading began.
-    pub(super) fn give_up_searches(&mut self) {
-        let doubted = self.plans.take_doubted();
-        if doubted.is_empty() {
-            return;
-        }
-        let wanting = self.snapshot.wanting_ends();
-        for (table, why) in doubted {
-            // What was before the ends are taken does not matter.
-            if !wanting.contains(&table) {
-                self.snapshot.give_up_search(&table, why);
-            }
-        }
+    /// Whether the search may go on: nothing ended it meanwhile.
+    fn is_wanted(&self, driver: &Driver) -> bool {
+        driver.snapshot.to_search().is_some_and(|(table, ends)| self.is_of(table, ends))
     }
 
     /// Takes in one record.
-    fn search_step(&mut self, search: &mut Search) -> Result<Scanned, Failure> {
-        let partition = i32::try_from(search.partition).unwrap_or(i32::MAX);
-        if search.scan.is_none() {
-            let range = search.range(partition);
-            let scan = Scan::new(&self.config, &search.topic_name, partition, range)?;
-            search.scan = Some(scan);
+    fn step(&mut self, driver: &mut Driver) -> Result<Scanned, Failure> {
+        let partition = i32::try_from(self.place.partition).unwrap_or(i32::MAX);
+        if self.place.scan.is_none() {
+            let range = self.range(partition);
+            let scan = Scan::new(&driver.config, &self.topic.name, partition, range)?;
+            self.place.scan = Some(scan);
         }
-        let Some(scan) = &mut search.scan else { return Ok(Scanned::Nothing) };
-        let (pass, frame, candidates) = (search.pass, &search.key_frame, &mut search.candidates);
+        let SearchPlace { pass, scan, .. } = &mut self.place;
+        let Some(scan) = scan else { return Ok(Scanned::Nothing) };
+        let (frame, candidates) = (&self.topic.key_frame, &mut self.candidates);
         let (mut found, mut other_key) = (None, 0);
         let scanned = scan.step(|offset, key, value| {
             let Some(key) = key else { return };
@@ -270,99 +277,109 @@ impl Delivery {
                 Pass::Old | Pass::Again => {}
             }
         });
-        search.unreadable += other_key;
+        self.unreadable += other_key;
         if let Some((key, value)) = found {
-            self.delete_by(search, &key, &value)?;
+            self.delete_by(driver, &key, &value)?;
         }
         Ok(scanned.unwrap_or_else(|error| {
             tracing::warn!(
-                table = %search.table,
-                topic = search.topic_name,
+                table = %self.topic.table,
+                topic = self.topic.name,
                 hint = "Grant READ on the topic to the account, and start again.",
                 "the topic cannot be searched for keys that went: {error}; consumers keep them"
             );
-            self.snapshot.leave_search(&search.table);
+            driver.snapshot.leave_search(&self.topic.table);
             Scanned::Nothing
         }))
     }
 
+    /// The offsets of a partition that the pass reads.
+    fn range(&self, partition: i32) -> std::ops::Range<i64> {
+        let of = |offsets: &[i64]| offsets.get(self.place.partition).copied().unwrap_or_default();
+        match self.place.pass {
+            Pass::Old => 0..of(self.began.offsets()),
+            Pass::New => of(self.began.offsets())..of(&self.ends),
+            Pass::Again => self.candidates.offsets(partition),
+        }
+    }
+
     /// Goes on with the next partition, pass or slice; true at the end.
-    fn next_partition(&mut self, search: &mut Search) -> Result<bool, Failure> {
-        search.scan = None;
-        search.partition += 1;
-        if search.partition < search.began.offsets().len() {
+    fn next_partition(&mut self, driver: &mut Driver) -> Result<bool, Failure> {
+        self.place.scan = None;
+        self.place.partition += 1;
+        if self.place.partition < self.began.offsets().len() {
             return Ok(false);
         }
-        search.partition = 0;
-        match search.pass {
+        self.place.partition = 0;
+        match self.place.pass {
             Pass::Old => {
-                self.after(Event::Due)?;
-                let name = &search.topic_name;
-                let log = self.producers.rows().topic_states(&[name])?.remove(name);
-                let Some(log) = log.filter(|log| search.began.fit(log)) else {
+                driver.after(Event::Due)?;
+                let name = &self.topic.name;
+                let state = driver.outlet.producers.rows().topic_states(&[name])?.remove(name);
+                let Some(state) = state.filter(|state| self.began.fit(state)) else {
                     let why = "its topic is not the one that it was when the reading began";
-                    self.snapshot.give_up_search(&search.table, why);
-                    self.after(Event::Changed)?;
+                    driver.snapshot.give_up_search(&self.topic.table, why);
+                    driver.after(Event::Changed)?;
                     return Ok(true);
                 };
                 // Found to have lost records, the search is ended before it goes on.
-                self.plans.check_topic(&search.table, &log)?;
-                self.give_up_searches();
-                search.ends = log.ends;
+                driver.plans.check_topic(&self.topic.table, &state)?;
+                driver.give_up_searches();
+                self.ends = state.ends;
                 failpoints::reach(Point::SearchBounded);
-                search.pass = Pass::New;
+                self.place.pass = Pass::New;
             }
-            Pass::New => search.pass = Pass::Again,
-            Pass::Again => return self.next_slice(search),
+            Pass::New => self.place.pass = Pass::Again,
+            Pass::Again => return self.next_slice(driver),
         }
         Ok(false)
     }
 
-    fn next_slice(&mut self, search: &mut Search) -> Result<bool, Failure> {
-        search.pass = Pass::Old;
-        if search.candidates.next_slice() { Ok(false) } else { self.end_search(search) }
+    fn next_slice(&mut self, driver: &mut Driver) -> Result<bool, Failure> {
+        self.place.pass = Pass::Old;
+        if self.candidates.next_slice() { Ok(false) } else { self.end(driver) }
     }
 
-    fn end_search(&mut self, search: &Search) -> Result<bool, Failure> {
-        let (table, deleted) = (&search.table, search.deleted);
-        if 0 < search.unreadable {
+    fn end(&self, driver: &mut Driver) -> Result<bool, Failure> {
+        let (table, deleted) = (&self.topic.table, self.deleted);
+        if 0 < self.unreadable {
             tracing::warn!(
                 %table,
-                records = search.unreadable,
+                records = self.unreadable,
                 "records of the topic have keys or values of other schemas, or are another \
                  connector's: keys of theirs that went stay with consumers"
             );
         }
         tracing::info!(%table, deleted, "keys that went from the table have their deletes");
-        self.snapshot.searched(table);
-        self.after(Event::Changed)?;
+        driver.snapshot.searched(table);
+        driver.after(Event::Changed)?;
         Ok(true)
     }
 
     /// Deletes a key whose newest record is this one, if that shows a row.
-    fn delete_by(&mut self, search: &mut Search, key: &[u8], value: &[u8]) -> Result<(), Failure> {
-        if search.plan.is_without_envelope() {
-            return self.delete(search, key, None);
+    fn delete_by(&mut self, driver: &mut Driver, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        if self.topic.plan.is_without_envelope() {
+            return self.delete(driver, key, None);
         }
         let Some((frame, id)) = frame_of(value) else {
-            search.unreadable += 1;
+            self.unreadable += 1;
             return Ok(());
         };
-        let is_known = search.envelopes.contains_key(&id);
+        let is_known = self.envelopes.contains_key(&id);
         if !is_known {
             // The registry may take its time; no Kafka transaction waits for it.
-            self.after(Event::Due)?;
-            let schema = self.plans.schema(SchemaId(id))?;
-            search.envelopes.insert(id, schema.as_deref().and_then(OldEnvelope::parse));
+            driver.after(Event::Due)?;
+            let schema = driver.plans.schema(SchemaId(id))?;
+            self.envelopes.insert(id, schema.as_deref().and_then(OldEnvelope::parse));
         }
-        let envelope = search.envelopes.get(&id).and_then(Option::as_ref);
+        let envelope = self.envelopes.get(&id).and_then(Option::as_ref);
         match envelope.map_or(OldRow::Unreadable, |envelope| envelope.row(value)) {
-            OldRow::Row(row, writer) if writer == self.config.name.as_bytes() => {
-                self.delete(search, key, Some((frame, row)))
+            OldRow::Row(row, writer) if writer == driver.config.name.as_bytes() => {
+                self.delete(driver, key, Some((frame, row)))
             }
             OldRow::Gone => Ok(()),
             OldRow::Row(..) | OldRow::Unreadable => {
-                search.unreadable += 1;
+                self.unreadable += 1;
                 Ok(())
             }
         }
@@ -370,17 +387,17 @@ impl Delivery {
 
     fn delete(
         &mut self,
-        search: &mut Search,
+        driver: &mut Driver,
         key: &[u8],
         record: Option<(&[u8], &[u8])>,
     ) -> Result<(), Failure> {
-        self.open()?;
+        driver.open()?;
         // What was committed meanwhile may have shown that records are missing.
-        self.give_up_searches();
-        if !self.is_wanted(search) {
+        driver.give_up_searches();
+        if !self.is_wanted(driver) {
             return Ok(());
         }
-        let position = self.position().clone();
+        let position = driver.position().clone();
         let transaction = Transaction {
             commit_time_us: position.source_time_us,
             begin_offset: position.file.offset,
@@ -388,39 +405,22 @@ impl Delivery {
         };
         let (file, offset) = (position.file.file.as_str(), position.file.offset);
         let origin = RowsOrigin { transaction: &transaction, file, offset };
-        let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
-        self.encoder.start_chunk(&search.plan, &origin, now_ns);
-        self.encoder.continue_transaction(0);
-        self.encoder.set_part(1);
-        let producer = self.producers.rows();
+        let outlet = &mut driver.outlet;
+        outlet.encoder.start_chunk(&self.topic.plan, &origin, now_ns());
+        outlet.encoder.continue_transaction(0);
+        outlet.encoder.set_part(1);
+        let producer = outlet.producers.rows();
         let mut bytes = 0;
-        self.is_spoilt = true;
-        for message in self.encoder.gone(&search.plan, key, record) {
+        outlet.is_spoilt = true;
+        for message in outlet.encoder.gone(&self.topic.plan, key, record) {
             bytes += message_bytes(&message);
-            producer.send(search.topic, message.key, message.value, message.headers)?;
+            producer.send(self.topic.id, message.key, message.value, message.headers)?;
         }
-        self.is_spoilt = false;
+        outlet.is_spoilt = false;
         failpoints::reach(Point::GoneSent);
-        search.deleted += 1;
-        self.after(Event::SentExtra { rows: 1, bytes })?;
-        self.after(Event::ChunkEnded)
-    }
-}
-
-impl Search {
-    /// Whether it is for this table, read again since then.
-    fn is_of(&self, table: &TableName, began: &Ends) -> bool {
-        self.table == *table && self.began == *began
-    }
-
-    /// The offsets of a partition that the pass reads.
-    fn range(&self, partition: i32) -> std::ops::Range<i64> {
-        let of = |offsets: &[i64]| offsets.get(self.partition).copied().unwrap_or_default();
-        match self.pass {
-            Pass::Old => 0..of(self.began.offsets()),
-            Pass::New => of(self.began.offsets())..of(&self.ends),
-            Pass::Again => self.candidates.offsets(partition),
-        }
+        self.deleted += 1;
+        driver.after(Event::SentExtra { rows: 1, bytes })?;
+        driver.after(Event::ChunkEnded)
     }
 }
 

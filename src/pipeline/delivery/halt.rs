@@ -17,8 +17,8 @@ impl Delivery {
     /// transaction too. Returns that failure.
     pub(in crate::pipeline) fn halt(&mut self, failure: Failure) -> Failure {
         if stops(&failure)
-            && !self.is_spoilt
-            && self.protocol.is_at_rest()
+            && !self.driver.outlet.is_spoilt
+            && self.driver.protocol.is_at_rest()
             && let Err(trouble) = self.commit_before_halt()
         {
             tracing::warn!(
@@ -32,16 +32,8 @@ impl Delivery {
     }
 
     fn commit_before_halt(&mut self) -> Result<(), Failure> {
-        if self.row_failed {
-            // A row is at hand that cannot be delivered, so the one before it is not the last.
-            self.release()?;
-        }
-        self.after(Event::Halting)
-    }
-
-    /// The open batch holds records that no position may count.
-    pub(in crate::pipeline) fn spoil(&mut self) {
-        self.is_spoilt = true;
+        self.rows.release_before_halt(&mut self.driver)?;
+        self.driver.after(Event::Halting)
     }
 }
 

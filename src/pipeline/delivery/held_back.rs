@@ -1,7 +1,7 @@
 //! The records of the newest row, kept until it is known whether the last of them is the last of
 //! its source transaction.
 //!
-//! Only the end of a source transaction tells which record was its last, and a record that was
+//! Only the end of a source transaction shows which record was its last, and a record that was
 //! sent cannot be marked any more. So one row's records wait here: the next row sends them as they
 //! are, the end of the transaction sends them with one header more on the last. A batch that is
 //! cut leaves them here for the next Kafka transaction, and the note of the cut does not count

@@ -1,13 +1,23 @@
-//! From rows to a committed Kafka transaction: does what the protocol says.
+//! From rows to a committed Kafka transaction.
+//!
+//! ```text
+//! rows          rows of the stream             ─┐
+//!   resume      rows that are skipped           │
+//!   held_back   the newest row, if it waits     │
+//! reading       snapshot rows                   ├─▶ outlet ─▶ producers ─▶ Kafka
+//!   requests    requests from the admin API     │      ▲
+//!   gone        keys that went                  │      │ opens, flushes, commits
+//! statements    what a statement changed       ─┘   driver ◀─▶ protocol
+//! ```
+//! `driver` does what the protocol says, and each of the others is given it: whatever they send
+//! opens a Kafka transaction first, and is reported to the protocol afterwards. `report` has what
+//! is shown of it, `skips`, `rollback` and `halt` the exceptions.
 
-use std::sync::Arc;
-
-use tokio::time::Instant;
-use uuid::Uuid;
-
+mod driver;
 mod gone;
 mod halt;
 mod held_back;
+mod outlet;
 mod producers;
 mod reading;
 mod report;
@@ -17,84 +27,30 @@ mod rollback;
 mod rows;
 mod skips;
 mod statements;
-mod xa;
 
-pub(super) use self::producers::Producers;
-use self::{held_back::HeldBack, report::Reporter, requests::Requests};
-use super::{run::Run, state_topic::StateTopic, tables::plans::Plans};
+use self::{driver::Driver, reading::TableReading, rows::RowSender};
+pub(super) use self::{driver::not_writable, producers::Producers, rollback::RolledBack};
+use super::{run::Run, state_topic::StateTopic, tables::plans::Plans, xa};
 use crate::{
-    config::{Config, EnvelopeFormat},
-    decode::Finished,
-    encode::{Encoder, Message},
-    error::{Failure, Reason, Verdict},
-    failpoints::{self, Point, Rule},
-    metrics::Metrics,
+    decode::{Finished, Rows, Statement},
+    error::Failure,
+    failpoints::{self, Point},
     model::{
-        change::{RowsOrigin, Transaction},
-        gtid::ServerUuid,
-        position::{FilePosition, PartialTransaction, Position},
+        change::RowsOrigin,
+        position::{FilePosition, Position},
     },
-    produce::{Commit, ProduceError},
-    protocol::{
-        Action, Batch, Doubt, Event, PartialDelivery, Protocol, ProtocolSettings, TransactionEnd,
-        TransactionName,
-    },
-    runtime::{since_epoch, wall_clock},
+    protocol::{Event, PartialDelivery, TransactionEnd},
     shutdown::Shutdown,
     snapshot::SnapshotCoordinator,
-    state::{ALIVE_KEY, POSITION_KEY, Place, PositionRecord, RecordError},
-    status::{State, Status},
+    state::{Place, PositionRecord},
 };
 
 /// Delivers rows and remembers how far.
 pub(super) struct Delivery {
-    config: Arc<Config>,
-    status: Status,
-    metrics: Arc<Metrics>,
-    reporter: Reporter,
-    protocol: Protocol,
-    producers: Producers,
-    state_topic: StateTopic,
-    encoder: Encoder,
-    plans: Plans,
-    /// In the envelope whose records tell of the end of a source transaction.
-    held_back: Option<HeldBack>,
-    /// The rows that exist already.
-    snapshot: SnapshotCoordinator,
-    /// The search for keys that went from a table.
-    search: Option<gone::Search>,
-    /// Since when tables wait for the ends of their topics, if they do.
-    ends_wanted: Option<Instant>,
-    /// When something was last done of it.
-    searched: Instant,
-    /// What people request.
-    requests: Requests,
-    /// When `/status` last got how far the tables are.
-    shown: Instant,
-    /// The identity of the row that is being read.
-    identity: Vec<u8>,
-    /// When XA transactions that wait for long were reported.
-    prepared_logged: Option<Instant>,
-    /// A source transaction whose rows are not delivered.
-    rolled_back: Option<PartialTransaction>,
-    /// The newest position that was committed in this epoch.
-    committed: Option<Place>,
-    /// The rows events that are to be skipped.
-    skips: Vec<skips::Requested>,
-    /// Whether the last rows event could not be delivered whole.
-    row_failed: bool,
-    /// Whether the open batch holds records that no position may count.
-    is_spoilt: bool,
-}
-
-/// The encoder of an epoch, which is what a run of a task is to Debezium.
-fn encoder(config: &Config) -> Encoder {
-    let encoder = Encoder::new(&config.name, env!("CARGO_PKG_VERSION"));
-    if config.format.context_headers {
-        encoder.with_context_headers(&config.name, &Uuid::now_v7().to_string())
-    } else {
-        encoder
-    }
+    driver: Driver,
+    rows: RowSender,
+    reading: TableReading,
+    rolled_back: RolledBack,
 }
 
 impl Delivery {
@@ -102,106 +58,69 @@ impl Delivery {
         run: &Run,
         producers: Producers,
         state_topic: StateTopic,
-        mut record: PositionRecord,
+        record: PositionRecord,
         plans: Plans,
         snapshot: SnapshotCoordinator,
     ) -> Self {
-        let config = &run.config;
-        let holds_back = config.format.envelope == EnvelopeFormat::Flat;
-        let settings = ProtocolSettings {
-            guarantee: config.delivery.guarantee,
-            batch_bytes_max: config.delivery.batch_bytes_max,
-            batch_age_max: config.delivery.batch_age_max(),
-            open_max: producers.fenced.stall_limit(),
-        };
-        let skips = skips::requested(&record.skips);
-        record.state_topic.clone_from(&state_topic.id);
         Self {
-            config: Arc::clone(config),
-            status: run.status.clone(),
-            metrics: Arc::clone(&run.metrics),
-            reporter: Reporter::default(),
-            protocol: Protocol::new(settings, record, Instant::now()),
-            producers,
-            state_topic,
-            encoder: encoder(config),
-            plans,
-            held_back: holds_back.then(HeldBack::default),
-            snapshot,
-            search: None,
-            ends_wanted: None,
-            searched: Instant::now(),
-            requests: Requests::new(run.requests.clone()),
-            shown: Instant::now(),
-            identity: Vec::new(),
-            prepared_logged: None,
-            rolled_back: None,
-            committed: None,
-            skips,
-            row_failed: false,
-            is_spoilt: false,
+            driver: Driver::new(run, producers, state_topic, record, plans, snapshot),
+            rows: RowSender::new(&run.config),
+            reading: TableReading::new(&run.config, run.requests.clone()),
+            rolled_back: RolledBack::default(),
         }
     }
 
-    /// Commits the position the epoch starts from, then counts as streaming.
-    pub(super) fn start(&mut self, is_after_doubt: bool) -> Result<(), Failure> {
-        self.plans.check_topics(self.producers.rows())?;
-        self.give_up_searches();
-        self.note_ends()?;
+    /// Commits the position the epoch starts from, then counts as streaming. Rows of the source
+    /// transaction that the last epoch found to be rolled back are skipped.
+    pub(super) fn start(
+        &mut self,
+        rolled_back: RolledBack,
+        is_after_doubt: bool,
+    ) -> Result<(), Failure> {
+        self.rolled_back = rolled_back;
+        let driver = &mut self.driver;
+        driver.plans.check_topics(driver.outlet.producers.rows())?;
+        driver.give_up_searches();
+        self.reading.search.note_ends(driver)?;
         failpoints::reach(Point::Loaded);
-        self.after(Event::Ready { is_after_doubt })?;
+        driver.after(Event::Ready { is_after_doubt })?;
         failpoints::reach(Point::Started);
-        self.metrics.streaming.set(1);
-        self.status.enter(State::Streaming, wall_clock());
-        tracing::info!(position = %self.position().file, "streaming");
+        driver.reporter.streaming(&driver.protocol.record().position.file);
         Ok(())
     }
 
-    /// Does what the protocol says, until it waits for something to happen.
-    fn after(&mut self, event: Event<'_>) -> Result<(), Failure> {
-        let mut action = self.protocol.step(Instant::now(), event);
-        loop {
-            let done = match action {
-                Action::Wait => return Ok(()),
-                Action::Begin => {
-                    self.producers.fenced.begin()?;
-                    Event::Opened
-                }
-                Action::Flush => {
-                    if !failpoints::lacks(Rule::FlushBeforePosition) {
-                        self.producers.rows().flush()?;
-                    }
-                    failpoints::reach(Point::Flushed);
-                    Event::Flushed
-                }
-                Action::SendPosition => {
-                    self.send_position()?;
-                    Event::PositionSent
-                }
-                Action::SendSign => {
-                    self.send_state(ALIVE_KEY, None)?;
-                    Event::SignSent
-                }
-                Action::Commit => Event::Committed(self.commit()?),
-                Action::Recycle(doubt) => return Err(self.doubtful(doubt)),
-            };
-            action = self.protocol.step(Instant::now(), done);
-        }
+    /// Events came from the source, and so many bytes of them wait.
+    pub(super) fn received(&mut self, bytes: u64) {
+        self.driver.reporter.received(bytes);
     }
 
     /// A source transaction has begun.
     pub(super) fn begin(&mut self) -> Result<(), Failure> {
-        self.after(Event::Begun)
+        self.driver.after(Event::Begun)
     }
 
-    /// A record is about to be sent.
-    fn open(&mut self) -> Result<(), Failure> {
-        if self.protocol.batch().opened.is_some() {
-            return Ok(());
-        }
-        self.after(Event::Sending)?;
-        failpoints::reach(Point::Begun);
-        Ok(())
+    /// Sends the records of a rows event.
+    pub(super) fn rows(&mut self, rows: Rows<'_>) -> Result<(), Failure> {
+        self.rows.send(&mut self.driver, rows)
+    }
+
+    /// Whether these rows are known to be rolled back.
+    pub(super) fn is_rolled_back(&self, rows: &Rows<'_>) -> bool {
+        let origin = &rows.origin;
+        self.rolled_back.is(self.driver.name_of(origin.transaction, origin.file))
+    }
+
+    /// A statement changed captured tables: what is known about them is out of date. `origin` is
+    /// where it comes from; `None` inside a transaction that goes on.
+    pub(super) fn statement(
+        &mut self,
+        statement: &Statement,
+        origin: Option<&RowsOrigin<'_>>,
+    ) -> Result<(), Failure> {
+        statements::rename(&mut self.driver, statement)?;
+        self.reading.changed(&mut self.driver, statement)?;
+        self.driver.plans.forget(&statement.tables);
+        statements::take_in(&mut self.driver, statement, origin)
     }
 
     /// A source transaction has ended: the position moves, and the batch ends if it is due.
@@ -211,213 +130,137 @@ impl Delivery {
             let origin = RowsOrigin { transaction, file, offset: statement.offset };
             self.statement(statement, Some(&origin))?;
         }
-        let ending = self.ending(finished)?;
-        self.send_last()?;
-        self.metrics.transactions.inc();
-        let name = name_of(transaction, file, self.position().server_uuid);
+        let driver = &mut self.driver;
+        let ending = xa::ending(driver.record(), finished)?;
+        self.rows.send_last(driver)?;
+        driver.reporter.metrics.transactions.inc();
+        let name = driver.name_of(transaction, file);
         let commit_time_us = transaction.commit_time_us;
         let (offset, file_begun) = (finished.end.offset, finished.file_begun);
         let end = TransactionEnd { file, offset, file_begun, commit_time_us, ending };
-        self.after(Event::Ended(name, end))
+        driver.after(Event::Ended(name, end))
+    }
+
+    /// A source transaction has ended with ROLLBACK behind rows of captured tables.
+    pub(super) fn roll_back(&mut self, finished: &Finished<'_>) -> Result<(), Failure> {
+        let name = self.driver.name_of(finished.transaction, &finished.end.file);
+        if self.rolled_back.is(name) {
+            return self.finish(finished);
+        }
+        Err(self.rolled_back.found(&mut self.driver, finished))
+    }
+
+    /// The source transaction that the next epoch is to skip.
+    pub(super) fn rolled_back(&mut self) -> RolledBack {
+        std::mem::take(&mut self.rolled_back)
     }
 
     /// The stream is between two transactions here.
     pub(super) fn reach(&mut self, boundary: &FilePosition) -> Result<(), Failure> {
-        self.after(Event::Boundary(boundary))
+        self.driver.after(Event::Boundary(boundary))
+    }
+
+    /// What is done between two source transactions besides; see [`TableReading::boundary`].
+    pub(super) fn boundary(&mut self, reached: &FilePosition) -> Result<(), Failure> {
+        self.reading.boundary(&mut self.driver, reached)
+    }
+
+    /// More of the search for keys that went, while nothing waits in the stream.
+    pub(super) fn search_idle(&mut self) -> Result<(), Failure> {
+        self.reading.search.idle(&mut self.driver)
     }
 
     /// Nothing waits in the queue: a batch at a boundary ends, so that a lone change is visible.
     pub(super) fn idle(&mut self) -> Result<(), Failure> {
-        if self.protocol.is_inside() {
+        let driver = &mut self.driver;
+        if driver.protocol.is_inside() {
             return Ok(());
         }
-        self.after(Event::Idle { more_comes: self.is_reading_tables() })?;
-        self.report_idle();
-        self.show_prepared();
+        driver.after(Event::Idle { more_comes: driver.snapshot.is_reading() })?;
+        driver.reporter.idle();
+        driver.reporter.pending(&driver.protocol.record().prepared);
         Ok(())
     }
 
-    /// Shows whoever stands by, every now and then, that this instance works.
+    /// Shows instances that stand by, every now and then, that this instance works.
     pub(super) fn show_life(&mut self) -> Result<(), Failure> {
-        self.plans.check_registry()?;
-        self.after(Event::Tick)?;
-        self.status.moved(Instant::now(), self.protocol.has_progressed());
+        let driver = &mut self.driver;
+        driver.plans.check_registry()?;
+        driver.after(Event::Tick)?;
+        driver.reporter.moved(driver.protocol.has_progressed());
         Ok(())
     }
 
     /// Commits what is not committed yet, before the end of the process, and that it ends: inside
     /// a source transaction what has come of it too.
     pub(super) fn settle(&mut self) -> Result<(), Failure> {
-        if self.plans.end() {
-            self.after(Event::Changed)?;
+        if self.driver.plans.end() {
+            self.driver.after(Event::Changed)?;
         }
-        self.after(Event::Settling)
+        self.driver.after(Event::Settling)
     }
 
     /// Ends the epoch: an open transaction is aborted, so that no consumer waits for it.
     pub(super) fn end(self, shutdown: &Shutdown) {
-        self.producers.fenced.abort();
-        self.plans.finish(shutdown);
+        self.driver.end(shutdown);
+    }
+
+    /// The open batch holds records that no position may count.
+    pub(super) fn spoil(&mut self) {
+        self.driver.outlet.is_spoilt = true;
+    }
+
+    /// Rows of an XA transaction are lost, and nothing says of which tables.
+    pub(super) fn lose_rows(&mut self) {
+        self.driver.snapshot.give_up_searches("rows of an XA transaction are lost");
+    }
+
+    /// Rows of a prepared transaction are awaited, and none has come: what is before it does not
+    /// wait with it.
+    pub(super) fn await_rows(&mut self) -> Result<(), Failure> {
+        let is_before = self.driver.protocol.partial().is_none();
+        if is_before { self.driver.after(Event::ChunkEnded) } else { Ok(()) }
+    }
+
+    /// How many rows of the open source transaction were taken in.
+    pub(super) fn rows_taken_in(&self) -> u64 {
+        self.driver.protocol.partial().map_or(0, PartialDelivery::rows)
+    }
+
+    /// The saved position, as it is after the last source transaction that was taken in.
+    pub(super) fn record(&self) -> &PositionRecord {
+        self.driver.record()
     }
 
     /// The newest position that the epoch committed.
     pub(super) fn committed(&self) -> Option<Place> {
-        self.committed
+        self.driver.committed()
     }
 
     /// Whether it ended in doubt of a commit before it had committed any records.
     pub(super) fn is_doubted_at_once(&self) -> bool {
-        self.protocol.is_doubted_at_once()
+        self.driver.protocol.is_doubted_at_once()
     }
 
     /// Whether the epoch proved that it can do more than start.
     pub(super) fn has_progressed(&self) -> bool {
-        self.protocol.has_progressed()
+        self.driver.protocol.has_progressed()
     }
 
+    /// Whether a source transaction has begun and not ended.
     pub(super) fn is_inside_transaction(&self) -> bool {
-        self.protocol.is_inside()
+        self.driver.protocol.is_inside()
+    }
+
+    /// Whether snapshot rows are still to be delivered.
+    pub(super) fn is_reading_tables(&self) -> bool {
+        self.driver.snapshot.is_reading()
     }
 
     /// Whether everything up to there is delivered, or waits for an outcome.
     pub(super) fn has_reached(&self, target: &Position) -> bool {
-        let record = self.protocol.record();
+        let record = self.record();
         record.position.has_reached(target)
             || !record.prepared.is_empty() && record.accounted_for().has_reached(target)
     }
-
-    /// Where the last source transaction that was taken in ends.
-    pub(super) fn position(&self) -> &Position {
-        &self.protocol.record().position
-    }
-
-    /// Sends everything that is saved, the position last.
-    fn send_position(&mut self) -> Result<(), Failure> {
-        let has_rows = self.protocol.batch().opened.is_some();
-        let changed = self.plans.take_changed(has_rows, self.producers.rows())?;
-        let producer = &mut self.producers.fenced;
-        for table in changed {
-            let json =
-                table.to_json(&self.config.name).map_err(|problem| not_writable(&problem))?;
-            self.state_topic.send(producer, &table.key(), Some(&json))?;
-        }
-        self.give_up_searches();
-        self.send_snapshot_records()?;
-        let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
-        self.protocol.set_least_offset(self.state_topic.least_offset());
-        let json = self.protocol.record().to_json(&self.config.name, now_us);
-        let json = json.map_err(|problem| self.too_large(&problem))?;
-        self.send_state(POSITION_KEY, Some(&json))?;
-        if self.protocol.batch().opened.is_some() {
-            failpoints::reach(Point::Positioned);
-        }
-        Ok(())
-    }
-
-    fn send_state(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), ProduceError> {
-        self.state_topic.send(&mut self.producers.fenced, key, value)
-    }
-
-    /// Commits, and shows what is committed.
-    fn commit(&mut self) -> Result<Commit, Failure> {
-        let commit = self.producers.fenced.commit()?;
-        self.state_topic.committed();
-        self.committed = Some(self.protocol.record().place());
-        let batch = self.protocol.batch();
-        if batch.opened.is_some() {
-            failpoints::reach(Point::Committed);
-        }
-        self.show(&batch);
-        self.show_prepared();
-        self.report_committed();
-        self.report_skips();
-        for note in self.protocol.take_dropped() {
-            self.metrics.rows_repeated.inc_by(note.rows_done);
-            tracing::warn!(
-                rows = note.rows_done,
-                gtid = note.gtid.as_ref().map(ToString::to_string),
-                "too many source transactions are delivered in part: that rows of this one are \
-                 is forgotten, so they come again if the source has it"
-            );
-        }
-        let is_cut = |note: &&PartialTransaction| batch.opened.is_some() && note.parts == 1;
-        if let Some(note) = self.protocol.partial().map(PartialDelivery::note).filter(is_cut) {
-            tracing::info!(
-                rows = note.rows_done,
-                "a source transaction does not fit one Kafka transaction and is delivered in parts"
-            );
-        }
-        Ok(if failpoints::lacks(Rule::DoubtEndsEpoch) { Commit::Clean } else { commit })
-    }
-
-    /// Counts a batch that is committed.
-    fn show(&self, batch: &Batch) {
-        let (metrics, position) = (&self.metrics, self.position());
-        metrics.commits.inc();
-        if let Some(opened) = batch.opened {
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::as_conversions,
-                reason = "for a histogram"
-            )]
-            let (rows, bytes) = (batch.rows as f64, batch.bytes as f64);
-            metrics.batch_rows.observe(rows);
-            metrics.batch_bytes.observe(bytes);
-            metrics.batch_duration_seconds.observe(opened.elapsed().as_secs_f64());
-            let source = std::time::Duration::from_micros(position.source_time_us);
-            let lag = since_epoch().saturating_sub(source).as_secs_f64();
-            metrics.commit_latency_seconds.observe(lag);
-        }
-        let file_number = position.file.file_number().and_then(|number| i64::try_from(number).ok());
-        metrics.position_file_number.set(file_number.unwrap_or_default());
-        metrics.position_offset_bytes.set(i64::try_from(position.file.offset).unwrap_or(i64::MAX));
-    }
-
-    /// Why the epoch ends although nothing failed.
-    #[cold]
-    fn doubtful(&self, doubt: Doubt) -> Failure {
-        match doubt {
-            Doubt::Commit => Failure::new(
-                Verdict::Recycle,
-                Reason::KafkaCommitDoubtful,
-                "a commit succeeded after Kafka had trouble, so the next one could be taken for it",
-            ),
-            Doubt::OtherRows(rows) => {
-                self.metrics.rows_repeated.inc_by(rows);
-                Failure::new(
-                    Verdict::Recycle,
-                    Reason::TransactionChanged,
-                    format!(
-                        "the source transaction after {} has other first rows than the {rows} \
-                         that were delivered of it; it is delivered again from its start",
-                        self.position()
-                    ),
-                )
-            }
-        }
-    }
-}
-
-/// A record of the state topic that would be larger than a record may be.
-pub(super) fn not_writable(problem: &RecordError) -> Failure {
-    Failure::new(
-        Verdict::Halt,
-        Reason::PositionNotWritable,
-        format!("a record of the state {problem}"),
-    )
-}
-
-fn message_bytes(message: &Message<'_>) -> u64 {
-    let bytes = message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len);
-    u64::try_from(bytes).unwrap_or(u64::MAX)
-}
-
-/// Names a source transaction.
-fn name_of<'a>(
-    transaction: &'a Transaction,
-    file: &'a str,
-    server_uuid: ServerUuid,
-) -> TransactionName<'a> {
-    let begin_offset = transaction.begin_offset;
-    TransactionName { gtid: transaction.gtid.as_ref(), server_uuid, file, begin_offset }
 }

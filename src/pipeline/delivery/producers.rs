@@ -1,4 +1,4 @@
-//! Who sends what: one producer for everything, or a second one for records outside of
+//! The producers of an epoch: one for everything, or a second one for records outside of
 //! transactions.
 
 use std::sync::Arc;

@@ -1,13 +1,18 @@
-//! The rows that exist already, between the rows of the stream. `snapshot` has the proof; here is
-//! its side of the bargain: windows open and chunks are delivered at boundaries of
-//! source transactions only, and every row of the stream is noted before the next boundary.
+//! The snapshot rows, between the rows of the stream. `snapshot` has the proof; here is its side of
+//! the bargain: windows open and chunks are delivered at boundaries of source transactions only,
+//! and every row of the stream is noted before the next boundary.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
-use tokio::time::{Duration, Instant};
-
-use super::{Delivery, gone, message_bytes, rows::Images};
+use super::{
+    driver::Driver,
+    gone::{self, TopicSearch},
+    outlet::{message_bytes, now_ns},
+    requests::Requests,
+    rows::Images,
+};
 use crate::{
+    config::Config,
     decode::{Statement, StatementKind},
     error::Failure,
     failpoints::{self, Point},
@@ -16,48 +21,54 @@ use crate::{
         position::FilePosition,
     },
     protocol::Event,
-    runtime::since_epoch,
+    requests::RequestQueue,
     snapshot::{ChunkImages, KeyTap, Ready, TableChange},
-    state::SNAPSHOT_KEY_START,
 };
 
-/// How often `/status` gets how far the tables are.
-const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// Delivers the snapshot rows, and what else is done between two source transactions.
+pub(super) struct TableReading {
+    requests: Requests,
+    /// The searches for keys that went from tables.
+    pub(super) search: TopicSearch,
+    /// The identity of the row that is being read.
+    identity: Vec<u8>,
+}
 
-impl Delivery {
+impl TableReading {
+    /// No request is being served. Must be made inside the runtime.
+    pub(super) fn new(config: &Arc<Config>, queue: RequestQueue) -> Self {
+        let requests = Requests::new(Arc::clone(config), queue);
+        Self { requests, search: TopicSearch::new(), identity: Vec::new() }
+    }
+
     /// Between two source transactions: delivers the chunks that the stream has caught up with,
     /// and opens windows for the next ones. `reached` is the end of what the stream has processed.
-    pub(in crate::pipeline) fn boundary(&mut self, reached: &FilePosition) -> Result<(), Failure> {
-        self.serve_requests()?;
-        self.snapshot.poll()?;
-        while let Some(ready) = self.snapshot.ready(reached) {
-            self.chunk(&ready)?;
+    pub(super) fn boundary(
+        &mut self,
+        driver: &mut Driver,
+        reached: &FilePosition,
+    ) -> Result<(), Failure> {
+        self.requests.serve(driver)?;
+        driver.snapshot.poll()?;
+        while let Some(ready) = driver.snapshot.ready(reached) {
+            self.chunk(driver, &ready)?;
             // Only now: a commit in between must not say that the rows are delivered.
-            self.snapshot.delivered(ready);
+            driver.snapshot.delivered(ready);
             failpoints::reach(Point::ChunkSent);
-            self.after(Event::ChunkEnded)?;
+            driver.after(Event::ChunkEnded)?;
         }
-        if SHOW_EVERY <= self.shown.elapsed() {
-            self.show_tables();
-        }
-        self.note_ends()?;
-        self.snapshot.open(&self.protocol.record().position);
-        self.search_busy()
-    }
-
-    /// Shows people how far each table is.
-    pub(super) fn show_tables(&mut self) {
-        self.shown = Instant::now();
-        self.status.reading(self.snapshot.progress());
-    }
-
-    /// Whether rows that exist already are still to be delivered.
-    pub(in crate::pipeline) fn is_reading_tables(&self) -> bool {
-        self.snapshot.is_reading()
+        driver.reporter.tables_now_and_then(&driver.snapshot);
+        self.search.note_ends(driver)?;
+        driver.snapshot.open(&driver.protocol.record().position);
+        self.search.busy(driver)
     }
 
     /// Passes a statement on captured tables to the snapshot.
-    pub(super) fn pass_to_snapshot(&mut self, statement: &Statement) -> Result<(), Failure> {
+    pub(super) fn changed(
+        &mut self,
+        driver: &mut Driver,
+        statement: &Statement,
+    ) -> Result<(), Failure> {
         let change = match statement.kind {
             StatementKind::Create => TableChange::Created,
             StatementKind::CreateIfAbsent => TableChange::MaybeCreated,
@@ -66,33 +77,23 @@ impl Delivery {
             StatementKind::Rename => TableChange::Renamed,
             StatementKind::Drop | StatementKind::DropDatabase => TableChange::Dropped,
         };
-        self.snapshot.changed(&statement.tables, change);
+        driver.snapshot.changed(&statement.tables, change);
         // What the snapshot remembers of a new table is to be committed even if no row follows.
-        self.after(Event::Changed)
-    }
-
-    /// Sends how far each table's snapshot is; it is committed with the rows before it.
-    pub(super) fn send_snapshot_records(&mut self) -> Result<(), Failure> {
-        for (table, record) in self.snapshot.records() {
-            let key = format!("{SNAPSHOT_KEY_START}{table}");
-            let producer = &mut self.producers.fenced;
-            self.state_topic.send(producer, key.as_bytes(), record.as_deref())?;
-        }
-        Ok(())
+        driver.after(Event::Changed)?;
+        self.search.note_ends(driver)
     }
 
     /// Delivers a chunk's rows, but for those that the stream has changed since it was opened.
-    fn chunk(&mut self, ready: &Ready) -> Result<(), Failure> {
+    fn chunk(&mut self, driver: &mut Driver, ready: &Ready) -> Result<(), Failure> {
         let version = &ready.plan.version;
-        if !self.plans.has_chunk_plan(version) {
+        if !driver.plans.has_chunk_plan(version) {
             // The registry may take its time; no Kafka transaction waits for it.
-            self.after(Event::Due)?;
+            driver.after(Event::Due)?;
         }
-        let open = self.protocol.batch().opened.is_some();
-        self.plans.for_chunk(version, self.producers.rows(), open)?;
-        self.open()?;
-        let producer = self.producers.rows();
-        let plan = self.plans.for_chunk(version, producer, open)?;
+        let is_open = driver.is_open();
+        driver.plans.ensure_for_chunk(version, driver.outlet.producers.rows(), is_open)?;
+        driver.open()?;
+        let plan = driver.plans.for_chunk(version)?;
         let FilePosition { file, offset } = &ready.high;
         let transaction = Transaction {
             commit_time_us: ready.read_us,
@@ -100,18 +101,18 @@ impl Delivery {
             ..Transaction::default()
         };
         let origin = RowsOrigin { transaction: &transaction, file, offset: *offset };
-        let now_ns = i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX);
-        self.encoder.start_chunk(&plan.table, &origin, now_ns);
-        self.encoder.continue_transaction(0);
+        let outlet = &mut driver.outlet;
+        outlet.encoder.start_chunk(&plan.table, &origin, now_ns());
+        outlet.encoder.continue_transaction(0);
         let is_changed = Cell::new(false);
         let found = |identity: &[u8]| is_changed.set(ready.changed_keys.contains(identity));
-        // Nobody asks who a row is that cannot be among the changed ones.
+        // The identity of a row that cannot be among the changed ones is not needed.
         let is_key = if ready.changed_keys.is_empty() { &[][..] } else { &ready.plan.is_key };
         let mut images = ready.rows.images();
         let mut images = KeyTap::new(&mut images, is_key, &mut self.identity, found);
         let (mut row, mut rows, mut bytes) = (0, 0, 0);
         while images.more() {
-            let messages = self
+            let messages = outlet
                 .encoder
                 .row(&plan.table, Operation::Read, row, &mut images)
                 .map_err(Failure::from)?;
@@ -120,18 +121,19 @@ impl Delivery {
                 continue;
             }
             rows += 1;
-            self.metrics.zero_dates.inc_by(messages.zero_dates().into());
+            driver.reporter.metrics.zero_dates.inc_by(messages.zero_dates().into());
             // Until all rows of the chunk are sent nothing counts those that are.
-            self.is_spoilt = true;
+            outlet.is_spoilt = true;
             for message in messages {
                 bytes += message_bytes(&message);
-                gone::note(&mut self.search, plan.topic, message.key);
+                gone::note(&mut outlet.search, plan.topic, message.key);
+                let producer = outlet.producers.rows();
                 producer.send(plan.topic, message.key, message.value, message.headers)?;
             }
         }
-        self.is_spoilt = false;
+        outlet.is_spoilt = false;
         plan.metrics.count(Operation::Read, rows, bytes);
-        self.after(Event::SentExtra { rows, bytes })
+        driver.after(Event::SentExtra { rows, bytes })
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::{
     time::{Duration, Instant, timeout},
 };
 
-use super::Delivery;
+use super::driver::Driver;
 use crate::{
     config::Config,
     error::Failure,
@@ -34,6 +34,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// The requests that wait, and the one that is being served.
 pub(super) struct Requests {
+    config: Arc<Config>,
     queue: RequestQueue,
     /// Drives the look-ups.
     runtime: Handle,
@@ -52,8 +53,104 @@ struct LookUp {
 
 impl Requests {
     /// No request is being served. Must be made inside the runtime.
-    pub(super) fn new(queue: RequestQueue) -> Self {
-        Self { queue, runtime: Handle::current(), look_up: None, done: None }
+    pub(super) fn new(config: Arc<Config>, queue: RequestQueue) -> Self {
+        Self { config, queue, runtime: Handle::current(), look_up: None, done: None }
+    }
+
+    /// Serves a request that has come since the last boundary, at most one.
+    pub(super) fn serve(&mut self, driver: &mut Driver) -> Result<(), Failure> {
+        if let Some(look_up) = self.looked_up() {
+            let LookUp { tables, filter, answer, listing } = look_up;
+            let listed = self.runtime.block_on(listing);
+            let listed =
+                listed.unwrap_or_else(|error| Err(RequestRefusal::Source(error.to_string())));
+            let done = listed
+                .and_then(|listed| self.read_again(driver, &tables, filter.as_deref(), listed));
+            return self.answer(driver, answer, done);
+        }
+        if self.look_up.is_some() {
+            return Ok(());
+        }
+        let Some(PendingRequest { request, answer }) = self.next() else { return Ok(()) };
+        let done = match request {
+            SnapshotRequest::Read { tables, filter } => {
+                let Err(refusal) = self.check(driver, &tables) else {
+                    self.look_up(tables, filter, answer);
+                    return Ok(());
+                };
+                Err(refusal)
+            }
+            SnapshotRequest::Pause(tables) => driver.snapshot.pause(tables, true),
+            SnapshotRequest::Resume(tables) => driver.snapshot.pause(tables, false),
+            SnapshotRequest::Cancel(tables) => driver.snapshot.cancel(tables),
+        };
+        self.answer(driver, answer, done)
+    }
+
+    /// Commits what was done, and answers.
+    fn answer(
+        &mut self,
+        driver: &mut Driver,
+        answer: oneshot::Sender<RequestAnswer>,
+        done: RequestAnswer,
+    ) -> Result<(), Failure> {
+        if done.is_ok() {
+            driver.after(Event::Changed)?;
+            driver.after(Event::Due)?;
+            driver.reporter.tables(&driver.snapshot);
+        }
+        self.done = Some(Instant::now());
+        // The client may have given up.
+        drop(answer.send(done));
+        Ok(())
+    }
+
+    fn check(&self, driver: &Driver, tables: &[TableName]) -> Result<(), RequestRefusal> {
+        let captured = Filter::new(&self.config.capture);
+        if let Some(table) = tables.iter().find(|table| !captured.captures(table)) {
+            return Err(RequestRefusal::NotCaptured(table.clone()));
+        }
+        match tables.iter().find(|table| driver.snapshot.is_read(table)) {
+            Some(table) => Err(RequestRefusal::BeingRead(table.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn read_again(
+        &self,
+        driver: &mut Driver,
+        tables: &[TableName],
+        filter: Option<&str>,
+        listed: Vec<ListedTable>,
+    ) -> RequestAnswer {
+        // The stream went on meanwhile.
+        self.check(driver, tables)?;
+        let capture = &self.config.capture;
+        let has = |wanted: &&TableName| {
+            listed.iter().any(|one| capture.folded(&one.name) == capture.folded(wanted))
+        };
+        if let Some(table) = tables.iter().find(|table| !has(table)) {
+            return Err(RequestRefusal::Unknown(table.clone()));
+        }
+        // As the source spells them.
+        let tables = listed.iter().map(|table| table.name.clone()).collect();
+        for table in listed {
+            driver.snapshot.read_again(table, filter.map(str::to_owned));
+        }
+        Ok(tables)
+    }
+
+    /// Begins to look up which of these tables the source has, and how large they are.
+    fn look_up(
+        &mut self,
+        tables: Vec<TableName>,
+        filter: Option<String>,
+        answer: oneshot::Sender<RequestAnswer>,
+    ) {
+        let listing = list(Arc::clone(&self.config), tables.clone());
+        let _inside = self.runtime.enter();
+        let listing = spawn_named("look-up of tables", listing);
+        self.look_up = Some(LookUp { tables, filter, answer, listing });
     }
 
     /// The next request, unless the last one was served a moment ago.
@@ -73,102 +170,6 @@ impl Drop for Requests {
         if let Some(look_up) = &self.look_up {
             look_up.listing.abort();
         }
-    }
-}
-
-impl Delivery {
-    /// Serves a request that has come since the last boundary, at most one.
-    pub(super) fn serve_requests(&mut self) -> Result<(), Failure> {
-        if let Some(look_up) = self.requests.looked_up() {
-            let LookUp { tables, filter, answer, listing } = look_up;
-            let listed = self.plans.block_on(listing);
-            let listed =
-                listed.unwrap_or_else(|error| Err(RequestRefusal::Source(error.to_string())));
-            let done =
-                listed.and_then(|listed| self.read_again(&tables, filter.as_deref(), listed));
-            return self.answer(answer, done);
-        }
-        if self.requests.look_up.is_some() {
-            return Ok(());
-        }
-        let Some(PendingRequest { request, answer }) = self.requests.next() else { return Ok(()) };
-        let done = match request {
-            SnapshotRequest::Read { tables, filter } => {
-                let Err(refusal) = self.check(&tables) else {
-                    self.look_up(tables, filter, answer);
-                    return Ok(());
-                };
-                Err(refusal)
-            }
-            SnapshotRequest::Pause(tables) => self.snapshot.pause(tables, true),
-            SnapshotRequest::Resume(tables) => self.snapshot.pause(tables, false),
-            SnapshotRequest::Cancel(tables) => self.snapshot.cancel(tables),
-        };
-        self.answer(answer, done)
-    }
-
-    /// Commits what was done, and answers.
-    fn answer(
-        &mut self,
-        answer: oneshot::Sender<RequestAnswer>,
-        done: RequestAnswer,
-    ) -> Result<(), Failure> {
-        if done.is_ok() {
-            self.after(Event::Changed)?;
-            self.after(Event::Due)?;
-            self.show_tables();
-        }
-        self.requests.done = Some(Instant::now());
-        // The client may have given up.
-        drop(answer.send(done));
-        Ok(())
-    }
-
-    fn check(&self, tables: &[TableName]) -> Result<(), RequestRefusal> {
-        let captured = Filter::new(&self.config.capture);
-        if let Some(table) = tables.iter().find(|table| !captured.captures(table)) {
-            return Err(RequestRefusal::NotCaptured(table.clone()));
-        }
-        match tables.iter().find(|table| self.snapshot.is_read(table)) {
-            Some(table) => Err(RequestRefusal::BeingRead(table.clone())),
-            None => Ok(()),
-        }
-    }
-
-    fn read_again(
-        &mut self,
-        tables: &[TableName],
-        filter: Option<&str>,
-        listed: Vec<ListedTable>,
-    ) -> RequestAnswer {
-        // The stream went on meanwhile.
-        self.check(tables)?;
-        let capture = &self.config.capture;
-        let has = |wanted: &&TableName| {
-            listed.iter().any(|one| capture.folded(&one.name) == capture.folded(wanted))
-        };
-        if let Some(table) = tables.iter().find(|table| !has(table)) {
-            return Err(RequestRefusal::Unknown(table.clone()));
-        }
-        // As the source spells them.
-        let tables = listed.iter().map(|table| table.name.clone()).collect();
-        for table in listed {
-            self.snapshot.read_again(table, filter.map(str::to_owned));
-        }
-        Ok(tables)
-    }
-
-    /// Begins to look up which of these tables the source has, and how large they are.
-    fn look_up(
-        &mut self,
-        tables: Vec<TableName>,
-        filter: Option<String>,
-        answer: oneshot::Sender<RequestAnswer>,
-    ) {
-        let listing = list(Arc::clone(&self.config), tables.clone());
-        let _inside = self.requests.runtime.enter();
-        let listing = spawn_named("look-up of tables", listing);
-        self.requests.look_up = Some(LookUp { tables, filter, answer, listing });
     }
 }
 

@@ -1,6 +1,13 @@
-//! Source transactions of which an earlier epoch delivered a part: skipping it.
+//! Rows that count as taken in without being sent: those that an earlier epoch delivered of a
+//! source transaction, and those of an event that is skipped on request.
 
-use super::{Delivery, rows::taken};
+use std::sync::Arc;
+
+use super::{
+    driver::Driver,
+    rows::{RowSender, taken},
+    skips,
+};
 use crate::{
     decode::{DecodeError, Rows},
     error::Failure,
@@ -9,15 +16,19 @@ use crate::{
     snapshot::KeyTap,
 };
 
-impl Delivery {
+impl RowSender {
     /// Skips the rows that an earlier epoch delivered; says how many of this event they are.
-    pub(super) fn skip_delivered_rows(&mut self, rows: &mut Rows<'_>) -> Result<u32, Failure> {
+    pub(super) fn skip_delivered_rows(
+        &mut self,
+        driver: &mut Driver,
+        rows: &mut Rows<'_>,
+    ) -> Result<u32, Failure> {
         let mut skipped = 0;
-        while 0 < self.protocol.rows_to_skip() && rows.images.more() {
-            self.read_over_row(rows)?;
+        while 0 < driver.protocol.rows_to_skip() && rows.images.more() {
+            self.skip_row(driver, rows)?;
             skipped += 1;
-            if self.protocol.rows_to_skip() == 0
-                && let Some(note) = self.protocol.partial().map(PartialDelivery::note)
+            if driver.protocol.rows_to_skip() == 0
+                && let Some(note) = driver.protocol.partial().map(PartialDelivery::note)
             {
                 tracing::info!(
                     rows = note.rows_done,
@@ -29,14 +40,39 @@ impl Delivery {
         Ok(skipped)
     }
 
+    /// Skips what is left of a rows event if that is requested; false for any other event.
+    pub(super) fn skip_requested(
+        &mut self,
+        driver: &mut Driver,
+        rows: &mut Rows<'_>,
+    ) -> Result<bool, Failure> {
+        let server_uuid = driver.position().server_uuid;
+        if !driver.skips.take_in(rows, server_uuid) {
+            return Ok(false);
+        }
+        let mut skipped: u64 = 0;
+        while rows.images.more() {
+            self.skip_row(driver, rows)?;
+            skipped += 1;
+        }
+        if 0 < skipped {
+            let table = &rows.table.name;
+            let why = "a rows event of the table was skipped on request";
+            driver.snapshot.give_up_search(table, why);
+            driver.reporter.metrics.event_skipped(table);
+            skips::log(rows, skipped);
+        }
+        Ok(true)
+    }
+
     /// Skips one row, which counts as taken in.
-    pub(super) fn read_over_row(&mut self, rows: &mut Rows<'_>) -> Result<(), Failure> {
+    fn skip_row(&mut self, driver: &mut Driver, rows: &mut Rows<'_>) -> Result<(), Failure> {
         let before = rows.images.unread();
         let (images, columns) = (images_of(rows.operation), rows.table.columns.len());
-        match self.snapshot.collect_keys(rows.version, rows.table)? {
+        match driver.snapshot.collect_keys(rows.version, rows.table)? {
             None => read_over(&mut rows.images, images, columns)?,
             Some(mut collect_keys) => {
-                let plan = std::sync::Arc::clone(&collect_keys.plan);
+                let plan = Arc::clone(&collect_keys.plan);
                 let found = |identity: &[u8]| collect_keys.add(identity);
                 let identity = &mut self.identity;
                 let reader = &mut rows.images;
@@ -46,7 +82,7 @@ impl Delivery {
         }
         let bytes = before.len() - rows.images.unread().len();
         let bytes = before.get(..bytes).unwrap_or_default();
-        self.after(Event::Skipped(taken(rows, 1, bytes)))
+        driver.after(Event::Skipped(taken(rows, 1, bytes)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows events that a person gave up: their rows are read over instead of delivered.
+//! Rows events that a person gave up: their rows are skipped instead of delivered.
 //!
 //! The rows count as taken in, so that a note of how many rows of the source transaction are
 //! delivered is right with and without the skip. Rows of the event that are delivered already stay
@@ -6,71 +6,48 @@
 
 use std::num::NonZeroU64;
 
-use super::Delivery;
 use crate::{
     decode::Rows,
     error::{Failure, Verdict},
     model::{
         change::RowsOrigin,
+        gtid::ServerUuid,
         position::{EventSkip, FilePosition, RowsEvent},
     },
 };
 
+/// The events that the position says are to be skipped.
+pub(super) struct RequestedSkips(Vec<RequestedSkip>);
+
 /// An event to skip, and whether it came.
-pub(super) struct Requested {
+struct RequestedSkip {
     skip: EventSkip,
     has_come: bool,
 }
 
-/// The events that the position says are to be skipped.
-pub(super) fn requested(skips: &[EventSkip]) -> Vec<Requested> {
-    skips.iter().map(|skip| Requested { skip: skip.clone(), has_come: false }).collect()
-}
-
-impl Delivery {
-    /// Reads over what is left of a rows event that is to be skipped; false for any other event.
-    pub(super) fn skip(&mut self, rows: &mut Rows<'_>) -> Result<bool, Failure> {
-        if self.skips.is_empty() {
-            return Ok(false);
-        }
-        let server_uuid = self.position().server_uuid;
-        let (file, offset, number) = (rows.origin.file, rows.origin.offset, number(rows));
-        let mut skips = self.skips.iter_mut();
-        let found = skips.find(|one| one.skip.is_at(server_uuid, (file, offset), number));
-        let Some(found) = found else {
-            return Ok(false);
-        };
-        found.has_come = true;
-        let mut skipped: u64 = 0;
-        while rows.images.more() {
-            self.read_over_row(rows)?;
-            skipped += 1;
-        }
-        if 0 < skipped {
-            let table = &rows.table.name;
-            self.snapshot.give_up_search(table, "a rows event of the table was skipped on request");
-            self.metrics.event_skipped(table);
-            tracing::warn!(
-                %table,
-                operation = rows.operation.name(),
-                file,
-                offset,
-                event = number,
-                rows = skipped,
-                gtid = rows.origin.transaction.gtid_text,
-                "rows are skipped as requested, and consumers do not get them"
-            );
-        }
-        Ok(true)
+impl RequestedSkips {
+    /// None of these has come yet.
+    pub(super) fn new(skips: &[EventSkip]) -> Self {
+        let requested = |skip: &EventSkip| RequestedSkip { skip: skip.clone(), has_come: false };
+        Self(skips.iter().map(requested).collect())
     }
 
-    /// Forgets the requests that the committed position has passed.
-    pub(super) fn report_skips(&mut self) {
-        if self.skips.is_empty() {
-            return;
+    /// Whether this rows event of that server is to be skipped. It has come then.
+    pub(super) fn take_in(&mut self, rows: &Rows<'_>, server_uuid: ServerUuid) -> bool {
+        let Self(skips) = self;
+        if skips.is_empty() {
+            return false;
         }
-        let left = &self.protocol.record().skips;
-        self.skips.retain(|Requested { skip, has_come }| {
+        let place = (rows.origin.file, rows.origin.offset);
+        let mut skips = skips.iter_mut();
+        let found = skips.find(|one| one.skip.is_at(server_uuid, place, number(rows)));
+        found.map(|found| found.has_come = true).is_some()
+    }
+
+    /// Forgets the requests that the committed position has passed: these are left.
+    pub(super) fn drop_passed(&mut self, left: &[EventSkip]) {
+        let Self(skips) = self;
+        skips.retain(|RequestedSkip { skip, has_come }| {
             let is_left = left.contains(skip);
             if !is_left && !has_come {
                 tracing::warn!(
@@ -85,6 +62,20 @@ impl Delivery {
             is_left
         });
     }
+}
+
+/// The log has how many rows of an event are skipped.
+pub(super) fn log(rows: &Rows<'_>, skipped: u64) {
+    tracing::warn!(
+        table = %rows.table.name,
+        operation = rows.operation.name(),
+        file = rows.origin.file,
+        offset = rows.origin.offset,
+        event = number(rows),
+        rows = skipped,
+        gtid = rows.origin.transaction.gtid_text,
+        "rows are skipped as requested, and consumers do not get them"
+    );
 }
 
 /// The number of an event that has no place of its own.

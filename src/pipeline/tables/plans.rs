@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     history::{TableHistory, fingerprint},
+    made::{MadePlans, missing},
     registration::{self, Agreed, agree},
     topic_guard::{OwnTopics, TopicGuard},
 };
@@ -42,7 +43,7 @@ const PLAN_MAX: Duration = Duration::from_secs(60);
 
 /// What is done with the rows of one table version.
 pub(in crate::pipeline) struct Plan {
-    name: TableName,
+    pub(super) name: TableName,
     pub(in crate::pipeline) table: TablePlan,
     pub(in crate::pipeline) topic: TopicId,
     pub(in crate::pipeline) metrics: TableMetrics,
@@ -55,10 +56,7 @@ pub(in crate::pipeline) struct Plans {
     metrics: Arc<Metrics>,
     runtime: Handle,
     topics: Topics,
-    /// By number of the table version.
-    made: Vec<Option<Plan>>,
-    /// For rows that are read from their table, with the version that each is made for.
-    for_chunks: BTreeMap<TableName, (TableVersion, Plan)>,
+    made: MadePlans,
     history: TableHistory,
     topic_guard: TopicGuard,
     cascades: Cascades,
@@ -73,11 +71,6 @@ struct Resolved {
 }
 
 impl Plans {
-    /// Waits for what the runtime does.
-    pub(in crate::pipeline) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
-    }
-
     /// No plans yet. Must be made inside the runtime, which drives the requests.
     pub(in crate::pipeline) fn new(
         config: Arc<Config>,
@@ -96,62 +89,59 @@ impl Plans {
             metrics,
             runtime: Handle::current(),
             topics: Topics::default(),
-            made: Vec::new(),
-            for_chunks: BTreeMap::new(),
+            made: MadePlans::default(),
             unfinished: None,
         }
     }
 
-    /// The plan of a table version, made now if this is its first row.
-    pub(in crate::pipeline) fn get_or_resolve(
+    /// Makes the plan of a table version if this is its first row.
+    pub(in crate::pipeline) fn ensure(
         &mut self,
         id: TableVersionId,
         version: &TableVersion,
         producer: &mut Producer,
         transaction_is_open: bool,
-    ) -> Result<&Plan, Failure> {
-        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
-        if !self.made.get(index).is_some_and(Option::is_some) {
+    ) -> Result<(), Failure> {
+        if self.made.get(id).is_none() {
             let plan = self.make(version, producer, transaction_is_open)?;
-            if self.made.len() <= index {
-                self.made.resize_with(index + 1, || None);
-            }
-            if let Some(place) = self.made.get_mut(index) {
-                *place = Some(plan);
-            }
+            self.made.keep(id, plan);
         }
-        let plan = self.made.get(index).and_then(Option::as_ref);
-        plan.ok_or_else(|| Failure::new(Verdict::Bug, Reason::PlanMissing, "a plan was not kept"))
+        Ok(())
+    }
+
+    /// The plan of a table version, which is made.
+    #[inline]
+    pub(in crate::pipeline) fn get(&self, id: TableVersionId) -> Result<&Plan, Failure> {
+        self.made.get(id).ok_or_else(missing)
     }
 
     /// Whether the plan for rows that are read from a table is made.
     pub(in crate::pipeline) fn has_chunk_plan(&self, version: &TableVersion) -> bool {
-        self.for_chunks.get(&version.name).is_some_and(|(known, _)| known == version)
+        self.made.for_chunk(version).is_some()
     }
 
-    /// The plan for rows that are read from their table, made now if these are the first.
-    pub(in crate::pipeline) fn for_chunk(
+    /// Makes the plan for rows that are read from their table if these are the first.
+    pub(in crate::pipeline) fn ensure_for_chunk(
         &mut self,
         version: &TableVersion,
         producer: &mut Producer,
         transaction_is_open: bool,
-    ) -> Result<&Plan, Failure> {
+    ) -> Result<(), Failure> {
         if !self.has_chunk_plan(version) {
             let plan = self.make(version, producer, transaction_is_open)?;
-            self.for_chunks.insert(version.name.clone(), (version.clone(), plan));
+            self.made.keep_for_chunk(version, plan);
         }
-        let plan = self.for_chunks.get(&version.name).map(|(_, plan)| plan);
-        plan.ok_or_else(|| Failure::new(Verdict::Bug, Reason::PlanMissing, "a plan was not kept"))
+        Ok(())
+    }
+
+    /// The plan for rows that are read from their table, which is made.
+    pub(in crate::pipeline) fn for_chunk(&self, version: &TableVersion) -> Result<&Plan, Failure> {
+        self.made.for_chunk(version).ok_or_else(missing)
     }
 
     /// Drops the plans of these tables: their next rows make new ones.
     pub(in crate::pipeline) fn forget(&mut self, tables: &[TableName]) {
-        for plan in &mut self.made {
-            if plan.as_ref().is_some_and(|plan| tables.contains(&plan.name)) {
-                *plan = None;
-            }
-        }
-        self.for_chunks.retain(|table, _| !tables.contains(table));
+        self.made.forget(tables);
     }
 
     /// Fails if the registry was found to have lost what records are written with.
@@ -260,7 +250,7 @@ impl Plans {
 
     /// The schema behind an id; `None` if the registry has none.
     pub(in crate::pipeline) fn schema(&self, id: SchemaId) -> Result<Option<String>, Failure> {
-        Ok(self.block_on(self.registry.schema(id))?)
+        Ok(self.runtime.block_on(self.registry.schema(id))?)
     }
 
     /// The schema of a record that shows no row: the one of the table's last values, if the registry

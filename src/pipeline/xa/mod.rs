@@ -16,12 +16,16 @@
 use std::sync::Arc;
 
 mod event_cache;
+mod pending;
 mod search;
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-pub(super) use self::event_cache::EventCache;
 use self::{event_cache::CachedGroup, search::SearchResult};
+pub(super) use self::{
+    event_cache::EventCache,
+    pending::{ending, too_many_pending},
+};
 use super::{
     epoch::QUEUE_BYTES_MAX,
     stream::{IDLE_STEP, Stream},
@@ -107,7 +111,7 @@ impl Stream {
         let finished = end.finished();
         let is_delivered = match &end.xa {
             Xa::CommittedInOnePhase { has_rows: true } => {
-                let prepared = self.delivery.named(&finished, true);
+                let prepared = pending::prepared(self.delivery.record(), &finished, true);
                 let cached = self.event_cache.take_open();
                 self.deliver(&prepared, None, end, cached)?
             }
@@ -136,7 +140,7 @@ impl Stream {
     /// Delivers what was prepared under this name and is committed here.
     fn end_prepared(&mut self, xid: &Xid, end: &GroupEnd) -> Result<bool, Failure> {
         let cached = self.event_cache.take(xid);
-        match self.delivery.prepared(xid).cloned() {
+        match self.delivery.record().prepared.get(xid).cloned() {
             Some(prepared) if !prepared.has_rows && !prepared.is_restored => Ok(true),
             Some(prepared) => self.deliver(&prepared, Some(xid), end, cached),
             None => match self.find(xid, end)? {
@@ -167,7 +171,7 @@ impl Stream {
             self.decoder.leave_side_stream();
             return Ok(true);
         }
-        let from = self.delivery.before(prepared);
+        let from = pending::before(self.delivery.record(), prepared);
         let expected = ExpectedGroup { prepared, xid, by_place: from.gtid_set.is_none() };
         self.decoder.enter_side_stream(&from.file);
         let reader = self.second_dump.open(from);

@@ -7,7 +7,7 @@
 //! the commit's own file has them.
 
 use super::{Decoded, EventReceiver, Failure, GroupEnding, Received, Stream, Xa};
-use super::{GroupEnd, IDLE_STEP, Xid};
+use super::{GroupEnd, IDLE_STEP, Xid, pending};
 use crate::{
     error::Reason,
     model::{
@@ -47,7 +47,8 @@ impl Stream {
             && bytes < BYTES_MAX
         {
             let start = FilePosition { file: name, offset: FilePosition::OFFSET_MIN };
-            let from = Position { gtid_set: None, file: start, ..self.delivery.position().clone() };
+            let from =
+                Position { gtid_set: None, file: start, ..self.delivery.record().position.clone() };
             let before = previous(&from.file);
             self.decoder.enter_side_stream(&from.file);
             let reader = self.second_dump.open(from.clone());
@@ -94,7 +95,11 @@ impl Stream {
                     }
                     match &finished.ending {
                         GroupEnding::Xa(Xa::Prepared { xid: one, has_rows }) if one == xid => {
-                            found = SearchResult::One(self.delivery.named(&finished, *has_rows));
+                            found = SearchResult::One(pending::prepared(
+                                self.delivery.record(),
+                                &finished,
+                                *has_rows,
+                            ));
                         }
                         GroupEnding::Xa(
                             Xa::Committed { xid: one } | Xa::RolledBack { xid: one },

@@ -156,7 +156,9 @@ impl TransactionGrammar {
     pub(super) fn begin_xa(
         &mut self,
         name: Xid,
-        (thread_id, frame, start): (u32, &Frame<'_>, u64),
+        thread_id: u32,
+        frame: &Frame<'_>,
+        start: u64,
     ) -> Result<(), Problem> {
         self.statement_alone(thread_id, frame, start)?;
         self.state = GrammarState::Xa(name);

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use super::{
     captured,
@@ -14,10 +14,11 @@ use super::{
     run::{Progress, Run, RunOutcome},
     start::{Fenced, Listing, Prepared, prepare},
     state_topic::StateTopic,
+    stop::StopCheck,
     stream::Stream,
     tables::plans::Plans,
     threads::on_thread,
-    xa::{EventCache, SecondDump},
+    xa::XaSource,
 };
 use crate::{
     catalog::Cascade,
@@ -149,11 +150,9 @@ fn stream(
         queue,
         target: progress.target.clone().filter(|_| run.until_caught_up),
         ends_with_snapshot: run.config.snapshot.mode == SnapshotMode::InitialOnly,
-        shutdown: run.shutdown.clone(),
-        patience: run.config.delivery.drain_timeout() / 2,
-        event_cache: EventCache::default(),
-        second_dump: SecondDump { runtime: Handle::current(), config: Arc::clone(&run.config) },
+        stop: StopCheck::new(run.shutdown.clone(), run.config.delivery.drain_timeout() / 2),
         delivery,
+        xa_source: XaSource::new(Arc::clone(&run.config)),
     }
 }
 

@@ -44,6 +44,7 @@ mod skip;
 mod standby;
 mod start;
 mod state_topic;
+mod stop;
 mod stream;
 mod supervisor;
 mod tables;

@@ -7,21 +7,18 @@
 use std::time::Duration;
 
 use super::{
-    RunOutcome,
     delivery::{Delivery, RolledBack},
-    xa::{EventCache, GroupEnd, SecondDump},
+    run::RunOutcome,
+    stop::{IDLE_STEP, StopCheck},
+    xa::{GroupEnd, XaReader, XaSource},
 };
 use crate::{
     decode::{Decoded, Decoder, GroupEnding},
     error::Failure,
     model::position::Position,
     mysql::{EventReceiver, RawEvent, Received},
-    shutdown::Shutdown,
     state::Place,
 };
-
-/// How long the thread sleeps at most without looking for a stop request.
-pub(super) const IDLE_STEP: Duration = Duration::from_millis(100);
 
 /// Everything the pipeline thread works with; it lives as long as the epoch.
 pub(super) struct Stream {
@@ -31,13 +28,10 @@ pub(super) struct Stream {
     pub(super) target: Option<Position>,
     /// Whether to end when all tables are read.
     pub(super) ends_with_snapshot: bool,
-    pub(super) shutdown: Shutdown,
-    /// How long after a stop request the end of a source transaction is awaited.
-    pub(super) patience: Duration,
+    pub(super) stop: StopCheck,
     pub(super) delivery: Delivery,
-    pub(super) second_dump: SecondDump,
-    /// Events of XA transactions that are not decided.
-    pub(super) event_cache: EventCache,
+    /// Where rows of XA transactions are read from when these are committed.
+    pub(super) xa_source: XaSource,
 }
 
 /// How a stream ended.
@@ -72,7 +66,7 @@ impl Stream {
             has_delivered: delivery.has_progressed(),
             past: Past { rolled_back: delivery.rolled_back(), is_doubted },
         };
-        self.delivery.end(&self.shutdown);
+        self.delivery.end(self.stop.shutdown());
         ended
     }
 
@@ -108,7 +102,7 @@ impl Stream {
                         }
                     }
                     self.delivery.show_life()?;
-                    if self.shutdown.is_overdue(self.patience)
+                    if self.stop.is_overdue()
                         && let Some(outcome) = self.outcome()?
                     {
                         return Ok(outcome);
@@ -128,7 +122,7 @@ impl Stream {
             Decoded::Begun(_) => {
                 delivery.begin()?;
                 if let Some(start) = self.decoder.xa_start(event) {
-                    self.event_cache.begin(start, event);
+                    self.xa_source.cache.begin(start, event);
                 }
                 return Ok(false);
             }
@@ -143,8 +137,8 @@ impl Stream {
                     GroupEnding::RolledBack { has_rows: true } => delivery.roll_back(&finished)?,
                     GroupEnding::Xa(xa) => {
                         let end = GroupEnd::of(&finished, xa);
-                        self.event_cache.add(event);
-                        if !self.end_xa(&end)? {
+                        self.xa_source.cache.add(event);
+                        if !self.xa_reader().end(&end)? {
                             return Ok(true);
                         }
                     }
@@ -153,8 +147,17 @@ impl Stream {
                 return Ok(true);
             }
         }
-        self.event_cache.add(event);
+        self.xa_source.cache.add(event);
         Ok(false)
+    }
+
+    fn xa_reader(&mut self) -> XaReader<'_> {
+        XaReader {
+            source: &mut self.xa_source,
+            decoder: &mut self.decoder,
+            delivery: &mut self.delivery,
+            stop: &self.stop,
+        }
     }
 
     /// Whether everything that a run to an end wants is delivered.
@@ -166,14 +169,14 @@ impl Stream {
 
     /// Whether this is the place to end, with everything so far committed.
     fn outcome(&mut self) -> Result<Option<RunOutcome>, Failure> {
-        let outcome = if self.shutdown.is_requested() {
+        let outcome = if self.stop.is_requested() {
             RunOutcome::Drained
         } else if self.has_caught_up() {
             RunOutcome::CaughtUp
         } else {
             return Ok(None);
         };
-        if self.delivery.is_inside_transaction() && !self.shutdown.is_overdue(self.patience) {
+        if self.delivery.is_inside_transaction() && !self.stop.is_overdue() {
             // Its end is on the way, and a source transaction is cut only if it must be.
             return Ok(None);
         }

@@ -89,6 +89,13 @@ pub(super) struct Table {
     started: Option<(Instant, u64)>,
 }
 
+/// What a chunk was like: how many rows are in the next one depends on it.
+struct ChunkSize {
+    rows: u64,
+    bytes: usize,
+    elapsed: Duration,
+}
+
 impl Table {
     pub(super) fn new(
         listed: ListedTable,
@@ -363,7 +370,11 @@ impl Table {
         if self.plan.as_ref().is_some_and(|plan| plan.is_of(&chunk.plan.version)) {
             self.plan = Some(Arc::clone(&chunk.plan));
         }
-        let size = (u64::from(chunk.rows.len()), chunk.rows.filled(), chunk.elapsed);
+        let size = ChunkSize {
+            rows: u64::from(chunk.rows.len()),
+            bytes: chunk.rows.filled(),
+            elapsed: chunk.elapsed,
+        };
         let Some(range) = self.ranges.iter_mut().find(|range| range.has_window(id)) else { return };
         if range.window(id).is_some_and(|window| window.is_spoiled) {
             self.parts_lost += usize::from(chunk.is_part()) + range.reopen();
@@ -407,7 +418,7 @@ impl Table {
     }
 
     /// The number of rows that makes the next chunk neither large nor long; it at most doubles.
-    fn adapt(&mut self, (rows, bytes, elapsed): (u64, usize, Duration)) {
+    fn adapt(&mut self, ChunkSize { rows, bytes, elapsed }: ChunkSize) {
         if rows == 0 {
             return;
         }

@@ -92,8 +92,9 @@ impl<'a> RowReader<'a> {
         };
         if let Err(error) = &mut read {
             error.locate(&|problem| {
-                let at = (self.table, column, self.images);
-                bad_value(problem, at, self.event_type, self.origin)
+                let (table, images) = (self.table, self.images);
+                let (event_type, origin) = (self.event_type, self.origin);
+                bad_value(problem, &CellPlace { table, column, images, event_type, origin })
             });
         }
         read
@@ -155,18 +156,26 @@ impl RowImages for RowReader<'_> {
             _ => cell.skip(&mut self.rest),
         };
         skipped.map_err(|problem| {
-            bad_value(problem, (self.table, column, self.images), self.event_type, self.origin)
+            let (table, images) = (self.table, self.images);
+            let (event_type, origin) = (self.event_type, self.origin);
+            bad_value(problem, &CellPlace { table, column, images, event_type, origin })
         })
     }
 }
 
-#[cold]
-fn bad_value(
-    problem: ValueProblem,
-    (table, column, images): (&TableVersion, usize, u32),
+/// Which value cannot be read.
+struct CellPlace<'a> {
+    table: &'a TableVersion,
+    column: usize,
+    /// Images that were begun.
+    images: u32,
     event_type: u8,
-    origin: RowsOrigin<'_>,
-) -> DecodeError {
+    origin: RowsOrigin<'a>,
+}
+
+#[cold]
+fn bad_value(problem: ValueProblem, place: &CellPlace<'_>) -> DecodeError {
+    let CellPlace { table, column, images, event_type, origin } = *place;
     let problem = Problem::Value {
         table: table.name.clone(),
         column: table.columns.get(column).map(|column| column.name.clone()).unwrap_or_default(),

@@ -35,7 +35,7 @@ impl Decoder {
                 return Ok(Step::Begun);
             }
             Parsed::XaStart(name) => {
-                group.begin_xa(name, (query.thread_id, frame, start))?;
+                group.begin_xa(name, query.thread_id, frame, start)?;
                 return Ok(Step::Begun);
             }
             Parsed::Commit if group.is_open() => group.commit()?,

@@ -2,7 +2,7 @@
 //!
 //! To read a group again takes a connection and a dump, tens of milliseconds. A source that works
 //! with XA decides within as much, and its transactions are small: their events are kept from
-//! when the stream stepped over them. What is not kept, because it is large, because there are
+//! when the stream skipped them. What is not kept, because it is large, because there are
 //! many, or because the connector was started in between, is read again.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ const GROUP_BYTES_MAX: usize = 256 << 10;
 /// Most bytes of all of them: thousands of usual ones.
 const BYTES_MAX: usize = 8 << 20;
 
-/// What an event takes beside its bytes, about.
+/// What an event takes besides its bytes, about.
 const EVENT_BYTES: usize = 256;
 
 /// What is kept; the oldest goes first.

@@ -1,13 +1,13 @@
 //! The rows of an XA transaction, once it is committed: read again while streaming.
 //!
-//! The source logs them at XA PREPARE, when nobody knows the outcome, so the stream steps over
-//! them and remembers the place. When XA COMMIT comes, a second dump begins there, and what it
+//! The source logs them at XA PREPARE, when the outcome is not known, so the stream skips them and
+//! remembers the place. When XA COMMIT comes, a second dump begins there, and what it
 //! sends up to the group's end goes through the same decoder into the same delivery, at the
 //! commit's place in the stream: before everything that was committed after it. Small ones are
 //! kept in memory and need no dump (`event_cache`).
 //!
 //! # Why the rows come once, in the right order
-//! Up to XA COMMIT the rows are locked, so nobody else changed them since XA PREPARE: for each key
+//! Up to XA COMMIT the rows are locked, so nothing else changed them since XA PREPARE: for each key
 //! the commit's place is right. The position moves over the commit with its rows, as over any
 //! other source transaction, and the prepared transaction stays in the saved position until then;
 //! an epoch that dies in between finds the commit again in its stream, and `in_txn` under the
@@ -21,18 +21,19 @@ mod search;
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use self::{event_cache::CachedGroup, search::SearchResult};
-pub(super) use self::{
-    event_cache::EventCache,
-    pending::{ending, too_many_pending},
+pub(super) use self::pending::{ending, too_many_pending};
+use self::{
+    event_cache::{CachedGroup, EventCache},
+    search::SearchResult,
 };
 use super::{
+    delivery::Delivery,
     epoch::QUEUE_BYTES_MAX,
-    stream::{IDLE_STEP, Stream},
+    stop::{IDLE_STEP, StopCheck},
 };
 use crate::{
     config::{Config, LostXaPolicy},
-    decode::{Decoded, Finished, GroupEnding, Rows, Xa},
+    decode::{Decoded, Decoder, Finished, GroupEnding, Rows, Xa},
     error::{Failure, Reason, Verdict},
     model::{
         change::{RowsOrigin, Transaction},
@@ -43,10 +44,25 @@ use crate::{
     runtime::spawn_named,
 };
 
+/// Reads the rows of XA transactions again, with the stages of the stream.
+pub(super) struct XaReader<'a> {
+    pub(super) source: &'a mut XaSource,
+    pub(super) decoder: &'a mut Decoder,
+    pub(super) delivery: &'a mut Delivery,
+    pub(super) stop: &'a StopCheck,
+}
+
+/// Where rows of XA transactions are read from: memory, or a second dump.
+pub(super) struct XaSource {
+    /// Events of XA transactions that are not decided.
+    pub(super) cache: EventCache,
+    second_dump: SecondDump,
+}
+
 /// What opens a second dump from the pipeline's thread.
-pub(super) struct SecondDump {
-    pub(super) runtime: Handle,
-    pub(super) config: Arc<Config>,
+struct SecondDump {
+    runtime: Handle,
+    config: Arc<Config>,
 }
 
 /// A second dump, for as long as it is needed.
@@ -70,6 +86,14 @@ struct ExpectedGroup<'a> {
     xid: Option<&'a Xid>,
     /// Whether it begins at `prepared.begin`.
     by_place: bool,
+}
+
+impl XaSource {
+    /// Nothing is cached. Must be made inside the runtime, which drives the dumps.
+    pub(super) fn new(config: Arc<Config>) -> Self {
+        let second_dump = SecondDump { runtime: Handle::current(), config };
+        Self { cache: EventCache::default(), second_dump }
+    }
 }
 
 impl SecondDump {
@@ -104,30 +128,30 @@ impl GroupEnd {
     }
 }
 
-impl Stream {
+impl XaReader<'_> {
     /// Takes in the end of a group with a step of an XA transaction: delivers what is committed
     /// with it. `false` if that was left because the time to drain is over.
-    pub(super) fn end_xa(&mut self, end: &GroupEnd) -> Result<bool, Failure> {
+    pub(super) fn end(&mut self, end: &GroupEnd) -> Result<bool, Failure> {
         let finished = end.finished();
         let is_delivered = match &end.xa {
             Xa::CommittedInOnePhase { has_rows: true } => {
                 let prepared = pending::prepared(self.delivery.record(), &finished, true);
-                let cached = self.event_cache.take_open();
+                let cached = self.source.cache.take_open();
                 self.deliver(&prepared, None, end, cached)?
             }
             Xa::Committed { xid } => self.end_prepared(xid, end)?,
             Xa::Prepared { xid, has_rows } => {
-                if let Some(group) = self.event_cache.take_open().filter(|_| *has_rows) {
-                    self.event_cache.keep(xid, group);
+                if let Some(group) = self.source.cache.take_open().filter(|_| *has_rows) {
+                    self.source.cache.keep(xid, group);
                 }
                 true
             }
             Xa::RolledBack { xid } => {
-                drop(self.event_cache.take(xid));
+                drop(self.source.cache.take(xid));
                 true
             }
             Xa::CommittedInOnePhase { has_rows: false } => {
-                drop(self.event_cache.take_open());
+                drop(self.source.cache.take_open());
                 true
             }
         };
@@ -139,7 +163,7 @@ impl Stream {
 
     /// Delivers what was prepared under this name and is committed here.
     fn end_prepared(&mut self, xid: &Xid, end: &GroupEnd) -> Result<bool, Failure> {
-        let cached = self.event_cache.take(xid);
+        let cached = self.source.cache.take(xid);
         match self.delivery.record().prepared.get(xid).cloned() {
             Some(prepared) if !prepared.has_rows && !prepared.is_restored => Ok(true),
             Some(prepared) => self.deliver(&prepared, Some(xid), end, cached),
@@ -154,7 +178,7 @@ impl Stream {
         }
     }
 
-    /// Delivers the rows of a group that was stepped over.
+    /// Delivers the rows of a group that the stream skipped.
     fn deliver(
         &mut self,
         prepared: &PreparedTransaction,
@@ -174,7 +198,7 @@ impl Stream {
         let from = pending::before(self.delivery.record(), prepared);
         let expected = ExpectedGroup { prepared, xid, by_place: from.gtid_set.is_none() };
         self.decoder.enter_side_stream(&from.file);
-        let reader = self.second_dump.open(from);
+        let reader = self.source.second_dump.open(from);
         let delivered = self.read_side_stream(&reader.queue, &expected, end);
         self.decoder.leave_side_stream();
         match delivered {
@@ -193,9 +217,9 @@ impl Stream {
         }
     }
 
-    /// Rows are committed that nobody can read any more.
+    /// Rows are committed that cannot be read any more.
     fn lost(&mut self, failure: Failure) -> Result<bool, Failure> {
-        match self.second_dump.config.capture.lost_xa {
+        match self.source.second_dump.config.capture.lost_xa {
             LostXaPolicy::Halt => Err(failure),
             LostXaPolicy::Ignore => {
                 tracing::warn!(reason = failure.reason.name(), "{}; ignored", failure.message);
@@ -225,7 +249,7 @@ impl Stream {
                 Received::Ended(error) => return Err(error.into()),
             }
             self.delivery.show_life()?;
-            if self.shutdown.is_overdue(self.patience) {
+            if self.stop.is_overdue() {
                 return Ok(false);
             }
         }
@@ -270,7 +294,7 @@ impl Stream {
 
 /// Rows of a prepared transaction come from its commit: that is when they became visible, and the
 /// order in which they are delivered. They are numbered through the transaction, since the
-/// events that they stood in have places elsewhere, and these events have their numbers only.
+/// events that they were in have places elsewhere, and these events have their numbers only.
 fn as_committed<'a>(
     rows: Rows<'a>,
     expected: &ExpectedGroup<'_>,
@@ -313,12 +337,12 @@ impl ExpectedGroup<'_> {
     }
 }
 
-/// What is left where rows became visible that nobody can read any more.
+/// What is left where rows became visible that cannot be read any more.
 const READ_AGAIN: &str = "Its rows are in their tables and not in the topics. Set capture.lost_xa = \
     \"ignore\", start, have the tables that it may have changed read again (tailwater snapshot \
     --table …), and take the key out again.";
 
-/// XA COMMIT of a transaction whose rows nobody can find. Which tables it changed cannot be said:
+/// XA COMMIT of a transaction whose rows are in no binlog. Which tables it changed cannot be said:
 /// the statement names none.
 fn unknown(transaction: &Transaction, end: &FilePosition) -> Failure {
     let name = match &transaction.gtid {

@@ -1,12 +1,12 @@
 //! Looks for a transaction that was prepared before the connector's first position.
 //!
 //! The first position is what the source had executed, and that includes what was prepared. Which
-//! transactions these are it does not tell an account without XA_RECOVER_ADMIN, nor which tables
-//! they changed. So the search begins when one of them is committed: back from there, file by
+//! transactions these are the source does not show an account without XA_RECOVER_ADMIN, nor which
+//! tables they changed. So the search begins when one of them is committed: back from there, file by
 //! file, as far as binlogs are kept. Busy sources always have some; they are seconds old, so that
 //! the commit's own file has them.
 
-use super::{Decoded, EventReceiver, Failure, GroupEnding, Received, Stream, Xa};
+use super::{Decoded, EventReceiver, Failure, GroupEnding, Received, Xa, XaReader};
 use super::{GroupEnd, IDLE_STEP, Xid, pending};
 use crate::{
     error::Reason,
@@ -26,13 +26,13 @@ pub(super) enum SearchResult {
     One(PreparedTransaction),
     /// It is not in the binlogs that were looked through.
     None,
-    /// It is in no binlog: what stands last under its name is decided, or cannot be read.
+    /// It is in no binlog: what came last under its name is decided, or cannot be read.
     Nowhere,
     /// The time to drain is over.
     Left,
 }
 
-impl Stream {
+impl XaReader<'_> {
     /// Looks for the transaction of this name that is committed here.
     pub(super) fn find(&mut self, xid: &Xid, end: &GroupEnd) -> Result<SearchResult, Failure> {
         tracing::info!(
@@ -51,7 +51,7 @@ impl Stream {
                 Position { gtid_set: None, file: start, ..self.delivery.record().position.clone() };
             let before = previous(&from.file);
             self.decoder.enter_side_stream(&from.file);
-            let reader = self.second_dump.open(from.clone());
+            let reader = self.source.second_dump.open(from.clone());
             let found = self.look_through(&reader.queue, &from.file.file, (xid, end), &mut bytes);
             self.decoder.leave_side_stream();
             match found {
@@ -114,7 +114,7 @@ impl Stream {
                     return Ok(found);
                 }
             }
-            if self.shutdown.is_overdue(self.patience) {
+            if self.stop.is_overdue() {
                 return Ok(SearchResult::Left);
             }
         }

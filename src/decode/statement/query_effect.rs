@@ -1,6 +1,9 @@
 //! The effect of each kind of statement on the decoder.
 
-use super::{Parsed, SYSTEM_DATABASE, StatementKind, tokens::Unreadable};
+use super::{
+    parser::{Parsed, SYSTEM_DATABASE, StatementKind, parse},
+    tokens::Unreadable,
+};
 use crate::{
     decode::{
         Decoder, GroupEnding, Xa,
@@ -19,7 +22,7 @@ impl Decoder {
         frame: &Frame<'e>,
         start: u64,
     ) -> Result<Step<'e>, Problem> {
-        let parsed = match super::parse(query) {
+        let parsed = match parse(query) {
             Ok(parsed) => parsed,
             // Whatever it does, it does it elsewhere.
             Err(Unreadable) if !query.changed.may_be(|name| self.tables.captures_any_in(name)) => {

@@ -1,7 +1,14 @@
 //! Statements as servers log them, and what they mean for rows.
 
-use super::*;
-use crate::{charset::Charset, decode::event::query::Changed};
+use super::{
+    parser::{Parsed, StatementKind, parse},
+    tokens::Unreadable,
+};
+use crate::{
+    charset::Charset,
+    decode::event::query::{Changed, Dialect, Query},
+    model::table::TableName,
+};
 
 fn parse_in(text: &[u8], dialect: Dialect) -> Result<Parsed, Unreadable> {
     parse(&Query {

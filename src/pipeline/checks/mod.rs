@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     catalog::{Cascade, Inventory},
     config::Config,
-    error::{Failure, Reason, Verdict},
+    error::Failure,
     map::Filter,
     model::table::TableName,
     mysql::{MysqlError, Server},
@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod facts;
+mod finding;
 mod names;
 mod nearest;
 mod source;
@@ -31,7 +32,10 @@ mod source;
 mod tests;
 mod topics;
 
-pub use self::source::unlogged_cascades;
+pub use self::{
+    finding::{Finding, Severity},
+    source::unlogged_cascades,
+};
 
 /// Most names of captured tables that the log has at a start.
 const LOGGED_MAX: usize = 10;
@@ -79,50 +83,6 @@ pub(super) async fn run(
     found.names_are_judged |= known.is_some();
     status.captures(&checked.captured);
     Ok(checked.unlogged_cascades)
-}
-
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// The connector does not start, with this verdict.
-    Error(Verdict),
-    /// It starts.
-    Warning,
-}
-
-/// Something that a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// How much it matters.
-    pub severity: Severity,
-    /// Why, by a code that never changes.
-    pub reason: Reason,
-    /// What is wrong: a lowercase fragment.
-    pub message: String,
-    /// How to fix it.
-    pub hint: String,
-}
-
-impl Finding {
-    fn error(verdict: Verdict, reason: Reason, message: String, hint: String) -> Self {
-        Self { severity: Severity::Error(verdict), reason, message, hint }
-    }
-
-    fn warning(reason: Reason, message: String, hint: String) -> Self {
-        Self { severity: Severity::Warning, reason, message, hint }
-    }
-
-    /// Logs a warning; an error fails.
-    pub(super) fn report(self) -> Result<(), Failure> {
-        let Self { severity, reason, message, hint } = self;
-        match severity {
-            Severity::Error(verdict) => Err(Failure::new(verdict, reason, message).hint(hint)),
-            Severity::Warning => {
-                tracing::warn!(reason = reason.name(), hint, "{message}");
-                Ok(())
-            }
-        }
-    }
 }
 
 /// What the checks found.

@@ -13,35 +13,34 @@
 //! an epoch that dies in between finds the commit again in its stream, and `in_txn` under the
 //! commit's name.
 
-use std::sync::Arc;
-
 mod event_cache;
+mod group;
+mod lost;
 mod pending;
 mod search;
+mod source;
 
-use tokio::{runtime::Handle, task::JoinHandle};
-
-pub(super) use self::pending::{ending, too_many_pending};
 use self::{
-    event_cache::{CachedGroup, EventCache},
+    event_cache::CachedGroup,
+    group::{ExpectedGroup, as_committed},
+    lost::{purged, unknown},
     search::SearchResult,
+};
+pub(super) use self::{
+    group::GroupEnd,
+    pending::{ending, too_many_pending},
+    source::XaSource,
 };
 use super::{
     delivery::Delivery,
-    epoch::QUEUE_BYTES_MAX,
     stop::{IDLE_STEP, StopCheck},
 };
 use crate::{
-    config::{Config, LostXaPolicy},
-    decode::{Decoded, Decoder, Finished, GroupEnding, Rows, Xa},
-    error::{Failure, Reason, Verdict},
-    model::{
-        change::{RowsOrigin, Transaction},
-        position::{FilePosition, Position},
-        xa::{PreparedTransaction, Xid},
-    },
-    mysql::{self, EventReceiver, RawEvent, Received},
-    runtime::spawn_named,
+    config::LostXaPolicy,
+    decode::{Decoded, Decoder, GroupEnding, Xa},
+    error::{Failure, Reason},
+    model::xa::{PreparedTransaction, Xid},
+    mysql::{EventReceiver, RawEvent, Received},
 };
 
 /// Reads the rows of XA transactions again, with the stages of the stream.
@@ -50,82 +49,6 @@ pub(super) struct XaReader<'a> {
     pub(super) decoder: &'a mut Decoder,
     pub(super) delivery: &'a mut Delivery,
     pub(super) stop: &'a StopCheck,
-}
-
-/// Where rows of XA transactions are read from: memory, or a second dump.
-pub(super) struct XaSource {
-    /// Events of XA transactions that are not decided.
-    pub(super) cache: EventCache,
-    second_dump: SecondDump,
-}
-
-/// What opens a second dump from the pipeline's thread.
-struct SecondDump {
-    runtime: Handle,
-    config: Arc<Config>,
-}
-
-/// A second dump, for as long as it is needed.
-struct DumpReader {
-    queue: EventReceiver,
-    task: JoinHandle<()>,
-}
-
-/// The end of a group, kept while another group is read.
-pub(super) struct GroupEnd {
-    transaction: Transaction,
-    at: FilePosition,
-    file_begun: Option<u32>,
-    xa: Xa,
-}
-
-/// The group that a second dump is opened for.
-struct ExpectedGroup<'a> {
-    prepared: &'a PreparedTransaction,
-    /// Its name, where it was prepared before.
-    xid: Option<&'a Xid>,
-    /// Whether it begins at `prepared.begin`.
-    by_place: bool,
-}
-
-impl XaSource {
-    /// Nothing is cached. Must be made inside the runtime, which drives the dumps.
-    pub(super) fn new(config: Arc<Config>) -> Self {
-        let second_dump = SecondDump { runtime: Handle::current(), config };
-        Self { cache: EventCache::default(), second_dump }
-    }
-}
-
-impl SecondDump {
-    fn open(&self, from: Position) -> DumpReader {
-        let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
-        let _context = self.runtime.enter();
-        let reading = mysql::read_second_dump(Arc::clone(&self.config), from, sender);
-        DumpReader { queue, task: spawn_named("XA reader", reading) }
-    }
-}
-
-impl Drop for DumpReader {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl GroupEnd {
-    pub(super) fn of(finished: &Finished<'_>, xa: &Xa) -> Self {
-        let (transaction, at) = (finished.transaction.clone(), finished.end.clone());
-        Self { transaction, at, file_begun: finished.file_begun, xa: xa.clone() }
-    }
-
-    fn finished(&self) -> Finished<'_> {
-        Finished {
-            transaction: &self.transaction,
-            end: &self.at,
-            file_begun: self.file_begun,
-            statement: None,
-            ending: GroupEnding::Xa(self.xa.clone()),
-        }
-    }
 }
 
 impl XaReader<'_> {
@@ -290,85 +213,4 @@ impl XaReader<'_> {
         }
         Ok(false)
     }
-}
-
-/// Rows of a prepared transaction come from its commit: that is when they became visible, and the
-/// order in which they are delivered. They are numbered through the transaction, since the
-/// events that they were in have places elsewhere, and these events have their numbers only.
-fn as_committed<'a>(
-    rows: Rows<'a>,
-    expected: &ExpectedGroup<'_>,
-    end: &'a GroupEnd,
-    taken_in: u64,
-) -> Rows<'a> {
-    if expected.xid.is_none() {
-        return rows;
-    }
-    let GroupEnd { transaction, at, .. } = end;
-    let offset = transaction.begin_offset;
-    let origin = RowsOrigin { transaction, file: &at.file, offset };
-    let first = u32::try_from(taken_in).unwrap_or(u32::MAX);
-    Rows { origin, first, has_own_place: false, ..rows }
-}
-
-impl ExpectedGroup<'_> {
-    /// A place or a GTID that has something else now would give the rows of another transaction.
-    fn expect(&self, transaction: &Transaction) -> Result<(), Failure> {
-        let is_named = self.prepared.gtid == transaction.gtid;
-        let is_there = !self.by_place || self.prepared.begin.offset == transaction.begin_offset;
-        if is_named && is_there { Ok(()) } else { Err(self.differs()) }
-    }
-
-    #[cold]
-    fn differs(&self) -> Failure {
-        Failure::new(
-            Verdict::Halt,
-            Reason::XaPrepareDiffers,
-            format!(
-                "the XA transaction that was prepared as {} is committed, and at its place ({}) \
-                 the source has another one",
-                self.prepared, self.prepared.begin
-            ),
-        )
-        .hint(
-            "The binlog was written anew. To start over at the source's current position, delete \
-             the state topic.",
-        )
-    }
-}
-
-/// What is left where rows became visible that cannot be read any more.
-const READ_AGAIN: &str = "Its rows are in their tables and not in the topics. Set capture.lost_xa = \
-    \"ignore\", start, have the tables that it may have changed read again (tailwater snapshot \
-    --table …), and take the key out again.";
-
-/// XA COMMIT of a transaction whose rows are in no binlog. Which tables it changed cannot be said:
-/// the statement names none.
-fn unknown(transaction: &Transaction, end: &FilePosition) -> Failure {
-    let name = match &transaction.gtid {
-        Some(gtid) => format!("GTID {gtid}"),
-        None => format!("at {end}"),
-    };
-    Failure::new(
-        Verdict::Halt,
-        Reason::XaPrepareMissed,
-        format!(
-            "XA COMMIT ({name}) of a transaction that was prepared before the connector's first \
-             position, in a binlog that is gone: it is not known what it changed"
-        ),
-    )
-    .hint(READ_AGAIN)
-}
-
-fn purged(prepared: &PreparedTransaction, failure: &Failure) -> Failure {
-    let message = format!(
-        "the XA transaction that was prepared as {prepared} is committed, and the binlog with its \
-         rows ({}) is gone: {}",
-        prepared.begin.file, failure.message
-    );
-    let hint = format!(
-        "Keep binlogs longer than transactions stay prepared (binlog_expire_logs_seconds), or \
-         point mysql.host to a server that still has that file. {READ_AGAIN}"
-    );
-    Failure { verdict: Verdict::Halt, reason: Reason::XaPreparePurged, message, hint }
 }

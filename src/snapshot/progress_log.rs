@@ -42,7 +42,7 @@ pub(super) fn keeps_keys(table: &TableName, why: &str) {
     tracing::warn!(
         %table,
         "the connector does not search for rows that are gone without row events: {why}; \
-         consumers keep such rows"
+         consumers keep them"
     );
 }
 

@@ -1,11 +1,66 @@
 //! Tasks and threads, each with a name, and the clocks.
 
 use std::{
-    io, thread,
+    io, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::task::JoinHandle;
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, JoinHandle, JoinSet},
+    time::timeout,
+};
+
+/// Tasks of one owner, which ends them and awaits them, so that none outlives what it works for.
+/// All copies are one group.
+#[derive(Clone, Debug)]
+pub struct TaskGroup {
+    runtime: Handle,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl TaskGroup {
+    /// No task yet. Must be made inside the runtime, which drives the tasks.
+    #[expect(clippy::new_without_default, reason = "it needs a runtime")]
+    pub fn new() -> Self {
+        Self { runtime: Handle::current(), tasks: Arc::default() }
+    }
+
+    /// Starts a task, from any thread.
+    pub fn spawn<F>(&self, name: &'static str, future: F) -> AbortHandle
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        tracing::debug!(task = name, "task started");
+        let mut tasks = self.lock();
+        // A group lives for long, and those that have ended take memory until they are joined.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(future, &self.runtime)
+    }
+
+    /// Awaits all tasks, also those that others start when they end. Tasks that are not over after
+    /// `patience` are aborted; false if there were some.
+    pub async fn finish(&self, patience: Duration) -> bool {
+        let all_ended = async {
+            loop {
+                let mut tasks = mem::take(&mut *self.lock());
+                if tasks.is_empty() {
+                    return;
+                }
+                while tasks.join_next().await.is_some() {}
+            }
+        };
+        let is_over = timeout(patience, all_ended).await.is_ok();
+        self.lock().abort_all();
+        is_over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Starts a task. If Clippy sent you here from `tokio::spawn`: give the task a name, keep the
 /// handle and await it when its owner ends, so that no task outlives what it works for.
@@ -51,4 +106,51 @@ pub fn wall_clock() -> SystemTime {
 /// The wall clock since 1970; a clock before that reads as 1970.
 pub fn since_epoch() -> Duration {
     wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use tokio::runtime::Handle;
+
+    use super::TaskGroup;
+
+    fn alive() -> usize {
+        Handle::current().metrics().num_alive_tasks()
+    }
+
+    /// Starts another task when it is dropped, as a reader does that leaves a statement.
+    struct StartsAnother(TaskGroup);
+
+    impl Drop for StartsAnother {
+        fn drop(&mut self) {
+            self.0.spawn("another", tokio::task::yield_now());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_awaits_its_tasks_and_those_that_they_start_at_their_end() {
+        let group = TaskGroup::new();
+        let leaves = StartsAnother(group.clone());
+        let task = group.spawn("leaves", async move {
+            let _leaves = leaves;
+            pending::<()>().await;
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(alive(), 1);
+        task.abort();
+        assert!(group.finish(Duration::from_secs(60)).await);
+        assert_eq!(alive(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_does_not_end_is_aborted() {
+        let group = TaskGroup::new();
+        group.spawn("stays", pending());
+        assert!(!group.finish(Duration::ZERO).await);
+        while 0 < alive() {
+            tokio::task::yield_now().await;
+        }
+    }
 }

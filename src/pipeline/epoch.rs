@@ -3,17 +3,16 @@
 //! The stages are built back to front, each with what it hands its work on to. What a stage needs
 //! of the configuration is translated in the function that builds it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 use super::{
     captured,
     delivery::{Delivery, Producers},
     registry_watch,
     run::{Progress, Run, RunOutcome},
-    start::{Fenced, Listing, Prepared, prepare},
-    state_topic::StateTopic,
+    start::{Fenced, Prepared, prepare},
     stop::StopCheck,
     stream::Stream,
     tables::plans::Plans,
@@ -27,16 +26,20 @@ use crate::{
     error::Failure,
     map::Filter,
     model::{position::FilePosition, table::TableName},
-    mysql::{self, Dump, EventReceiver, EventSender, Server},
+    mysql::{self, Dump, EventReceiver, EventSender, Server, Waker},
     produce::Producer,
-    runtime::spawn_named,
-    snapshot::{CoordinatorSettings, ProgressRecord, SnapshotCoordinator},
+    runtime::TaskGroup,
+    snapshot::{CoordinatorSettings, ListedTable, ProgressRecord, Sight, SnapshotCoordinator},
     state::{PositionRecord, TableRecord},
 };
 
 /// Bytes of binlog events between reader and pipeline. 2 MiB is 8 batches of the reader: more
 /// costs memory and gains nothing.
 pub(super) const QUEUE_BYTES_MAX: u32 = 2 << 20;
+
+/// How long the tasks of an epoch may take to end. Long enough for a `KILL QUERY` on a slow
+/// connection; longer would keep the next epoch from its work.
+const TASKS_END_WITHIN: Duration = Duration::from_secs(2);
 
 /// One epoch, from connecting to the first trouble or the end.
 pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutcome, Failure> {
@@ -48,47 +51,75 @@ pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutco
     let Fenced { producer, state_topic, saved, snapshots, tables } = fenced;
     let run = &run.for_source(&server);
     let from = position.file.clone();
+    let target = (producers(run, progress, producer)?, state_topic);
     let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
+    let tasks = TaskGroup::new();
 
-    let snapshot = snapshot(run, (&server, &from), listing, (&snapshots, &tables), &sender);
+    let waker = sender.waker();
+    let settings = coordinator_settings(run, &server, listing.sight, waker, &tasks);
+    let snapshot = snapshot(settings, listing.tables, (&snapshots, &tables), &from);
     let plans = plans(run, progress, tables, cascades);
     let generation = progress.known.next_generation();
     let record = PositionRecord {
         instance: Some(progress.known.instance),
         ..PositionRecord::resumed(saved.as_ref(), generation, position)
     };
-    let delivery = delivery(run, progress, (producer, state_topic), record, (plans, snapshot))?;
+    let delivery = Delivery::new(run, target, record, plans, snapshot, &tasks);
     let decoder = decoder(run, progress, &server, &from);
-    let stream = stream(run, progress, queue, decoder, delivery);
-    let reader = reader(run, dump, sender);
-    let watch = registry_watch::start(&progress.registry);
+    let xa_source = XaSource::new(Arc::clone(&run.config), tasks.clone());
+    let stream = stream(run, progress, queue, decoder, (delivery, xa_source));
+    let reader = reader(run, dump, sender, &tasks);
+    let watch = registry_watch::start(&progress.registry, &tasks);
 
     let past = std::mem::take(&mut progress.past);
+    // The order of a stop:
+    // 1. The pipeline thread ends. It aborts its Kafka transaction, and with its stages the
+    //    readers of tables, look-ups and second dumps are aborted.
     let ended = on_thread("pipeline", move || stream.run(past)).await;
+    // 2. The tasks around it are aborted, the reader of the binlog first.
     reader.abort();
     watch.abort();
+    // 3. All of them are awaited, and with them the statements that they end at the source: no
+    //    connection of this epoch is left when the next one begins.
+    if !tasks.finish(TASKS_END_WITHIN).await {
+        tracing::debug!("tasks of the epoch did not end in time");
+    }
     progress.ended(ended?)
+}
+
+/// The producers of what the guarantee needs.
+fn producers(run: &Run, progress: &Progress, fenced: Producer) -> Result<Producers, Failure> {
+    Ok(Producers::new(fenced, &run.config, (&progress.patience, &run.shutdown))?)
+}
+
+/// What the snapshot needs to know of the configuration and the source.
+fn coordinator_settings(
+    run: &Run,
+    server: &Server,
+    sight: Sight,
+    waker: Waker,
+    tasks: &TaskGroup,
+) -> CoordinatorSettings {
+    CoordinatorSettings {
+        config: Arc::clone(&run.config),
+        metrics: Arc::clone(&run.metrics),
+        tasks: tasks.clone(),
+        wake: Box::new(move || waker.wake()),
+        reads_all: run.config.snapshot.mode != SnapshotMode::Never,
+        retention: server.binlog_retention,
+        sight,
+    }
 }
 
 /// The snapshot reads what the records of earlier runs leave to read.
 fn snapshot(
-    run: &Run,
-    (server, from): (&Server, &FilePosition),
-    listing: Listing,
+    settings: CoordinatorSettings,
+    listed: Vec<ListedTable>,
     (snapshots, tables): (&BTreeMap<String, ProgressRecord>, &BTreeMap<TableName, TableRecord>),
-    queue: &EventSender,
+    from: &FilePosition,
 ) -> SnapshotCoordinator {
-    let waker = queue.waker();
-    let settings = CoordinatorSettings {
-        config: Arc::clone(&run.config),
-        metrics: Arc::clone(&run.metrics),
-        wake: Box::new(move || waker.wake()),
-        reads_all: run.config.snapshot.mode != SnapshotMode::Never,
-        retention: server.binlog_retention,
-        sight: listing.sight,
-    };
-    let left = captured::left(&run.config, snapshots, tables.keys());
-    let mut snapshot = SnapshotCoordinator::start(settings, listing.tables, snapshots);
+    let left = captured::left(&settings.config, snapshots, tables.keys());
+    let mut snapshot = SnapshotCoordinator::start(settings, listed, snapshots);
     snapshot.leave(left, snapshots, from);
     snapshot
 }
@@ -108,19 +139,6 @@ fn plans(
         Arc::clone(&progress.own_topics),
         cascades,
     )
-}
-
-/// The delivery encodes rows, sends them and commits the position.
-fn delivery(
-    run: &Run,
-    progress: &Progress,
-    (producer, state_topic): (Producer, StateTopic),
-    record: PositionRecord,
-    (plans, snapshot): (Plans, SnapshotCoordinator),
-) -> Result<Delivery, Failure> {
-    let waits = (&progress.patience, &run.shutdown);
-    let producers = Producers::new(producer, &run.config, waits)?;
-    Ok(Delivery::new(run, producers, state_topic, record, plans, snapshot))
 }
 
 /// The decoder shows rows of captured tables only.
@@ -143,7 +161,7 @@ fn stream(
     progress: &Progress,
     queue: EventReceiver,
     decoder: Decoder,
-    delivery: Delivery,
+    (delivery, xa_source): (Delivery, XaSource),
 ) -> Stream {
     Stream {
         decoder,
@@ -152,13 +170,14 @@ fn stream(
         ends_with_snapshot: run.config.snapshot.mode == SnapshotMode::InitialOnly,
         stop: StopCheck::new(run.shutdown.clone(), run.config.delivery.drain_timeout() / 2),
         delivery,
-        xa_source: XaSource::new(Arc::clone(&run.config)),
+        xa_source,
     }
 }
 
 /// The reader feeds the queue from the dump.
-fn reader(run: &Run, dump: Dump, queue: EventSender) -> JoinHandle<()> {
+fn reader(run: &Run, dump: Dump, queue: EventSender, tasks: &TaskGroup) -> AbortHandle {
     let status = run.status.clone();
     let committed = move || status.snapshot().position;
-    spawn_named("binlog reader", mysql::follow(dump, queue, Arc::clone(&run.config), committed))
+    let follow = mysql::follow(dump, queue, Arc::clone(&run.config), committed);
+    tasks.spawn("binlog reader", follow)
 }

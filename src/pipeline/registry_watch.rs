@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
-use crate::{encode::Registry, runtime::spawn_named};
+use crate::{encode::Registry, runtime::TaskGroup};
 
 /// The time between two looks. One request each, and a registry that came back empty is noticed
 /// at the first one, within a minute.
@@ -14,8 +14,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Begins to look, until it is aborted.
-pub(super) fn start(registry: &Arc<Registry>) -> JoinHandle<()> {
-    spawn_named("registry watch", watch(Arc::clone(registry)))
+pub(super) fn start(registry: &Arc<Registry>, tasks: &TaskGroup) -> AbortHandle {
+    tasks.spawn("registry watch", watch(Arc::clone(registry)))
 }
 
 /// That the registry does not answer is no finding: it is needed when a table changes.

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{
     sync::{Mutex, Semaphore, mpsc as jobs},
-    task::JoinHandle,
+    task::AbortHandle,
     time::{Duration, Instant},
 };
 
@@ -31,7 +31,7 @@ use crate::{
         position::{FilePosition, Position},
         table::{TableName, TableVersion, TableVersionId},
     },
-    runtime::spawn_named,
+    runtime::TaskGroup,
     status::{ReadState, TableProgress},
 };
 
@@ -54,6 +54,8 @@ pub struct CoordinatorSettings {
     pub config: Arc<Config>,
     /// Shows how much is left to read.
     pub metrics: Arc<Metrics>,
+    /// Has the readers, and awaits them when they are ended.
+    pub tasks: TaskGroup,
     /// Wakes the pipeline's thread, which then polls for finished chunks.
     pub wake: Box<dyn Fn() + Send + Sync>,
     /// Whether tables without a record are read; otherwise only those that a request names.
@@ -101,7 +103,7 @@ pub struct SnapshotCoordinator {
     jobs: jobs::UnboundedSender<Job>,
     answers: mpsc::Receiver<ReadAnswer>,
     shared: Arc<ReaderShared>,
-    readers: Vec<JoinHandle<()>>,
+    readers: Vec<AbortHandle>,
     windows_opened: u64,
     pub(super) progress_log: ProgressLog,
     /// When it was logged last that a chunk is read again.
@@ -130,11 +132,13 @@ impl SnapshotCoordinator {
         listed: Vec<ListedTable>,
         records: &BTreeMap<String, ProgressRecord>,
     ) -> Self {
-        let CoordinatorSettings { config, metrics, wake, reads_all, retention, sight } = settings;
+        let CoordinatorSettings { config, metrics, tasks, wake, reads_all, retention, sight } =
+            settings;
         let (jobs, waiting_jobs) = jobs::unbounded_channel();
         let (answers_in, answers) = mpsc::channel();
         let shared = Arc::new(ReaderShared {
             config: config.mysql.clone(),
+            tasks,
             json: config.format.json,
             jobs: Mutex::new(waiting_jobs),
             answers: answers_in,
@@ -143,7 +147,7 @@ impl SnapshotCoordinator {
             pace: Pace::new(config.snapshot.rows_per_second_max),
         });
         let readers = (0..config.snapshot.threads)
-            .map(|_| spawn_named("snapshot reader", reader::run(Arc::clone(&shared))));
+            .map(|_| shared.tasks.spawn("snapshot reader", reader::run(Arc::clone(&shared))));
         let mut snapshot = Self {
             readers: readers.collect(),
             tables: Vec::new(),
@@ -194,7 +198,7 @@ impl SnapshotCoordinator {
             self.take(answer)?;
         }
         // Readers end with the snapshot, so one that has ended before has panicked.
-        if self.readers.iter().any(JoinHandle::is_finished) {
+        if self.readers.iter().any(AbortHandle::is_finished) {
             return Err(SnapshotError::ReaderGone);
         }
         Ok(())
@@ -405,12 +409,15 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{CoordinatorSettings, Sight, SnapshotCoordinator, SnapshotError, spawn_named};
+    use tokio::{runtime::Handle, time::Duration};
+
+    use super::{CoordinatorSettings, Sight, SnapshotCoordinator, SnapshotError, TaskGroup};
     use crate::metrics::Metrics;
 
     #[tokio::test]
     async fn a_reader_that_panicked_is_noticed() {
         // GIVEN a snapshot with readers that wait for work
+        let tasks = TaskGroup::new();
         let config = json!({
             "name": "n",
             "mysql": { "host": "h", "user": "u" },
@@ -421,6 +428,7 @@ mod tests {
         let settings = CoordinatorSettings {
             config: Arc::new(serde_json::from_value(config).unwrap()),
             metrics: Arc::new(Metrics::default()),
+            tasks: tasks.clone(),
             wake: Box::new(|| {}),
             reads_all: true,
             retention: None,
@@ -430,12 +438,16 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(snapshot.poll().is_ok());
         // WHEN one of them panics
-        let panics = spawn_named("snapshot reader", async { panic!("as a reader would") });
+        let panics = tasks.spawn("snapshot reader", async { panic!("as a reader would") });
         while !panics.is_finished() {
             tokio::task::yield_now().await;
         }
         snapshot.readers.push(panics);
         // THEN the epoch ends
         assert!(matches!(snapshot.poll(), Err(SnapshotError::ReaderGone)));
+        // AND no task is left of it
+        drop(snapshot);
+        assert!(tasks.finish(Duration::from_secs(60)).await);
+        assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
     }
 }

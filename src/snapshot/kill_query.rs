@@ -8,11 +8,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::{Conn, Error, prelude::Queryable as _};
-use tokio::runtime::Handle;
 
 use crate::{
     config::Mysql,
     mysql::{self, MysqlError},
+    runtime::TaskGroup,
 };
 
 /// ER_QUERY_INTERRUPTED
@@ -21,14 +21,16 @@ const INTERRUPTED: u16 = 1317;
 /// A SELECT that is running. If it is dropped before its end, a KILL QUERY ends it.
 pub(super) struct Unfinished<'a> {
     config: &'a Mysql,
+    /// Has the KILL QUERY.
+    tasks: &'a TaskGroup,
     connection: u32,
     is_over: AtomicBool,
 }
 
 impl<'a> Unfinished<'a> {
     /// The next statement of a connection.
-    pub(super) fn of(connection: &Conn, config: &'a Mysql) -> Self {
-        Self { config, connection: connection.id(), is_over: AtomicBool::new(false) }
+    pub(super) fn of(connection: &Conn, config: &'a Mysql, tasks: &'a TaskGroup) -> Self {
+        Self { config, tasks, connection: connection.id(), is_over: AtomicBool::new(false) }
     }
 
     /// The SELECT has ended. A KILL QUERY now could end the next statement.
@@ -45,12 +47,11 @@ impl<'a> Unfinished<'a> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let Ok(runtime) = Handle::try_current() else { return };
         if *self.is_over.get_mut() {
             return;
         }
         let (config, connection) = (self.config.clone(), self.connection);
-        runtime.spawn(async move {
+        self.tasks.spawn("end of a SELECT", async move {
             if let Err(error) = end(&config, connection).await {
                 tracing::debug!("cannot end a SELECT that is no longer needed: {error}");
             }

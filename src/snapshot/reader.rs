@@ -33,7 +33,7 @@ use crate::{
         table::{ColumnKind, TableName},
     },
     mysql::{self, MysqlError},
-    runtime,
+    runtime::{self, TaskGroup},
 };
 
 /// The pause before a chunk that could not be read is tried again.
@@ -126,6 +126,8 @@ impl Chunk {
 /// What all readers share.
 pub(super) struct ReaderShared {
     pub(super) config: Mysql,
+    /// The readers, and what ends the statements that they leave.
+    pub(super) tasks: TaskGroup,
     pub(super) json: JsonTextMode,
     pub(super) jobs: Mutex<jobs::UnboundedReceiver<Job>>,
     pub(super) answers: mpsc::Sender<ReadAnswer>,
@@ -305,7 +307,7 @@ async fn select(
     shown: &mut Arc<ReadPlan>,
 ) -> Result<Selected, Trouble> {
     let plan = Arc::clone(shown);
-    let unfinished = Unfinished::of(connection, &shared.config);
+    let unfinished = Unfinished::of(connection, &shared.config, &shared.tasks);
     let failed = |error| {
         if matches!(error, mysql_async::Error::Server(_)) {
             unfinished.finished();

@@ -40,6 +40,7 @@ use crate::{
         position::{FilePosition, Position},
     },
     protocol::{Event, PartialDelivery, TransactionEnd},
+    runtime::TaskGroup,
     shutdown::Shutdown,
     snapshot::SnapshotCoordinator,
     state::{Place, PositionRecord},
@@ -56,16 +57,16 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn new(
         run: &Run,
-        producers: Producers,
-        state_topic: StateTopic,
+        (producers, state_topic): (Producers, StateTopic),
         record: PositionRecord,
         plans: Plans,
         snapshot: SnapshotCoordinator,
+        tasks: &TaskGroup,
     ) -> Self {
         Self {
             driver: Driver::new(run, producers, state_topic, record, plans, snapshot),
             rows: RowSender::new(&run.config),
-            reading: TableReading::new(&run.config, run.requests.clone()),
+            reading: TableReading::new(&run.config, run.requests.clone(), tasks.clone()),
             rolled_back: RolledBack::default(),
         }
     }

@@ -22,6 +22,7 @@ use crate::{
     },
     protocol::Event,
     requests::RequestQueue,
+    runtime::TaskGroup,
     snapshot::{ChunkImages, KeyTap, Ready, TableChange},
 };
 
@@ -35,9 +36,9 @@ pub(super) struct TableReading {
 }
 
 impl TableReading {
-    /// No request is being served. Must be made inside the runtime.
-    pub(super) fn new(config: &Arc<Config>, queue: RequestQueue) -> Self {
-        let requests = Requests::new(Arc::clone(config), queue);
+    /// No request is being served.
+    pub(super) fn new(config: &Arc<Config>, queue: RequestQueue, tasks: TaskGroup) -> Self {
+        let requests = Requests::new(Arc::clone(config), queue, tasks);
         Self { requests, search: TopicSearch::new(), identity: Vec::new() }
     }
 

@@ -7,9 +7,8 @@
 use std::sync::Arc;
 
 use tokio::{
-    runtime::Handle,
-    sync::oneshot,
-    task::JoinHandle,
+    sync::oneshot::{self, error::TryRecvError},
+    task::AbortHandle,
     time::{Duration, Instant, timeout},
 };
 
@@ -22,7 +21,7 @@ use crate::{
     mysql::{self, MysqlError},
     protocol::Event,
     requests::{PendingRequest, RequestAnswer, RequestQueue, RequestRefusal, SnapshotRequest},
-    runtime::spawn_named,
+    runtime::TaskGroup,
     snapshot::{self, ListedTable},
 };
 
@@ -36,8 +35,8 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) struct Requests {
     config: Arc<Config>,
     queue: RequestQueue,
-    /// Drives the look-ups.
-    runtime: Handle,
+    /// Has the look-ups.
+    tasks: TaskGroup,
     look_up: Option<LookUp>,
     /// When the last request was served.
     done: Option<Instant>,
@@ -48,22 +47,23 @@ struct LookUp {
     tables: Vec<TableName>,
     filter: Option<String>,
     answer: oneshot::Sender<RequestAnswer>,
-    listing: JoinHandle<Result<Vec<ListedTable>, RequestRefusal>>,
+    listing: oneshot::Receiver<Listed>,
+    task: AbortHandle,
 }
 
+/// The tables that the source has of those that a request names.
+type Listed = Result<Vec<ListedTable>, RequestRefusal>;
+
 impl Requests {
-    /// No request is being served. Must be made inside the runtime.
-    pub(super) fn new(config: Arc<Config>, queue: RequestQueue) -> Self {
-        Self { config, queue, runtime: Handle::current(), look_up: None, done: None }
+    /// No request is being served.
+    pub(super) fn new(config: Arc<Config>, queue: RequestQueue, tasks: TaskGroup) -> Self {
+        Self { config, queue, tasks, look_up: None, done: None }
     }
 
     /// Serves a request that has come since the last boundary, at most one.
     pub(super) fn serve(&mut self, driver: &mut Driver) -> Result<(), Failure> {
-        if let Some(look_up) = self.looked_up() {
-            let LookUp { tables, filter, answer, listing } = look_up;
-            let listed = self.runtime.block_on(listing);
-            let listed =
-                listed.unwrap_or_else(|error| Err(RequestRefusal::Source(error.to_string())));
+        if let Some((look_up, listed)) = self.looked_up() {
+            let LookUp { tables, filter, answer, .. } = look_up;
             let done = listed
                 .and_then(|listed| self.read_again(driver, &tables, filter.as_deref(), listed));
             return self.answer(driver, answer, done);
@@ -147,10 +147,12 @@ impl Requests {
         filter: Option<String>,
         answer: oneshot::Sender<RequestAnswer>,
     ) {
-        let listing = list(Arc::clone(&self.config), tables.clone());
-        let _inside = self.runtime.enter();
-        let listing = spawn_named("look-up of tables", listing);
-        self.look_up = Some(LookUp { tables, filter, answer, listing });
+        let listed = list(Arc::clone(&self.config), tables.clone());
+        let (sender, listing) = oneshot::channel();
+        // Without a receiver the epoch has ended.
+        let look_up = async move { drop(sender.send(listed.await)) };
+        let task = self.tasks.spawn("look-up of tables", look_up);
+        self.look_up = Some(LookUp { tables, filter, answer, listing, task });
     }
 
     /// The next request, unless the last one was served a moment ago.
@@ -159,24 +161,26 @@ impl Requests {
         is_rested.then(|| self.queue.take()).flatten()
     }
 
-    /// The look-up that has ended.
-    fn looked_up(&mut self) -> Option<LookUp> {
-        self.look_up.take_if(|look_up| look_up.listing.is_finished())
+    /// The look-up that has ended, and what it found.
+    fn looked_up(&mut self) -> Option<(LookUp, Listed)> {
+        let listed = match self.look_up.as_mut()?.listing.try_recv() {
+            Ok(listed) => listed,
+            Err(TryRecvError::Empty) => return None,
+            Err(error) => Err(RequestRefusal::Source(error.to_string())),
+        };
+        Some((self.look_up.take()?, listed))
     }
 }
 
 impl Drop for Requests {
     fn drop(&mut self) {
         if let Some(look_up) = &self.look_up {
-            look_up.listing.abort();
+            look_up.task.abort();
         }
     }
 }
 
-async fn list(
-    config: Arc<Config>,
-    tables: Vec<TableName>,
-) -> Result<Vec<ListedTable>, RequestRefusal> {
+async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Listed {
     let listed = async {
         let mut connection = mysql::connect(&config.mysql).await?;
         let capture = &config.capture;

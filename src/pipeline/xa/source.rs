@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::task::AbortHandle;
 
 use super::event_cache::EventCache;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     model::position::Position,
     mysql::{self, EventReceiver},
     pipeline::epoch::QUEUE_BYTES_MAX,
-    runtime::spawn_named,
+    runtime::TaskGroup,
 };
 
 /// Where rows of XA transactions are read from: memory, or a second dump.
@@ -22,20 +22,20 @@ pub(in crate::pipeline) struct XaSource {
 
 /// What opens a second dump from the pipeline's thread.
 pub(super) struct SecondDump {
-    runtime: Handle,
+    tasks: TaskGroup,
     pub(super) config: Arc<Config>,
 }
 
 /// A second dump, for as long as it is needed.
 pub(super) struct DumpReader {
     pub(super) queue: EventReceiver,
-    task: JoinHandle<()>,
+    task: AbortHandle,
 }
 
 impl XaSource {
-    /// Nothing is cached. Must be made inside the runtime, which drives the dumps.
-    pub(in crate::pipeline) fn new(config: Arc<Config>) -> Self {
-        let second_dump = SecondDump { runtime: Handle::current(), config };
+    /// Nothing is cached.
+    pub(in crate::pipeline) fn new(config: Arc<Config>, tasks: TaskGroup) -> Self {
+        let second_dump = SecondDump { tasks, config };
         Self { cache: EventCache::default(), second_dump }
     }
 }
@@ -43,9 +43,8 @@ impl XaSource {
 impl SecondDump {
     pub(super) fn open(&self, from: Position) -> DumpReader {
         let (sender, queue) = mysql::queue(QUEUE_BYTES_MAX);
-        let _context = self.runtime.enter();
         let reading = mysql::read_second_dump(Arc::clone(&self.config), from, sender);
-        DumpReader { queue, task: spawn_named("XA reader", reading) }
+        DumpReader { queue, task: self.tasks.spawn("XA reader", reading) }
     }
 }
 

@@ -157,7 +157,7 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
     let _turn = shown.turn.lock().await;
     let (snapshot, now) = (shown.status.snapshot(), wall_clock());
     let Delay { lag, transactions, bytes } = snapshot.backlog.delay(now);
-    let outage = snapshot.outage(now);
+    let outage = snapshot.outage(now).zip(snapshot.outage_began());
     Json(StatusAnswer {
         name: shown.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -187,9 +187,9 @@ async fn status(Shared(shown): Shared<Shown>) -> Json<StatusAnswer> {
         lag_seconds: lag.as_secs_f64(),
         transactions_behind: transactions,
         bytes_behind: bytes,
-        outage: outage.map(|outage| OutageAnswer {
-            since: timestamps::iso_8601(now.checked_sub(outage).unwrap_or(now)),
-            seconds: outage.as_secs_f64(),
+        outage: outage.map(|(lasted, began)| OutageAnswer {
+            since: timestamps::iso_8601(began),
+            seconds: lasted.as_secs_f64(),
         }),
     })
 }

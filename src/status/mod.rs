@@ -40,8 +40,9 @@ pub struct StatusSnapshot {
     pub outage: Option<SystemTime>,
     /// What is not delivered.
     pub backlog: Backlog,
-    /// When the pipeline thread last finished a step; only meaningful while it streams.
-    moved: Option<Instant>,
+    /// When the pipeline thread last finished a step, by both clocks: the one measures, the other
+    /// is shown. Only meaningful while it streams.
+    moved: Option<(Instant, SystemTime)>,
     /// The position that is committed to Kafka.
     pub position: Option<Position>,
     /// When it was committed.
@@ -239,7 +240,7 @@ impl StatusSnapshot {
     /// How long the pipeline thread has made no step although it should; `None` if it moves,
     /// or is not expected to.
     pub fn stalled(&self) -> Option<Duration> {
-        let moved = self.moved.filter(|_| self.state.is_streaming())?;
+        let (moved, _) = self.moved.filter(|_| self.state.is_streaming())?;
         Some(moved.elapsed()).filter(|stalled| STEP_MAX <= *stalled)
     }
 
@@ -249,10 +250,16 @@ impl StatusSnapshot {
         self.state == State::Standby || self.state.is_streaming() && self.stalled().is_none()
     }
 
+    /// Since when nothing has been delivered although it should be: the same moment as long as the
+    /// outage lasts.
+    pub fn outage_began(&self) -> Option<SystemTime> {
+        let stalled = self.stalled().and(self.moved).map(|(_, moved)| moved);
+        self.outage.into_iter().chain(stalled).min()
+    }
+
     /// How long nothing has been delivered although it should be.
     pub fn outage(&self, now: SystemTime) -> Option<Duration> {
-        let age = |since| now.duration_since(since).unwrap_or_default();
-        self.outage.map(age).max(self.stalled())
+        self.outage_began().map(|began| now.duration_since(began).unwrap_or_default())
     }
 }
 
@@ -263,7 +270,7 @@ impl Status {
             if snapshot.state != state {
                 snapshot.state = state;
                 snapshot.since = Some(now);
-                snapshot.moved = Some(Instant::now());
+                snapshot.moved = Some((Instant::now(), now));
             }
             if matches!(state, State::Standby) || state.is_streaming() {
                 snapshot.failure = None;
@@ -285,18 +292,17 @@ impl Status {
             hint: failure.hint.clone(),
         };
         self.update(|snapshot| {
-            let stalled = snapshot.stalled().unwrap_or_default();
-            snapshot.outage.get_or_insert(now.checked_sub(stalled).unwrap_or(now));
+            snapshot.outage = snapshot.outage_began().or(Some(now));
         });
         self.enter(state, now);
         self.update(|snapshot| snapshot.failure = Some(fault));
     }
 
-    /// The pipeline thread finished a step at this time. `has_progressed`: since the last failure
+    /// The pipeline thread finished a step at this time, by both clocks. `has_progressed`: since the last failure
     /// it delivered something, or was idle for long enough to prove that it could.
-    pub fn moved(&self, now: Instant, has_progressed: bool) {
+    pub fn moved(&self, at: Instant, now: SystemTime, has_progressed: bool) {
         self.update(|snapshot| {
-            snapshot.moved = Some(now);
+            snapshot.moved = Some((at, now));
             if has_progressed {
                 snapshot.outage = None;
             }
@@ -389,27 +395,27 @@ mod tests {
         // Being started is not being ready.
         status.enter(State::Starting, now(100));
         assert!(!status.snapshot().is_ready());
-        status.enter(State::Streaming, now(100));
-        status.moved(Instant::now(), true);
+        status.enter(State::Streaming, now(90));
+        status.moved(Instant::now(), now(90), true);
         assert!(status.snapshot().is_ready());
         // WHEN a step takes too long
         let long_ago = Instant::now().checked_sub(STEP_MAX).unwrap();
-        status.moved(long_ago, true);
+        status.moved(long_ago, now(90), true);
         let snapshot = status.snapshot();
         assert!(!snapshot.is_ready());
-        assert!(STEP_MAX <= snapshot.outage(now(110)).unwrap());
+        assert_eq!(snapshot.outage(now(110)), Some(Duration::from_secs(20)));
         // AND fails, THEN the outage began when it began
         let failure = Failure::new(Verdict::Recycle, Reason::MysqlUnreachable, "trouble");
         status.fail(State::Waiting, &failure, now(110));
         let began = status.snapshot().outage.unwrap();
-        assert!(began <= now(100), "{began:?}");
+        assert_eq!(began, now(90));
         // AND continues through further epochs, until one of them delivers
         status.enter(State::Streaming, now(120));
-        status.moved(Instant::now(), false);
+        status.moved(Instant::now(), now(120), false);
         status.fail(State::Waiting, &failure, now(130));
         assert_eq!(status.snapshot().outage, Some(began));
         status.enter(State::Streaming, now(150));
-        status.moved(Instant::now(), true);
+        status.moved(Instant::now(), now(150), true);
         assert_eq!(status.snapshot().outage(now(150)), None);
     }
 }

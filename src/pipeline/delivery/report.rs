@@ -87,7 +87,7 @@ impl Reporter {
 
     /// The pipeline thread works.
     pub(super) fn moved(&self, has_progressed: bool) {
-        self.status.moved(Instant::now(), has_progressed);
+        self.status.moved(Instant::now(), wall_clock(), has_progressed);
     }
 
     /// How far each table is, if that was not shown a moment ago.

@@ -72,7 +72,7 @@ fn takeovers_under_load_lose_and_double_nothing() -> Result<()> {
         }
         // THEN the other goes on, for the reason that it is
         let pause = await_successor(&mut setup, &mut consumer, &mut active)?.as_millis();
-        let (ended, why) = if dies { ("kill -9", "is silent") } else { ("SIGTERM", "let go") };
+        let (ended, why) = if dies { ("kill -9", "is silent") } else { ("SIGTERM", "has ended") };
         let after = stopwatch.elapsed().as_millis();
         eprintln!("{ended}: new row after {after} ms, longest pause {pause} ms");
         standby.wait_for_line(why)?;

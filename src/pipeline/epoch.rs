@@ -41,6 +41,9 @@ pub(super) const QUEUE_BYTES_MAX: u32 = 2 << 20;
 /// connection; longer would keep the next epoch from its work.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(2);
 
+/// The same where the process is to end, which the time for a stop must not pass for.
+const TASKS_END_WITHIN_AT_STOP: Duration = Duration::from_millis(500);
+
 /// One epoch, from connecting to the first trouble or the end.
 pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutcome, Failure> {
     let prepared = tokio::select! {
@@ -81,7 +84,9 @@ pub(super) async fn epoch(run: &Run, progress: &mut Progress) -> Result<RunOutco
     watch.abort();
     // 3. All of them are awaited, and with them the statements that they end at the source: no
     //    connection of this epoch is left when the next one begins.
-    if !tasks.finish(TASKS_END_WITHIN).await {
+    let is_stopping = run.shutdown.is_requested();
+    let patience = if is_stopping { TASKS_END_WITHIN_AT_STOP } else { TASKS_END_WITHIN };
+    if !tasks.finish(patience).await {
         tracing::debug!("tasks of the epoch did not end in time");
     }
     progress.ended(ended?)

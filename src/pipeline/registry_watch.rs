@@ -25,7 +25,7 @@ async fn watch(registry: Arc<Registry>) {
         let is_there = match registry.check_in_use().await {
             Ok(is_there) => is_there,
             Err(error) => {
-                tracing::debug!(%error, "a schema was not asked back");
+                tracing::debug!(%error, "the id of a schema was not checked");
                 continue;
             }
         };
@@ -34,7 +34,7 @@ async fn watch(registry: Arc<Registry>) {
         }
         tokio::time::sleep(AGAIN_AFTER).await;
         if let Err(error) = registry.recheck_in_use().await {
-            tracing::debug!(%error, "a schema was not asked back");
+            tracing::debug!(%error, "the id of a schema was not checked");
         }
     }
 }

@@ -93,7 +93,7 @@ fn a_glob_that_captures_nothing_is_warned_of_and_the_log_and_the_status_list_wha
     let line = connector.wait_for_line(&format!("`{mistyped}` in capture.tables"))?;
     assert!(line.contains("WARN") && line.contains(&format!("`{orders}`")), "{line}");
     let line = connector.wait_for_line(&format!("`{malformed}` in capture.tables"))?;
-    assert!(line.contains("`*` stands for any characters"), "{line}");
+    assert!(line.contains("`*` matches any characters"), "{line}");
     // AND says what is captured
     let line = connector.wait_for_line("captured tables")?;
     assert!(line.contains(&orders), "{line}");

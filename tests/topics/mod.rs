@@ -1,4 +1,4 @@
-//! Topics that change behind the connector's back: deleted, created anew, given more partitions,
+//! Topics that change behind the connector's back: deleted, created again, given more partitions,
 //! cut off at their ends. Each halts the next start, or the first record that would go there, and
 //! goes on when somebody has decided.
 
@@ -127,12 +127,12 @@ fn a_topic_that_was_created_again_halts() -> Result<()> {
     // GIVEN a topic with a row, and nothing in the source since
     let mut setup = delivered("topic_anew")?;
     let admin = Admin::of(&setup)?;
-    // WHEN it is deleted and created anew
+    // WHEN it is deleted and created again
     let topic = setup.topic("items");
     admin.delete(&topic)?;
     admin.create(&topic, 1, &[])?;
     // THEN the next start does not wait for a row to say so
-    halts_until_accepted(&mut setup, "reason: topic_recreated", "was deleted and created anew")?;
+    halts_until_accepted(&mut setup, "reason: topic_recreated", "was deleted and created again")?;
     assert_eq!(operations(&setup.records("items")?), ["r", "c"]);
     Ok(())
 }
@@ -182,7 +182,7 @@ fn a_topic_that_is_created_again_under_a_running_connector_is_noticed_at_its_end
         let exit = setup.launch()?.wait_for_exit()?;
         assert_eq!(exit.code, Some(1), "{}", exit.stderr);
     }
-    halts_until_accepted(&mut setup, "reason: topic_recreated", "was deleted and created anew")
+    halts_until_accepted(&mut setup, "reason: topic_recreated", "was deleted and created again")
 }
 
 #[test]

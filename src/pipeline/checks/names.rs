@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What a pattern is made of.
-const GLOB: &str = "`*` stands for any characters, `?` for one, every other character for itself";
+const GLOB: &str = "`*` matches any characters, `?` one, every other character only itself";
 
 /// What the names are held against.
 struct Names<'a> {

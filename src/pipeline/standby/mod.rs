@@ -229,7 +229,9 @@ impl Waiting {
         let generation = seen.position.map(|position| position.generation);
         match cause {
             Cause::First | Cause::Own | Cause::Still => return,
-            Cause::Released => tracing::info!(generation, "taking over: the last instance let go"),
+            Cause::Released => {
+                tracing::info!(generation, "taking over: the last instance has ended");
+            }
             Cause::Silent => {
                 let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
                 tracing::info!(generation, silent_ms, "taking over: the last instance is silent");
@@ -244,7 +246,7 @@ impl Standby {
     pub(super) fn fenced(&mut self) {
         self.fenced_after(self.decided.map(|(_, at)| at.elapsed()));
         let patience_ms = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
-        tracing::warn!(patience_ms, "another instance has taken over; this one stands by");
+        tracing::warn!(patience_ms, "another instance has taken over; this one is its standby now");
     }
 
     /// The same, so long after this one decided to start.

@@ -241,7 +241,7 @@ impl TopicChange {
             Self::Recreated { was, is } => (
                 Reason::TopicRecreated,
                 format!(
-                    "topic {topic} was deleted and created anew (its id was {was} and is {is}): \
+                    "topic {topic} was deleted and created again (its id was {was} and is {is}): \
                      the records of {table} before that are gone"
                 ),
                 true,

@@ -64,7 +64,7 @@ impl ExpectedGroup<'_> {
             ),
         )
         .hint(
-            "The binlog was written anew. To start over at the source's current position, delete \
+            "The binlog was written again. To start over at the source's current position, delete \
              the state topic.",
         )
     }

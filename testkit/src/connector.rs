@@ -265,7 +265,15 @@ impl Connector {
     /// # Errors
     /// When it takes too long or ends with another code.
     pub fn wait_for_success(&mut self) -> Result<Exit> {
-        let exit = self.wait_for_exit()?;
+        self.wait_for_success_within(LIMIT)
+    }
+
+    /// The same for a run with much to do.
+    ///
+    /// # Errors
+    /// When it takes longer than this or ends with another code.
+    pub fn wait_for_success_within(&mut self, limit: Duration) -> Result<Exit> {
+        let exit = self.wait_for_exit_within(limit)?;
         if exit.code != Some(0) {
             bail!("tailwater ended with code {:?}; stderr:\n{}", exit.code, exit.stderr);
         }

@@ -14,6 +14,8 @@ use tailwater::{
     state,
 };
 
+use crate::setup::config_with_format;
+
 /// The text must be that of the file; the right one is left where the message says.
 fn expect(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(file);
@@ -46,15 +48,7 @@ fn the_state_topic_has_the_json_schemas_of_its_records() {
 /// `CREATE TABLE shop.customers (id INT PRIMARY KEY, first_name VARCHAR(255) NOT NULL, ...)`,
 /// captured by the connector `inventory`.
 fn customers(format: &str) -> RecordShape {
-    let config: Config = toml::from_str(&format!(
-        "name = \"inventory\"\n\
-         mysql = {{ host = \"localhost\", user = \"nobody\" }}\n\
-         capture = {{ tables = [\"shop.*\"] }}\n\
-         kafka = {{ bootstrap_servers = \"localhost:9092\" }}\n\
-         schema_registry = {{ url = \"http://localhost:8081\" }}\n\
-         [format]\n{format}\n"
-    ))
-    .unwrap();
+    let config = config_with_format(format);
     let int = ColumnKind::Int { bits: 32, unsigned: false };
     let column = |name: &str, kind| Column { name: name.to_owned(), kind, nullable: false };
     let version = TableVersion {

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use tailwater::config::Config;
 use testkit::fault_proxy::{FaultProxy, Protocol};
 use testkit::xtask::stack::{
     Cache, Kafka, KafkaOptions, Mysql, MysqlOptions, Server as _, StackAddress,
@@ -31,6 +32,19 @@ pub(crate) struct Running(Connector);
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tailwater"))
+}
+
+/// A configuration for tests without servers, with these lines in `[format]`.
+pub(crate) fn config_with_format(format: &str) -> Config {
+    let text = format!(
+        "name = \"inventory\"\n\
+         mysql = {{ host = \"localhost\", user = \"nobody\" }}\n\
+         capture = {{ tables = [\"shop.*\"] }}\n\
+         kafka = {{ bootstrap_servers = \"localhost:9092\" }}\n\
+         schema_registry = {{ url = \"http://localhost:8081\" }}\n\
+         [format]\n{format}\n"
+    );
+    toml::from_str(&text).unwrap()
 }
 
 impl Setup {

@@ -14,6 +14,8 @@ use tailwater::{
     model::table::{Column, ColumnDecoration, ColumnKind, Decoration, TableName, TableVersion},
 };
 
+use crate::setup::config_with_format;
+
 /// A declaration and what the binlog and the catalog say of it.
 struct Type {
     declared: &'static str,
@@ -80,18 +82,6 @@ const OPTIONS: [&str; 8] = [
     r#"binary = "hex""#,
 ];
 
-fn config(format: &str) -> Config {
-    let text = format!(
-        "name = \"inventory\"\n\
-         mysql = {{ host = \"localhost\", user = \"nobody\" }}\n\
-         capture = {{ tables = [\"shop.*\"] }}\n\
-         kafka = {{ bootstrap_servers = \"localhost:9092\" }}\n\
-         schema_registry = {{ url = \"http://localhost:8081\" }}\n\
-         [format]\n{format}\n"
-    );
-    toml::from_str(&text).unwrap()
-}
-
 /// What a column of this type is in Avro, in words.
 fn mapped(column: &Type, config: &Config) -> String {
     let version = TableVersion {
@@ -138,8 +128,8 @@ fn in_words(schema: &Json) -> String {
 
 /// The tables by the marker that stands before each in the page.
 fn tables() -> BTreeMap<String, String> {
-    let plain = config("");
-    let flat = config("envelope = \"flat\"");
+    let plain = config_with_format("");
+    let flat = config_with_format("envelope = \"flat\"");
     let mut all = String::from("| MySQL | Avro |\n|---|---|\n");
     let mut all_flat = all.clone();
     let mut changed = String::from("| `[format]` | MySQL | Avro |\n|---|---|---|\n");
@@ -148,7 +138,7 @@ fn tables() -> BTreeMap<String, String> {
         writeln!(all_flat, "| {} | {} |", column.declared, mapped(&column, &flat)).unwrap();
     }
     for option in OPTIONS {
-        let config = config(option);
+        let config = config_with_format(option);
         for column in types() {
             let (before, after) = (mapped(&column, &plain), mapped(&column, &config));
             if before != after {

@@ -45,6 +45,11 @@ impl Capture {
         if self.ignores_case { Cow::Owned(table.to_lowercase()) } else { Cow::Borrowed(table) }
     }
 
+    /// Whether two names are those of one table to the source.
+    pub fn is_same_table(&self, one: &TableName, other: &TableName) -> bool {
+        self.folded(one) == self.folded(other)
+    }
+
     /// Whether two names, of databases or of `database.table`, are the same to the source.
     pub fn is_same_name(&self, one: &str, other: &str) -> bool {
         one == other || self.ignores_case && one.to_lowercase() == other.to_lowercase()

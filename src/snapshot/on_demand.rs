@@ -82,7 +82,6 @@ impl SnapshotCoordinator {
 
     fn position_of(&self, name: &TableName) -> Option<usize> {
         let capture = &self.config.capture;
-        let name = capture.folded(name);
-        self.tables.iter().position(|table| capture.folded(&table.name) == name)
+        self.tables.iter().position(|table| capture.is_same_table(&table.name, name))
     }
 }

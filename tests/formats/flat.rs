@@ -13,7 +13,8 @@ use tailwater::{
     },
 };
 
-use super::{Copier, Declared, INT, column, config, dated, field, hex, shape, table};
+use super::{Copier, Declared, INT, column, dated, field, hex, shape, table};
+use crate::setup::config_with_format;
 
 const FLAT: &str = r#"envelope = "flat""#;
 
@@ -250,10 +251,10 @@ fn what_has_no_place_is_refused_with_the_way_out() {
 fn a_table_without_a_key_is_refused_with_the_way_out() {
     let mut version = table(&[column("a", INT)]);
     version.primary_key.clear();
-    let failure = Failure::from(map::map(&version, &config(FLAT)).unwrap_err());
+    let failure = Failure::from(map::map(&version, &config_with_format(FLAT)).unwrap_err());
     assert_eq!(failure.reason.name(), "flat_without_key");
     assert!(failure.hint.contains("message_key_columns = { \"shop.t\""), "{}", failure.hint);
-    map::map(&version, &config("")).unwrap();
+    map::map(&version, &config_with_format("")).unwrap();
 }
 
 #[test]
@@ -263,7 +264,7 @@ fn records_have_the_tables_name_made_legal() {
         ("my-shop.2024", "größe", "1.x y", "my_shop._2024.gr__e", "_1_x_y"),
         ("a..b", "2", "x", "a._.b._2", "x"),
     ] {
-        let mut config = config(FLAT);
+        let mut config = config_with_format(FLAT);
         config.name = connector.to_owned();
         let mut version = table(&[column("id", INT)]);
         version.name.database = database.to_owned();
@@ -287,7 +288,7 @@ fn an_enum_in_a_key_is_an_enum_but_for_the_column_that_has_the_keys_name() {
     let columns = [column("kind", kind()), column("key", kind())];
     let mut version = table(&columns);
     version.primary_key = vec![0, 1];
-    let shape = map::map(&version, &config(FLAT)).unwrap();
+    let shape = map::map(&version, &config_with_format(FLAT)).unwrap();
     let mut copier = Copier::new(&shape, &transaction());
     let row = vec![Value::Enum(2), Value::Enum(1)];
     let read = copier.row(Operation::Insert, vec![row]).unwrap().remove(0);
@@ -357,7 +358,7 @@ fn without_a_gtid_the_position_names_the_transaction() {
 
 #[test]
 fn an_excluded_key_column_is_in_the_key_alone() {
-    let mut config = config(FLAT);
+    let mut config = config_with_format(FLAT);
     config.capture.exclude_columns = vec!["shop.t.id".to_owned()];
     let version = table(&[column("id", INT), column("c", INT)]);
     let shape = map::map(&version, &config).unwrap();

@@ -7,7 +7,6 @@
 
 use serde_json::{Value as Json, json};
 use tailwater::{
-    config::Config,
     decode::DecodeError,
     encode::{EncodeError, Encoder, Message, SchemaId, SchemaIds, TablePlan},
     encode::{key_schema, value_schema},
@@ -22,22 +21,11 @@ use tailwater::{
 };
 use testkit::Schema;
 
+use crate::setup::config_with_format;
+
 mod flat;
 mod growth;
 mod options;
-
-/// A configuration with these lines in `[format]`.
-fn config(format: &str) -> Config {
-    let text = format!(
-        "name = \"inventory\"\n\
-         mysql = {{ host = \"localhost\", user = \"nobody\" }}\n\
-         capture = {{ tables = [\"shop.*\"] }}\n\
-         kafka = {{ bootstrap_servers = \"localhost:9092\" }}\n\
-         schema_registry = {{ url = \"http://localhost:8081\" }}\n\
-         [format]\n{format}\n"
-    );
-    toml::from_str(&text).unwrap()
-}
 
 /// A column of a table: what the binlog and the catalog say of it.
 #[derive(Clone)]
@@ -86,7 +74,7 @@ fn table(columns: &[Declared]) -> TableVersion {
 
 /// The table's records with these lines in `[format]`.
 fn shape(format: &str, columns: &[Declared]) -> RecordShape {
-    map::map(&table(columns), &config(format)).unwrap()
+    map::map(&table(columns), &config_with_format(format)).unwrap()
 }
 
 /// Images given as lists of values.

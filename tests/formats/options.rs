@@ -7,7 +7,8 @@ use tailwater::model::{
     value::{DateTime, Value},
 };
 
-use super::{Declared, column, config, dated, field, shape};
+use super::{Declared, column, dated, field, shape};
+use crate::setup::config_with_format;
 
 /// An option, a column, a value; the field's text and the value as it is read.
 type Case = (&'static str, Declared, Value<'static>, &'static str, Json);
@@ -332,7 +333,7 @@ fn a_zero_date_halts_where_the_option_says_so() {
 fn names_are_as_they_are_or_refused_where_the_option_says_so() {
     let none = r#"schema_names = "none""#;
     let named = |connector: &str, option: &str, column_name| {
-        let mut config = config(option);
+        let mut config = config_with_format(option);
         config.name = connector.to_owned();
         let version = super::table(&[column("id", super::INT), column(column_name, super::INT)]);
         tailwater::map::map(&version, &config).map_err(Box::new)

@@ -168,8 +168,8 @@ impl Reporter {
             tracing::warn!(
                 rows = note.rows_done,
                 gtid = note.gtid.as_ref().map(ToString::to_string),
-                "too many source transactions are delivered in part: that rows of this one are \
-                 is forgotten, so they come again if the source has it"
+                "too many source transactions are delivered in part: how many rows of this one are \
+                 delivered is forgotten, so they come again if the source has it"
             );
         }
     }

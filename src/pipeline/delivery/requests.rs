@@ -126,9 +126,8 @@ impl Requests {
         // The stream went on meanwhile.
         self.check(driver, tables)?;
         let capture = &self.config.capture;
-        let has = |wanted: &&TableName| {
-            listed.iter().any(|one| capture.folded(&one.name) == capture.folded(wanted))
-        };
+        let has =
+            |wanted: &&TableName| listed.iter().any(|one| capture.is_same_table(&one.name, wanted));
         if let Some(table) = tables.iter().find(|table| !has(table)) {
             return Err(RequestRefusal::Unknown(table.clone()));
         }
@@ -184,9 +183,8 @@ async fn list(config: Arc<Config>, tables: Vec<TableName>) -> Listed {
     let listed = async {
         let mut connection = mysql::connect(&config.mysql).await?;
         let capture = &config.capture;
-        let is_meant = |name: &TableName| {
-            tables.iter().any(|table| capture.folded(table) == capture.folded(name))
-        };
+        let is_meant =
+            |name: &TableName| tables.iter().any(|table| capture.is_same_table(table, name));
         snapshot::list(&mut connection, &config, is_meant, |_| true).await
     };
     match timeout(LOOK_UP_MAX, listed).await {

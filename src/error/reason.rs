@@ -96,6 +96,8 @@ reasons! {
     DatabaseNotLogged = "database_not_logged",
     /// Foreign keys of captured tables change rows without row events.
     CascadesNotLogged = "cascades_not_logged",
+    /// MySQL may log wrong values of a captured column.
+    ColumnMislogged = "column_mislogged",
 
     // The source: connections.
     /// MySQL does not answer.

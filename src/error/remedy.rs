@@ -92,7 +92,7 @@ remedies! {
         reconnect the clients that write.",
     R::MysqlSession => "Something between connector and server, such as a proxy, changes it: set \
         `mysql.host` to the server itself.",
-    R::DatabaseNotLogged => NOT_LOGGED,
+    R::DatabaseNotLogged | R::ColumnMislogged => NOT_LOGGED,
     R::CascadesNotLogged => "The connector halts if `capture.cascades` is `halt`, or if it is \
         `read` and a parent table is not captured; see [what the server does not \
         log](#what-the-server-does-not-log).",

@@ -1,5 +1,5 @@
-//! Changes that the source does not log: of databases that its binlog leaves out, and of rows that
-//! foreign keys change below it.
+//! Changes that the source does not log, or not right: of databases that its binlog leaves out, of
+//! rows that foreign keys change below it, of virtual columns.
 
 use serde_json::json;
 use testkit::xtask::stack::StackAddress;
@@ -95,5 +95,31 @@ fn cascades_that_the_server_logs_arrive() -> Result<()> {
     setup.database.execute("DELETE FROM parent")?;
     setup.catch_up()?;
     assert_eq!(operations(&setup.records("child")?), ["d", "tombstone"]);
+    Ok(())
+}
+
+#[test]
+fn columns_that_mysql_logs_wrongly_are_warned_of() -> Result<()> {
+    // GIVEN a virtual TEXT column that an index has, and columns that are like it but for one thing
+    let mut setup = Setup::with_tables(
+        "mislogged",
+        &["CREATE TABLE notes (id INT NOT NULL PRIMARY KEY, a TEXT,
+                wrong TEXT AS (CONCAT(a, '!')) VIRTUAL,
+                excluded TEXT AS (CONCAT(a, '?')) VIRTUAL,
+                no_index TEXT AS (CONCAT(a, '-')) VIRTUAL,
+                kept TEXT AS (CONCAT(a, '+')) STORED,
+                short VARCHAR(50) AS (LEFT(a, 50)) VIRTUAL,
+                INDEX second (id, wrong(4)), INDEX (excluded(4)), INDEX (kept(4)), INDEX (short))"],
+    )?;
+    let table = format!("{}.notes", setup.database.name());
+    setup.settings.set("capture.exclude_columns", json!([format!("{table}.excluded")]));
+    // WHEN the connector starts, THEN it names the column and nothing else
+    let mut connector = setup.start()?;
+    let warning = connector.wait_for_line("column_mislogged")?;
+    assert!(warning.contains("WARN") && warning.contains(&format!("{table}.wrong")), "{warning}");
+    for right in ["excluded", "no_index", "kept", "short"] {
+        assert!(!warning.contains(&format!("{table}.{right}")), "{warning}");
+    }
+    connector.stop()?;
     Ok(())
 }

@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) coverage: BTreeMap<String, Access>,
     /// Foreign keys of captured tables whose cascades are in no binlog.
     pub(super) cascades: Vec<Cascade>,
+    /// Captured columns whose values MySQL may log wrongly, as `database.table.column`.
+    pub(super) mislogged: Vec<String>,
 }
 
 /// Reads what the checks need.
@@ -75,6 +77,10 @@ pub(super) async fn read(
         facts.cascades = inventory.cascades(None).await?;
         facts.cascades.retain(|cascade| filter.captures(&cascade.child));
     }
+    let mislogged = inventory.mislogged_columns().await?.into_iter();
+    let mislogged = mislogged
+        .filter(|(table, column)| filter.captures(table) && !filter.excludes_column(table, column));
+    facts.mislogged = mislogged.map(|(table, column)| format!("{table}.{column}")).collect();
     Ok(facts)
 }
 

@@ -108,6 +108,7 @@ pub async fn check(
     let mut findings = source::databases(config, server, &filter, &facts);
     findings.extend(source::grants(config, &facts));
     findings.extend(source::cascades(config, &facts));
+    findings.extend(source::mislogged_columns(&facts));
     findings.extend(topics::topics(config, &facts));
     if let Some(known) = known {
         findings.extend(names::judge(config, &facts, known));

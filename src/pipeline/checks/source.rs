@@ -1,5 +1,5 @@
 //! What the source must be set up for: databases that are there and logged, grants, foreign keys
-//! whose cascades are logged.
+//! whose cascades are logged, columns that are logged right.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::{
     mysql::Server,
 };
 
-/// Most foreign keys that a message names.
-const CASCADES_NAMED_MAX: usize = 10;
+/// Most databases, foreign keys or columns that a message names.
+const NAMED_MAX: usize = 10;
 
 /// A database whose name has no wildcard must be there; one that the account has no privilege on
 /// looks the same. And what is captured must be in the binlog.
@@ -65,7 +65,7 @@ pub(super) fn databases(
             Reason::DatabaseNotLogged,
             format!(
                 "the source's binlog leaves out changes of captured databases: {}",
-                some_of(&unlogged, CASCADES_NAMED_MAX)
+                some_of(&unlogged, NAMED_MAX)
             ),
             format!(
                 "Start the source with another {}, or take the database out: `[capture] \
@@ -124,6 +124,22 @@ pub(super) fn grant_hint(what: &str, account: &str) -> String {
     format!("Run: GRANT SELECT ON {what} TO {account};")
 }
 
+/// Columns whose values MySQL may log wrongly.
+pub(super) fn mislogged_columns(facts: &Facts) -> Option<Finding> {
+    let first = facts.mislogged.first()?;
+    Some(Finding::warning(
+        Reason::ColumnMislogged,
+        format!(
+            "MySQL may log wrong values of virtual TEXT and BLOB columns that an index has: {}",
+            some_of(&facts.mislogged, NAMED_MAX)
+        ),
+        format!(
+            "Make the column STORED, drop the index, or leave the column out: `[capture] \
+             exclude_columns = [\"{first}\"]`."
+        ),
+    ))
+}
+
 /// Foreign keys of captured tables whose cascades are in no binlog.
 pub(super) fn cascades(config: &Config, facts: &Facts) -> Option<Finding> {
     unlogged_cascades(config, &facts.cascades)
@@ -140,7 +156,7 @@ pub fn unlogged_cascades(config: &Config, cascades: &[Cascade]) -> Option<Findin
     }
     let message = format!(
         "the source's binlog does not have what foreign keys of captured tables cascade: {}",
-        some_of(cascades, CASCADES_NAMED_MAX)
+        some_of(cascades, NAMED_MAX)
     );
     let way_out = "Before 9.6, and with innodb_native_foreign_keys=ON, InnoDB changes these rows \
                    below the binlog. Start 9.6 or later with innodb_native_foreign_keys=OFF, or \
@@ -167,7 +183,7 @@ fn unseen_parents(config: &Config, cascades: &[Cascade]) -> Option<Finding> {
         format!(
             "capture.cascades = \"read\" reads child tables again after changes of their parents, \
              which are not captured: {}",
-            some_of(&unseen, CASCADES_NAMED_MAX)
+            some_of(&unseen, NAMED_MAX)
         ),
         format!(
             "Add \"{first}\" to capture.tables; or take the child tables out, or set \

@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-#[path = "../tests/reference.rs"]
+#[path = "../tests/support/reference.rs"]
 mod reference;
 
 use reference::{Stages, groups};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use testkit::{Record, Result};
 
-use super::turnstile::Turnstile;
 use super::{assert_equal, with_small_chunks};
+use crate::support::turnstile::Turnstile;
 
 /// Tables, and what gives them rows of a number `n`.
 const TABLES: [(&str, &str, &str); 8] = [

@@ -5,8 +5,9 @@ use serde_json::json;
 use testkit::xtask::stack::{Mysql, StackAddress};
 use testkit::{Record, Result};
 
-use super::{assert_equal, gone::id, turnstile::Turnstile};
-use crate::setup::{Setup, private_mysql};
+use super::{assert_equal, gone::id};
+use crate::support::setup::{Setup, private_mysql};
+use crate::support::turnstile::Turnstile;
 
 const FAMILY: [&str; 6] = [
     "CREATE TABLE parents (id INT PRIMARY KEY)",

@@ -5,7 +5,7 @@ use testkit::xtask::stack::StackAddress;
 use testkit::{LIMIT, Result, ServerAddress, topics, wait_for};
 
 use super::{assert_equal, with_small_chunks};
-use crate::setup::{Setup, operations, private_mysql};
+use crate::support::setup::{Setup, operations, private_mysql};
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";
 const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY, item INT)";

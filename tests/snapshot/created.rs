@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::{Result, compare};
 
 use super::with_small_chunks;
-use crate::setup::{Setup, operations};
+use crate::support::setup::{Setup, operations};
 
 const SEEN: &str = "CREATE TABLE seen (id INT PRIMARY KEY)";
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";

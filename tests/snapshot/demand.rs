@@ -12,7 +12,7 @@ use testkit::xtask::stack::StackAddress;
 use testkit::{Connector, LIMIT, Result, post, wait_for};
 
 use super::{assert_equal, with_small_chunks};
-use crate::setup::{Running, Setup, operations, private_mysql, program};
+use crate::support::setup::{Running, Setup, operations, private_mysql, program};
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";
 const ORDERS: &str = "CREATE TABLE orders (id INT PRIMARY KEY, item INT)";

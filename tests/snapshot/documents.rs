@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::Result;
 
-use crate::setup::Setup;
+use crate::support::setup::Setup;
 
 /// Values of the long documents, of which every other one is a string. More than MySQL's own search
 /// for such strings gets through in a test's time.

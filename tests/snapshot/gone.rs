@@ -8,9 +8,9 @@ use serde_json::json;
 use testkit::{Database, Random, Record, Result};
 
 use super::demand::ask;
-use super::turnstile::Turnstile;
 use super::with_small_chunks;
-use crate::setup::Setup;
+use crate::support::setup::Setup;
+use crate::support::turnstile::Turnstile;
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, name VARCHAR(20))";
 const MARKS: &str = "CREATE TABLE marks (id INT PRIMARY KEY)";

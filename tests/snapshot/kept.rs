@@ -7,10 +7,10 @@ use serde_json::json;
 use testkit::{Record, Result};
 
 use super::gone::{capture, id, left_out};
-use super::turnstile::Turnstile;
 use super::with_small_chunks;
-use crate::setup::{SOON, Setup, lose_tail, partition_log, private_kafka};
-use crate::skips::{BAD, READINGS, execute, halt, halt_logging};
+use crate::faults::skips::{BAD, READINGS, execute, halt, halt_logging};
+use crate::support::setup::{SOON, Setup, lose_tail, partition_log, private_kafka};
+use crate::support::turnstile::Turnstile;
 
 const MARKS: &str = "CREATE TABLE marks (id INT PRIMARY KEY)";
 

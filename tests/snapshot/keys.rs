@@ -4,7 +4,7 @@ use testkit::Result;
 use testkit::xtask::stack::{Mysql, StackAddress};
 
 use super::{assert_equal, with_small_chunks};
-use crate::setup::{Setup, operations, private_mysql};
+use crate::support::setup::{Setup, operations, private_mysql};
 
 /// A kind of key: the column's type, and an expression of a number `n` that gives its values.
 const KEYS: &[(&str, &str, &str)] = &[

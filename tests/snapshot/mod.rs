@@ -3,9 +3,8 @@
 
 use testkit::{Comparison, Record, Result, compare};
 
-use crate::setup::{Setup, operations};
+use crate::support::setup::{Setup, operations};
 
-pub(crate) mod anew;
 mod awkward;
 mod cascaded;
 mod choices;
@@ -15,9 +14,10 @@ mod documents;
 mod gone;
 mod kept;
 mod keys;
+mod progress;
 mod races;
+pub(crate) mod read_again;
 mod renamed;
-pub(crate) mod turnstile;
 mod window;
 mod writers;
 

@@ -8,9 +8,9 @@ use testkit::xtask::interrupt;
 use testkit::xtask::stack::StackAddress;
 use testkit::{Connector, Database, Result, environment};
 
-use super::turnstile::Turnstile;
 use super::writers::{DEFINITIONS, ROWS, TABLES, Writers, assert_consistent, fill};
-use crate::setup::{Setup, private_mysql, program};
+use crate::support::setup::{Setup, private_mysql, program};
+use crate::support::turnstile::Turnstile;
 
 /// Tables with rows, to be read in small chunks.
 fn filled(mut setup: Setup) -> Result<Setup> {

@@ -3,7 +3,7 @@
 use testkit::{Result, fold};
 
 use super::with_small_chunks;
-use crate::setup::{Setup, operations};
+use crate::support::setup::{Setup, operations};
 
 const ITEMS: &str = "CREATE TABLE items (id INT PRIMARY KEY, v INT NOT NULL)";
 const MARKS: &str = "CREATE TABLE marks (id INT PRIMARY KEY)";

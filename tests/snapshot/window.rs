@@ -8,8 +8,8 @@ use testkit::{
     Connector, Consumer, Context as _, Database, Random, Record, Result, bail, environment,
 };
 
-use super::turnstile::Turnstile;
-use crate::setup::{Setup, program};
+use crate::support::setup::{Setup, program};
+use crate::support::turnstile::Turnstile;
 
 /// Ids are 1 to this, in two partitions.
 const ROWS: u64 = 100;

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use testkit::{Context as _, Database, Random, Record, Result, bail};
 
 use super::assert_equal;
-use crate::setup::Setup;
+use crate::support::setup::Setup;
 
 /// The tables that are written to, and the number of rows that each has at first.
 pub(super) const TABLES: [&str; 3] = ["numbers", "words", "pairs"];

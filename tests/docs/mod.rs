@@ -1,0 +1,7 @@
+//! What pages, schemas and messages say is what the code does; the source keeps its rules.
+
+mod error_page;
+pub(crate) mod hints;
+mod schemas;
+mod tidy;
+mod type_page;

@@ -1,0 +1,14 @@
+//! What a running stream delivers: changes of rows, of tables, of topics and of the configuration.
+
+mod admin;
+mod allocations;
+mod binlog_forms;
+mod changes;
+mod lag;
+mod memory;
+pub(crate) mod parts;
+mod runs_that_differ;
+mod sessions;
+mod topics;
+pub(crate) mod versions;
+mod xa;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, ffi::CString, sync::Arc, time::Duration};
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::{
-    Attempt, Producer, TopicId, c_string,
     error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
     librdkafka::{self, NativeError, Resource},
+    producer::{Attempt, Producer, c_string},
 };
 use crate::{
     config,
@@ -25,6 +25,10 @@ const HEADER_BYTES_MAX: usize = 10;
 
 /// How many replicas must have a record before it counts as stored, by its name in Kafka.
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+
+/// A topic that this producer knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TopicId(pub(super) usize);
 
 /// A topic as Kafka describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,12 @@ use std::{
 
 use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
-use super::{Handle, NativeError, NativeEvent, Owned, Queue, copied, failed, milliseconds};
+use super::{
+    event_queue::{NativeEvent, Queue},
+    handle::{Handle, milliseconds},
+    native_error::{NativeError, copied, failed},
+    owned::Owned,
+};
 
 /// An admin request in flight. If it is dropped before the answer, the answer is discarded.
 pub(in crate::produce) struct Request<'a> {

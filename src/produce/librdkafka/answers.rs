@@ -38,7 +38,7 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
 };
 
-use super::succeeded;
+use super::native_error::succeeded;
 use crate::patience::Patience;
 
 /// Kafka's number for EndTxn, the request that commits or aborts.

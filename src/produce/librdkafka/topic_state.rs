@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, ffi::CString, time::Duration};
 use rdkafka::{bindings as sys, error::RDKafkaErrorCode};
 
 use super::{
-    Handle, NativeError, Owned,
     admin::{Request, array},
-    copied,
+    handle::Handle,
+    native_error::{NativeError, copied, succeeded},
+    owned::Owned,
 };
 
 /// A topic's id, if brokers give one (Kafka 2.8 and later), and the number of its partitions; or
@@ -109,7 +110,7 @@ impl Request<'_> {
                 // As for failed deliveries: a newer broker's code may be none of the enum's.
                 let code = (&raw const (*entry).err).cast::<i32>().read();
                 let end = match sys::rd_kafka_resp_err_t::try_from(code) {
-                    Ok(code) => super::succeeded(code).map(|()| (*entry).offset),
+                    Ok(code) => succeeded(code).map(|()| (*entry).offset),
                     Err(_) => Err(RDKafkaErrorCode::Unknown),
                 };
                 ends.insert(place, end);
@@ -128,7 +129,7 @@ unsafe fn described(topic: *const sys::rd_kafka_TopicDescription_t) -> Described
     unsafe {
         let error = sys::rd_kafka_TopicDescription_error(topic);
         if !error.is_null() {
-            super::succeeded(sys::rd_kafka_error_code(error))?;
+            succeeded(sys::rd_kafka_error_code(error))?;
         }
         let mut partitions = 0;
         sys::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);

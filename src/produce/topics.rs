@@ -6,7 +6,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::{
     error::{ProduceError, QUEUE_LIMIT, TOPIC_LIMIT},
-    librdkafka::{self, NativeError, Resource},
+    librdkafka::{NativeError, NativeTopic, Request, Resource},
     producer::{Attempt, Producer, c_string},
 };
 use crate::{
@@ -56,7 +56,7 @@ struct Layout {
 /// A topic and what it can take.
 pub(super) struct Topic {
     name: String,
-    native: librdkafka::NativeTopic,
+    native: NativeTopic,
     facts: TopicFacts,
     record_bytes_max: usize,
     limit: &'static str,
@@ -140,7 +140,7 @@ impl Producer {
         }
         let names = names.iter().map(|name| c_string(name)).collect::<Result<Vec<_>, _>>()?;
         let described = self.wait(|producer, step| {
-            let request = producer.handle.describe_topics(&names, step);
+            let request = Request::describe_topics(&producer.handle, &names, step);
             let topics = match answered(DURING, request, |request| request.topics(step)) {
                 Ok(topics) => topics,
                 Err(attempt) => return attempt,
@@ -178,7 +178,7 @@ impl Producer {
             return Ok(Vec::new());
         }
         self.wait(|producer, step| {
-            let request = producer.handle.list_ends(partitions, step);
+            let request = Request::list_ends(&producer.handle, partitions, step);
             let ends = match answered(DURING, request, |request| request.ends(step)) {
                 Ok(ends) => ends,
                 Err(attempt) => return attempt,
@@ -222,7 +222,8 @@ impl Producer {
             }
         })?;
         let name = c_string(&broker.to_string())?;
-        let request = self.handle.describe(Resource::Broker, &name, self.call_patience());
+        let request =
+            Request::describe(&self.handle, Resource::Broker, &name, self.call_patience());
         let described = match request {
             Ok(request) => self.wait(|_, step| answer(request.described(step)))?,
             Err(error) => Err(error),
@@ -275,7 +276,8 @@ impl Producer {
             let (topic, code, detail) = (name.to_owned(), error.code, error.text);
             ProduceError::TopicRefused { topic, code, detail }
         };
-        let request = self.handle.create_topic(
+        let request = Request::create_topic(
+            &self.handle,
             &c_string(name)?,
             settings.partitions,
             settings.replication_factor,
@@ -322,7 +324,8 @@ impl Producer {
             ProduceError::Kafka { during: "reading a topic's configuration", code, detail }
         };
         let request =
-            self.handle.describe(Resource::Topic, &c_name, self.call_patience()).map_err(failed)?;
+            Request::describe(&self.handle, Resource::Topic, &c_name, self.call_patience())
+                .map_err(failed)?;
         let described = self.wait(|_, step| answer(request.described(step)))?;
         let config = match described {
             Ok(config) => config,
@@ -335,7 +338,7 @@ impl Producer {
         let compacted = cleanup_policy.as_deref().is_some_and(|policy| policy.contains("compact"));
         let bytes_max = config.get(TOPIC_LIMIT).and_then(|bytes| bytes.parse::<usize>().ok());
         let (record_bytes_max, limit) = self.record_limit(name, bytes_max)?;
-        let native = librdkafka::NativeTopic::new(Arc::clone(&self.handle), &c_name)
+        let native = NativeTopic::new(Arc::clone(&self.handle), &c_name)
             .map_err(|code| failed(NativeError { code, text: String::new(), retriable: false }))?;
         let Layout { partitions, replicas, brokers } = layout;
         let min_insync_replicas =
@@ -382,8 +385,8 @@ fn record_bytes(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) ->
 /// The answer to a request that was just made; otherwise what comes of the attempt.
 fn answered<T, U>(
     during: &'static str,
-    request: Result<librdkafka::Request<'_>, NativeError>,
-    answer: impl FnOnce(&librdkafka::Request<'_>) -> Option<Result<T, NativeError>>,
+    request: Result<Request<'_>, NativeError>,
+    answer: impl FnOnce(&Request<'_>) -> Option<Result<T, NativeError>>,
 ) -> Result<T, Attempt<U>> {
     match request.map(|request| answer(&request)) {
         Ok(None) => Err(Attempt::Again("no answer".to_owned())),

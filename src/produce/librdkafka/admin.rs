@@ -31,18 +31,18 @@ pub(in crate::produce) enum Resource {
     Broker,
 }
 
-impl Handle {
+impl<'a> Request<'a> {
     /// Requests a new topic from the controller; the answer is [`Request::created`].
     pub(in crate::produce) fn create_topic(
-        &self,
+        client: &'a Handle,
         name: &CStr,
         partitions: i32,
         replication_factor: i32,
         config: &BTreeMap<CString, CString>,
         patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
+    ) -> Result<Self, NativeError> {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS;
-        let request = self.request(operation, patience)?;
+        let request = Self::new(client, operation, patience)?;
         let mut text: [c_char; TEXT_BYTES] = [0; TEXT_BYTES];
         // SAFETY: the name ends in zero, `text` is as long as said; the topic is ours.
         let topic = unsafe {
@@ -68,7 +68,7 @@ impl Handle {
                 sys::rd_kafka_NewTopic_set_config(topic.get(), key.as_ptr(), value.as_ptr());
             }
             sys::rd_kafka_CreateTopics(
-                self.client.native_ptr(),
+                client.client.native_ptr(),
                 topics.as_mut_ptr(),
                 topics.len(),
                 request.options.get(),
@@ -80,13 +80,13 @@ impl Handle {
 
     /// Requests the configuration of a topic or broker; the answer is [`Request::described`].
     pub(in crate::produce) fn describe(
-        &self,
+        client: &'a Handle,
         resource: Resource,
         name: &CStr,
         patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
+    ) -> Result<Self, NativeError> {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
-        let request = self.request(operation, patience)?;
+        let request = Self::new(client, operation, patience)?;
         let kind = match resource {
             Resource::Topic => sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
             Resource::Broker => sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_BROKER,
@@ -96,7 +96,7 @@ impl Handle {
             let resource = sys::rd_kafka_ConfigResource_new(kind, name.as_ptr());
             let mut resources = [resource];
             sys::rd_kafka_DescribeConfigs(
-                self.client.native_ptr(),
+                client.client.native_ptr(),
                 resources.as_mut_ptr(),
                 resources.len(),
                 request.options.get(),
@@ -107,16 +107,16 @@ impl Handle {
         Ok(request)
     }
 
-    pub(super) fn request(
-        &self,
+    pub(super) fn new(
+        client: &'a Handle,
         operation: sys::rd_kafka_admin_op_t,
         patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
-        let client = self.client.native_ptr();
+    ) -> Result<Self, NativeError> {
+        let native = client.client.native_ptr();
         // SAFETY: the client is valid; both results are ours to release.
         let (options, answers) = unsafe {
-            let options = sys::rd_kafka_AdminOptions_new(client, operation);
-            let answers = sys::rd_kafka_queue_new(client);
+            let options = sys::rd_kafka_AdminOptions_new(native, operation);
+            let answers = sys::rd_kafka_queue_new(native);
             (
                 Owned::new(options, sys::rd_kafka_AdminOptions_destroy),
                 Owned::new(answers, sys::rd_kafka_queue_destroy),
@@ -134,7 +134,7 @@ impl Handle {
                 sys::rd_kafka_AdminOptions_set_operation_timeout(options, milliseconds, text, 0);
             }
         }
-        Ok(Request { answers: Queue(answers), options, _client: self })
+        Ok(Self { answers: Queue(answers), options, _client: client })
     }
 }
 

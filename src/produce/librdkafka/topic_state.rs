@@ -18,15 +18,15 @@ pub(in crate::produce) type Described = Result<(Option<String>, usize), RDKafkaE
 /// By topic and partition, the next offset that its log gives; or why it is not known.
 pub(in crate::produce) type Ends = BTreeMap<(String, i32), Result<i64, RDKafkaErrorCode>>;
 
-impl Handle {
+impl<'a> Request<'a> {
     /// Requests the description of topics; the answer is [`Request::topics`].
     pub(in crate::produce) fn describe_topics(
-        &self,
+        client: &'a Handle,
         names: &[CString],
         patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
+    ) -> Result<Self, NativeError> {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-        let request = self.request(operation, patience)?;
+        let request = Self::new(client, operation, patience)?;
         let mut names: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
         // SAFETY: every name ends in zero; librdkafka copies them; the collection is ours.
         let topics = unsafe {
@@ -38,19 +38,24 @@ impl Handle {
         // SAFETY: everything is valid; librdkafka copies the collection.
         unsafe {
             let (options, answers) = (request.options(), request.answers());
-            sys::rd_kafka_DescribeTopics(self.client.native_ptr(), topics.get(), options, answers);
+            sys::rd_kafka_DescribeTopics(
+                client.client.native_ptr(),
+                topics.get(),
+                options,
+                answers,
+            );
         }
         Ok(request)
     }
 
     /// Requests the ends of partitions; the answer is [`Request::ends`].
     pub(in crate::produce) fn list_ends(
-        &self,
+        client: &'a Handle,
         partitions: &[(CString, i32)],
         patience: Duration,
-    ) -> Result<Request<'_>, NativeError> {
+    ) -> Result<Self, NativeError> {
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
-        let request = self.request(operation, patience)?;
+        let request = Self::new(client, operation, patience)?;
         // SAFETY: a new list is ours.
         let list = unsafe {
             let list = sys::rd_kafka_topic_partition_list_new(0);
@@ -69,7 +74,7 @@ impl Handle {
         // SAFETY: everything is valid; librdkafka copies the list.
         unsafe {
             let (options, answers) = (request.options(), request.answers());
-            sys::rd_kafka_ListOffsets(self.client.native_ptr(), list.get(), options, answers);
+            sys::rd_kafka_ListOffsets(client.client.native_ptr(), list.get(), options, answers);
         }
         Ok(request)
     }

@@ -63,11 +63,11 @@ impl EventAt {
         config: &Config,
         place: &FilePosition,
     ) -> Result<Self, MysqlError> {
-        let mut queries = BoundedQueries::new(connection, config);
-        let server_uuid = queries.variable("server_uuid").await?;
+        let mut binlog = BinlogEvents::new(connection, config);
+        let server_uuid = binlog.queries.variable("server_uuid").await?;
         let server_uuid = server_uuid.parse();
         let server_uuid = server_uuid.map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
-        let events = queries.events(place, 2).await?.unwrap_or_default();
+        let events = binlog.events(place, 2).await?.unwrap_or_default();
         let first = events.first().filter(|event| event.start == place.offset);
         let is_named = first.is_some_and(|event| GTIDS.contains(&event.kind.as_str()));
         let statement = if is_named { events.get(1) } else { first };
@@ -103,7 +103,16 @@ struct ListedEvent {
     info: String,
 }
 
-impl BoundedQueries<'_> {
+/// The events that the source's binlog files have.
+pub(super) struct BinlogEvents<'a> {
+    queries: BoundedQueries<'a>,
+}
+
+impl<'a> BinlogEvents<'a> {
+    pub(super) fn new(connection: &'a mut Conn, config: &'a Config) -> Self {
+        Self { queries: BoundedQueries::new(connection, config) }
+    }
+
     /// Whether a transaction begins at this place, or the file, which has so many bytes, ends in
     /// order behind it. The server reads the bytes there as an event, whatever they are: for some
     /// places it answers with an error, for others with nothing or with an event past the end.
@@ -172,13 +181,13 @@ impl BoundedQueries<'_> {
             from.file.replace(['\'', '\\'], ""),
             from.offset
         );
-        match self.rows_of(&query).await? {
+        match self.queries.rows_of(&query).await? {
             Ok(rows) => {
                 let events = rows.iter().map(listed).collect::<Option<_>>();
                 events.map(Some).ok_or(MysqlError::Answer { what: WHAT })
             }
             Err(Error::Server(error)) if error.code == CANNOT_READ => Ok(None),
-            Err(error) => Err(self.failed(error)),
+            Err(error) => Err(self.queries.failed(error)),
         }
     }
 }

@@ -26,11 +26,11 @@ use mysql_async::Conn;
 use tokio::time::Instant;
 
 use super::{
+    binlog_events::BinlogEvents,
     connection::address,
     discontinuity::{Discontinuity, DiscontinuityKind},
     error::MysqlError,
     file_creation,
-    query::BoundedQueries,
     server::Server,
 };
 use crate::{
@@ -77,12 +77,12 @@ impl Continuity {
         server: &Server,
         (saved, begun): (&Position, Option<u32>),
     ) -> Result<Position, MysqlError> {
-        let mut source = BoundedQueries::new(connection, config);
+        let mut binlog = BinlogEvents::new(connection, config);
         let judged = self.judge(server, saved, Instant::now());
         if let Ok(SavedPlace::Kept { file_bytes }) = place_of(server, saved)
             && judged.is_ok()
             && saved.file.offset < file_bytes.min(OFFSET_MAX)
-            && !source.is_boundary(&saved.file, file_bytes).await?
+            && !binlog.is_boundary(&saved.file, file_bytes).await?
         {
             return Err(discontinuity_of(
                 DiscontinuityKind::Rewritten { saved: saved.file.clone() },
@@ -100,7 +100,7 @@ impl Continuity {
         let mut position = judged.map_err(|breach| discontinuity_of(breach, config))?;
         match (&saved.gtid_set, server.counts_by_gtids()) {
             (Some(delivered), false) => {
-                let before = source.before(&saved.file).await?;
+                let before = binlog.before(&saved.file).await?;
                 if before.gtids != *delivered {
                     let mode = server.gtid_mode.clone();
                     return Err(discontinuity_of(DiscontinuityKind::GtidsOff { mode }, config));
@@ -113,10 +113,10 @@ impl Continuity {
                 position.gtid_set = None;
             }
             (None, true) => {
-                let before = source.before(&saved.file).await?;
+                let before = binlog.before(&saved.file).await?;
                 // A dump by GTIDs ends at a transaction without one in its first file, delivered
                 // or not, and skips those in files before that one.
-                let unnamed = unnamed_after(&mut source, server, saved).await?;
+                let unnamed = unnamed_after(&mut binlog, server, saved).await?;
                 if !before.has_anonymous && unnamed.is_none() {
                     tracing::info!(
                         "every transaction has a GTID now: the position counts by GTIDs"
@@ -125,7 +125,7 @@ impl Continuity {
                 }
             }
             (Some(delivered), true) => {
-                if let Some(file) = unnamed_after(&mut source, server, saved).await? {
+                if let Some(file) = unnamed_after(&mut binlog, server, saved).await? {
                     return Err(discontinuity_of(DiscontinuityKind::Unnamed { file }, config));
                 }
                 self.log_new_servers(server, saved, delivered);
@@ -225,7 +225,7 @@ impl Continuity {
 /// change of `gtid_mode`, and all transactions that begin on it while it gives no GTIDs have none,
 /// so the first one of each file decides.
 async fn unnamed_after(
-    source: &mut BoundedQueries<'_>,
+    binlog: &mut BinlogEvents<'_>,
     server: &Server,
     saved: &Position,
 ) -> Result<Option<String>, MysqlError> {
@@ -239,7 +239,7 @@ async fn unnamed_after(
         } else if place < saved.file {
             continue;
         }
-        if place.offset < file.bytes && source.begins_anonymous(&place).await? {
+        if place.offset < file.bytes && binlog.begins_anonymous(&place).await? {
             return Ok(Some(place.file));
         }
     }

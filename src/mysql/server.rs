@@ -91,22 +91,23 @@ const SETTINGS: [(&str, &str); 4] = [
 impl Server {
     /// Queries the source's settings and state. The error has all settings that cannot work.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
-        let mut server = BoundedQueries::new(connection, config);
+        let mut server = ServerQueries::new(connection, config);
         let mut faults = server.faults().await?;
         match faults.len() {
             0 => {}
             1 => return Err(faults.remove(0)),
             _ => return Err(MysqlError::Several(faults)),
         }
-        let uuid = server.variable("server_uuid").await?;
+        let uuid = server.queries.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
         let is_replica = server.is_replica().await?;
-        let gtid_mode = server.variable("gtid_mode").await?;
-        let lower_case_table_names = server.variable("lower_case_table_names").await? != "0";
+        let gtid_mode = server.queries.variable("gtid_mode").await?;
+        let lower_case_table_names =
+            server.queries.variable("lower_case_table_names").await? != "0";
         let purged = server.gtid_set("gtid_purged").await?;
         let (current, binlog_filter) = server.binlog_status(uuid, gtid_mode == "ON").await?;
         let logs_cascades = server.logs_cascades().await?;
-        let retention = server.variable("binlog_expire_logs_seconds").await?;
+        let retention = server.queries.variable("binlog_expire_logs_seconds").await?;
         let binlog_retention = retention.parse().ok().filter(|&seconds| 0 < seconds);
         let files = server.binlog_files().await?;
         Ok(Self {
@@ -129,7 +130,7 @@ impl Server {
         connection: &mut Conn,
         config: &Config,
     ) -> Result<(), MysqlError> {
-        let mut server = BoundedQueries::new(connection, config);
+        let mut server = ServerQueries::new(connection, config);
         self.purged = server.gtid_set("gtid_purged").await?;
         let has_gtids = self.counts_by_gtids();
         (self.current, self.binlog_filter) = server.binlog_status(self.uuid, has_gtids).await?;
@@ -144,10 +145,10 @@ impl Server {
         config: &Config,
         file: &str,
     ) -> Result<SourceEnd, MysqlError> {
-        let mut server = BoundedQueries::new(connection, config);
-        let uuid = server.variable("server_uuid").await?;
+        let mut server = ServerQueries::new(connection, config);
+        let uuid = server.queries.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
-        let has_gtids = server.variable("gtid_mode").await? == "ON";
+        let has_gtids = server.queries.variable("gtid_mode").await? == "ON";
         let (position, _) = server.binlog_status(uuid, has_gtids).await?;
         let is_same = position.file.file == file;
         let files = if is_same { Vec::new() } else { server.binlog_files().await? };
@@ -163,7 +164,7 @@ impl Server {
     /// disconnects one of the two.
     pub async fn warn_of_namesakes(connection: &mut Conn, config: &Config) {
         let server_id = config.server_id();
-        let mut server = BoundedQueries::new(connection, config);
+        let mut server = ServerQueries::new(connection, config);
         let rows = server.replicas().await.unwrap_or_default();
         if rows.iter().any(|row| column(row, 0) == Some(server_id)) {
             tracing::warn!(
@@ -186,9 +187,23 @@ fn end_of(position: Position, files: &[BinlogFile]) -> SourceEnd {
     SourceEnd { position, files }
 }
 
-impl BoundedQueries<'_> {
+/// What the source says of its settings and of its binlog.
+struct ServerQueries<'a> {
+    queries: BoundedQueries<'a>,
+}
+
+impl<'a> ServerQueries<'a> {
+    fn new(connection: &'a mut Conn, config: &'a Config) -> Self {
+        Self { queries: BoundedQueries::new(connection, config) }
+    }
+
     fn wrong(&self, variable: &'static str, found: String, needed: &'static str) -> MysqlError {
-        MysqlError::Setting { address: address(&self.config.mysql), variable, found, needed }
+        MysqlError::Setting {
+            address: address(&self.queries.config.mysql),
+            variable,
+            found,
+            needed,
+        }
     }
 
     /// What a person must change at the source: settings that cannot work, rights that are missing.
@@ -215,16 +230,16 @@ impl BoundedQueries<'_> {
         variable: &'static str,
         needed: &'static str,
     ) -> Result<(), MysqlError> {
-        let found = self.variable(variable).await?;
+        let found = self.queries.variable(variable).await?;
         if found == needed { Ok(()) } else { Err(self.wrong(variable, found, needed)) }
     }
 
     async fn expect_another_id(&mut self) -> Result<(), MysqlError> {
-        let id = self.variable("server_id").await?;
+        let id = self.queries.variable("server_id").await?;
         if id == "0" {
             return Err(self.wrong("server_id", id, "1"));
         }
-        if id == self.config.server_id().to_string() {
+        if id == self.queries.config.server_id().to_string() {
             return Err(self.wrong("server_id", id, "another id"));
         }
         Ok(())
@@ -232,34 +247,37 @@ impl BoundedQueries<'_> {
 
     /// The clients that get its binlog. Seeing them takes the right to be one.
     async fn replicas(&mut self) -> Result<Vec<Row>, MysqlError> {
-        self.rows_by_either_name("SHOW REPLICAS", "SHOW SLAVE HOSTS").await
+        self.queries.rows_by_either_name("SHOW REPLICAS", "SHOW SLAVE HOSTS").await
     }
 
     async fn gtid_set(&mut self, name: &'static str) -> Result<GtidSet, MysqlError> {
-        let text = self.variable(name).await?;
+        let text = self.queries.variable(name).await?;
         text.parse().map_err(|_| MysqlError::Answer { what: name })
     }
 
     /// Before 9.6 there is no such variable, and the storage engine carries out all cascades.
     async fn logs_cascades(&mut self) -> Result<bool, MysqlError> {
-        let rows = self.rows("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'").await?;
+        let rows =
+            self.queries.rows("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'").await?;
         Ok(rows.first().and_then(|row| column::<String>(row, 1)).as_deref() == Some("OFF"))
     }
 
     /// Whether a replication channel or a replication group is set up. One that writes nothing of
     /// what it gets into its own binlog cannot be read: changes would be missing in silence.
     async fn is_replica(&mut self) -> Result<bool, MysqlError> {
-        let channels = self.rows_by_either_name("SHOW REPLICA STATUS", "SHOW SLAVE STATUS").await?;
+        let channels =
+            self.queries.rows_by_either_name("SHOW REPLICA STATUS", "SHOW SLAVE STATUS").await?;
         if channels.is_empty() {
             // The variable is there with the plugin only.
-            let group = self.rows("SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'");
+            let group =
+                self.queries.rows("SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'");
             let name = group.await?.first().and_then(|row| column::<String>(row, 1));
             return Ok(name.is_some_and(|name| !name.is_empty()));
         }
         // Before 8.0.26 the variable has the older name only.
         let query = "SHOW GLOBAL VARIABLES WHERE variable_name IN
             ('log_replica_updates', 'log_slave_updates')";
-        let updates = self.rows(query).await?;
+        let updates = self.queries.rows(query).await?;
         if updates.iter().any(|row| column_named(row, &["Value"]).as_deref() == Some("OFF")) {
             return Err(self.wrong("log_replica_updates", "OFF".to_owned(), "ON"));
         }
@@ -275,7 +293,7 @@ impl BoundedQueries<'_> {
     ) -> Result<(Position, BinlogFilter), MysqlError> {
         // Before 8.2 the statement has its old name.
         const WHAT: &str = "SHOW BINARY LOG STATUS";
-        let rows = self.rows_by_either_name(WHAT, "SHOW MASTER STATUS").await?;
+        let rows = self.queries.rows_by_either_name(WHAT, "SHOW MASTER STATUS").await?;
         let read = |row: &Row| {
             let gtids: String = column(row, 4)?;
             let names =
@@ -301,7 +319,7 @@ impl BoundedQueries<'_> {
             let bytes = column::<u64>(row, 1)?.checked_sub(header)?;
             Some(BinlogFile { name: column(row, 0)?, bytes })
         };
-        let files = self.rows(WHAT).await?.iter().map(read).collect::<Option<_>>();
+        let files = self.queries.rows(WHAT).await?.iter().map(read).collect::<Option<_>>();
         files.ok_or(MysqlError::Answer { what: WHAT })
     }
 }

@@ -6,10 +6,11 @@ use std::mem::replace;
 use mysql_async::binlog::events::Event;
 
 use super::{
-    DecodeError, Decoded, Finished, JsonText, Problem, RowReader, Rows, Statement, StatementKind,
+    DecodeError, Decoded, Finished, JsonText, Problem, RowReader, Rows,
     dispatch::Step,
     event::framing::{self, Track},
     grammar::TransactionGrammar,
+    statement::StatementReader,
     table::{Tables, Version},
 };
 use crate::model::{
@@ -26,11 +27,10 @@ pub struct Decoder {
     pub(super) track: Track,
     pub(super) group: TransactionGrammar,
     pub(super) tables: Tables,
-    /// The statement that `Decoded` lends out.
-    pub(super) statement: Statement,
+    /// Has the statement that `Decoded` lends out.
+    pub(super) statements: StatementReader,
     /// Text that the row does not have as UTF-8, one value at a time.
     scratch: String,
-    pub(super) lower_case_names: bool,
     /// The state of the stream while a side stream is read.
     left: Option<(Track, TransactionGrammar)>,
 }
@@ -53,14 +53,8 @@ impl Decoder {
             track: Track::new(start_file),
             group: TransactionGrammar::new(),
             tables: Tables::new(captures),
-            statement: Statement {
-                kind: StatementKind::Create,
-                tables: Vec::new(),
-                renamed: Vec::new(),
-                offset: 0,
-            },
+            statements: StatementReader::new(),
             scratch: String::new(),
-            lower_case_names: false,
             left: None,
         }
     }
@@ -69,7 +63,7 @@ impl Decoder {
     /// written in another case than the tables have.
     #[must_use]
     pub fn lower_case_names(mut self, lower_case_names: bool) -> Self {
-        self.lower_case_names = lower_case_names;
+        self.statements.set_lower_case_names(lower_case_names);
         self
     }
 
@@ -111,12 +105,12 @@ impl Decoder {
         Ok(match step {
             Step::Nothing => Decoded::Nothing,
             Step::Begun => Decoded::Begun(self.group.transaction()),
-            Step::Statement => Decoded::Statement(&self.statement),
+            Step::Statement => Decoded::Statement(self.statements.last()),
             Step::Finished { has_statement, ending } => Decoded::Finished(Finished {
                 transaction: self.group.transaction(),
                 end: self.track.position(),
                 file_begun: self.track.begun(),
-                statement: has_statement.then_some(&self.statement),
+                statement: has_statement.then_some(self.statements.last()),
                 ending,
             }),
             Step::Rows { version, operation, start, images } => {

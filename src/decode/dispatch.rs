@@ -12,7 +12,8 @@ use super::{
             UPDATE_ROWS, USER_VAR, VIEW_CHANGE, WRITE_ROWS, WRITE_ROWS_V0, XA_PREPARE, XID,
         },
         framing::Frame,
-        gtid, query,
+        gtid,
+        query::{self, Query},
     },
     wire::Wire,
 };
@@ -65,9 +66,9 @@ impl Decoder {
                 self.group.commit()?;
                 return Ok(Step::COMMITTED);
             }
-            QUERY => return self.query(&query::parse(frame.data, false)?, frame, start),
+            QUERY => return self.statement(&query::parse(frame.data, false)?, frame, start),
             EXECUTE_LOAD_QUERY => {
-                return self.query(&query::parse(frame.data, true)?, frame, start);
+                return self.statement(&query::parse(frame.data, true)?, frame, start);
             }
             GTID | ANONYMOUS_GTID => {
                 let event = gtid::parse(frame.data, frame.event_type == ANONYMOUS_GTID)?;
@@ -106,6 +107,16 @@ impl Decoder {
             unknown => return Err(Problem::UnknownEvent(unknown)),
         }
         Ok(Step::Nothing)
+    }
+
+    /// A QUERY event.
+    fn statement<'e>(
+        &mut self,
+        query: &Query<'_>,
+        frame: &Frame<'e>,
+        start: u64,
+    ) -> Result<Step<'e>, Problem> {
+        self.statements.query((&mut self.group, &self.tables), query, frame, start)
     }
 
     /// A FORMAT_DESCRIPTION event: a file begins, or the stream does.

@@ -8,8 +8,8 @@
 //! runtime reaches the point, all tasks of that thread wait.
 //!
 //! `TAILWATER_WITHOUT_RULE=flush_before_position` removes a rule from the code that keeps it, for
-//! the tests that show that the rule is needed (`tests/rules.rs`). It also needs a build with debug
-//! assertions: no release has them, with or without the feature.
+//! the tests that show that the rule is needed (`tests/faults/rules.rs`). It also needs a build with
+//! debug assertions: no release has them, with or without the feature.
 //!
 //! `TAILWATER_SEARCH_BYTES` limits what a search for keys that went keeps of them, so that a few
 //! keys make several slices.

@@ -1,8 +1,8 @@
 //! The reason codes: one name for each kind of trouble, for alerts, metrics and documentation.
 //!
 //! A code never changes its name or its meaning, because dashboards and alerts depend on it.
-//! `docs/OPERATING.md` has the table of all codes, and `tests/error_page.rs` compares the table
-//! with this file and with `remedy`.
+//! `docs/OPERATING.md` has the table of all codes, and `tests/docs/error_page.rs` compares the
+//! table with this file and with `remedy`.
 
 /// The comment of a variant is its text in `docs/OPERATING.md`.
 macro_rules! reasons {

@@ -1,5 +1,5 @@
 //! Keys, names, filters and what is refused. Types and schemas are held to the recorded ones in
-//! `tests/golden/mod.rs`.
+//! `tests/types/golden/mod.rs`.
 
 use super::{Filter, Topics, allows_debezium_namespace, keep_debezium_namespace, map};
 use crate::{

@@ -6,7 +6,7 @@
 //! lasts. If a person must fix it, the process ends. An error that is not in the table can be
 //! either, so the connector retries for a bounded time (`pipeline/recovery.rs`).
 //!
-//! `docs/OPERATING.md` has the table too, and `tests/error_page.rs` compares the two.
+//! `docs/OPERATING.md` has the table too, and `tests/docs/error_page.rs` compares the two.
 
 use crate::error::{Reason, Verdict};
 

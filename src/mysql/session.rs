@@ -7,7 +7,8 @@
 //! change an answer, on every connection, and reads the values back.
 //!
 //! The values are MySQL's own defaults; where one is not, a comment says why.
-//! `tests/sessions/mod.rs` reads all session variables of a real server and has a decision on each.
+//! `tests/streaming/sessions/mod.rs` reads all session variables of a real server and has a
+//! decision on each.
 
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 

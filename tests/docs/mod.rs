@@ -2,6 +2,7 @@
 
 mod error_page;
 pub(crate) mod hints;
+mod names;
 mod schemas;
 mod tidy;
 mod type_page;

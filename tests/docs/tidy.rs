@@ -380,7 +380,7 @@ fn words_with_one_place_are_refused_elsewhere() {
     check("src/snapshot/plan.rs", "format!(\"{kind:?}\")", Some("must not reach a record"));
     check("src/snapshot/plan.rs", "#[cfg(test)]\nformat!(\"{kind:?}\")", None);
     check("src/pipeline/stream.rs", "format!(\"{kind:?}\")", None);
-    check("tests/restart.rs", "#[ignore = \"slow\"]", Some("ignore"));
+    check("tests/faults/restart.rs", "#[ignore = \"slow\"]", Some("ignore"));
     check("src/cli/mod.rs", &format!("// {}: later", NOTES[0]), Some("file it as an issue"));
 }
 
@@ -404,7 +404,7 @@ fn a_type_name_that_is_taken_is_refused() {
     for (path, text) in [
         ("src/decode/tests.rs", "struct Change;"),
         ("src/protocol/simulation/source.rs", "struct Change;"),
-        ("tests/restart.rs", "struct Change;"),
+        ("tests/faults/restart.rs", "struct Change;"),
         ("src/encode/mod.rs", "#[cfg(test)]\nmod tests {\n    struct Change;\n}"),
         ("src/encode/mod.rs", "// struct Change;\nlet constructed = Change;"),
     ] {

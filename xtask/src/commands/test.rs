@@ -18,8 +18,15 @@ use super::together::both;
 const THREADS_OPTION: &str = "--test-threads";
 
 /// Suites of the integration tests that need no server.
-const SERVERLESS: [&str; 6] =
-    ["allocations::", "differential::", "golden::", "schemas::", "tidy::", "type_page::"];
+const SERVERLESS: [&str; 7] = [
+    "docs::names::",
+    "docs::schemas::",
+    "docs::tidy::",
+    "docs::type_page::",
+    "streaming::allocations::",
+    "types::differential::",
+    "types::golden::",
+];
 
 /// Worlds of the delivery protocol's simulation in the fast lane; `cargo xtask test` runs ten times
 /// as many.

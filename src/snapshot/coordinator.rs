@@ -35,9 +35,6 @@ use crate::{
     status::{ReadState, TableProgress},
 };
 
-/// A chunk ends with the row that fills it to here.
-pub(super) const CHUNK_BYTES_MAX: usize = 3 << 20;
-
 /// Chunks that wait for the stream while each reader works on another one. With the chunks' size
 /// this bounds the memory of the snapshot.
 const WAITING_MAX: usize = 2;
@@ -143,7 +140,7 @@ impl SnapshotCoordinator {
             jobs: Mutex::new(waiting_jobs),
             answers: answers_in,
             wake,
-            parts: Semaphore::new(PARTS_MAX),
+            parts: Arc::new(Semaphore::new(PARTS_MAX)),
             pace: Pace::new(config.snapshot.rows_per_second_max),
         });
         let readers = (0..config.snapshot.threads)
@@ -187,7 +184,9 @@ impl SnapshotCoordinator {
     ) -> Result<Option<KeyCollector<'_>>, SnapshotError> {
         // Only these have windows.
         let mut begun = begun(&mut self.tables, self.config.snapshot.threads);
-        let Some(table) = begun.find(|table| table.name == version.name) else { return Ok(None) };
+        let Some(table) = begun.find(|table| *table.name() == version.name) else {
+            return Ok(None);
+        };
         let plan = table.plan_for(id, version)?;
         Ok(plan.map(|plan| KeyCollector { plan, table }))
     }
@@ -209,16 +208,13 @@ impl SnapshotCoordinator {
         let at = self.tables.iter().position(|table| table.has_window(window));
         let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
             // Its window was closed; whatever went wrong belongs to a table that has changed.
-            if let Ok(ChunkOutcome::Read(chunk)) = outcome {
-                self.shared.parts.add_permits(usize::from(chunk.is_part()));
-            }
             return Ok(());
         };
         if let Err(problem) = &outcome
-            && table.on_demand.is_some()
+            && table.condition().is_requested()
             && problem.is_about_the_table()
         {
-            tracing::warn!(table = %table.name, "the table cannot be read as requested: {problem}");
+            tracing::warn!(table = %table.name(), "the table cannot be read as requested: {problem}");
             let progress = TableProgress {
                 state: ReadState::Refused,
                 problem: Some(problem.to_string()),
@@ -235,13 +231,13 @@ impl SnapshotCoordinator {
                     <= self.retry_logged.map_or(progress_log::EVERY, |logged| logged.elapsed())
                 {
                     self.retry_logged = Some(Instant::now());
-                    tracing::info!(table = %table.name, reason, "reading a chunk again");
+                    tracing::info!(table = %table.name(), reason, "reading a chunk again");
                 }
                 table.close_windows();
             }
             ChunkOutcome::Gone { is_hidden } => {
-                progress_log::gone(&table.name, is_hidden.then_some(&self.config.mysql.user));
-                let name = self.tables.remove(at).name;
+                progress_log::gone(table.name(), is_hidden.then_some(&self.config.mysql.user));
+                let name = self.tables.remove(at).name().clone();
                 self.metrics.snapshot_rows_left(&name, None);
                 self.records.insert(name, None);
                 self.show_tables();
@@ -253,26 +249,26 @@ impl SnapshotCoordinator {
     /// Reads no more of a table.
     pub(super) fn end(&mut self, at: usize, progress: TableProgress) {
         let table = self.tables.remove(at);
-        let condition = table.chosen_by();
-        let has_condition = table.has_condition();
+        let (name, rows) = (table.name().clone(), table.rows().delivered());
+        let condition = table.condition();
+        let has_condition = condition.filter().is_some();
         let is_whole = progress.state == ReadState::Done && !has_condition;
-        let Table { name, rows, on_demand, ends, again, .. } = table;
         self.metrics.snapshot_rows_left(&name, None);
         let counts_as_read = match progress.state {
             ReadState::Done => true,
             ReadState::Cancelled if self.reads_all => true,
-            _ => on_demand.is_none_or(|request| request.was_read),
+            _ => condition.was_read(),
         };
         if counts_as_read {
-            self.finish(name.clone(), rows, condition);
+            self.finish(name.clone(), rows, condition.chosen_by());
         } else {
             self.records.insert(name.clone(), None);
         }
-        match ends {
-            _ if again && progress.state == ReadState::Done => {
+        match table.ends() {
+            _ if table.is_read_once_more() && progress.state == ReadState::Done => {
                 self.read_from_start(ListedTable::unknown(name));
             }
-            Some(ends) if is_whole => self.search(name, rows, ends),
+            Some(ends) if is_whole => self.search(name, rows, ends.clone()),
             Some(_) if has_condition => {
                 progress_log::keeps_keys(&name, "a condition left out rows of the table");
             }
@@ -289,7 +285,6 @@ impl SnapshotCoordinator {
     pub fn open(&mut self, processed: &Position) {
         let threads = self.config.snapshot.threads;
         for table in &mut self.tables {
-            self.shared.parts.add_permits(table.take_parts_lost());
             table.reached(&processed.file);
         }
         let mut windows: usize = self.tables.iter().map(Table::windows).sum();
@@ -313,7 +308,6 @@ impl SnapshotCoordinator {
             let Some((range, chunk, changed_keys)) = table.ready(reached) else { continue };
             let is_part = chunk.is_part();
             let Chunk { plan, rows, cursor, is_last, high, read_us, .. } = chunk;
-            self.shared.parts.add_permits(usize::from(is_part));
             let high = if is_part { reached.clone() } else { high };
             return Some(Ready { plan, rows, changed_keys, high, read_us, range, cursor, is_last });
         }
@@ -325,19 +319,17 @@ impl SnapshotCoordinator {
     pub fn delivered(&mut self, ready: Ready) {
         let Ready { plan, rows, range, cursor, is_last, .. } = ready;
         let name = &plan.version.name;
-        let at = self.tables.iter().position(|table| table.name == *name);
+        let at = self.tables.iter().position(|table| *table.name() == *name);
         let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
             return;
         };
-        table.rows += u64::from(rows.len());
-        if table.delivered(range, cursor, is_last) {
+        if table.delivered(range, rows.len(), cursor, is_last) {
             let progress = TableProgress { state: ReadState::Done, ..table.progress() };
             let rows_per_second = progress.rows_per_second.round();
-            tracing::info!(table = %name, rows = table.rows, rows_per_second, "a table is read");
+            tracing::info!(table = %name, rows = progress.rows, rows_per_second, "a table is read");
             self.end(at, progress);
         } else {
-            let left = table.rows_estimate.saturating_sub(table.rows);
-            self.metrics.snapshot_rows_left(name, Some(left));
+            self.metrics.snapshot_rows_left(name, Some(table.rows().left()));
             self.records.insert(name.clone(), Some(table.record().to_json()));
         }
         self.progress_log.log(Instant::now(), self.tables.iter().map(Table::progress));
@@ -355,8 +347,7 @@ impl SnapshotCoordinator {
         let rows_max = self.shared.pace.chunk_rows_max(settings.chunk_rows_max);
         let limits = (rows_max, settings.threads);
         let table = Table::new(listed, condition, limits, record);
-        let left = table.rows_estimate.saturating_sub(table.rows);
-        self.metrics.snapshot_rows_left(&table.name, Some(left));
+        self.metrics.snapshot_rows_left(table.name(), Some(table.rows().left()));
         self.tables.push(table);
         self.show_tables();
     }
@@ -392,7 +383,7 @@ fn begun(tables: &mut [Table], threads: usize) -> impl Iterator<Item = &mut Tabl
 
 /// The tables that are to be read, now or after others.
 pub(super) fn unpaused(tables: &mut [Table]) -> impl Iterator<Item = &mut Table> {
-    tables.iter_mut().filter(|table| !table.paused)
+    tables.iter_mut().filter(|table| !table.is_paused())
 }
 
 impl Drop for SnapshotCoordinator {

@@ -31,7 +31,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProgressRecord, SnapshotCoordinator, progress_log};
+use super::{ProgressRecord, SnapshotCoordinator, progress_log, table::Table};
 use crate::{
     model::{record::TopicState, table::TableName},
     status::{ReadState, TableProgress},
@@ -95,17 +95,17 @@ impl SnapshotCoordinator {
     /// The tables of which the ends are to be looked up before anything else is sent.
     pub fn wanting_ends(&self) -> Vec<TableName> {
         let wants = |ends: Option<&Ends>| ends.is_some_and(Ends::is_wanted);
-        let read = self.tables.iter().filter(|table| wants(table.ends.as_ref()));
+        let read = self.tables.iter().filter(|table| wants(table.ends()));
         let searched = self.searches.iter().filter(|search| search.ends.is_wanted());
-        read.map(|table| table.name.clone())
+        read.map(|table| table.name().clone())
             .chain(searched.map(|search| search.name.clone()))
             .collect()
     }
 
     /// Where the topic of a table ends; `None` if nothing was ever delivered of the table.
     pub fn set_ends(&mut self, name: &TableName, ends: Option<Ends>) {
-        for table in self.tables.iter_mut().filter(|table| table.name == *name) {
-            table.ends.clone_from(&ends);
+        for table in self.tables.iter_mut().filter(|table| *table.name() == *name) {
+            table.set_ends(ends.clone());
             self.records.insert(name.clone(), Some(table.record().to_json()));
         }
         let Some(at) = self.searches.iter().position(|search| search.name == *name) else { return };
@@ -150,10 +150,10 @@ impl SnapshotCoordinator {
     /// that were not sent.
     pub fn give_up_search(&mut self, name: &TableName, why: &str) {
         let mut was_to_be = self.is_searched(name);
-        let tables = self.tables.iter_mut().filter(|table| table.name == *name);
-        for table in tables.filter(|table| table.ends.is_some()) {
+        let tables = self.tables.iter_mut().filter(|table| *table.name() == *name);
+        for table in tables.filter(|table| table.ends().is_some()) {
             was_to_be = true;
-            table.ends = None;
+            table.set_ends(None);
             self.records.insert(name.clone(), Some(table.record().to_json()));
         }
         self.searched(name);
@@ -164,7 +164,7 @@ impl SnapshotCoordinator {
 
     /// The same for all tables.
     pub fn give_up_searches(&mut self, why: &str) {
-        let read = self.tables.iter().filter(|table| table.ends.is_some()).map(|table| &table.name);
+        let read = self.tables.iter().filter(|table| table.ends().is_some()).map(Table::name);
         let names: Vec<_> =
             read.chain(self.searches.iter().map(|one| &one.name)).cloned().collect();
         for name in names {

@@ -42,9 +42,12 @@
 //! and the changed keys of a window are bounded too: see `coordinator` and `changed_keys`.
 
 mod changed_keys;
+mod chunk_size;
+mod chunk_span;
 mod compact_json;
 mod coordinator;
 mod cursor;
+mod definition;
 mod error;
 mod gone;
 mod kill_query;
@@ -56,11 +59,14 @@ mod plan;
 mod progress;
 mod progress_log;
 mod range;
+mod ranges;
 mod rate_limit;
 mod reader;
 #[cfg(test)]
 mod recorded_tests;
 mod refusal;
+mod row_condition;
+mod row_count;
 mod rows;
 mod runs;
 mod sight;

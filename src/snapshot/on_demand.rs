@@ -45,9 +45,9 @@ impl SnapshotCoordinator {
         paused: bool,
     ) -> Result<Vec<TableName>, RequestRefusal> {
         let names = self.being_read(tables)?;
-        for table in self.tables.iter_mut().filter(|table| names.contains(&table.name)) {
+        for table in self.tables.iter_mut().filter(|table| names.contains(table.name())) {
             table.pause(paused);
-            self.records.insert(table.name.clone(), Some(table.record().to_json()));
+            self.records.insert(table.name().clone(), Some(table.record().to_json()));
         }
         // Tables that must wait now because an earlier one continues get no keys of changed rows.
         let threads = self.config.snapshot.threads;
@@ -62,7 +62,7 @@ impl SnapshotCoordinator {
             let Some(at) = self.position_of(name) else { continue };
             let Some(table) = self.tables.get(at) else { continue };
             let progress = TableProgress { state: ReadState::Cancelled, ..table.progress() };
-            tracing::info!(table = %name, rows = table.rows, "reading the table was cancelled");
+            tracing::info!(table = %name, rows = progress.rows, "reading the table was cancelled");
             self.end(at, progress);
         }
         Ok(names)
@@ -71,7 +71,7 @@ impl SnapshotCoordinator {
     /// The tables that are meant: all that are being read where none is named.
     fn being_read(&self, tables: Vec<TableName>) -> Result<Vec<TableName>, RequestRefusal> {
         if tables.is_empty() {
-            let all: Vec<_> = self.tables.iter().map(|table| table.name.clone()).collect();
+            let all: Vec<_> = self.tables.iter().map(|table| table.name().clone()).collect();
             return if all.is_empty() { Err(RequestRefusal::NothingBeingRead) } else { Ok(all) };
         }
         match tables.iter().find(|name| self.position_of(name).is_none()) {
@@ -82,6 +82,6 @@ impl SnapshotCoordinator {
 
     fn position_of(&self, name: &TableName) -> Option<usize> {
         let capture = &self.config.capture;
-        self.tables.iter().position(|table| capture.is_same_table(&table.name, name))
+        self.tables.iter().position(|table| capture.is_same_table(table.name(), name))
     }
 }

@@ -11,17 +11,22 @@ use std::{
 
 use mysql_async::{Conn, prelude::Queryable as _};
 use tokio::{
-    sync::{Mutex, Semaphore, mpsc as jobs, oneshot},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc as jobs},
     time::{Duration, Instant},
 };
 
 use super::{
-    ChunkRows, ReadPlan, SnapshotError, compact_json,
-    cursor::{Bound, Cursor},
+    ChunkRows, ReadPlan, SnapshotError,
+    chunk_size::CHUNK_BYTES_MAX,
+    chunk_span::ChunkSpan,
+    compact_json,
+    cursor::Cursor,
     kill_query::{self, Unfinished},
     labels,
     rate_limit::Pace,
-    refusal, sight, value, visibility,
+    refusal,
+    row_condition::RowCondition,
+    sight, value, visibility,
 };
 use crate::{
     catalog,
@@ -42,15 +47,6 @@ const AGAIN_PAUSE: Duration = Duration::from_millis(200);
 /// What is left of an answer and takes less time to read than it takes to end the statement.
 const READ_OVER_BYTES_MAX: usize = 8 << 20;
 
-/// Where a chunk begins.
-#[derive(Debug)]
-pub(super) enum Start {
-    /// Behind this row; at the first one without a cursor.
-    After(Option<Cursor>),
-    /// Where another chunk ends, which is read before this one; at `None` nothing follows.
-    WhereTheLastEnds(oneshot::Receiver<Option<Cursor>>),
-}
-
 /// A chunk to be read.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -59,19 +55,12 @@ pub(super) struct Job {
     pub(super) table: TableName,
     /// How the table is read; made again if it is not known.
     pub(super) plan: Option<Arc<ReadPlan>>,
-    pub(super) filter: Option<String>,
-    /// Whether the condition is not the configuration's.
-    pub(super) is_on_demand: bool,
-    pub(super) start: Start,
-    /// The last value of the key's first column that is read.
-    pub(super) until: Option<Bound>,
+    /// Which of the table's rows are read, and of these which are the chunk's.
+    pub(super) condition: RowCondition,
+    pub(super) span: ChunkSpan,
     /// Whether the largest key is needed.
     pub(super) asks_highest: bool,
-    /// Gets where the chunk ends, as soon as it is known; `None` at the table's end.
-    pub(super) ended: oneshot::Sender<Option<Cursor>>,
     pub(super) rows_max: u32,
-    /// A chunk ends with the row that fills it.
-    pub(super) bytes_max: usize,
     /// What the stream had processed when the window opened.
     pub(super) processed: Position,
 }
@@ -114,12 +103,14 @@ pub(super) struct Chunk {
     pub(super) elapsed: Duration,
     /// The largest value of the key's first column, if it was requested and is an integer.
     pub(super) highest: Option<i128>,
+    /// The room that a part takes as long as it waits.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 impl Chunk {
     /// Whether more rows come out of the same SELECT: of a table without a key.
     pub(super) fn is_part(&self) -> bool {
-        !self.is_last && !self.plan.has_key()
+        self.room.is_some()
     }
 }
 
@@ -134,7 +125,7 @@ pub(super) struct ReaderShared {
     /// Wakes the thread that takes the answers.
     pub(super) wake: Box<dyn Fn() + Send + Sync>,
     /// Room for parts of a table without a key: they are handed over one by one.
-    pub(super) parts: Semaphore,
+    pub(super) parts: Arc<Semaphore>,
     /// How fast they may read together.
     pub(super) pace: Pace,
 }
@@ -231,19 +222,13 @@ async fn read(
         return Ok(ChunkOutcome::Again("the source has not yet made visible what its binlog has"));
     }
     failpoints::reach(Point::ChunkFenced);
-    let cursor = match &mut job.start {
-        Start::After(cursor) => cursor.take(),
-        Start::WhereTheLastEnds(end) => match end.await {
-            Ok(Some(cursor)) => Some(cursor),
-            Ok(None) | Err(_) => return Ok(ChunkOutcome::Nothing),
-        },
-    };
+    let Ok(cursor) = job.span.begin().await else { return Ok(ChunkOutcome::Nothing) };
     let known = job.plan.clone();
     let described = match &known {
         Some(_) => None,
         None => catalog::describe(connection, &job.table).await?,
     };
-    let made = described.map(|it| Arc::new(ReadPlan::new(it, job.filter.clone())));
+    let made = described.map(|it| Arc::new(ReadPlan::new(it, job.condition.filter().cloned())));
     let Some(mut plan) = known.or(made) else {
         let hidden = sight::is_hidden(connection, &job.table).await;
         let is_hidden = hidden.map_err(|error| wrapped(error, shared))?;
@@ -263,13 +248,21 @@ async fn read(
     };
     let elapsed = started.elapsed();
     shared.pace.count(rows.len(), Instant::now());
-    // The next chunk may begin; there is no receiver if none is wanted.
-    drop(job.ended.send(cursor.clone().filter(|_| !is_last)));
+    job.span.end(cursor.clone().filter(|_| !is_last));
     failpoints::reach(Point::ChunkSelected);
     let high = visibility::binlog_end(connection, &shared.config).await?;
     failpoints::reach(Point::ChunkBounded);
-    let read_us = now_us();
-    Ok(ChunkOutcome::Read(Chunk { plan, rows, cursor, is_last, high, read_us, elapsed, highest }))
+    Ok(ChunkOutcome::Read(Chunk {
+        plan,
+        rows,
+        cursor,
+        is_last,
+        high,
+        read_us: now_us(),
+        elapsed,
+        highest,
+        room: None,
+    }))
 }
 
 fn now_us() -> u64 {
@@ -314,7 +307,7 @@ async fn select(
         }
         trouble(error, shared, job)
     };
-    let statement = plan.statement(cursor, job.until.as_ref(), job.rows_max);
+    let statement = plan.statement(cursor, job.span.until(), job.rows_max);
     let mut result = connection.exec_iter(statement, ()).await.map_err(failed)?;
     let collations: Vec<u16> =
         result.columns_ref().iter().map(mysql_async::Column::character_set).collect();
@@ -330,7 +323,7 @@ async fn select(
         labels::check((&plan, shown), (&collations, &values), &mut scratch);
         row_bytes = rows.filled() - filled;
         last = Some(values);
-        if job.bytes_max <= rows.filled() {
+        if CHUNK_BYTES_MAX <= rows.filled() {
             if plan.has_key() {
                 is_cut = true;
                 break;
@@ -404,8 +397,7 @@ async fn hand_over(
     rows: ChunkRows,
 ) -> Result<(), Trouble> {
     let gone = || Trouble::Error(SnapshotError::ReaderGone);
-    let room = shared.parts.acquire().await.map_err(|_| gone())?;
-    room.forget();
+    let room = Arc::clone(&shared.parts).acquire_owned().await.map_err(|_| gone())?;
     shared.pace.count(rows.len(), Instant::now());
     shared.pace.wait().await;
     let chunk = Chunk {
@@ -417,6 +409,7 @@ async fn hand_over(
         read_us: now_us(),
         elapsed: Duration::ZERO,
         highest: None,
+        room: Some(room),
     };
     let sent = shared.answer(ReadAnswer { window, outcome: Ok(ChunkOutcome::Read(chunk)) });
     if sent { Ok(()) } else { Err(gone()) }
@@ -432,16 +425,16 @@ fn trouble(error: mysql_async::Error, shared: &ReaderShared, job: &Job) -> Troub
         let problem = refusal::problem(answer, condition);
         Trouble::Error(SnapshotError::Filter { table: table(), problem })
     };
-    match (answer.code, &job.filter) {
+    match (answer.code, job.condition.filter()) {
         // ER_NO_SUCH_TABLE, ER_KEY_DOES_NOT_EXIST, ER_TABLE_DEF_CHANGED; ER_BAD_FIELD_ERROR without
         // a condition of the user's: a column is gone.
         (1146 | 1176 | 1412, _) | (1054, None) => Trouble::Again("the table has changed"),
         // ER_PARSE_ERROR, ER_BAD_FIELD_ERROR
-        (1054 | 1064, condition) => filter(condition.as_deref().unwrap_or_default()),
+        (1054 | 1064, condition) => filter(condition.map(String::as_str).unwrap_or_default()),
         // Whatever else a condition that was requested makes of the statement; the others are about
         // the server or the account.
         (code, Some(condition))
-            if job.is_on_demand
+            if job.condition.is_requested()
                 && !mysql::is_about_the_server(code)
                 && ![1142, 1143].contains(&code) =>
         {

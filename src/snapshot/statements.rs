@@ -27,7 +27,7 @@ impl SnapshotCoordinator {
     /// The stream has a statement on tables: rows that are being read may be of another table.
     pub fn changed(&mut self, names: &[TableName], change: TableChange) {
         for name in names {
-            if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+            if let Some(table) = self.tables.iter_mut().find(|table| *table.name() == *name) {
                 match change {
                     TableChange::Altered | TableChange::Created | TableChange::MaybeCreated => {
                         table.close_windows();
@@ -35,7 +35,7 @@ impl SnapshotCoordinator {
                     _ => {
                         table.start_over();
                         if matches!(change, TableChange::Renamed | TableChange::Dropped) {
-                            table.ends = Some(Ends::default());
+                            table.set_ends(Some(Ends::default()));
                         }
                         // The cursor of an earlier commit is of other rows.
                         self.records.insert(name.clone(), Some(table.record().to_json()));
@@ -103,7 +103,7 @@ impl SnapshotCoordinator {
     /// Rows of a table may have changed without row events, because rows of its parent did: the
     /// table is read, and read once more if reading has begun already.
     pub fn changed_unseen(&mut self, name: &TableName, parent: &TableName) {
-        if let Some(table) = self.tables.iter_mut().find(|table| table.name == *name) {
+        if let Some(table) = self.tables.iter_mut().find(|table| *table.name() == *name) {
             if table.may_lack_changes() {
                 self.records.insert(name.clone(), Some(table.record().to_json()));
             }

@@ -5,17 +5,16 @@
 //! they decide is in [`Table`], which knows nothing of Kafka transactions, so it needs no broker,
 //! and a case that fails becomes a small one.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, task::Poll, time::Duration};
 
 use proptest::prelude::*;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{
     ChunkRows, KeyTap, ListedTable, ProgressRecord, ReadPlan,
     cursor::{Bound, Cursor},
-    reader::{Chunk, Job, Start},
+    reader::{Chunk, Job},
     table::Table,
-    table_tests::{Key, cursor, name, processed},
+    table_tests::{Key, begin, cursor, name, processed},
 };
 use crate::{
     catalog::{Description, KeyOrder},
@@ -132,7 +131,7 @@ impl State {
     fn select(&self, plan: &ReadPlan, after: Option<&Cursor>, job: &Job) -> Vec<(Key, u32)> {
         let number = |bound: &Bound| i64::try_from(bound.integer().unwrap()).unwrap();
         let after: Option<Vec<i64>> = after.map(|after| after.iter().map(number).collect());
-        let until = job.until.as_ref().map(number);
+        let until = job.span.until().map(number);
         let rows = self.rows.iter().map(|(key, value)| (ordered(plan, *key), *value));
         let mut rows: Vec<_> = rows
             .filter(|((first, second), _)| {
@@ -273,13 +272,10 @@ impl World {
         if u64::try_from(self.visible).unwrap() < processed {
             return self.jobs.push(job);
         }
-        let after = match &mut job.start {
-            Start::After(cursor) => cursor.clone(),
-            Start::WhereTheLastEnds(end) => match end.try_recv() {
-                Ok(Some(cursor)) => Some(cursor),
-                Ok(None) | Err(TryRecvError::Closed) => return table.remove_window(job.window),
-                Err(TryRecvError::Empty) => return self.jobs.push(job),
-            },
+        let after = match begin(&mut job.span) {
+            Poll::Ready(Ok(after)) => after,
+            Poll::Ready(Err(_)) => return table.remove_window(job.window),
+            Poll::Pending => return self.jobs.push(job),
         };
         let state = State::at(&self.log[..self.visible]);
         let plan = job.plan.clone().unwrap_or_else(|| state.shape.plan());
@@ -304,9 +300,10 @@ impl World {
             read_us: 0,
             elapsed: Duration::ZERO,
             highest: firsts.max().filter(|_| job.asks_highest),
+            room: None,
             plan,
         };
-        drop(job.ended.send(chunk.cursor.clone().filter(|_| !chunk.is_last)));
+        job.span.end(chunk.cursor.clone().filter(|_| !chunk.is_last));
         if table.has_window(job.window) {
             table.read(job.window, chunk);
         }
@@ -339,8 +336,7 @@ impl World {
             }
         }
         let Some(table) = &mut self.table else { return Ok(()) };
-        table.rows += u64::from(chunk.rows.len());
-        if table.delivered(at, chunk.cursor, chunk.is_last) {
+        if table.delivered(at, chunk.rows.len(), chunk.cursor, chunk.is_last) {
             self.table = None;
         } else {
             // What was committed is all that the next process knows.

@@ -1,5 +1,9 @@
 //! Bytes as text: Base64 and hexadecimal digits.
 
+use std::io::Write as _;
+
+use base64::{prelude::BASE64_STANDARD, write::EncoderWriter};
+
 use crate::model::record::BytesEncoding;
 
 /// How many characters the text of so many bytes has.
@@ -10,24 +14,20 @@ pub(super) fn length(encoding: BytesEncoding, bytes: usize) -> usize {
     }
 }
 
-/// Appends the text of bytes, all of it ASCII.
-pub(super) fn write(
-    out: &mut Vec<u8>,
-    encoding: BytesEncoding,
-    mut bytes: impl Iterator<Item = u8>,
-) {
+/// Appends the text of bytes with so many zeros after them; all of it is ASCII.
+pub(super) fn write(out: &mut Vec<u8>, encoding: BytesEncoding, bytes: &[u8], zeros: usize) {
+    let zeros = std::iter::repeat_n(0, zeros);
     match encoding {
-        BytesEncoding::Hex => out.extend(bytes.flat_map(|byte| [byte >> 4, byte & 15].map(digit))),
+        BytesEncoding::Hex => {
+            let all = bytes.iter().copied().chain(zeros);
+            out.extend(all.flat_map(|byte| [byte >> 4, byte & 15].map(digit)));
+        }
         BytesEncoding::Base64 => {
-            while let Some(first) = bytes.next() {
-                let (second, third) = (bytes.next(), bytes.next());
-                let group = [0, first, second.unwrap_or(0), third.unwrap_or(0)];
-                let bits = u32::from_be_bytes(group);
-                let [a, b, c, d] = [18, 12, 6, 0].map(|shift| letter(bits >> shift));
-                let c = if second.is_some() { c } else { b'=' };
-                let d = if third.is_some() { d } else { b'=' };
-                out.extend_from_slice(&[a, b, c, d]);
-            }
+            const NEVER: &str = "writing to a Vec cannot fail";
+            let mut encoder = EncoderWriter::new(out, &BASE64_STANDARD);
+            encoder.write_all(bytes).expect(NEVER);
+            zeros.for_each(|zero| encoder.write_all(&[zero]).expect(NEVER));
+            encoder.finish().expect(NEVER);
         }
     }
 }
@@ -37,16 +37,23 @@ fn digit(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
-/// The character of six bits (RFC 4648, section 4).
-fn letter(bits: u32) -> u8 {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    usize::try_from(bits & 63).ok().and_then(|at| LETTERS.get(at)).copied().unwrap_or(b'=')
-}
-
 #[cfg(test)]
 mod tests {
     use super::{length, write};
     use crate::model::record::BytesEncoding;
+
+    #[test]
+    fn zeros_that_are_missing_are_part_of_the_text() {
+        for (encoding, expected) in
+            [(BytesEncoding::Base64, "/wAAAA=="), (BytesEncoding::Hex, "ff000000")]
+        {
+            for (bytes, zeros) in [(&b"\xff\0\0\0"[..], 0), (b"\xff\0", 2), (b"\xff", 3)] {
+                let mut out = Vec::new();
+                write(&mut out, encoding, bytes, zeros);
+                assert_eq!(out, expected.as_bytes());
+            }
+        }
+    }
 
     #[test]
     fn texts_are_those_of_rfc_4648() {
@@ -59,10 +66,10 @@ mod tests {
         ] {
             for (encoding, expected) in [(BytesEncoding::Base64, base64), (BytesEncoding::Hex, hex)]
             {
-                let mut out = Vec::new();
-                write(&mut out, encoding, bytes.iter().copied());
-                assert_eq!(out, expected.as_bytes());
-                assert_eq!(length(encoding, bytes.len()), out.len());
+                let mut out = b"<".to_vec();
+                write(&mut out, encoding, bytes, 0);
+                assert_eq!(out, format!("<{expected}").as_bytes());
+                assert_eq!(length(encoding, bytes.len()), out.len() - 1);
             }
         }
     }

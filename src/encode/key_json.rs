@@ -4,16 +4,15 @@
 //! values have been read already. Numbers and text look as Kafka Connect's header converter
 //! writes them; bytes are Base64.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::{
     TablePlan,
     avro::{AvroReader, FIRST_BRANCH},
-    bytes_text, json,
+    json,
     plan::ColumnPlan,
 };
-use crate::model::{
-    decimal::Decimal,
-    record::{BytesEncoding, FieldKind},
-};
+use crate::model::{decimal::Decimal, record::FieldKind};
 
 /// The text of a key, given with its frame.
 pub(super) fn text(plan: &TablePlan, key: &[u8]) -> String {
@@ -144,8 +143,7 @@ fn write_srid(out: &mut String, reader: &mut AvroReader<'_>) -> Option<()> {
 
 /// Appends bytes as a quoted Base64 string.
 fn base64(out: &mut String, bytes: &[u8]) {
-    let mut text = vec![b'"'];
-    bytes_text::write(&mut text, BytesEncoding::Base64, bytes.iter().copied());
-    text.push(b'"');
-    out.extend(text.into_iter().map(char::from));
+    out.push('"');
+    BASE64_STANDARD.encode_string(bytes, out);
+    out.push('"');
 }

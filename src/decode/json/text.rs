@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::{
     binary::{Budget, DEPTH_MAX, Json},
     double::write_double,
@@ -215,20 +217,12 @@ impl Writer<'_> {
     /// Bytes as base64, in MySQL's form with a line end, which it quotes, after each 76 characters
     /// (MySQL source, `mysys/base64.cc`).
     fn base64(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const GROUPS_PER_LINE: usize = 19;
-        for (index, group) in bytes.chunks(3).enumerate() {
-            if self.form == JsonText::Mysql && index > 0 && index % GROUPS_PER_LINE == 0 {
+        const BYTES_PER_LINE: usize = 76 / 4 * 3;
+        for (index, line) in bytes.chunks(BYTES_PER_LINE).enumerate() {
+            if self.form == JsonText::Mysql && index > 0 {
                 self.out.push_str("\\n");
             }
-            let bits = (0..3).fold(0, |bits, at| {
-                bits << 8 | usize::from(group.get(at).copied().unwrap_or_default())
-            });
-            for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-                let digit = DIGITS.get(bits >> shift & 0x3f).filter(|_| place <= group.len());
-                self.out.push(digit.map_or('=', |&digit| char::from(digit)));
-            }
+            BASE64_STANDARD.encode_string(line, self.out);
         }
     }
 

@@ -172,7 +172,7 @@ fn write_default(out: &mut String, kind: &FieldKind, default: &DefaultValue) {
 
 fn encoded(bytes: &[u8], encoding: BytesEncoding) -> String {
     let mut text = Vec::new();
-    bytes_text::write(&mut text, encoding, bytes.iter().copied());
+    bytes_text::write(&mut text, encoding, bytes, 0);
     text.into_iter().map(char::from).collect()
 }
 

@@ -32,8 +32,7 @@ pub(super) fn write(
         (FieldKind::EncodedBytes { encoding, length }, Value::Bytes(bytes)) => {
             let missing = missing(*length, bytes);
             avro::length(out, bytes_text::length(*encoding, bytes.len() + missing));
-            let padded = bytes.iter().copied().chain(std::iter::repeat_n(0, missing));
-            bytes_text::write(out, *encoding, padded);
+            bytes_text::write(out, *encoding, bytes, missing);
         }
         (FieldKind::Boolean, Value::Bits(bits)) => out.push(u8::from(bits != 0)),
         (FieldKind::Bits { width }, Value::Bits(bits)) => {

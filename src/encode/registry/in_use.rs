@@ -6,7 +6,7 @@
 
 use std::sync::PoisonError;
 
-use super::{Registry, RegistryError, SchemaId, is_same};
+use super::{Registry, RegistryError, SchemaId, same_schema::is_same};
 
 impl Registry {
     /// Whether this process has registered or found a schema under this id.

@@ -11,257 +11,28 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    error::{Failure, Reason},
+    error::Failure,
     model::{position::Position, source_end::SourceEnd, table::TableName},
 };
 
 mod backlog;
+mod status_snapshot;
+mod progress;
+mod state;
 
-pub use self::backlog::{Backlog, Delay};
-
-/// How long the pipeline thread may take for one step before it counts as stalled. A step that
-/// takes longer waits for Kafka, for the registry or for the source.
-const STEP_MAX: Duration = Duration::from_secs(10);
+pub use self::{
+    backlog::{Backlog, Delay},
+    progress::{ReadState, TableProgress, TotalProgress, seconds_left},
+    state::State,
+    status_snapshot::{Captured, Fault, StatusSnapshot},
+};
 
 /// What the connector is doing; all copies are one.
 #[derive(Clone, Default)]
 pub struct Status(Arc<Mutex<StatusSnapshot>>);
 
-/// The state of one moment.
-#[derive(Clone, Default)]
-pub struct StatusSnapshot {
-    /// Where in its life the connector is.
-    pub state: State,
-    /// When that state began.
-    pub since: Option<SystemTime>,
-    /// The last failure, until the state after it is reached.
-    pub failure: Option<Fault>,
-    /// When deliveries stopped, until they continue: it outlives the states in between.
-    pub outage: Option<SystemTime>,
-    /// What is not delivered.
-    pub backlog: Backlog,
-    /// When the pipeline thread last finished a step, by both clocks: the one measures, the other
-    /// is shown. Only meaningful while it streams.
-    moved: Option<(Instant, SystemTime)>,
-    /// The position that is committed to Kafka.
-    pub position: Option<Position>,
-    /// When it was committed.
-    pub committed: Option<SystemTime>,
-    /// The tables that are being read while streaming, and the last ones that were read.
-    pub tables: Vec<TableProgress>,
-    /// The captured tables; `None` before the source's first answer.
-    pub captured: Option<Captured>,
-}
-
-/// The captured tables that were there when the connector last connected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Captured {
-    /// How many.
-    pub count: usize,
-    /// The first of them by name.
-    pub tables: Vec<TableName>,
-}
-
 /// Most captured tables that are shown by name.
 const CAPTURED_MAX: usize = 100;
-
-/// How far a table's rows are read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TableProgress {
-    /// Which table.
-    pub table: TableName,
-    /// What becomes of it.
-    pub state: ReadState,
-    /// Rows delivered so far.
-    pub rows: u64,
-    /// How many there are, as the source estimates them.
-    pub rows_estimate: u64,
-    /// How many bytes they take at the source, as it estimates them.
-    pub bytes_estimate: u64,
-    /// Rows delivered each second since this process reads it.
-    pub rows_per_second: f64,
-    /// How long it will take at that rate.
-    pub seconds_left: Option<u64>,
-    /// Why it was given up.
-    pub problem: Option<String>,
-}
-
-/// How far all tables together are that are read now or after those.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TotalProgress {
-    /// How many tables.
-    pub tables: usize,
-    /// Rows delivered so far.
-    pub rows: u64,
-    /// How many there are, as the source estimates them.
-    pub rows_estimate: u64,
-    /// How many of them are left.
-    pub rows_left: u64,
-    /// How many bytes they take at the source, as it estimates them.
-    pub bytes_estimate: u64,
-    /// Rows delivered each second.
-    pub rows_per_second: f64,
-    /// How long the rest will take at that rate; `None` while there is none.
-    pub seconds_left: Option<u64>,
-}
-
-/// What becomes of a table that is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadState {
-    /// Others come first.
-    Waiting,
-    /// Its rows come.
-    Reading,
-    /// A request paused it.
-    Paused,
-    /// All rows are delivered; its topic is searched for keys that went.
-    Searching,
-    /// All rows are delivered.
-    Done,
-    /// A request cancelled it.
-    Cancelled,
-    /// It cannot be read as requested.
-    Refused,
-}
-
-impl ReadState {
-    /// The name in `/status`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Reading => "reading",
-            Self::Paused => "paused",
-            Self::Searching => "searching",
-            Self::Done => "done",
-            Self::Cancelled => "cancelled",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-impl TableProgress {
-    /// How much is read, in percent; 100 only of what is done, since rows are estimated.
-    pub fn percent(&self) -> u64 {
-        match self.state {
-            ReadState::Searching | ReadState::Done => 100,
-            _ => (self.rows.saturating_mul(100) / self.rows_estimate.max(1)).min(99),
-        }
-    }
-}
-
-impl TotalProgress {
-    /// The total of those among the tables that are read now or later; `None` if there are none.
-    pub fn of(tables: &[TableProgress]) -> Option<Self> {
-        let mut total = Self {
-            tables: 0,
-            rows: 0,
-            rows_estimate: 0,
-            rows_left: 0,
-            bytes_estimate: 0,
-            rows_per_second: 0.0,
-            seconds_left: None,
-        };
-        let counts = |state| matches!(state, ReadState::Waiting | ReadState::Reading);
-        for table in tables.iter().filter(|table| counts(table.state)) {
-            let add = |sum: &mut u64, more| *sum = sum.saturating_add(more);
-            total.tables += 1;
-            add(&mut total.rows, table.rows);
-            add(&mut total.rows_estimate, table.rows_estimate);
-            add(&mut total.rows_left, table.rows_estimate.saturating_sub(table.rows));
-            add(&mut total.bytes_estimate, table.bytes_estimate);
-            total.rows_per_second += table.rows_per_second;
-        }
-        total.seconds_left = seconds_left(total.rows_left, total.rows_per_second);
-        (0 < total.tables).then_some(total)
-    }
-}
-
-/// How long so many rows take; `None` while that is not known.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::as_conversions,
-    reason = "an estimate; what is too large is the largest number"
-)]
-pub fn seconds_left(rows: u64, rows_per_second: f64) -> Option<u64> {
-    (0.0 < rows_per_second).then(|| (rows as f64 / rows_per_second).ceil() as u64)
-}
-
-/// Where in its life the connector is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    /// Connecting to the servers and reading the saved position.
-    #[default]
-    Starting,
-    /// Another instance streams; this one starts when that one ends or falls silent.
-    Standby,
-    /// Changes flow.
-    Streaming,
-    /// Something failed that may get better; the next try comes.
-    Waiting,
-    /// A stop is requested: finishing the current source transaction.
-    Draining,
-    /// Stopped for good; a person must act.
-    Halted,
-}
-
-/// A failure as people see it.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// Why, by its code.
-    pub reason: Reason,
-    /// What happened.
-    pub message: String,
-    /// How to fix it.
-    pub hint: String,
-}
-
-impl State {
-    /// The name in `/status`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Standby => "standby",
-            Self::Streaming => "streaming",
-            Self::Waiting => "waiting",
-            Self::Draining => "draining",
-            Self::Halted => "halted",
-        }
-    }
-
-    /// Whether the pipeline thread should move.
-    fn is_streaming(self) -> bool {
-        matches!(self, Self::Streaming | Self::Draining)
-    }
-}
-
-impl StatusSnapshot {
-    /// How long the pipeline thread has made no step although it should; `None` if it moves,
-    /// or is not expected to.
-    pub fn stalled(&self) -> Option<Duration> {
-        let (moved, _) = self.moved.filter(|_| self.state.is_streaming())?;
-        Some(moved.elapsed()).filter(|stalled| STEP_MAX <= *stalled)
-    }
-
-    /// Whether a load balancer or orchestrator may count on the connector. A standby is ready too:
-    /// it does its work, and a rolling update that waits for more would wait for ever.
-    pub fn is_ready(&self) -> bool {
-        self.state == State::Standby || self.state.is_streaming() && self.stalled().is_none()
-    }
-
-    /// Since when nothing has been delivered although it should be: the same moment as long as the
-    /// outage lasts.
-    pub fn outage_began(&self) -> Option<SystemTime> {
-        let stalled = self.stalled().and(self.moved).map(|(_, moved)| moved);
-        self.outage.into_iter().chain(stalled).min()
-    }
-
-    /// How long nothing has been delivered although it should be.
-    pub fn outage(&self, now: SystemTime) -> Option<Duration> {
-        self.outage_began().map(|began| now.duration_since(began).unwrap_or_default())
-    }
-}
 
 impl Status {
     /// Enters a state. A failure stays in sight while the connector waits or has halted.
@@ -385,7 +156,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{STEP_MAX, State, Status};
+    use super::{State, Status, status_snapshot::STEP_MAX};
     use crate::error::{Failure, Reason, Verdict};
 
     #[test]

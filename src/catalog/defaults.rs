@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 
 use mysql_async::{Conn, Row, prelude::Queryable as _};
 
-use super::quoted;
+use super::identifier::quoted;
 use crate::model::table::{ColumnDecoration, ColumnKind, TableName, TableVersion};
 
 /// Digits of a FLOAT that the catalog prints: a text with fewer is not rounded.

@@ -3,7 +3,12 @@
 
 use mysql_async::{Conn, prelude::Queryable as _};
 
-use super::{CatalogColumn, CatalogError, column_type, quoted, read_columns};
+use super::{
+    CatalogError,
+    catalog_column::{CatalogColumn, read_columns},
+    column_type,
+    identifier::quoted,
+};
 use crate::model::table::{Column, ColumnKind, TableName, TableVersion};
 
 /// A table as it is now.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::{Conn, Error, Value, prelude::Queryable as _};
 
-use super::{LOCK_WAIT, quoted};
+use super::{identifier::quoted, look_up::LOCK_WAIT};
 use crate::{config::Mysql, model::table::TableName, mysql::MysqlError};
 
 /// Names in one statement.

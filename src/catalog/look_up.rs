@@ -1,64 +1,18 @@
-//! What `information_schema` has about a table and the binlog lacks: defaults, unique keys,
-//! FLOAT(M,D).
-//!
-//! The catalog shows the table as it is now, an event shows it as it was. So the catalog's data is
-//! used only if it describes the same version: the same columns in the same order, of the same
-//! types. Otherwise the version does without, and `map` halts where it needs the data.
-
-mod column_type;
-mod defaults;
-mod describe;
-mod inventory;
-mod matching;
+//! Looks one table version up.
 
 use mysql_async::{Conn, prelude::Queryable as _};
-use thiserror::Error;
 
-pub use self::describe::{Description, KeyOrder, describe};
-pub use self::inventory::{Access, Cascade, Inventory};
-use crate::{
-    error::{Explain, Explanation, Reason, Verdict},
-    model::table::{ColumnDecoration, Decoration, TableName, TableVersion},
+use super::{
+    Catalog, CatalogError,
+    catalog_column::{CatalogColumn, read_columns},
+    defaults,
+    identifier::quoted,
+    matching,
 };
-
-/// `information_schema` could not be read.
-#[derive(Debug, Error)]
-#[error("cannot read information_schema for {table}: {error}")]
-pub struct CatalogError {
-    table: TableName,
-    error: mysql_async::Error,
-}
+use crate::model::table::{ColumnDecoration, Decoration, TableName, TableVersion};
 
 /// A table that another session has locked is not awaited; the server's least, in seconds.
-const LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 1";
-
-/// One column as `information_schema.columns` has it.
-struct CatalogColumn {
-    name: String,
-    /// `decimal(12,2) unsigned`
-    column_type: String,
-    character_set: Option<String>,
-    collation: Option<String>,
-    nullable: bool,
-    default: Option<String>,
-    /// The spatial reference system that a geometry must have.
-    srid: Option<u32>,
-    /// `DEFAULT_GENERATED on update CURRENT_TIMESTAMP`, `auto_increment`, ...
-    extra: String,
-}
-
-/// What the catalog says about a version.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Catalog {
-    /// It shows this version, with this to add.
-    Same(Decoration),
-    /// It shows another version of the table, with these columns.
-    Other(Vec<String>),
-    /// There is no such table any more.
-    Gone,
-    /// It shows no such table, because the account may not see it.
-    Hidden,
-}
+pub(super) const LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 1";
 
 /// Reads what the catalog adds to a version.
 pub async fn look_up(
@@ -125,33 +79,6 @@ fn decoration_of(column: CatalogColumn) -> ColumnDecoration {
     }
 }
 
-async fn read_columns(
-    connection: &mut Conn,
-    table: &TableName,
-) -> mysql_async::Result<Vec<CatalogColumn>> {
-    type Text = Option<String>;
-    type Row = (String, String, Text, Text, String, Text, String, Option<u32>);
-    let query = "SELECT column_name, CAST(column_type AS CHAR), character_set_name, \
-                 collation_name, is_nullable, column_default, extra, srs_id FROM information_schema.columns \
-                 WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
-    let rows: Vec<Row> = connection.exec(query, (&table.database, &table.table)).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(name, column_type, character_set, collation, nullable, default, extra, srid)| {
-            CatalogColumn {
-                name,
-                column_type,
-                character_set,
-                collation,
-                nullable: nullable == "YES",
-                default,
-                extra,
-                srid,
-            }
-        })
-        .collect())
-}
-
 /// The first unique index, in the table's order of indexes, whose columns are all NOT NULL.
 async fn read_unique_key(
     connection: &mut Conn,
@@ -185,26 +112,4 @@ async fn read_unique_key(
         }
     }
     Ok(keys.into_iter().find_map(|(_, columns)| columns).unwrap_or_default())
-}
-
-/// An identifier in backticks, those inside doubled.
-fn quoted(identifier: &str) -> String {
-    format!("`{}`", identifier.replace('`', "``"))
-}
-
-impl Explain for CatalogError {
-    fn explain(&self) -> Explanation {
-        // The next epoch reads it again; a lasting trouble shows when that epoch connects.
-        Explanation::new(Verdict::Recycle, Reason::CatalogUnreadable, "")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn an_identifier_cannot_leave_its_backticks() {
-        assert_eq!(quoted("a`; DROP TABLE b; `"), "`a``; DROP TABLE b; ```");
-    }
 }

@@ -10,7 +10,10 @@ use testkit::Random;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Cause, Heard, PATIENCE_MAX, PATIENCE_MIN, STEP_MAX, Standby};
+use super::{
+    Cause, PATIENCE_MAX, PATIENCE_MIN, Standby,
+    heard::{Heard, STEP_MAX},
+};
 use crate::state::{SIGN_OF_LIFE_EVERY, Seen, SeenPosition};
 
 /// Time moves by so much: how long a look waits.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, facts::Facts, nearest::nearest, some_of};
+use super::{Finding, checked::some_of, facts::Facts, nearest::nearest};
 use crate::{
     catalog::{Access, Cascade},
     config::{CascadePolicy, Config},

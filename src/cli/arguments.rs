@@ -1,0 +1,55 @@
+//! The arguments, as `--help` shows them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{position, snapshot};
+
+/// Streams every committed row change from MySQL to Kafka as Avro, exactly once.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Log level: error, warn, info, debug or trace; or directives such as
+    /// `info,tailwater::mysql=debug`.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    pub(super) log: String,
+
+    /// Format of log lines [default: text on a terminal, json otherwise].
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Streams changes until it is stopped.
+    Run {
+        /// Configuration file. The environment can set every key too: TAILWATER_MYSQL__HOST sets
+        /// mysql.host.
+        #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE")]
+        config: PathBuf,
+
+        /// Exit with code 0 once everything that the source had committed at the start is
+        /// committed to Kafka.
+        #[arg(long)]
+        until_caught_up: bool,
+
+        /// Wait while another instance of this connector streams, and take over when it ends or
+        /// falls silent.
+        #[arg(long, conflicts_with = "until_caught_up")]
+        standby: bool,
+    },
+    /// Re-reads tables while the connector keeps streaming.
+    Snapshot(snapshot::SnapshotArguments),
+    /// Changes the position at which the next start of a connector resumes.
+    Position(position::PositionArguments),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}

@@ -1,0 +1,55 @@
+//! The log: where its lines go, and in which form.
+
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
+
+use super::{
+    arguments::{Arguments, Command, LogFormat},
+    bars::{Bars, Screen},
+};
+use crate::{
+    config,
+    error::{Failure, Reason, Verdict},
+    logging::LogWriter,
+    status::Status,
+};
+
+/// How often the bars are redrawn.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The log on stderr, with progress bars below it if stderr is a terminal and the log is text.
+pub(super) fn start_writer(arguments: &Arguments, status: &Status) -> io::Result<LogWriter> {
+    let may_have_bars = matches!(arguments.command, Command::Run { .. }) && is_text(arguments);
+    match Bars::new().filter(|_| may_have_bars) {
+        Some(bars) => LogWriter::start(Screen::new(bars, status.clone()), Some(LOOK_EVERY)),
+        None => LogWriter::start(io::stderr(), None),
+    }
+}
+
+/// Whether log lines are text, not JSON.
+fn is_text(arguments: &Arguments) -> bool {
+    match arguments.log_format {
+        Some(format) => matches!(format, LogFormat::Text),
+        None => io::stderr().is_terminal(),
+    }
+}
+
+/// Sends all log lines to the writer, from here on.
+pub(super) fn start(arguments: &Arguments, log: &LogWriter) -> Result<(), Failure> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
+        Failure::new(Verdict::Config, Reason::LogLevel, format!("--log is not understood: {error}"))
+    })?;
+    let log = log.clone();
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
+    if is_text(arguments) {
+        let is_colored = io::stderr().is_terminal() && !config::is_plain_terminal();
+        logger.with_ansi(is_colored).with_target(false).init();
+    } else {
+        logger.json().flatten_event(true).init();
+    }
+    // The default hook writes to stderr itself and would block when the reader of stderr does.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
+}

@@ -7,7 +7,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header};
 
-use super::{Refused, server::Peer};
+use super::{refused::Refused, server::Peer};
 use crate::config::{Admin, Secret};
 
 /// What is needed to change something.

@@ -9,10 +9,10 @@ use axum::{
     routing::post,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Duration, timeout};
 
-use super::{Refused, Shown, server::Peer};
+use super::{Shown, refused::Refused, server::Peer};
 use crate::{
     model::table::TableName,
     requests::{RequestRefusal, SnapshotRequest},
@@ -129,19 +129,6 @@ fn refused(refusal: &RequestRefusal) -> Refused {
         RequestRefusal::TooMany => StatusCode::TOO_MANY_REQUESTS,
     };
     Refused::new(status, refusal.to_string())
-}
-
-impl Refused {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let body: Value = json!({ "error": self.message });
-        (self.status, Json(body)).into_response()
-    }
 }
 
 /// A table in `/status`.

@@ -13,7 +13,9 @@ mod format;
 mod load;
 mod names;
 mod secret;
+mod table_reader;
 mod validate;
+mod variables;
 
 pub use format::{
     BinaryMode, DecimalMode, EnvelopeFormat, Format, JsonTextMode, SchemaNames, TimeMode,

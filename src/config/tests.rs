@@ -192,3 +192,82 @@ fn what_the_flat_envelope_cannot_do_is_refused_with_the_reason() {
         UnsignedBigint::Long
     );
 }
+
+#[test]
+fn all_that_is_wrong_is_reported_in_one_run_in_the_order_of_the_file() {
+    let text = r#"
+[mysql]
+hots = "127.0.0.1"
+port = "no"
+user = ""
+tls = "verify"
+password = { env = "NO_SUCH_VARIABLE_HERE" }
+[capture]
+tables = ["inventory"]
+truncate = "stop"
+[capture.message_key_columns]
+items = ["id"]
+[kafka]
+bootstrap_servers = 9092
+topic = { partitions = 0, replicas = 3 }
+[schema_registry]
+url = "localhost:8081"
+[snapshot]
+threads = 0
+[delivery]
+batch_age_max_ms = 0
+drain_timeout_ms = -1
+[admin]
+listen = "9464"
+[metrics]
+"#;
+    let environment = [
+        ("TAILWATER_KAFKA__TOPIC__PARTITION", "3"),
+        ("TAILWATER_MYSQL_HOST", "db"),
+        ("TAILWATER_FORMAT__TOMBSTONES", "perhaps"),
+    ];
+    let expected = r#"22 errors
+  `name` is missing
+  line 2: `mysql.host` is missing
+  line 3: unknown key `mysql.hots`; did you mean `mysql.host`?
+  line 4: `mysql.port`: expected a whole number from 0 to 65535
+  line 5: `mysql.user`: must not be empty
+  line 6: `mysql.tls`: must be one of `disabled`, `preferred`, `required`, `verify_ca`, `verify_identity`
+  line 7: `mysql.password`: the environment variable NO_SUCH_VARIABLE_HERE is not set
+  line 9: `capture.tables`: must be patterns of the form database.table, such as "shop.*"
+  line 10: `capture.truncate`: must be one of `halt`, `event`, `ignore`
+  line 11: `capture.message_key_columns`: must name tables as database.table
+  line 14: `kafka.bootstrap_servers`: expected a string
+  line 15: unknown key `kafka.topic.replicas`; did you mean `kafka.topic.replication_factor`?
+  line 15: `kafka.topic.partitions`: must be at least 1
+  line 17: `schema_registry.url`: must start with http:// or https://
+  line 19: `snapshot.threads`: must be at least 1
+  line 21: `delivery.batch_age_max_ms`: must be at least 1
+  line 22: `delivery.drain_timeout_ms`: expected a whole number that is not negative
+  line 24: `admin.listen`: must be an address and a port, such as "127.0.0.1:9464"
+  line 25: unknown key `metrics`
+  environment variable TAILWATER_FORMAT__TOMBSTONES: `format.tombstones`: expected true or false
+  environment variable TAILWATER_KAFKA__TOPIC__PARTITION: unknown key `kafka.topic.partition`; did you mean `kafka.topic.partitions`?
+  environment variable TAILWATER_MYSQL_HOST is no setting; did you mean TAILWATER_MYSQL__HOST, with two underscores?"#;
+    assert_eq!(parse(text, &environment).unwrap_err(), expected);
+}
+
+#[test]
+fn a_file_without_sections_is_answered_with_the_keys_that_are_needed() {
+    let missing = |keys: &[&str]| {
+        let lines: Vec<String> = keys.iter().map(|key| format!("\n  `{key}` is missing")).collect();
+        format!("{} errors{}", keys.len(), lines.concat())
+    };
+    let needed = [
+        "name",
+        "mysql.host",
+        "mysql.user",
+        "capture.tables",
+        "kafka.bootstrap_servers",
+        "schema_registry.url",
+    ];
+    assert_eq!(parse("", &[]).unwrap_err(), missing(&needed));
+    let rest = "name = \"a\"\nmysql = 3\ncapture = { tables = [\"a.b\"] }\n\
+                kafka = { bootstrap_servers = \"a:1\" }\nschema_registry = { url = \"http://a\" }";
+    assert_eq!(parse(rest, &[]).unwrap_err(), "line 2: `mysql`: expected a table");
+}

@@ -1,25 +1,25 @@
 //! Checks of values that the structure alone does not rule out.
 
-use super::{Config, EnvelopeFormat, Format, TimeMode, TruncatePolicy, load::ConfigFault};
+use super::{Config, EnvelopeFormat, Format, TimeMode, TruncatePolicy, table_reader::ConfigFault};
 
 /// Longest topic name Kafka accepts.
 const TOPIC_LENGTH_MAX: usize = 249;
 
-/// Checks the values; the first fault is returned.
-pub(super) fn validate(config: &Config) -> Result<(), ConfigFault> {
-    validate_source(config)?;
-    validate_target(config)?;
-    validate_flat(&config.format, config.capture.truncate)?;
-    check(
+/// Checks the values; returns what is wrong with them.
+pub(super) fn validate(config: &Config) -> Vec<ConfigFault> {
+    let listens = check(
         config.admin.listen.parse::<std::net::SocketAddr>().is_ok(),
         "admin.listen",
         "must be an address and a port, such as \"127.0.0.1:9464\"",
-    )
+    );
+    let flat = validate_flat(&config.format, config.capture.truncate);
+    let checks = [validate_source(config), validate_target(config), flat, vec![listens]];
+    checks.into_iter().flatten().flatten().collect()
 }
 
 /// The name, `[mysql]` and `[capture]`.
-fn validate_source(config: &Config) -> Result<(), ConfigFault> {
-    let checks = [
+fn validate_source(config: &Config) -> Vec<Option<ConfigFault>> {
+    let mut checks = vec![
         check(
             is_name(&config.name),
             "name",
@@ -57,7 +57,6 @@ fn validate_source(config: &Config) -> Result<(), ConfigFault> {
         ),
         patterns("capture.exclude_columns", &config.capture.exclude_columns, 2),
     ];
-    checks.into_iter().collect::<Result<(), ConfigFault>>()?;
     let snapshot = &config.snapshot;
     for (path, names) in [
         (
@@ -70,17 +69,19 @@ fn validate_source(config: &Config) -> Result<(), ConfigFault> {
         let is_table = |name: &&String| {
             name.split_once('.').is_some_and(|(one, other)| !one.is_empty() && !other.is_empty())
         };
-        check(names.iter().all(is_table), path, "must name tables as database.table")?;
+        let is_right = names.iter().all(is_table);
+        checks.push(check(is_right, path, "must name tables as database.table"));
     }
-    captures_something(config)
+    checks.push(captures_something(config));
+    checks
 }
 
 /// Refuses patterns that capture nothing, as far as that shows without a source.
-fn captures_something(config: &Config) -> Result<(), ConfigFault> {
+fn captures_something(config: &Config) -> Option<ConfigFault> {
     let capture = &config.capture;
     let is_out = |text: &String| capture.exclude_tables.iter().any(|exclude| covers(exclude, text));
     check(
-        !capture.tables.iter().all(is_out),
+        capture.tables.is_empty() || !capture.tables.iter().all(is_out),
         "capture.exclude_tables",
         "leaves out everything that capture.tables names: nothing would be captured",
     )
@@ -97,8 +98,8 @@ fn covers(exclude: &str, text: &str) -> bool {
 }
 
 /// `[kafka]`, `[schema_registry]` and `[delivery]`.
-fn validate_target(config: &Config) -> Result<(), ConfigFault> {
-    let checks = [
+fn validate_target(config: &Config) -> Vec<Option<ConfigFault>> {
+    vec![
         check(
             !config.kafka.bootstrap_servers.trim().is_empty(),
             "kafka.bootstrap_servers",
@@ -139,36 +140,37 @@ fn validate_target(config: &Config) -> Result<(), ConfigFault> {
             "delivery.batch_bytes_max",
             "must be at least 1",
         ),
-    ];
-    checks.into_iter().collect()
+    ]
 }
 
 /// Refuses settings that the envelope `flat` cannot have.
-fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Result<(), ConfigFault> {
+fn validate_flat(format: &Format, truncate: TruncatePolicy) -> Vec<Option<ConfigFault>> {
     if format.envelope != EnvelopeFormat::Flat {
-        return Ok(());
+        return Vec::new();
     }
-    check(
-        truncate != TruncatePolicy::Event,
-        "capture.truncate",
-        "cannot be \"event\" with envelope = \"flat\", which has no record for it",
-    )?;
-    check(
-        format.tombstones,
-        "format.tombstones",
-        "must be true with envelope = \"flat\": a delete is its tombstone and nothing else",
-    )?;
-    check(
-        !format.context_headers,
-        "format.context_headers",
-        "cannot be true with envelope = \"flat\", whose records have headers of their own",
-    )?;
-    check(
-        matches!(format.time, TimeMode::Adaptive | TimeMode::IsoString),
-        "format.time",
-        "must be `adaptive` (Avro's logical types) or `isostring` (the same, but TIME as text) \
-         with envelope = \"flat\"",
-    )
+    vec![
+        check(
+            truncate != TruncatePolicy::Event,
+            "capture.truncate",
+            "cannot be \"event\" with envelope = \"flat\", which has no record for it",
+        ),
+        check(
+            format.tombstones,
+            "format.tombstones",
+            "must be true with envelope = \"flat\": a delete is its tombstone and nothing else",
+        ),
+        check(
+            !format.context_headers,
+            "format.context_headers",
+            "cannot be true with envelope = \"flat\", whose records have headers of their own",
+        ),
+        check(
+            matches!(format.time, TimeMode::Adaptive | TimeMode::IsoString),
+            "format.time",
+            "must be `adaptive` (Avro's logical types) or `isostring` (the same, but TIME as \
+             text) with envelope = \"flat\"",
+        ),
+    ]
 }
 
 fn makes_compacted_topics(config: &Config) -> bool {
@@ -176,11 +178,8 @@ fn makes_compacted_topics(config: &Config) -> bool {
     policy.is_some_and(|policy| policy.contains("compact"))
 }
 
-fn check(holds: bool, path: &str, message: &str) -> Result<(), ConfigFault> {
-    if holds {
-        return Ok(());
-    }
-    Err(ConfigFault { path: path.to_owned(), message: message.to_owned() })
+fn check(holds: bool, path: &str, message: &str) -> Option<ConfigFault> {
+    (!holds).then(|| ConfigFault { path: path.to_owned(), message: message.to_owned() })
 }
 
 fn is_name(text: &str) -> bool {
@@ -189,31 +188,27 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Every pattern must have at least this many dots: `database.table`, `database.table.column`.
-fn patterns(path: &str, patterns: &[String], dots: usize) -> Result<(), ConfigFault> {
-    for (index, pattern) in patterns.iter().enumerate() {
-        check(
-            dots <= pattern.matches('.').count()
-                && !pattern.starts_with('.')
-                && !pattern.ends_with('.'),
-            path,
-            match dots {
-                1 => "must be patterns of the form database.table, such as \"shop.*\"",
-                _ => "must be patterns of the form database.table.column",
-            },
-        )?;
-        check(
-            !pattern.contains('\\'),
-            path,
-            "has a backslash, as regular expressions do: these are globs over database.table, in \
-             which `*` matches any characters, `?` one character (also a backslash), a dot itself",
-        )?;
+fn patterns(path: &str, patterns: &[String], dots: usize) -> Option<ConfigFault> {
+    let faults = patterns.iter().enumerate().filter_map(|(index, pattern)| {
+        let has_form = dots <= pattern.matches('.').count()
+            && !pattern.starts_with('.')
+            && !pattern.ends_with('.');
+        let form = match dots {
+            1 => "must be patterns of the form database.table, such as \"shop.*\"",
+            _ => "must be patterns of the form database.table.column",
+        };
+        let backslash = "has a backslash, as regular expressions do: these are globs over \
+             database.table, in which `*` matches any characters, `?` one character (also a \
+             backslash), a dot itself";
         let again = patterns.iter().take(index).any(|earlier| earlier == pattern);
-        check(!again, path, "names the same pattern twice")?;
-    }
-    Ok(())
+        check(has_form, path, form)
+            .or_else(|| check(!pattern.contains('\\'), path, backslash))
+            .or_else(|| check(!again, path, "names the same pattern twice"))
+    });
+    faults.into_iter().next()
 }
 
-fn registry_urls(urls: &str) -> Result<(), ConfigFault> {
+fn registry_urls(urls: &str) -> Option<ConfigFault> {
     let http = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     check(
         urls.split(',').all(|url| http(url.trim())),

@@ -125,7 +125,7 @@ fn snapshot(
 ) -> SnapshotCoordinator {
     let left = captured::left(&settings.config, snapshots, tables.keys());
     let mut snapshot = SnapshotCoordinator::start(settings, listed, snapshots);
-    snapshot.leave(left, snapshots, from);
+    snapshot.tables.leave(left, snapshots, from);
     snapshot
 }
 

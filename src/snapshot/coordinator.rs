@@ -1,27 +1,22 @@
 //! Coordinates the chunks in flight: the part of the snapshot that runs in the pipeline's thread.
 //!
-//! Nothing here waits. The pipeline reports changed rows and statements, and polls at boundaries.
-//! The coordinator gives jobs to readers, which answer when they can. Chunks in flight are lost
-//! when the epoch ends; the next epoch reads them again from the last committed cursor.
+//! Nothing here waits. The pipeline reports changed rows, and polls at boundaries. The coordinator
+//! gives jobs to readers, which answer when they can. Chunks in flight are lost when the epoch
+//! ends; the next epoch reads them again from the last committed cursor.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, mpsc},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use tokio::{
-    sync::{Mutex, Semaphore, mpsc as jobs},
-    task::AbortHandle,
-    time::{Duration, Instant},
-};
+use tokio::time::{Duration, Instant};
 
 use super::{
-    ChangedKeys, ChunkRows, ListedTable, ProgressRecord, ReadPlan, Sight, SnapshotError,
+    ChangedKeys, ChunkRows, ListedTable, ProgressRecord, ReadPlan, ReadingList, Sight,
+    SnapshotError,
     cursor::Cursor,
-    gone::Searches,
     progress_log::{self, ProgressLog},
     rate_limit::Pace,
-    reader::{self, Chunk, ChunkOutcome, Job, ReadAnswer, ReaderShared},
+    reader::{Chunk, ChunkOutcome, ReadAnswer},
+    readers::Readers,
+    reading_list::TableQueue,
     table::Table,
 };
 use crate::{
@@ -29,21 +24,11 @@ use crate::{
     metrics::Metrics,
     model::{
         position::{FilePosition, Position},
-        table::{TableName, TableVersion, TableVersionId},
+        table::{TableVersion, TableVersionId},
     },
     runtime::TaskGroup,
-    status::{ReadState, TableProgress},
+    status::ReadState,
 };
-
-/// Chunks that wait for the stream while each reader works on another one. With the chunks' size
-/// this bounds the memory of the snapshot.
-const WAITING_MAX: usize = 2;
-
-/// Parts of a table without a key that may wait.
-const PARTS_MAX: usize = 2;
-
-/// Tables of which nothing is read any more and that are still shown.
-const ENDED_MAX: usize = 20;
 
 /// What the snapshot needs to know.
 pub struct CoordinatorSettings {
@@ -81,30 +66,11 @@ pub struct Ready {
     is_last: bool,
 }
 
-/// All tables that are not read yet, and the chunks in flight.
+/// The readers, and the tables whose chunks they read.
 pub struct SnapshotCoordinator {
-    pub(super) config: Arc<Config>,
-    metrics: Arc<Metrics>,
-    pub(super) reads_all: bool,
-    pub(super) sight: Sight,
-    /// In the order in which they are begun.
-    pub(super) tables: Vec<Table>,
-    /// Tables of which nothing is to be read any more.
-    pub(super) done: BTreeSet<TableName>,
-    /// Records to be committed with what was delivered last.
-    pub(super) records: BTreeMap<TableName, Option<Vec<u8>>>,
-    /// The last tables that are done, for `/status`.
-    ended: VecDeque<TableProgress>,
-    /// Tables that were read again and whose topics are to be searched for keys that went.
-    pub(super) searches: Searches,
-    jobs: jobs::UnboundedSender<Job>,
-    answers: mpsc::Receiver<ReadAnswer>,
-    shared: Arc<ReaderShared>,
-    readers: Vec<AbortHandle>,
-    windows_opened: u64,
-    pub(super) progress_log: ProgressLog,
-    /// When it was logged last that a chunk is read again.
-    retry_logged: Option<Instant>,
+    /// Which tables are read.
+    pub tables: ReadingList,
+    readers: Readers,
 }
 
 /// Notes the rows that the stream changes in a table with open windows.
@@ -131,49 +97,17 @@ impl SnapshotCoordinator {
     ) -> Self {
         let CoordinatorSettings { config, metrics, tasks, wake, reads_all, retention, sight } =
             settings;
-        let (jobs, waiting_jobs) = jobs::unbounded_channel();
-        let (answers_in, answers) = mpsc::channel();
-        let shared = Arc::new(ReaderShared {
-            config: config.mysql.clone(),
-            tasks,
-            json: config.format.json,
-            jobs: Mutex::new(waiting_jobs),
-            answers: answers_in,
-            wake,
-            parts: Arc::new(Semaphore::new(PARTS_MAX)),
-            pace: Pace::new(config.snapshot.rows_per_second_max),
-        });
-        let readers = (0..config.snapshot.threads)
-            .map(|_| shared.tasks.spawn("snapshot reader", reader::run(Arc::clone(&shared))));
-        let mut snapshot = Self {
-            readers: readers.collect(),
-            tables: Vec::new(),
-            done: BTreeSet::new(),
-            records: BTreeMap::new(),
-            ended: VecDeque::new(),
-            searches: Searches::new(),
-            reads_all,
-            sight,
-            jobs,
-            answers,
-            shared,
-            windows_opened: 0,
-            progress_log: ProgressLog::new(Instant::now(), retention),
-            retry_logged: None,
-            metrics,
-            config,
-        };
+        let pace = Pace::new(config.snapshot.rows_per_second_max);
+        let rows_max = pace.chunk_rows_max(config.snapshot.chunk_rows_max);
+        let queue = TableQueue::new(rows_max, config.snapshot.threads, metrics);
+        let log = ProgressLog::new(Instant::now(), retention);
+        let readers = Readers::start(&config, tasks, wake, pace);
+        let mut tables = ReadingList::new(config, (reads_all, sight), queue, log);
         for listed in listed {
-            snapshot.resume(listed, records);
+            tables.resume(listed, records);
         }
-        snapshot.show_tables();
-        progress_log::begins(&snapshot.progress());
-        snapshot
-    }
-
-    /// Whether some table is still to be read.
-    pub fn is_reading(&self) -> bool {
-        !self.tables.is_empty() || !self.searches.is_empty()
+        progress_log::begins(&tables.progress());
+        Self { tables, readers }
     }
 
     /// The stream has rows of a table: `Some` if their identities must be noted.
@@ -182,215 +116,76 @@ impl SnapshotCoordinator {
         id: TableVersionId,
         version: &TableVersion,
     ) -> Result<Option<KeyCollector<'_>>, SnapshotError> {
-        // Only these have windows.
-        let mut begun = begun(&mut self.tables, self.config.snapshot.threads);
-        let Some(table) = begun.find(|table| *table.name() == version.name) else {
-            return Ok(None);
-        };
+        let Some(table) = self.tables.queue().begun(&version.name) else { return Ok(None) };
         let plan = table.plan_for(id, version)?;
         Ok(plan.map(|plan| KeyCollector { plan, table }))
     }
 
     /// Takes in what the readers have done. Called often; never waits.
     pub fn poll(&mut self) -> Result<(), SnapshotError> {
-        while let Ok(answer) = self.answers.try_recv() {
+        while let Some(answer) = self.readers.answer() {
             self.take(answer)?;
         }
-        // Readers end with the snapshot, so one that has ended before has panicked.
-        if self.readers.iter().any(AbortHandle::is_finished) {
-            return Err(SnapshotError::ReaderGone);
-        }
-        Ok(())
+        self.readers.check()
     }
 
     fn take(&mut self, answer: ReadAnswer) -> Result<(), SnapshotError> {
         let ReadAnswer { window, outcome } = answer;
-        let at = self.tables.iter().position(|table| table.has_window(window));
-        let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
+        let Some(table) = self.tables.queue().with_window(window) else {
             // Its window was closed; whatever went wrong belongs to a table that has changed.
             return Ok(());
         };
-        if let Err(problem) = &outcome
-            && table.condition().is_requested()
-            && problem.is_about_the_table()
-        {
-            tracing::warn!(table = %table.name(), "the table cannot be read as requested: {problem}");
-            let progress = TableProgress {
-                state: ReadState::Refused,
-                problem: Some(problem.to_string()),
-                ..table.progress()
-            };
-            self.end(at, progress);
-            return Ok(());
-        }
-        match outcome? {
+        let outcome = match outcome {
+            Err(problem) if table.condition().is_requested() && problem.is_about_the_table() => {
+                let name = table.name().clone();
+                self.tables.end(&name, ReadState::Refused, Some(problem.to_string()));
+                return Ok(());
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             ChunkOutcome::Read(chunk) => table.read(window, chunk),
             ChunkOutcome::Nothing => table.remove_window(window),
             ChunkOutcome::Again(reason) => {
-                if progress_log::EVERY
-                    <= self.retry_logged.map_or(progress_log::EVERY, |logged| logged.elapsed())
-                {
-                    self.retry_logged = Some(Instant::now());
-                    tracing::info!(table = %table.name(), reason, "reading a chunk again");
-                }
                 table.close_windows();
+                let name = table.name().clone();
+                self.tables.log().again(&name, reason);
             }
             ChunkOutcome::Gone { is_hidden } => {
-                progress_log::gone(table.name(), is_hidden.then_some(&self.config.mysql.user));
-                let name = self.tables.remove(at).name().clone();
-                self.metrics.snapshot_rows_left(&name, None);
-                self.records.insert(name, None);
-                self.show_tables();
+                let name = table.name().clone();
+                self.tables.gone(&name, is_hidden);
             }
         }
         Ok(())
-    }
-
-    /// Reads no more of a table.
-    pub(super) fn end(&mut self, at: usize, progress: TableProgress) {
-        let table = self.tables.remove(at);
-        let (name, rows) = (table.name().clone(), table.rows().delivered());
-        let condition = table.condition();
-        let has_condition = condition.filter().is_some();
-        let is_whole = progress.state == ReadState::Done && !has_condition;
-        self.metrics.snapshot_rows_left(&name, None);
-        let counts_as_read = match progress.state {
-            ReadState::Done => true,
-            ReadState::Cancelled if self.reads_all => true,
-            _ => condition.was_read(),
-        };
-        if counts_as_read {
-            self.finish(name.clone(), rows, condition.chosen_by());
-        } else {
-            self.records.insert(name.clone(), None);
-        }
-        match table.ends() {
-            _ if table.is_read_once_more() && progress.state == ReadState::Done => {
-                self.read_from_start(ListedTable::unknown(name));
-            }
-            Some(ends) if is_whole => self.search(name, rows, ends.clone()),
-            Some(_) if has_condition => {
-                progress_log::keeps_keys(&name, "a condition left out rows of the table");
-            }
-            Some(_) => progress_log::keeps_keys(&name, "not all rows of the table were read"),
-            None => {}
-        }
-        self.show_tables();
-        self.ended.truncate(ENDED_MAX - 1);
-        self.ended.push_front(progress);
     }
 
     /// Opens windows while few are open. `processed` is what the stream has processed; only at a
     /// boundary of source transactions is it all.
     pub fn open(&mut self, processed: &Position) {
-        let threads = self.config.snapshot.threads;
-        for table in &mut self.tables {
-            table.reached(&processed.file);
-        }
-        let mut windows: usize = self.tables.iter().map(Table::windows).sum();
-        while windows < threads + WAITING_MAX {
-            // As many tables as readers, the one with the fewest windows first.
-            let wanting = begun(&mut self.tables, threads).filter(|table| table.wants_window());
-            let Some(table) = wanting.min_by_key(|table| table.windows()) else { return };
-            windows += 1;
-            self.windows_opened += 1;
-            if let Some(job) = table.open_window(self.windows_opened, processed.clone()) {
-                // The receivers are gone only if the runtime ends, and then the epoch ends too.
-                drop(self.jobs.send(job));
-            }
+        let queue = self.tables.queue();
+        queue.reached(&processed.file);
+        while let Some(job) = queue.open_window(processed) {
+            self.readers.send(job);
         }
     }
 
     /// The next chunk that the stream has caught up with: everything up to `reached` is
     /// processed.
     pub fn ready(&mut self, reached: &FilePosition) -> Option<Ready> {
-        for table in begun(&mut self.tables, self.config.snapshot.threads) {
-            let Some((range, chunk, changed_keys)) = table.ready(reached) else { continue };
-            let is_part = chunk.is_part();
-            let Chunk { plan, rows, cursor, is_last, high, read_us, .. } = chunk;
-            let high = if is_part { reached.clone() } else { high };
-            return Some(Ready { plan, rows, changed_keys, high, read_us, range, cursor, is_last });
-        }
-        None
+        let (range, chunk, changed_keys) = self.tables.queue().ready(reached)?;
+        let high = if chunk.is_part() { reached.clone() } else { chunk.high };
+        let Chunk { plan, rows, cursor, is_last, read_us, .. } = chunk;
+        Some(Ready { plan, rows, changed_keys, high, read_us, range, cursor, is_last })
     }
 
     /// The chunk's rows are sent: the next Kafka transaction that is committed holds them and,
-    /// among [`Self::records`], how far the table is read with them.
+    /// among the records of [`Self::tables`], how far the table is read with them.
     pub fn delivered(&mut self, ready: Ready) {
         let Ready { plan, rows, range, cursor, is_last, .. } = ready;
         let name = &plan.version.name;
-        let at = self.tables.iter().position(|table| *table.name() == *name);
-        let Some((at, table)) = at.and_then(|at| Some((at, self.tables.get_mut(at)?))) else {
-            return;
-        };
-        if table.delivered(range, rows.len(), cursor, is_last) {
-            let progress = TableProgress { state: ReadState::Done, ..table.progress() };
-            let rows_per_second = progress.rows_per_second.round();
-            tracing::info!(table = %name, rows = progress.rows, rows_per_second, "a table is read");
-            self.end(at, progress);
-        } else {
-            self.metrics.snapshot_rows_left(name, Some(table.rows().left()));
-            self.records.insert(name.clone(), Some(table.record().to_json()));
-        }
-        self.progress_log.log(Instant::now(), self.tables.iter().map(Table::progress));
-    }
-
-    /// The records that must be committed with what was delivered since the last call: the table,
-    /// and the record or `None` to delete it.
-    pub fn records(&mut self) -> BTreeMap<TableName, Option<Vec<u8>>> {
-        std::mem::take(&mut self.records)
-    }
-
-    pub(super) fn add(&mut self, listed: ListedTable, record: Option<&ProgressRecord>) {
-        let condition = self.condition(&listed.name).cloned();
-        let settings = &self.config.snapshot;
-        let rows_max = self.shared.pace.chunk_rows_max(settings.chunk_rows_max);
-        let limits = (rows_max, settings.threads);
-        let table = Table::new(listed, condition, limits, record);
-        self.metrics.snapshot_rows_left(table.name(), Some(table.rows().left()));
-        self.tables.push(table);
-        self.show_tables();
-    }
-
-    pub(super) fn show_tables(&self) {
-        self.metrics.snapshot_tables.set(i64::try_from(self.tables.len()).unwrap_or(i64::MAX));
-    }
-
-    /// All rows of a table are delivered, as far as a condition chose them.
-    pub(super) fn finish(&mut self, name: TableName, rows: u64, condition: Option<String>) {
-        let record = ProgressRecord::done(rows).chosen_by(condition);
-        self.records.insert(name.clone(), Some(record.to_json()));
-        self.done.insert(name);
-    }
-
-    /// The condition that the configuration has for a table.
-    pub(super) fn condition(&self, table: &TableName) -> Option<&String> {
-        self.config.read_condition(table)
-    }
-
-    /// How far each table is that is to be read, and the last that were.
-    pub fn progress(&self) -> Vec<TableProgress> {
-        let ended = self.ended.iter().filter(|ended| !self.is_searched(&ended.table)).cloned();
-        let read = self.tables.iter().map(Table::progress).chain(self.searching());
-        read.chain(ended).collect()
-    }
-}
-
-/// The tables that are read at the same time: as many as there are readers.
-fn begun(tables: &mut [Table], threads: usize) -> impl Iterator<Item = &mut Table> {
-    unpaused(tables).take(threads)
-}
-
-/// The tables that are to be read, now or after others.
-pub(super) fn unpaused(tables: &mut [Table]) -> impl Iterator<Item = &mut Table> {
-    tables.iter_mut().filter(|table| !table.is_paused())
-}
-
-impl Drop for SnapshotCoordinator {
-    fn drop(&mut self) {
-        for reader in &self.readers {
-            reader.abort();
-        }
+        let Some(table) = self.tables.queue().get_mut(name) else { return };
+        let is_read = table.delivered(range, rows.len(), cursor, is_last);
+        self.tables.delivered(name, is_read);
     }
 }
 

@@ -39,7 +39,8 @@
 //!
 //! # Memory
 //! A chunk ends with the row that fills it; windows open only while the waiting chunks are small;
-//! and the changed keys of a window are bounded too: see `coordinator` and `changed_keys`.
+//! and the changed keys of a window are bounded too: see `chunk_size`, `reading_list`
+//! and `changed_keys`.
 
 mod changed_keys;
 mod chunk_size;
@@ -53,7 +54,6 @@ mod gone;
 mod kill_query;
 mod labels;
 mod listing;
-mod on_demand;
 mod packed_values;
 mod plan;
 mod progress;
@@ -62,6 +62,8 @@ mod range;
 mod ranges;
 mod rate_limit;
 mod reader;
+mod readers;
+mod reading_list;
 #[cfg(test)]
 mod recorded_tests;
 mod refusal;
@@ -70,7 +72,6 @@ mod row_count;
 mod rows;
 mod runs;
 mod sight;
-mod statements;
 mod table;
 #[cfg(test)]
 mod table_stream_tests;
@@ -86,7 +87,7 @@ pub use gone::Ends;
 pub use listing::{ListedTable, list};
 pub use plan::ReadPlan;
 pub use progress::ProgressRecord;
+pub use reading_list::{ReadingList, TableChange};
 pub use rows::{ChunkImages, ChunkRows, KeyTap};
 pub use runs::EarlierRun;
 pub use sight::Sight;
-pub use statements::TableChange;

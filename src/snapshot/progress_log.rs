@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How often the progress of each table is logged.
-pub(super) const EVERY: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_secs(10);
 
 /// When the time left is logged first: after a few chunks even of a slow source.
 const FIRST: Duration = Duration::from_secs(2);
@@ -23,6 +23,8 @@ pub(super) struct ProgressLog {
     /// How long the source keeps its binlogs. `None` if it keeps them for ever, if that is unknown,
     /// and after the warning that the time is too short.
     retention: Option<Duration>,
+    /// When it was logged last that a chunk is read again.
+    again_logged: Option<Instant>,
 }
 
 /// Before anything is read: how much there is. How long it takes is not known yet.
@@ -61,15 +63,40 @@ pub(super) fn gone(table: &TableName, hidden_from: Option<&String>) {
     );
 }
 
+/// Nothing more of a table is read.
+pub(super) fn ended(progress: &TableProgress) {
+    let TableProgress { table, rows, problem, .. } = progress;
+    match progress.state {
+        ReadState::Done => {
+            let rows_per_second = progress.rows_per_second.round();
+            tracing::info!(%table, rows, rows_per_second, "a table is read");
+        }
+        ReadState::Refused => {
+            let problem = problem.as_deref().unwrap_or_default();
+            tracing::warn!(%table, "the table cannot be read as requested: {problem}");
+        }
+        _ => tracing::info!(%table, rows, "reading the table was cancelled"),
+    }
+}
+
 impl ProgressLog {
     pub(super) fn new(begun: Instant, retention: Option<Duration>) -> Self {
-        Self { logged_at: begun, has_estimated: false, retention }
+        Self { logged_at: begun, has_estimated: false, retention, again_logged: None }
     }
 
     /// More is to be read. If nothing was before, the time left is not known yet.
     pub(super) fn begin(&mut self, is_first: bool) {
         if is_first {
-            *self = Self::new(Instant::now(), self.retention);
+            self.logged_at = Instant::now();
+            self.has_estimated = false;
+        }
+    }
+
+    /// A chunk is read again. Readers try often while the reason lasts.
+    pub(super) fn again(&mut self, table: &TableName, reason: &str) {
+        if self.again_logged.is_none_or(|logged| EVERY <= logged.elapsed()) {
+            self.again_logged = Some(Instant::now());
+            tracing::info!(%table, reason, "reading a chunk again");
         }
     }
 

@@ -24,6 +24,7 @@ use crate::{
     },
 };
 use proptest::prelude::*;
+use tokio::sync::Semaphore;
 
 /// A key of two columns.
 pub(super) type Key = (i64, i64);
@@ -58,15 +59,18 @@ fn version(kind: &ColumnKind) -> TableVersion {
 
 const INT: ColumnKind = ColumnKind::Int { bits: 64, unsigned: false };
 
-fn plan() -> Arc<ReadPlan> {
-    let description = Description {
-        version: version(&INT),
+fn description(version: TableVersion) -> Description {
+    Description {
+        version,
         character_sets: vec![None, None],
         collations: vec![None, None],
         key_index: Some("PRIMARY".into()),
         key_order: vec![KeyOrder::default(); 2],
-    };
-    Arc::new(ReadPlan::new(description, None))
+    }
+}
+
+fn plan() -> Arc<ReadPlan> {
+    Arc::new(ReadPlan::new(description(version(&INT)), None))
 }
 
 pub(super) fn processed() -> Position {
@@ -309,13 +313,7 @@ fn a_key_of_another_kind_than_the_record_has_reads_the_table_again() {
     let mut world = divided();
     assert!(!world.deliver());
     // GIVEN a record of an earlier run, and a key of other columns now
-    let mut description = Description {
-        version: version(&ColumnKind::Int { bits: 32, unsigned: true }),
-        character_sets: vec![None, None],
-        collations: vec![None, None],
-        key_index: Some("PRIMARY".into()),
-        key_order: vec![KeyOrder::default(); 2],
-    };
+    let mut description = description(version(&ColumnKind::Int { bits: 32, unsigned: true }));
     description.version.primary_key = vec![1, 0];
     world.die();
     world.plan = Arc::new(ReadPlan::new(description, None));
@@ -385,4 +383,24 @@ fn a_table_is_not_read_while_the_stream_has_rows_of_an_older_version() {
         }
     }
     assert_eq!(world.delivered.len(), 100);
+}
+
+#[test]
+fn parts_of_a_table_that_is_no_longer_read_leave_their_room_to_others() {
+    // GIVEN a table without a key, and room for one part, which one of its parts takes
+    let mut world = World::new(BTreeSet::new(), 1, 4);
+    let mut description = description(version(&INT));
+    description.version.primary_key.clear();
+    description.key_index = None;
+    world.plan = Arc::new(ReadPlan::new(description, None));
+    world.open();
+    let places = Arc::new(Semaphore::new(1));
+    let room = Some(Arc::clone(&places).try_acquire_owned().unwrap());
+    let part = Chunk { room, ..world.chunk(&[(1, 0)], 1, None) };
+    world.table.read(world.jobs[0].window, part);
+    assert_eq!(places.available_permits(), 0);
+    // WHEN it is no longer read
+    drop(world);
+    // THEN the next part has room
+    assert_eq!(places.available_permits(), 1);
 }

@@ -159,11 +159,11 @@ impl Driver {
         if doubted.is_empty() {
             return;
         }
-        let wanting = self.snapshot.wanting_ends();
+        let wanting = self.snapshot.tables.wanting_ends();
         for (table, why) in doubted {
             // What was before the ends are taken does not matter.
             if !wanting.contains(&table) {
-                self.snapshot.give_up_search(&table, why);
+                self.snapshot.tables.give_up_search(&table, why);
             }
         }
     }
@@ -179,7 +179,7 @@ impl Driver {
             self.state_topic.send(producer, &table.key(), Some(&json))?;
         }
         self.give_up_searches();
-        for (table, record) in self.snapshot.records() {
+        for (table, record) in self.snapshot.tables.take_records() {
             self.send_state(format!("{SNAPSHOT_KEY_START}{table}").as_bytes(), record.as_deref())?;
         }
         let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);

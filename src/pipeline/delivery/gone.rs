@@ -129,7 +129,7 @@ impl TopicSearch {
     /// Before anything else is sent: looks up where the topics of tables end that begin to be read
     /// again. Until then no chunk of them is read.
     pub(super) fn note_ends(&mut self, driver: &mut Driver) -> Result<(), Failure> {
-        let tables = driver.snapshot.wanting_ends();
+        let tables = driver.snapshot.tables.wanting_ends();
         if tables.is_empty() {
             self.ends_wanted = None;
             return Ok(());
@@ -140,10 +140,11 @@ impl TopicSearch {
             let why = "a source transaction was delivered in part when the reading began";
             let waits = since.elapsed() < PART_WAIT_MAX;
             // One that was made is not read: its rows come by the stream, and do not wait.
-            let given_up = tables.iter().filter(|table| !waits || !driver.snapshot.is_read(table));
+            let given_up =
+                tables.iter().filter(|table| !waits || !driver.snapshot.tables.is_read(table));
             let given_up: Vec<_> = given_up.collect();
             for table in &given_up {
-                driver.snapshot.give_up_search(table, why);
+                driver.snapshot.tables.give_up_search(table, why);
             }
             return if given_up.is_empty() { Ok(()) } else { driver.after(Event::Changed) };
         }
@@ -154,7 +155,7 @@ impl TopicSearch {
             let name = match driver.plans.keyed_topic(&table) {
                 Ok(topic) => topic.map(|(name, _)| name),
                 Err(why) => {
-                    driver.snapshot.give_up_search(&table, why);
+                    driver.snapshot.tables.give_up_search(&table, why);
                     continue;
                 }
             };
@@ -164,7 +165,7 @@ impl TopicSearch {
             };
             let ends = state.as_ref().map(Ends::of);
             let ends = ends.filter(|ends| ends.offsets().iter().any(|&end| 0 < end));
-            driver.snapshot.set_ends(&table, ends);
+            driver.snapshot.tables.set_ends(&table, ends);
         }
         driver.after(Event::Changed)
     }
@@ -182,7 +183,7 @@ impl TopicSearch {
 
     fn search(&mut self, driver: &mut Driver, time: Duration) -> Result<(), Failure> {
         driver.give_up_searches();
-        let Some((table, ends)) = driver.snapshot.to_search() else {
+        let Some((table, ends)) = driver.snapshot.tables.to_search() else {
             driver.outlet.search = None;
             return Ok(());
         };
@@ -213,12 +214,12 @@ impl TopicSearch {
 impl Search {
     fn begin(driver: &mut Driver, table: &TableName, began: Ends) -> Result<Option<Self>, Failure> {
         let Ok(Some((name, key_schema))) = driver.plans.keyed_topic(table) else {
-            driver.snapshot.give_up_search(table, "its records have no keys any more");
+            driver.snapshot.tables.give_up_search(table, "its records have no keys any more");
             return Ok(None);
         };
         let producer = driver.outlet.producers.rows();
         let Some((plan, id)) = driver.plans.for_gone(table, producer)? else {
-            driver.snapshot.searched(table);
+            driver.snapshot.tables.searched(table);
             return Ok(None);
         };
         tracing::info!(
@@ -247,7 +248,7 @@ impl Search {
 
     /// Whether the search may go on: nothing ended it meanwhile.
     fn is_wanted(&self, driver: &Driver) -> bool {
-        driver.snapshot.to_search().is_some_and(|(table, ends)| self.is_of(table, ends))
+        driver.snapshot.tables.to_search().is_some_and(|(table, ends)| self.is_of(table, ends))
     }
 
     /// Takes in one record.
@@ -288,7 +289,7 @@ impl Search {
                 hint = "Grant READ on the topic to the account, and start again.",
                 "the topic cannot be searched for keys that went: {error}; consumers keep them"
             );
-            driver.snapshot.leave_search(&self.topic.table);
+            driver.snapshot.tables.leave_search(&self.topic.table);
             Scanned::Nothing
         }))
     }
@@ -318,7 +319,7 @@ impl Search {
                 let state = driver.outlet.producers.rows().topic_states(&[name])?.remove(name);
                 let Some(state) = state.filter(|state| self.began.fit(state)) else {
                     let why = "its topic is not the one that it was when the reading began";
-                    driver.snapshot.give_up_search(&self.topic.table, why);
+                    driver.snapshot.tables.give_up_search(&self.topic.table, why);
                     driver.after(Event::Changed)?;
                     return Ok(true);
                 };
@@ -351,7 +352,7 @@ impl Search {
             );
         }
         tracing::info!(%table, deleted, "keys that went from the table have their deletes");
-        driver.snapshot.searched(table);
+        driver.snapshot.tables.searched(table);
         driver.after(Event::Changed)?;
         Ok(true)
     }

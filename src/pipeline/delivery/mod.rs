@@ -177,7 +177,7 @@ impl Delivery {
         if driver.protocol.is_inside() {
             return Ok(());
         }
-        driver.after(Event::Idle { more_comes: driver.snapshot.is_reading() })?;
+        driver.after(Event::Idle { more_comes: driver.snapshot.tables.is_reading() })?;
         driver.reporter.idle();
         driver.reporter.pending(&driver.protocol.record().prepared);
         Ok(())
@@ -213,7 +213,7 @@ impl Delivery {
 
     /// Rows of an XA transaction are lost, and nothing says of which tables.
     pub(super) fn lose_rows(&mut self) {
-        self.driver.snapshot.give_up_searches("rows of an XA transaction are lost");
+        self.driver.snapshot.tables.give_up_searches("rows of an XA transaction are lost");
     }
 
     /// Rows of a prepared transaction are awaited, and none has come: what is before it does not
@@ -255,7 +255,7 @@ impl Delivery {
 
     /// Whether snapshot rows are still to be delivered.
     pub(super) fn is_reading_tables(&self) -> bool {
-        self.driver.snapshot.is_reading()
+        self.driver.snapshot.tables.is_reading()
     }
 
     /// Whether everything up to there is delivered, or waits for an outcome.

@@ -58,7 +58,7 @@ impl TableReading {
             failpoints::reach(Point::ChunkSent);
             driver.after(Event::ChunkEnded)?;
         }
-        driver.reporter.tables_now_and_then(&driver.snapshot);
+        driver.reporter.tables_now_and_then(&driver.snapshot.tables);
         self.search.note_ends(driver)?;
         driver.snapshot.open(&driver.protocol.record().position);
         self.search.busy(driver)
@@ -78,7 +78,7 @@ impl TableReading {
             StatementKind::Rename => TableChange::Renamed,
             StatementKind::Drop | StatementKind::DropDatabase => TableChange::Dropped,
         };
-        driver.snapshot.changed(&statement.tables, change);
+        driver.snapshot.tables.changed(&statement.tables, change);
         // What the snapshot remembers of a new table is to be committed even if no row follows.
         driver.after(Event::Changed)?;
         self.search.note_ends(driver)

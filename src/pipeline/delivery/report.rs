@@ -14,7 +14,7 @@ use crate::{
     },
     protocol::{Batch, PartialDelivery, Protocol},
     runtime::{since_epoch, wall_clock},
-    snapshot::SnapshotCoordinator,
+    snapshot::ReadingList,
     status::{State, Status},
 };
 
@@ -91,16 +91,16 @@ impl Reporter {
     }
 
     /// How far each table is, if that was not shown a moment ago.
-    pub(super) fn tables_now_and_then(&mut self, snapshot: &SnapshotCoordinator) {
+    pub(super) fn tables_now_and_then(&mut self, list: &ReadingList) {
         if SHOW_EVERY <= self.shown.elapsed() {
-            self.tables(snapshot);
+            self.tables(list);
         }
     }
 
     /// How far each table is.
-    pub(super) fn tables(&mut self, snapshot: &SnapshotCoordinator) {
+    pub(super) fn tables(&mut self, list: &ReadingList) {
         self.shown = Instant::now();
-        self.status.reading(snapshot.progress());
+        self.status.reading(list.progress());
     }
 
     /// A position is committed, with everything before it.

@@ -80,9 +80,9 @@ impl Requests {
                 };
                 Err(refusal)
             }
-            SnapshotRequest::Pause(tables) => driver.snapshot.pause(tables, true),
-            SnapshotRequest::Resume(tables) => driver.snapshot.pause(tables, false),
-            SnapshotRequest::Cancel(tables) => driver.snapshot.cancel(tables),
+            SnapshotRequest::Pause(tables) => driver.snapshot.tables.pause(tables, true),
+            SnapshotRequest::Resume(tables) => driver.snapshot.tables.pause(tables, false),
+            SnapshotRequest::Cancel(tables) => driver.snapshot.tables.cancel(tables),
         };
         self.answer(driver, answer, done)
     }
@@ -97,7 +97,7 @@ impl Requests {
         if done.is_ok() {
             driver.after(Event::Changed)?;
             driver.after(Event::Due)?;
-            driver.reporter.tables(&driver.snapshot);
+            driver.reporter.tables(&driver.snapshot.tables);
         }
         self.done = Some(Instant::now());
         // The client may have given up.
@@ -110,7 +110,7 @@ impl Requests {
         if let Some(table) = tables.iter().find(|table| !captured.captures(table)) {
             return Err(RequestRefusal::NotCaptured(table.clone()));
         }
-        match tables.iter().find(|table| driver.snapshot.is_read(table)) {
+        match tables.iter().find(|table| driver.snapshot.tables.is_read(table)) {
             Some(table) => Err(RequestRefusal::BeingRead(table.clone())),
             None => Ok(()),
         }
@@ -134,7 +134,7 @@ impl Requests {
         // As the source spells them.
         let tables = listed.iter().map(|table| table.name.clone()).collect();
         for table in listed {
-            driver.snapshot.read_again(table, filter.map(str::to_owned));
+            driver.snapshot.tables.read_again(table, filter.map(str::to_owned));
         }
         Ok(tables)
     }

@@ -58,7 +58,7 @@ impl RowSender {
         if 0 < skipped {
             let table = &rows.table.name;
             let why = "a rows event of the table was skipped on request";
-            driver.snapshot.give_up_search(table, why);
+            driver.snapshot.tables.give_up_search(table, why);
             driver.reporter.metrics.event_skipped(table);
             skips::log(rows, skipped);
         }

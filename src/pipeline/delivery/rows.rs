@@ -140,7 +140,7 @@ impl RowSender {
         // Rows of a parent changed: those of its children may have changed without row events.
         let parent = &rows.table.name;
         for child in driver.plans.cascades().to_read(parent, operation, sent.moved) {
-            driver.snapshot.changed_unseen(&child, parent);
+            driver.snapshot.tables.changed_unseen(&child, parent);
         }
         self.count(driver, rows, &sent, (bytes, failure.is_some()))?;
         failure.map_or(Ok(()), Err)

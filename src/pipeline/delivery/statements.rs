@@ -58,10 +58,10 @@ pub(super) fn rename(driver: &mut Driver, statement: &Statement) -> Result<(), F
     for (from, table) in statement.renamed.iter().filter(|(from, to)| !is_copy(from, to)) {
         let message = format!("{from} became {table}: rows that it has are not in the stream");
         match driver.config.capture.renamed_in {
-            RenamedInPolicy::Read => driver.snapshot.taken(table),
+            RenamedInPolicy::Read => driver.snapshot.tables.taken(table),
             RenamedInPolicy::Ignore => {
                 tracing::warn!("{message}; ignored");
-                driver.snapshot.not_taken(table);
+                driver.snapshot.tables.not_taken(table);
             }
             RenamedInPolicy::Halt => {
                 return Err(Failure::new(Verdict::Halt, Reason::TableRenamedIn, message).hint(

@@ -9,6 +9,7 @@ mod memory;
 pub(crate) mod parts;
 mod runs_that_differ;
 mod sessions;
+mod tasks;
 mod topics;
 pub(crate) mod versions;
 mod xa;

@@ -5,7 +5,7 @@
 
 use std::{ffi::CStr, io::Write as _};
 
-use super::{EncodeError, Encoder, Message, Messages, TablePlan, encoder::tombstone};
+use super::{EncodeError, Encoder, Message, Messages, TablePlan, message::tombstone};
 use crate::model::{
     change::{Operation, RowsOrigin},
     record::Header,

@@ -3,7 +3,7 @@
 use super::{
     Encoder, Message, Messages, TablePlan,
     avro::{FIRST_BRANCH, SECOND_BRANCH},
-    encoder::tombstone,
+    message::tombstone,
 };
 
 impl Encoder {

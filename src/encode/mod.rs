@@ -10,17 +10,20 @@ mod gone;
 mod json;
 mod key_form;
 mod key_json;
+mod message;
 mod old_row;
 mod plan;
 pub mod registry;
+mod row_buffers;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod write;
 
-pub use encoder::{Encoder, Message, Messages};
+pub use encoder::Encoder;
 pub use error::{EncodeError, EncodeProblem};
 pub use key_form::{key_changes, key_form};
+pub use message::{Message, Messages};
 pub use old_row::{OldEnvelope, OldRow};
 pub use plan::{SchemaIds, TablePlan};
 pub use registry::{

@@ -6,39 +6,19 @@
 //! field, so the key is made of byte ranges that were noted while the row was written. An update
 //! changed the key exactly if the old and the new key differ as bytes.
 
-use std::ffi::CStr;
-
 use super::{
     EncodeError, TablePlan,
-    avro::{self, FIRST_BRANCH, SECOND_BRANCH},
+    avro::{FIRST_BRANCH, SECOND_BRANCH},
+    envelope_end::EnvelopeEnd,
+    envelope_headers::EnvelopeHeaders,
     flat::FlatHeaders,
-    key_json,
-    message::{Message, Messages, some_key},
+    message::{Message, Messages, some_key, tombstone},
     row_buffers::RowBuffers,
 };
 use crate::model::{
     change::{Operation, RowsOrigin},
-    record::Header,
     value::RowImages,
 };
-
-/// The header of a delete whose row lives on under another key, and of its tombstone.
-const NEW_KEY_HEADER: &CStr = c"__debezium.newkey";
-
-/// The header of a create whose row lived under another key before.
-const OLD_KEY_HEADER: &CStr = c"__debezium.oldkey";
-
-/// The header of the records of a source transaction that is delivered in parts, from its second
-/// part on: the part's number.
-const PART_HEADER: &CStr = c"txn_part";
-
-/// The connector's name, its task, its kind, and this run of it.
-const CONTEXT_HEADERS: [&CStr; 4] = [
-    c"__debezium.context.connectorLogicalName",
-    c"__debezium.context.taskId",
-    c"__debezium.context.connectorName",
-    c"__debezium.context.runId",
-];
 
 /// A buffer that one large row has made larger than this is given back at the next event, so that
 /// the row does not cost its memory for ever. Far above what rows usually need.
@@ -47,51 +27,29 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 /// Turns rows into messages.
 #[derive(Debug)]
 pub struct Encoder {
-    /// The source block's fields `version`, `connector` and `name`: the same in every record.
-    source_connector: Vec<u8>,
-    /// The source block up to `row`, the same in every record of a rows event.
-    source_start: Vec<u8>,
-    /// The source block after `row`, and `transaction`.
-    source_end: Vec<u8>,
-    /// The envelope's times.
-    clock: Vec<u8>,
+    /// What follows the images in the envelope `debezium`.
+    end: EnvelopeEnd,
     pub(super) row: RowBuffers,
     /// The value of the create, when an update changes the key.
     created: Vec<u8>,
     pub(super) old_key: Vec<u8>,
     pub(super) new_key: Vec<u8>,
-    /// When an update changes the key: the old key as JSON, then what `headers` holds.
-    old_key_headers: Vec<Header>,
-    /// When an update changes the key: the new key as JSON, then what `headers` holds.
-    new_key_headers: Vec<Header>,
-    /// The headers of every record in the envelope `debezium`: the connector's context if it is
-    /// configured, then the number of the source transaction's part, which the first part lacks.
-    headers: Vec<Header>,
-    /// How many of `headers` are the connector's context.
-    context: usize,
+    /// Of records in the envelope `debezium`.
+    headers: EnvelopeHeaders,
+    /// Of records without an envelope.
     pub(super) flat: FlatHeaders,
 }
 
 impl Encoder {
     /// An encoder for the connector of this name; every record has `version`.
     pub fn new(connector: &str, version: &str) -> Self {
-        let mut source_connector = Vec::new();
-        avro::bytes(&mut source_connector, version.as_bytes());
-        avro::bytes(&mut source_connector, b"mysql");
-        avro::bytes(&mut source_connector, connector.as_bytes());
         Self {
-            source_connector,
-            source_start: Vec::new(),
-            source_end: Vec::new(),
-            clock: Vec::new(),
+            end: EnvelopeEnd::new(connector, version),
             row: RowBuffers::default(),
             created: Vec::new(),
             old_key: Vec::new(),
             new_key: Vec::new(),
-            old_key_headers: Vec::new(),
-            new_key_headers: Vec::new(),
-            headers: Vec::new(),
-            context: 0,
+            headers: EnvelopeHeaders::default(),
             flat: FlatHeaders::new(),
         }
     }
@@ -101,10 +59,7 @@ impl Encoder {
     /// one.
     #[must_use]
     pub fn with_context_headers(mut self, connector: &str, run_id: &str) -> Self {
-        let values = [connector, "0", "mysql", run_id];
-        let header = |(name, value): (&'static CStr, &str)| Header { name, value: value.into() };
-        self.headers = CONTEXT_HEADERS.into_iter().zip(values).map(header).collect();
-        self.context = self.headers.len();
+        self.headers.set_context(connector, run_id);
         self
     }
 
@@ -126,50 +81,12 @@ impl Encoder {
         if plan.is_flat {
             return self.flat.start_event(origin);
         }
-        let transaction = origin.transaction;
-        let commit_us = i64::try_from(transaction.commit_time_us).unwrap_or(i64::MAX);
-        let start = &mut self.source_start;
-        start.clear();
-        start.extend_from_slice(&self.source_connector);
-        avro::long(start, commit_us / 1000);
-        // `snapshot` has its default's branch first.
-        start.push(FIRST_BRANCH);
-        avro::bytes(start, snapshot);
-        start.extend_from_slice(&plan.source_database);
-        avro::optional_long(start, commit_us);
-        avro::optional_long(start, commit_us.saturating_mul(1000));
-        start.extend_from_slice(&plan.source_table);
-        avro::long(start, transaction.server_id.into());
-        if transaction.gtid_text.is_empty() {
-            start.push(FIRST_BRANCH);
-        } else {
-            start.push(SECOND_BRANCH);
-            avro::bytes(start, transaction.gtid_text.as_bytes());
-        }
-        avro::bytes(start, origin.file.as_bytes());
-        avro::long(start, i64::try_from(origin.offset).unwrap_or(i64::MAX));
-
-        let end = &mut self.source_end;
-        end.clear();
-        match transaction.thread_id {
-            Some(thread) => avro::optional_long(end, thread.into()),
-            None => end.push(FIRST_BRANCH),
-        }
-        // `query` and, outside the source block, `transaction`: both null.
-        end.extend_from_slice(&[FIRST_BRANCH, FIRST_BRANCH]);
-
-        self.clock.clear();
-        for unit_ns in [1_000_000, 1000, 1] {
-            avro::optional_long(&mut self.clock, now_ns.div_euclid(unit_ns));
-        }
+        self.end.start_event(plan, origin, now_ns, snapshot);
     }
 
     /// Says which part of its source transaction the rows that follow are in, counted from 1.
     pub fn set_part(&mut self, part: u32) {
-        self.headers.truncate(self.context);
-        if 1 < part {
-            self.headers.push(Header { name: PART_HEADER, value: part.to_string().into_bytes() });
-        }
+        self.headers.set_part(part);
     }
 
     /// Reads one row, one image for an insert or a delete and two for an update, and writes its
@@ -229,6 +146,34 @@ impl Encoder {
         self.value(&[])
     }
 
+    /// The delete of a row that is gone without a row event, made from the newest record of its key:
+    /// with the frame of its newest value and the row that this shows in the
+    /// envelope `debezium`, without them in `flat`. The event was started by
+    /// [`Self::start_chunk`].
+    pub fn gone<'a>(
+        &'a mut self,
+        plan: &TablePlan,
+        key: &'a [u8],
+        record: Option<(&[u8], &[u8])>,
+    ) -> Messages<'a> {
+        self.row.zero_dates = 0;
+        let Some((frame, row)) = record else {
+            self.flat.row(b'd');
+            let deleted = Message { headers: self.flat.headers(), ..tombstone(key) };
+            return self.messages([Some(deleted), None, None]);
+        };
+        let value = &mut self.row.value;
+        value.clear();
+        value.extend_from_slice(frame);
+        value.push(SECOND_BRANCH);
+        value.extend_from_slice(row);
+        value.push(FIRST_BRANCH);
+        self.end_value(0, b'd');
+        let deleted = self.value(key);
+        let forgotten = plan.tombstones.then_some(Message { value: None, ..deleted });
+        self.messages([Some(deleted), forgotten, None])
+    }
+
     /// Makes three messages of an update that changes the key: the old row goes, its key is
     /// forgotten, the new row comes. `before_end` is where the before image ends.
     #[cold]
@@ -243,20 +188,12 @@ impl Encoder {
         self.end_value(row, b'c');
         std::mem::swap(&mut self.created, &mut self.row.value);
         self.end_value(row, b'd');
-        for (headers, name, key) in [
-            (&mut self.old_key_headers, OLD_KEY_HEADER, &self.old_key),
-            (&mut self.new_key_headers, NEW_KEY_HEADER, &self.new_key),
-        ] {
-            headers.clear();
-            headers.push(Header { name, value: key_json::text(plan, key).into_bytes() });
-            headers.extend_from_slice(&self.headers);
-        }
-        let leaves = self.new_key_headers.as_slice();
-        let deleted = Message { headers: leaves, ..self.value(&self.old_key) };
+        self.headers.change_key(plan, &self.old_key, &self.new_key);
+        let deleted = Message { headers: self.headers.with_new_key(), ..self.value(&self.old_key) };
         let forgotten = Message { value: None, ..deleted };
         let created = Message {
             value: Some(&self.created),
-            headers: &self.old_key_headers,
+            headers: self.headers.with_old_key(),
             ..self.value(&self.new_key)
         };
         self.messages([Some(deleted), plan.tombstones.then_some(forgotten), Some(created)])
@@ -264,18 +201,13 @@ impl Encoder {
 
     /// Appends what follows the images: source, transaction, operation and times.
     #[inline]
-    pub(super) fn end_value(&mut self, row: u32, operation: u8) {
-        let value = &mut self.row.value;
-        value.extend_from_slice(&self.source_start);
-        avro::long(value, row.into());
-        value.extend_from_slice(&self.source_end);
-        avro::bytes(value, &[operation]);
-        value.extend_from_slice(&self.clock);
+    fn end_value(&mut self, row: u32, operation: u8) {
+        self.end.append(&mut self.row.value, row, operation);
     }
 
     /// The message with the value that has been written.
     pub(super) fn value<'a>(&'a self, key: &'a [u8]) -> Message<'a> {
-        Message { key: some_key(key), value: Some(&self.row.value), headers: &self.headers }
+        Message { key: some_key(key), value: Some(&self.row.value), headers: self.headers.all() }
     }
 
     pub(super) fn messages<'a>(&self, messages: [Option<Message<'a>>; 3]) -> Messages<'a> {

@@ -4,9 +4,10 @@
 mod avro;
 mod bytes_text;
 mod encoder;
+mod envelope_end;
+mod envelope_headers;
 mod error;
 mod flat;
-mod gone;
 mod json;
 mod key_form;
 mod key_json;

@@ -3,19 +3,39 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-use super::{position, snapshot};
+use super::{log, position, snapshot, version};
+
+/// What bare `tailwater` and `tailwater --help` end with.
+const EXAMPLES: &str = "\
+Examples:
+  tailwater run --config tailwater.toml
+  tailwater snapshot --table inventory.products
+  tailwater completions bash > /etc/bash_completion.d/tailwater";
 
 /// Streams every committed row change from MySQL to Kafka as Avro, exactly once.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(
+    version = version::SHORT,
+    long_version = version::LONG.as_str(),
+    about,
+    max_term_width = 100,
+    after_help = EXAMPLES,
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
 
     /// Log level: error, warn, info, debug or trace; or directives such as
     /// `info,tailwater::mysql=debug`.
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "info",
+        value_name = "LEVEL",
+        value_parser = log::check_level
+    )]
     pub(super) log: String,
 
     /// Format of log lines [default: text on a terminal, json otherwise].
@@ -46,6 +66,13 @@ pub(super) enum Command {
     Snapshot(snapshot::SnapshotArguments),
     /// Changes the position at which the next start of a connector resumes.
     Position(position::PositionArguments),
+    /// Prints a script that completes commands and options in a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Prints the manual page, for `man -l -`.
+    Man,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

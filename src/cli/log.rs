@@ -9,12 +9,7 @@ use super::{
     arguments::{Arguments, Command, LogFormat},
     bars::{Bars, Screen},
 };
-use crate::{
-    config,
-    error::{Failure, Reason, Verdict},
-    logging::LogWriter,
-    status::Status,
-};
+use crate::{config, logging::LogWriter, status::Status};
 
 /// How often the bars are redrawn.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -36,11 +31,26 @@ fn is_text(arguments: &Arguments) -> bool {
     }
 }
 
+/// Checks the value of `--log`. A directive without `=` that is no level would be read as a target
+/// with all its lines, of which there are none.
+pub(super) fn check_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let unknown = text.split(',').map(str::trim).find(|directive| {
+        !directive.contains(['=', '['])
+            && !directive.starts_with("tailwater")
+            && !is_level(directive)
+    });
+    if let Some(unknown) = unknown {
+        return Err(format!("`{unknown}` is no level; the levels are {}", LEVELS.join(", ")));
+    }
+    let filter = tracing_subscriber::EnvFilter::try_new(text);
+    filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 /// Sends all log lines to the writer, from here on.
-pub(super) fn start(arguments: &Arguments, log: &LogWriter) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log).map_err(|error| {
-        Failure::new(Verdict::Config, Reason::LogLevel, format!("--log is not understood: {error}"))
-    })?;
+pub(super) fn start(arguments: &Arguments, log: &LogWriter) {
+    let filter = tracing_subscriber::EnvFilter::new(&arguments.log);
     let log = log.clone();
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
     if is_text(arguments) {
@@ -51,5 +61,4 @@ pub(super) fn start(arguments: &Arguments, log: &LogWriter) -> Result<(), Failur
     }
     // The default hook writes to stderr itself and would block when the reader of stderr does.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    Ok(())
 }

@@ -1,6 +1,10 @@
 //! The command line: arguments, logger, signals, exit code.
 
-use std::{io::Write as _, process::ExitCode, sync::Arc};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Parser as _;
 
@@ -17,9 +21,11 @@ mod arguments;
 mod bars;
 mod estimate;
 mod log;
+mod manual;
 mod position;
 mod run;
 mod snapshot;
+mod version;
 
 /// `EX_USAGE` of `sysexits.h`.
 const EXIT_USAGE: u8 = 64;
@@ -37,8 +43,11 @@ pub fn main() -> ExitCode {
             return error.print().map_or(ExitCode::from(EXIT_USAGE), |()| ExitCode::from(code));
         }
     };
-    if let Command::Run { .. } = arguments.command {
-        mysql::bound_buffers();
+    match arguments.command {
+        Command::Run { .. } => mysql::bound_buffers(),
+        Command::Completions { shell } => return exit_code(&manual::print_completions(shell)),
+        Command::Man => return exit_code(&manual::print_manual()),
+        Command::Snapshot(_) | Command::Position(_) => {}
     }
     let status = Status::default();
     let Ok(log) = log::start_writer(&arguments, &status) else { return ExitCode::from(EXIT_OS) };
@@ -52,9 +61,7 @@ pub fn main() -> ExitCode {
 /// Runs the command of valid arguments. Everything that it reports goes through the log's writer.
 fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
-    if let Err(failure) = log::start(&arguments, log) {
-        return report(&failure);
-    }
+    log::start(&arguments, log);
     #[cfg(feature = "failpoints")]
     if let Some(text) = config::failpoint() {
         crate::failpoints::arm(&text).expect("TAILWATER_FAILPOINT names a failpoint");
@@ -83,12 +90,18 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
             let done = runtime.block_on(position::run(arguments));
             return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
         }
+        Command::Completions { .. } | Command::Man => return ExitCode::SUCCESS,
     };
     let config = match config::load(&config) {
         Ok(config) => Arc::new(config),
         Err(error) => return report(&error.into()),
     };
     runtime.block_on(run::run(config, until_caught_up, standby, log, status))
+}
+
+/// The exit code after text was printed.
+fn exit_code(printed: &io::Result<()>) -> ExitCode {
+    if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_OS) }
 }
 
 /// Prints a failure as text and returns its exit code. The log has the failure as fields too.

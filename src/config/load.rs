@@ -12,7 +12,7 @@ use super::{
     Config,
     table_reader::{ConfigFault, TableReader, join, keys_of, put, unknown_field},
     validate,
-    variables::{self, Variable},
+    variables::{self, VariableKind},
 };
 use crate::error::{Explain, Explanation, Reason, Verdict};
 
@@ -109,15 +109,15 @@ pub(super) fn parse(
     let mut unread = Vec::new();
     for (name, value) in environment {
         match variables::read(name, value) {
-            Variable::Setting(keys) => {
+            VariableKind::Setting(keys) => {
                 if put(&mut table, &keys, Value::String(value.clone())).is_some() {
                     overlaid.push(keys);
                 } else {
                     unread.push(format!("{name} sets a key below one that is not a table"));
                 }
             }
-            Variable::Unknown(fault) => unread.push(fault),
-            Variable::Other => {}
+            VariableKind::Unknown(fault) => unread.push(fault),
+            VariableKind::Other => {}
         }
     }
     let mut reader = TableReader::new(table, overlaid);

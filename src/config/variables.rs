@@ -24,7 +24,7 @@ const OF_TOOLS: [&str; 12] = [
 ];
 
 /// What a variable of the environment is.
-pub(super) enum Variable {
+pub(super) enum VariableKind {
     /// It sets the key at this path.
     Setting(Vec<String>),
     /// It looks like a setting and is none, for this reason.
@@ -34,13 +34,13 @@ pub(super) enum Variable {
 }
 
 /// What a variable is.
-pub(super) fn read(name: &str, value: &str) -> Variable {
+pub(super) fn read(name: &str, value: &str) -> VariableKind {
     if let Some(keys) = keys(name) {
-        return Variable::Setting(keys);
+        return VariableKind::Setting(keys);
     }
-    let Some(rest) = name.strip_prefix(PREFIX) else { return Variable::Other };
+    let Some(rest) = name.strip_prefix(PREFIX) else { return VariableKind::Other };
     if OF_TOOLS.contains(&rest) || rest == "WITHOUT_RULE" || is_of_kubernetes(rest, value) {
-        return Variable::Other;
+        return VariableKind::Other;
     }
     let of_section = SECTIONS.iter().find_map(|section| {
         let key = rest.strip_prefix(section)?.strip_prefix('_')?;
@@ -50,7 +50,7 @@ pub(super) fn read(name: &str, value: &str) -> Variable {
         format!("settings are {PREFIX}NAME and {PREFIX}SECTION__KEY, such as {PREFIX}MYSQL__HOST")
     };
     let hint = of_section.unwrap_or_else(form);
-    Variable::Unknown(format!("environment variable {name} is no setting; {hint}"))
+    VariableKind::Unknown(format!("environment variable {name} is no setting; {hint}"))
 }
 
 /// The path of the key that a variable sets, if it has the form of a setting.
@@ -74,13 +74,13 @@ fn is_of_kubernetes(rest: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Variable, read};
+    use super::{VariableKind, read};
 
     fn kind(name: &str, value: &str) -> String {
         match read(name, value) {
-            Variable::Setting(keys) => keys.join("."),
-            Variable::Unknown(fault) => fault,
-            Variable::Other => "other".to_owned(),
+            VariableKind::Setting(keys) => keys.join("."),
+            VariableKind::Unknown(fault) => fault,
+            VariableKind::Other => "other".to_owned(),
         }
     }
 

@@ -34,8 +34,6 @@ reasons! {
     Config = "config",
     /// A secret or a file that the section `[mysql]` names cannot be read.
     ConfigSecret = "config_secret",
-    /// The option `--log` is not understood.
-    LogLevel = "log_level",
     /// The admin server cannot listen on `admin.listen`.
     AdminListen = "admin_listen",
     /// A name in the configuration matches nothing on the source, and the data that it should leave

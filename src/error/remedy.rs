@@ -51,7 +51,6 @@ remedies! {
     R::Config => "The message names the key.",
     R::ConfigSecret => "Check the path and the permissions of the file that the message names. If \
         an earlier login worked, the connector retries for two minutes first.",
-    R::LogLevel => "Give a level, such as `--log info`, or directives by module.",
     R::AdminListen => "Set `admin.listen` to a free address; port 0 picks one.",
     R::NameMatchesNothing => "Ends with 78. The message has the key and the nearest names; see \
         [what is checked at the start](#what-is-checked-at-the-start).",

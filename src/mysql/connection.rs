@@ -156,6 +156,11 @@ fn ssl_options(config: &Mysql) -> Result<Option<SslOpts>, MysqlError> {
     Ok(Some(options))
 }
 
+/// The library that encrypts connections, with its version.
+pub fn tls_library() -> &'static str {
+    openssl::version::version()
+}
+
 /// The archive never leaves this process; PKCS #12 wants a password all the same.
 const ARCHIVE_PASSWORD: &str = "in memory only";
 

@@ -105,6 +105,15 @@ pub(super) struct Limits {
     pub(super) transaction_timeout_ms: u64,
 }
 
+/// librdkafka's version, and what is built into it, such as `ssl` and `sasl_scram`.
+pub fn client_library() -> (String, Vec<String>) {
+    let (_, version) = rdkafka::util::get_rdkafka_version();
+    let native = ClientConfig::new().create_native_config();
+    let features = native.and_then(|native| native.get("builtin.features")).unwrap_or_default();
+    let features = features.split([',', '\0']).filter(|name| !name.is_empty());
+    (version, features.map(str::to_owned).collect())
+}
+
 /// Checks `kafka.properties` without connecting to anything: names that librdkafka does not know,
 /// values that it does not accept, properties that are not the user's to set, and that a batch of
 /// this age ends well before the broker ends its transaction.

@@ -1,5 +1,6 @@
 //! What pages, schemas and messages say is what the code does; the source keeps its rules.
 
+mod command_line;
 mod error_page;
 pub(crate) mod hints;
 mod names;

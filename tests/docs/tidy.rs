@@ -62,6 +62,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["admin"]),
     ("indicatif", &["cli"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("prometheus_client", &["metrics"]),
     ("zstd", &["mysql"]),
 ];

@@ -1,0 +1,63 @@
+//! What the program says of itself: version, help, completions, manual page, and a wrong log level.
+
+use std::process::{Command, Output};
+
+use testkit::Result;
+
+use crate::support::setup::program;
+
+/// What the program prints with these arguments, and its exit code.
+fn run(arguments: &[&str]) -> Result<(String, Option<i32>)> {
+    let Output { status, stdout, stderr } = Command::new(program()).args(arguments).output()?;
+    let text = [stdout, stderr].concat();
+    Ok((String::from_utf8(text)?, status.code()))
+}
+
+#[test]
+fn the_version_names_the_libraries_and_their_features() -> Result<()> {
+    let (text, code) = run(&["--version"])?;
+    assert_eq!(code, Some(0));
+    assert!(text.starts_with(concat!("tailwater ", env!("CARGO_PKG_VERSION"))), "{text}");
+    for expected in ["librdkafka   ", "TLS          OpenSSL ", "SASL         PLAIN, SCRAM", "zstd"]
+    {
+        assert!(text.contains(expected), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_command_is_in_the_manual_page_and_in_the_completions_of_every_shell() -> Result<()> {
+    let (help, _) = run(&["--help"])?;
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: Vec<&str> =
+        commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"run") && commands.contains(&"man"), "{commands:?}");
+    let (manual, code) = run(&["man"])?;
+    assert_eq!(code, Some(0));
+    for command in &commands {
+        assert!(manual.contains(&format!("tailwater\\-{command}")), "{command}: {manual}");
+    }
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (script, code) = run(&["completions", shell])?;
+        assert_eq!(code, Some(0));
+        for command in &commands {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_log_level_that_is_none_is_refused_with_the_levels() -> Result<()> {
+    for (level, named) in [("verbose", "`verbose`"), ("info,quiet", "`quiet`"), ("a=b", "a=b")] {
+        let (text, code) = run(&["--log", level, "run"])?;
+        assert_eq!(code, Some(64), "{text}");
+        assert!(text.contains(named), "{text}");
+    }
+    for level in ["INFO", "warn,tailwater::mysql=debug", "tailwater=trace", "off"] {
+        // The level is right, and there is no file.
+        let (text, code) = run(&["--log", level, "run", "--config", "/no/such/file"])?;
+        assert_eq!(code, Some(78), "{text}");
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use std::process::{self, ExitCode, Stdio};
 use anyhow::Result;
 use xtask::process::{Process, bound_command};
 use xtask::progress::say;
-use xtask::stack::Cache;
+use xtask::stack::{Cache, Stack};
 
 use super::cargo::{build, named};
 use super::together::both;
@@ -28,7 +28,7 @@ pub(crate) fn run(minutes: u64, seed: Option<u64>, brokers: u16) -> Result<ExitC
     let seed = seed.unwrap_or_else(|| u64::from(process::id()));
     say(format!("chaos for {minutes} minutes; --seed {seed} repeats its plan"));
     let ((), executables) =
-        both(|| Cache::open()?.fetch_all(), || build("building Tailwater", &BUILD))?;
+        both(|| Stack::fetch(&Cache::open()?), || build("building Tailwater", &BUILD))?;
     let mut command = bound_command(named(&executables, "chaos")?);
     command.args([minutes.to_string(), seed.to_string(), brokers.to_string()]);
     command.env("TAILWATER_BIN", named(&executables, "tailwater")?).stdin(Stdio::null());

@@ -4,7 +4,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::Result;
 use xtask::process::{Process, bound_command};
-use xtask::stack::Cache;
+use xtask::stack::{Cache, Stack};
 
 use super::cargo::{build, named};
 use super::together::both;
@@ -26,7 +26,7 @@ const BUILD: [&str; 9] = [
 /// only and no table differs.
 pub(crate) fn run(glob: &str) -> Result<ExitCode> {
     let ((), executables) =
-        both(|| Cache::open()?.fetch_all(), || build("building Tailwater", &BUILD))?;
+        both(|| Stack::fetch(&Cache::open()?), || build("building Tailwater", &BUILD))?;
     let mut command = bound_command(named(&executables, "mysql_suite")?);
     command.arg(glob);
     command.env("TAILWATER_BIN", named(&executables, "tailwater")?).stdin(Stdio::null());

@@ -5,7 +5,8 @@
 //! server to break starts a private one: [`Mysql::start`], [`Kafka::start`], [`Registry::start`].
 //! A Kafka of several brokers is a [`KafkaCluster`].
 //!
-//! Reading order: `server` is what the three have in common, `cache` how each is fetched.
+//! Reading order: `server` is what the three have in common, `recipe` what each is fetched from,
+//! `cache` where they are.
 
 mod address;
 mod cache;
@@ -16,6 +17,7 @@ mod maven;
 mod mysql;
 mod mysql_suite;
 mod port;
+mod recipe;
 mod registry;
 mod server;
 
@@ -48,6 +50,11 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Fetches what is missing of all three.
+    pub fn fetch(cache: &Cache) -> Result<()> {
+        cache.fetch_all(&[&mysql::RECIPE, &kafka::RECIPE, &registry::RECIPE])
+    }
+
     /// Fetches what is missing, starts all three at once, Kafka with so many brokers, and waits
     /// until each answers.
     pub fn start(cache: &Cache, brokers: u16) -> Result<Self> {
@@ -56,7 +63,7 @@ impl Stack {
 
     /// The same with a MySQL server that differs from the usual one.
     pub fn start_with(cache: &Cache, mysql: &MysqlOptions, brokers: u16) -> Result<Self> {
-        cache.fetch_all()?;
+        Self::fetch(cache)?;
         let job = Job::start("servers", || "starting MySQL, Kafka and the registry".to_owned());
         let folder = RunFolder::create("stack")?;
         let (mysql, kafka, registry) = thread::scope(|scope| {

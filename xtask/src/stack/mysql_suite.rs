@@ -11,8 +11,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::cache::{Cache, Recipe};
+use super::cache::Cache;
 use super::mysql::{Installation, Mysql, MysqlOptions, install};
+use super::recipe::Recipe;
 use super::server::Server as _;
 use crate::process::bound_command;
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::cache::{Cache, Recipe, require_programs};
+use super::cache::Cache;
 use super::folder::RunFolder;
 use super::maven;
 use super::port::Port;
+use super::recipe::{Recipe, require_programs};
 use super::server::{START_LIMIT, Server, start_on_free_ports};
 use crate::process::{Process, bound_command};
 

@@ -3,9 +3,8 @@
 //! Each server has a recipe: a function that fills an empty folder. It fills
 //! `<cache>/<name>.partial`, which is renamed to `<cache>/<name>` when it is whole, so a folder
 //! under its final name is complete. The name carries the version and the revision of the recipe:
-//! a changed recipe fetches anew. A lock file keeps two processes from fetching the same thing.
+//! a changed recipe fetches again. A lock file keeps two processes from fetching the same thing.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,25 +12,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::{kafka, mysql, registry};
+use super::recipe::{Recipe, require_programs};
 use crate::environment;
 use crate::interrupt;
 use crate::progress::{Job, say};
 
 /// How often to look whether another process has finished fetching.
 const LOCK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// What to fetch and how.
-pub(super) struct Recipe {
-    /// Name of the folder in the cache: product, version, revision of the recipe.
-    pub(super) name: &'static str,
-    /// Bytes on disk while fetching, about, for the progress line only.
-    pub(super) expected_bytes: u64,
-    /// The programs it runs.
-    pub(super) programs: &'static [&'static str],
-    /// Fills the folder.
-    pub(super) fill: fn(&Path) -> Result<()>,
-}
 
 /// The cache folder.
 #[derive(Debug, Clone)]
@@ -58,11 +45,13 @@ impl Cache {
         &self.folder
     }
 
-    /// Fetches what is missing of all three servers, in parallel, and shows how far it is.
-    pub fn fetch_all(&self) -> Result<()> {
-        let recipes = [&mysql::RECIPE, &kafka::RECIPE, &registry::RECIPE];
-        let missing: Vec<&Recipe> =
-            recipes.into_iter().filter(|recipe| !self.folder.join(recipe.name).exists()).collect();
+    /// Fetches what is missing, in parallel, and shows how far it is.
+    pub(super) fn fetch_all(&self, recipes: &[&Recipe]) -> Result<()> {
+        let missing: Vec<&Recipe> = recipes
+            .iter()
+            .copied()
+            .filter(|recipe| !self.folder.join(recipe.name).exists())
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -107,42 +96,18 @@ impl Cache {
     /// when its process dies.
     fn lock(&self, name: &str) -> Result<File> {
         let file = File::create(self.folder.join(format!("{name}.lock")))?;
-        let mut told = false;
+        let mut is_reported = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(error)) => bail!("cannot lock the cache: {error}"),
-                Err(TryLockError::WouldBlock) if told => interrupt::pause(LOCK_INTERVAL)?,
+                Err(TryLockError::WouldBlock) if is_reported => interrupt::pause(LOCK_INTERVAL)?,
                 Err(TryLockError::WouldBlock) => {
                     say(format!("  waiting for another process that fetches {name}"));
-                    told = true;
+                    is_reported = true;
                 }
             }
         }
-    }
-}
-
-/// Fails with one sentence on what to install unless every program is there.
-pub(super) fn require_programs(programs: &[&str]) -> Result<()> {
-    let missing: BTreeSet<&str> =
-        programs.iter().copied().filter(|program| !environment::has_program(program)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let verb = if missing.len() == 1 { "is" } else { "are" };
-    let packages: BTreeSet<&str> = missing.iter().copied().map(package_of).collect();
-    let names = |set: BTreeSet<&str>, between| Vec::from_iter(set).join(between);
-    let (missing, packages) = (names(missing, " and "), names(packages, " "));
-    bail!("{missing} {verb} missing: `apt-get install {packages}`")
-}
-
-fn package_of(program: &str) -> &str {
-    match program {
-        "java" => "default-jdk",
-        "mvn" => "maven",
-        "apt-get" => "apt",
-        "dpkg-deb" => "dpkg",
-        other => other,
     }
 }
 

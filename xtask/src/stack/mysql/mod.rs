@@ -11,9 +11,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::Server;
-use super::cache::{Cache, Recipe};
+use super::cache::Cache;
 use super::folder::{RunFolder, copy_folder};
 use super::port::Port;
+use super::recipe::Recipe;
 use super::server::{START_LIMIT, start_on_free_ports};
 use crate::process::{Process, bound_command, run_logged};
 

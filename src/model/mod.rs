@@ -10,6 +10,7 @@ pub mod source_end;
 pub mod table;
 pub mod stored_text;
 pub mod value;
+pub mod utc_time;
 pub mod decimal;
 pub mod change;
 pub mod xa;

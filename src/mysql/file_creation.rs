@@ -9,7 +9,7 @@ use crate::{config::Config, model::position::FilePosition};
 /// When a file was begun, in seconds since the epoch by the server's clock: the time in the header
 /// of its first event, which no statement shows. So a dump is opened that ends at once, under the
 /// id of the second dump, so that it does not end the main one.
-pub(super) async fn creation_time(config: &Config, file: &str) -> Result<Option<u32>, MysqlError> {
+pub async fn creation_time(config: &Config, file: &str) -> Result<Option<u32>, MysqlError> {
     let failed = |error| MysqlError::while_doing("read the binlog of", &config.mysql, error);
     let connection = connect(&config.mysql).await?;
     let request = BinlogStreamRequest::new(config.second_server_id())

@@ -37,6 +37,7 @@ pub use continuity::Continuity;
 pub use discontinuity::{Discontinuity, DiscontinuityKind};
 pub use dump::Dump;
 pub use error::MysqlError;
+pub use file_creation::creation_time;
 pub use query::{column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use second_dump::read_second_dump;

@@ -37,6 +37,7 @@ mod epoch;
 mod exclusions;
 mod lag;
 mod last_look;
+mod locate_time;
 mod recovery;
 mod registry_watch;
 mod run;
@@ -50,11 +51,14 @@ mod supervisor;
 mod tables;
 mod threads;
 mod trouble_log;
+mod visitor;
 mod xa;
 
 pub use self::{
     lag::watch_source,
+    locate_time::{TimePlace, locate_time},
     run::{Run, RunOutcome},
     skip::{ResolvedSkip, skip_event},
     supervisor::run,
+    visitor::as_visitor,
 };

@@ -16,7 +16,7 @@ use super::{connection::address, error::MysqlError, query::column};
 use crate::config::Mysql;
 
 /// A session variable and the value that it must have.
-struct Variable {
+struct SessionVariable {
     name: &'static str,
     /// As `SET` takes it and as `SELECT` shows it.
     value: &'static str,
@@ -25,17 +25,17 @@ struct Variable {
     since: u32,
 }
 
-const fn variable(name: &'static str, value: &'static str) -> Variable {
-    Variable { name, value, since: 0 }
+const fn variable(name: &'static str, value: &'static str) -> SessionVariable {
+    SessionVariable { name, value, since: 0 }
 }
 
-const fn newer(since: u32, name: &'static str, value: &'static str) -> Variable {
-    Variable { name, value, since }
+const fn newer(since: u32, name: &'static str, value: &'static str) -> SessionVariable {
+    SessionVariable { name, value, since }
 }
 
 /// In the order in which they are set: `collation_connection` follows `character_set_connection`,
 /// `sql_big_selects` follows `max_join_size`.
-const VARIABLES: &[Variable] = &[
+const VARIABLES: &[SessionVariable] = &[
     // Transactions: each SELECT sees the newest committed rows, and locks none of them. Nothing
     // is ever written.
     variable("completion_type", "NO_CHAIN"),
@@ -145,7 +145,7 @@ pub(super) async fn prepare(
     Ok(())
 }
 
-impl Variable {
+impl SessionVariable {
     /// The value that it must show; `None` for NULL.
     fn needed(&self, text: Text) -> Option<&'static str> {
         let is_null = text == Text::AsStored && self.name == "character_set_results";

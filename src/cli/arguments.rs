@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{log, position, snapshot, version};
+use super::{log, position, show_config, snapshot, version};
 
 /// What bare `tailwater` and `tailwater --help` end with.
 const EXAMPLES: &str = "\
@@ -66,6 +66,8 @@ pub(super) enum Command {
     Snapshot(snapshot::SnapshotArguments),
     /// Changes the position at which the next start of a connector resumes.
     Position(position::PositionArguments),
+    /// Shows the configuration as it takes effect.
+    Config(show_config::ConfigArguments),
     /// Prints a script that completes commands and options in a shell.
     Completions {
         /// The shell.

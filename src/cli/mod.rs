@@ -24,6 +24,7 @@ mod log;
 mod manual;
 mod position;
 mod run;
+mod show_config;
 mod snapshot;
 mod version;
 
@@ -47,7 +48,7 @@ pub fn main() -> ExitCode {
         Command::Run { .. } => mysql::bound_buffers(),
         Command::Completions { shell } => return exit_code(&manual::print_completions(shell)),
         Command::Man => return exit_code(&manual::print_manual()),
-        Command::Snapshot(_) | Command::Position(_) => {}
+        Command::Snapshot(_) | Command::Position(_) | Command::Config(_) => {}
     }
     let status = Status::default();
     let Ok(log) = log::start_writer(&arguments, &status) else { return ExitCode::from(EXIT_OS) };
@@ -88,6 +89,10 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
         }
         Command::Position(arguments) => {
             let done = runtime.block_on(position::run(arguments));
+            return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
+        }
+        Command::Config(arguments) => {
+            let done = show_config::run(arguments);
             return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
         }
         Command::Completions { .. } | Command::Man => return ExitCode::SUCCESS,

@@ -1,9 +1,9 @@
 //! `[format]`: the format of records.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[format]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Format {
@@ -59,8 +59,8 @@ impl Format {
 }
 
 /// The envelope around a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename = "Envelope", rename_all = "snake_case")]
 pub enum EnvelopeFormat {
     /// Debezium's envelope: before, after, source, operation, times.
@@ -72,8 +72,8 @@ pub enum EnvelopeFormat {
 }
 
 /// How DECIMAL is delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DecimalMode {
     /// As Avro's decimal.
@@ -86,8 +86,8 @@ pub enum DecimalMode {
 }
 
 /// How dates and times are delivered. TIMESTAMP is an instant, which this setting does not change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TimeMode {
     /// DATETIME in milliseconds or microseconds, by its digits; TIME in microseconds. In the
@@ -104,8 +104,8 @@ pub enum TimeMode {
 }
 
 /// The text form of JSON documents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename = "JsonText", rename_all = "snake_case")]
 pub enum JsonTextMode {
     /// Without spaces, and with opaque values as Debezium writes them.
@@ -116,8 +116,8 @@ pub enum JsonTextMode {
 }
 
 /// How BINARY, VARBINARY and BLOB are delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BinaryMode {
     /// As bytes.
@@ -130,8 +130,8 @@ pub enum BinaryMode {
 }
 
 /// How a date that does not exist is delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ZeroDates {
     /// As null, or as 1970 if the column is NOT NULL; a metric counts such dates.
@@ -142,8 +142,8 @@ pub enum ZeroDates {
 }
 
 /// How a schema names a table or column whose name Avro forbids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaNames {
     /// With `_` instead of each forbidden character.
@@ -154,8 +154,8 @@ pub enum SchemaNames {
 }
 
 /// How BIGINT UNSIGNED is delivered: its upper half does not fit an Avro long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UnsignedBigint {
     /// As a long; a number above 2^63 - 1 halts the connector.

@@ -29,7 +29,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn one(fault: String) -> Self {
+    pub(super) fn one(fault: String) -> Self {
         Self { file: None, faults: vec![fault] }
     }
 }
@@ -59,6 +59,13 @@ impl Explain for ConfigError {
 
 /// Reads the file, lays the process's environment over it and checks the result.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    load_with_sources(path).map(|(config, ..)| config)
+}
+
+/// The configuration with what it was made of: the file's text and the environment.
+pub(super) fn load_with_sources(
+    path: &Path,
+) -> Result<(Config, String, BTreeMap<String, String>), ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigError::one(format!("cannot read the configuration {}: {error}", path.display()))
     })?;
@@ -66,8 +73,9 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    parse(&text, &environment)
-        .map_err(|error| ConfigError { file: Some(path.display().to_string()), ..error })
+    let config = parse(&text, &environment)
+        .map_err(|error| ConfigError { file: Some(path.display().to_string()), ..error })?;
+    Ok((config, text, environment))
 }
 
 /// Whether the terminal gets plain text only: its user wants that (<https://no-color.org>), or the
@@ -207,7 +215,7 @@ fn span_of(text: &str, path: &str) -> Option<std::ops::Range<usize>> {
 }
 
 /// The number of the line in which a place begins.
-fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> Option<usize> {
+pub(super) fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> Option<usize> {
     let before = span.and_then(|span| text.get(..span.start))?;
     Some(before.matches('\n').count() + 1)
 }

@@ -7,8 +7,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+mod effective;
 mod format;
 mod load;
 mod names;
@@ -17,6 +18,7 @@ mod table_reader;
 mod validate;
 mod variables;
 
+pub use effective::{EffectiveSetting, Origin, effective};
 pub use format::{
     BinaryMode, DecimalMode, EnvelopeFormat, Format, JsonTextMode, SchemaNames, TimeMode,
     UnsignedBigint, ZeroDates,
@@ -29,7 +31,7 @@ pub use load::{failpoint, search_bytes};
 pub use secret::{Secret, SecretError};
 
 /// The whole file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -58,7 +60,7 @@ pub struct Config {
 }
 
 /// `[mysql]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
@@ -87,8 +89,8 @@ pub struct Mysql {
 }
 
 /// MySQL's own TLS modes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TlsMode {
     /// Never.
@@ -105,7 +107,7 @@ pub enum TlsMode {
 }
 
 /// `[capture]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
@@ -144,8 +146,8 @@ pub struct Capture {
 
 /// What the connector does about foreign keys of captured tables whose cascades (ON DELETE or ON
 /// UPDATE with CASCADE or SET NULL) the storage engine carries out below the binlog.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CascadePolicy {
     /// Continues, with a warning that names them: rows that a cascade changes are not delivered.
@@ -161,8 +163,8 @@ pub enum CascadePolicy {
 
 /// What the connector does when the record key of a captured table changes: rows get other keys and
 /// partitions, and records under the old keys stay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyChangePolicy {
     /// Halts before the first record with another key, until the change is accepted.
@@ -174,8 +176,8 @@ pub enum KeyChangePolicy {
 
 /// What the connector does when a RENAME gives a captured name to another table: the rows of that
 /// table are in no row event under that name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RenamedInPolicy {
     /// Reads the table again from its first row.
@@ -189,8 +191,8 @@ pub enum RenamedInPolicy {
 
 /// What the connector does when an XA transaction is committed whose rows are in no binlog any
 /// more: the rows are in their tables, and nothing says which rows they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LostXaPolicy {
     /// Halts before it, until this policy is changed.
@@ -202,8 +204,8 @@ pub enum LostXaPolicy {
 
 /// What the connector does at a TRUNCATE of a captured table: no row event names the rows that are
 /// gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TruncatePolicy {
     /// Halts before it, until this policy is changed.
@@ -217,7 +219,7 @@ pub enum TruncatePolicy {
 }
 
 /// `[snapshot]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename = "Snapshot", deny_unknown_fields, default)]
 pub struct SnapshotSettings {
@@ -237,8 +239,8 @@ pub struct SnapshotSettings {
 }
 
 /// Whether the connector reads the rows that tables have already (snapshot rows).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotMode {
     /// Read the rows of tables that have no committed snapshot, while streaming.
@@ -251,7 +253,7 @@ pub enum SnapshotMode {
 }
 
 /// `[kafka]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Kafka {
@@ -272,8 +274,8 @@ pub struct Kafka {
 
 /// What the connector does when a data topic was deleted, created again, cut off or given more
 /// partitions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TopicChangePolicy {
     /// Halts before it sends anything, until the change is accepted.
@@ -284,7 +286,7 @@ pub enum TopicChangePolicy {
 }
 
 /// `[kafka] topic`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TopicSettings {
@@ -297,7 +299,7 @@ pub struct TopicSettings {
 }
 
 /// `[schema_registry]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SchemaRegistry {
@@ -314,7 +316,7 @@ pub struct SchemaRegistry {
 }
 
 /// `[delivery]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename = "Delivery", deny_unknown_fields, default)]
 pub struct DeliverySettings {
@@ -330,8 +332,8 @@ pub struct DeliverySettings {
 }
 
 /// The guarantee to consumers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
     /// Records and position are committed in one Kafka transaction.
@@ -343,7 +345,7 @@ pub enum Guarantee {
 }
 
 /// `[admin]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {

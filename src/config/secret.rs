@@ -3,7 +3,9 @@
 use std::{fmt, path::PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap as _,
+};
 use thiserror::Error;
 
 /// A setting that may be secret.
@@ -19,6 +21,9 @@ enum SecretSource {
     Env(String),
     File(PathBuf),
 }
+
+/// What is shown in place of a secret.
+const MASK: &str = "***";
 
 /// A secret that is not where the configuration says.
 #[derive(Debug, Error)]
@@ -90,6 +95,25 @@ impl fmt::Debug for Secret {
             SecretSource::Plain(_) => f.write_str("Secret(plain)"),
             SecretSource::Env(name) => write!(f, "Secret(env {name})"),
             SecretSource::File(path) => write!(f, "Secret(file {})", path.display()),
+        }
+    }
+}
+
+/// As it is written in the file, without what is secret.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reference = |serializer: S, key, place: &str| {
+            let mut map = serializer.serialize_map(Some(1))?;
+            map.serialize_entry(key, place)?;
+            map.end()
+        };
+        match &self.0 {
+            SecretSource::Plain(value) if value.expose_secret().is_empty() => {
+                serializer.serialize_str("")
+            }
+            SecretSource::Plain(_) => serializer.serialize_str(MASK),
+            SecretSource::Env(name) => reference(serializer, "env", name),
+            SecretSource::File(path) => reference(serializer, "file", &path.to_string_lossy()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the program says of itself: version, help, completions, manual page, and a wrong log level.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use testkit::Result;
@@ -44,6 +45,31 @@ fn every_command_is_in_the_manual_page_and_in_the_completions_of_every_shell() -
             assert!(script.contains(command), "{shell}: {command}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn the_effective_configuration_is_one_that_can_be_used_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (first, second) = (folder.path().join("first.toml"), folder.path().join("second.toml"));
+    let text = "name = \"shop\"\nmysql = { host = \"db\", user = \"u\", password = \"hunter2\" }\n\
+                capture = { tables = [\"shop.*\"] }\nkafka = { bootstrap_servers = \"b:9092\" }\n\
+                schema_registry = { url = \"http://r:8081\" }\nsnapshot = { mode = \"never\" }\n";
+    std::fs::write(&first, text)?;
+    let show = |file: &Path| run(&["config", "show", "--config", file.to_str().unwrap()]);
+    let (shown, code) = show(&first)?;
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for (value, origin) in [("mode = \"never\" ", "# line 6"), ("port = 3306 ", "# default")] {
+        let is_shown = |line: &str| line.starts_with(value) && line.ends_with(origin);
+        assert!(shown.lines().any(is_shown), "{value}: {shown}");
+    }
+    // What is printed is a file with the same values.
+    std::fs::write(&second, &shown)?;
+    let values = |text: &str| -> Vec<String> {
+        text.lines().filter_map(|line| Some(line.split_once(" #")?.0.trim().to_owned())).collect()
+    };
+    assert_eq!(values(&show(&second)?.0), values(&shown));
     Ok(())
 }
 

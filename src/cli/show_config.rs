@@ -1,0 +1,86 @@
+//! `tailwater config show`: the configuration as it takes effect.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::snapshot::say;
+use crate::{
+    config::{self, EffectiveSetting, Origin},
+    error::Failure,
+};
+
+/// Where the origins begin if the values before them are short: two columns of 40.
+const ORIGIN_COLUMN: usize = 39;
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArguments {
+    #[command(subcommand)]
+    action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Prints the effective configuration: each value and whether it is from the file, from the
+    /// environment or the default. Secrets are masked.
+    #[command(after_help = "Example:\n  TAILWATER_MYSQL__HOST=db tailwater config show")]
+    Show {
+        /// Configuration file of the connector.
+        #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE")]
+        config: PathBuf,
+
+        /// Print a JSON list of all settings.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads, checks and prints the configuration.
+pub(super) fn run(arguments: ConfigArguments) -> Result<(), Failure> {
+    let ConfigAction::Show { config, json } = arguments.action;
+    let settings = config::effective(&config)?;
+    if json {
+        let list: Vec<Value> = settings.iter().map(as_json).collect();
+        say(&format!("{:#}", Value::Array(list)));
+        return Ok(());
+    }
+    let mut section = Vec::new();
+    for EffectiveSetting { path, value, origin } in settings {
+        let Some((key, parents)) = path.split_last() else { continue };
+        if parents != section {
+            say(&format!("\n[{}]", joined(parents)));
+            section = parents.to_vec();
+        }
+        let value =
+            toml::Value::try_from(value).map_or_else(|_| String::new(), |it| it.to_string());
+        let line = format!("{} = {value}", quoted(key));
+        say(&format!("{line:ORIGIN_COLUMN$} # {origin}"));
+    }
+    Ok(())
+}
+
+fn as_json(setting: &EffectiveSetting) -> Value {
+    let EffectiveSetting { path, value, origin } = setting;
+    let mut fields = json!({ "key": joined(path), "value": value });
+    let (kind, place) = match origin {
+        Origin::Line(line) => ("file", Some(("line", json!(line)))),
+        Origin::Variable(name) => ("environment", Some(("variable", json!(name)))),
+        Origin::Default => ("default", None),
+    };
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("origin".to_owned(), json!(kind));
+        fields.extend(place.map(|(name, value)| (name.to_owned(), value)));
+    }
+    fields
+}
+
+fn joined(path: &[String]) -> String {
+    path.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".")
+}
+
+/// A key as TOML writes it.
+fn quoted(key: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if key.bytes().all(is_bare) { key.to_owned() } else { format!("{key:?}") }
+}

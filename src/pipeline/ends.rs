@@ -32,7 +32,7 @@ pub(super) struct ConnectorEnds {
     pub(super) cascades: Option<Vec<Cascade>>,
 }
 
-/// Kafka, reached by a producer that has fenced nobody.
+/// Kafka, reached by a producer that has fenced no other.
 pub(super) struct Target {
     pub(super) producer: Producer,
     /// `None` where it does not exist.
@@ -75,8 +75,8 @@ fn taken<T>(result: Result<T, impl Into<Failure>>, failures: &mut Vec<Failure>) 
     result.map_err(|failure| failures.push(failure.into())).ok()
 }
 
-/// Reaches Kafka, and reads what is remembered of the tables if it is asked for and not known to be
-/// nothing.
+/// Reaches Kafka, and reads what is remembered of the tables if that is requested and not known to
+/// be nothing.
 async fn reach(
     run: &Run,
     patience: &Patience,

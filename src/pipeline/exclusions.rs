@@ -1,9 +1,9 @@
 //! Columns that `capture.exclude_columns` leaves out, from one version of a table to the next.
 //!
-//! A column that is renamed would be delivered under its new name. So where a pattern matches a
-//! column that the table had, or has now, and none of the version at hand, no column may be
-//! delivered that was not there beside the one that matched: it may be that one. A column that
-//! was only dropped, or is yet to be added, leaves no such column.
+//! A column that is renamed would be delivered under its new name. So if a pattern matches a column
+//! that the table had, or has now, and none of the version at hand, no column may be delivered that
+//! was not in the table together with the one that matched: it may be that one, renamed. A column
+//! that was only dropped, or is yet to be added, leaves no such column.
 
 use crate::{
     config::Capture,

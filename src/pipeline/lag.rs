@@ -1,5 +1,5 @@
 //! Reads how far the source is while the stream does not show it: between epochs, after a halt,
-//! and while the stream is behind or stands still.
+//! and while the stream is behind or does not move.
 
 use std::time::Duration;
 

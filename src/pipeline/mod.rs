@@ -23,7 +23,7 @@
 //! # Why nothing is lost and nothing comes twice
 //! Records and the position after them are in one Kafka transaction, so a consumer that reads
 //! committed records sees both or neither. A start reads the position after it has fenced all
-//! older producers, so nobody can move it any more, and streams exactly what follows it.
+//! older producers, so no other instance can move it any more, and streams what follows it.
 //! `docs/ARCHITECTURE.md` has what could break this and why it does not, `protocol` the decisions
 //! apart from their execution.
 

@@ -43,7 +43,7 @@ const CATCH_UP_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum Next {
     /// The process ends as it was requested to.
     End,
-    /// The instance stands by for the one that has taken over.
+    /// The instance becomes a standby of the one that has taken over.
     StandBy,
     /// The next epoch begins after this pause.
     Retry(Duration),
@@ -56,7 +56,7 @@ pub(super) enum Next {
 pub(super) struct Context {
     /// A stop is requested.
     pub(super) is_stopping: bool,
-    /// The instance stands by while another one streams.
+    /// The instance is a standby while another one streams.
     pub(super) stands_by: bool,
     /// The run ends when it has caught up.
     pub(super) until_caught_up: bool,
@@ -386,7 +386,7 @@ mod tests {
         let alone = Context::default();
         let standby = Context { stands_by: true, ..alone };
         assert!(may_be_replaced(&fenced, alone) && may_be_replaced(&thrown_out, alone));
-        // The next epoch of an instance that stands by waits until the other one is gone.
+        // The next epoch of a standby waits until the other instance is gone.
         assert!(!may_be_replaced(&fenced, standby) && may_be_replaced(&thrown_out, standby));
         assert!(!may_be_replaced(&lost, alone));
         assert!(may_be_replaced(&fenced, STOPPING) && !may_be_replaced(&thrown_out, STOPPING));

@@ -10,7 +10,7 @@ use crate::{encode::Registry, runtime::TaskGroup};
 /// at the first one, within a minute.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
-/// The pause before what is missing is asked for again: a member of a cluster can be behind.
+/// The pause before a second request for what is missing: a member of a cluster can be behind.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Begins to look, until it is aborted.

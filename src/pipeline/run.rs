@@ -51,7 +51,7 @@ pub struct Run {
 pub enum RunOutcome {
     /// Everything committed when the run started is delivered.
     CaughtUp,
-    /// Asked to stop; everything begun is delivered.
+    /// A stop was requested; everything begun is delivered.
     Drained,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct Progress {
     pub(super) patience: Patience,
     /// What is remembered of failures.
     pub(super) trouble: FailureHistory,
-    /// `None` for an instance that never stands by.
+    /// `None` for an instance that is never a standby.
     pub(super) standby: Option<Standby>,
     /// What the next epoch takes from the last one.
     pub(super) past: Past,

@@ -73,7 +73,7 @@ fn request(
     let mut record = PositionRecord::resumed(Some(saved), generation, position);
     record.skips.push(EventSkip { server_uuid: at.server_uuid, event });
     record.seq += 1;
-    // Nothing streams, so an instance that stands by need not wait.
+    // Nothing streams, so a standby need not wait.
     record.released = true;
     record.state_topic.clone_from(&state_topic.id);
     record.least_offset = Some(state_topic.least_offset().get());

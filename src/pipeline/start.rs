@@ -109,7 +109,7 @@ async fn fence_others(
     let (config, shutdown) = (Arc::clone(&run.config), run.shutdown.clone());
     let patience = progress.patience.clone();
     let KnownPosition { seen, generation, instance } = progress.known;
-    // One that stands by has looked before, and may be the successor of a newer one.
+    // A standby has looked before, and may be the successor of a newer instance.
     let known = generation.filter(|_| !run.standby);
     let fenced = on_thread("fencing", move || {
         if let Some(loaded) = known {

@@ -35,7 +35,7 @@ pub async fn run(run: Run) -> Result<RunOutcome, Failure> {
     }
 }
 
-/// Stands by until this instance may stream, then streams for one epoch.
+/// Waits until this instance may stream, then streams for one epoch.
 async fn take_turn(run: &Run, progress: &mut Progress) -> Result<RunOutcome, Failure> {
     run.status.enter(State::Starting, wall_clock());
     let ended = match standby::wait(run, progress).await {

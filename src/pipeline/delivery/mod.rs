@@ -183,7 +183,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Shows instances that stand by, every now and then, that this instance works.
+    /// Shows standbys, every now and then, that this instance works.
     pub(super) fn show_life(&mut self) -> Result<(), Failure> {
         let driver = &mut self.driver;
         driver.plans.check_registry()?;

@@ -1,4 +1,4 @@
-//! The way of every record to Kafka: what encodes it, what sends it, and who must know of it.
+//! The way of every record to Kafka: the parts that encode it, send it and keep account of it.
 
 use uuid::Uuid;
 

@@ -74,7 +74,7 @@ pub(super) fn rename(driver: &mut Driver, statement: &Statement) -> Result<(), F
     Ok(())
 }
 
-/// Sends the record that tells consumers that all rows of a table are gone.
+/// Sends the record by which consumers learn that all rows of a table are gone.
 fn truncate(
     driver: &mut Driver,
     table: &TableName,

@@ -1,4 +1,4 @@
-//! What an instance that stands by hears of the state topic: how long its end stood still.
+//! What a standby learns from the state topic: for how long its end has not moved.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Takes in that the state topic ends here now, or that there was no answer: then what was
-    /// silent before says nothing, since nobody could be heard.
+    /// Takes in that the state topic ends here now, or that there was no answer. Without an answer
+    /// the silence before says nothing, because no instance could have been heard.
     pub(super) fn hear(&mut self, answer: Option<i64>, now: Instant) {
         let Some(end) = answer else {
             *self = Self::default();

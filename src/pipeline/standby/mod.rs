@@ -1,25 +1,25 @@
-//! Standing by: waiting until the instance that streams falls silent or lets go, then starting.
+//! A standby waits until the instance that streams falls silent or releases its place, then starts.
 //!
-//! Waiting is politeness. An instance that starts fences every other, so whoever starts, when and
-//! how often, each change is delivered once (see `pipeline`). What is decided here is only when
-//! starting is of use:
+//! Correctness does not depend on this. An instance that starts fences every other, so each change
+//! is delivered once, whichever instance starts, when and how often (see `pipeline`). This module
+//! decides only when a start is of use:
 //!
-//! - *at once* where nobody has ever streamed, where the last one was this very instance, or when
-//!   it is heard that the one that streams ends. Only when it is heard: a release that was there
-//!   before may be what another instance is acting on;
-//! - else after a *silence*: the state topic's end has not moved for a while, asked for again and
-//!   again and answered each time. Only this instance's monotonic clock counts. Time without an
-//!   answer is no silence: neither an outage of Kafka nor a pause of this process ends in a start.
+//! - *at once* if no instance has ever streamed, if the last one was this very instance, or when a
+//!   release arrives while this instance listens. A release that was in the topic before does not
+//!   count: another instance may be acting on it;
+//! - else after a *silence*: the state topic's end has not moved for a while, and Kafka answered
+//!   each request for it. Only this instance's monotonic clock counts. Time without an answer is no
+//!   silence: neither an outage of Kafka nor a pause of this process ends in a start.
 //!
-//! # Why two of them do not throw each other out for ever
-//! Who is thrown out waits for a silence or a release next, whatever else it sees. If it had what
-//! was taken from it for longer than a silence, but not for long, it waits for one twice as long,
-//! up to [`PATIENCE_MAX`]. (For less: others had heard the same silence and started with it.
-//! Who lost then waits at least [`PATIENCE_MIN`] before it starts again, so whoever was left over
-//! has had it for that long when it is thrown out in turn.) So where signs of life take long to
-//! come, the patience of those who lose outgrows the time they take; then whoever streams is left
-//! alone. A sign of life that takes longer than [`PATIENCE_MAX`] is a commit that its instance
-//! gives up itself, alone or not.
+//! # Why two instances do not fence each other for ever
+//! An instance that was fenced waits for a silence or a release next, whatever else it sees. If it
+//! had streamed for longer than a silence, but not for long, it waits for a silence twice as long,
+//! up to [`PATIENCE_MAX`]. (If it had streamed for less, others had heard the same silence and
+//! started with it. Each loser waits at least [`PATIENCE_MIN`] before it starts again, so the
+//! winner has streamed for that long when it is fenced in turn.) So where signs of life are late,
+//! the losers' patience outgrows the delay, and then the instance that streams is left alone. A
+//! sign of life that takes longer than [`PATIENCE_MAX`] is a commit that its instance gives up
+//! itself, with other instances or without.
 
 use std::time::Duration;
 
@@ -38,20 +38,20 @@ mod waiting;
 
 pub(super) use self::waiting::wait;
 
-/// The silence after which an instance counts as dead, at first. Two of the signs of life that come
-/// every second must be missing: one comes late now and then, and a third would leave too little
-/// of five seconds for the start.
+/// The silence after which an instance counts as dead, at first. Two of the signs of life that it
+/// sends every second must be missing: one is late now and then, and waiting for a third would
+/// leave too little of five seconds for the start.
 const PATIENCE_MIN: Duration = Duration::from_millis(2500);
 
 /// The longest silence waited for. Longer than a commit may take before it is given up, a third of
 /// `transaction.timeout.ms`, by default 20 s.
 const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
-/// Who is thrown out within this time after it started may have thrown out one that lived. Who
-/// hears no long silence for this time may be impatient again.
+/// An instance that is fenced within this time after its start may itself have fenced one that
+/// lived. After this time without a long silence, patience falls back to the least.
 const CALM: Duration = Duration::from_secs(60);
 
-/// What an instance that stands by remembers as long as the process lives.
+/// What a standby remembers as long as its process lives.
 pub(super) struct Standby {
     patience: Duration,
     /// Whether it has looked at source, registry and Kafka as a start does: what is wrong with the
@@ -63,7 +63,7 @@ pub(super) struct Standby {
     decided: Option<(i64, Instant)>,
 }
 
-/// Why an instance that stood by starts.
+/// Why a standby starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     /// Nothing was ever committed.
@@ -72,7 +72,7 @@ enum Cause {
     Own,
     /// It had decided to start before, and nothing has come since.
     Still,
-    /// The last instance was heard to say that it ends.
+    /// The last instance released its place while this one listened.
     Released,
     /// The last instance is silent.
     Silent,
@@ -125,7 +125,7 @@ impl Standby {
 
     fn start(&mut self, cause: Cause, end: i64, now: Instant) {
         self.is_fenced = false;
-        // Who goes on has what it has for as long as before.
+        // Continuing does not restart the clock.
         if cause != Cause::Own {
             self.decided = Some((end, now));
         }

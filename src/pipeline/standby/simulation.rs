@@ -1,8 +1,8 @@
-//! Several instances that stand by for each other: processes are killed, started and paused,
-//! Kafka is away for a while, signs of life come late, instances end in order.
+//! A simulation of several standbys: processes are killed, started and paused, Kafka is away for a
+//! while, signs of life come late, instances end in order.
 //!
-//! A seed says what happens. An instance that works is not replaced; when nothing goes wrong any
-//! more, one of them streams and keeps what it has, however late signs of life come.
+//! A seed decides what happens. No instance that works may be replaced. Once nothing goes wrong any
+//! more, one instance must stream and never be replaced, however late signs of life come.
 
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ const STEP_MS: u64 = 100;
 /// How long things go wrong.
 const TROUBLE_MS: u64 = 120_000;
 
-/// Nobody may take over any more after so much time without trouble.
+/// After so much time without trouble no instance may take over any more.
 const SETTLING_MS: u64 = 600_000;
 
-/// For so long is looked whether anybody does.
+/// For how long the simulation then checks that none does.
 const QUIET_MS: u64 = 300_000;
 
 /// Within this time after an outage comes a sign of life again.
@@ -82,13 +82,13 @@ struct World {
     broken: Option<Rule>,
     began: Instant,
     now_ms: u64,
-    /// The state topic, as who watches it sees it.
+    /// The state topic as a standby sees it.
     seen: Seen,
     /// Which producer is the newest.
     epoch: u64,
     /// When the topic got its last record.
     last_ms: u64,
-    /// Kafka answers nobody before.
+    /// Kafka answers no request before this time.
     answers_ms: u64,
     /// Within this time after it is due comes a sign of life, and a start.
     late_ms: u64,
@@ -236,7 +236,7 @@ impl World {
         instance.stand_by();
     }
 
-    /// Who streams and is not fenced.
+    /// The instance that streams and is not fenced.
     fn streams(&self) -> Option<usize> {
         let is_it = |instance: &Instance| match instance.does {
             Does::Streams { epoch, .. } => epoch == self.epoch && !instance.is_paused,
@@ -266,8 +266,8 @@ impl World {
         }
     }
 
-    /// Kafka answers nobody for a while. What streams is back later than what only looks: its
-    /// producer has more connections to make.
+    /// Kafka answers no request for a while. An instance that streams is back later than a standby:
+    /// its producer has more connections to make.
     fn begin_outage(&mut self) {
         self.answers_ms = self.now_ms + self.random.in_range(300..10_000);
         for instance in &mut self.instances {
@@ -342,8 +342,8 @@ fn settles(seed: u64, broken: Option<Rule>) -> Result<(), String> {
     }
 }
 
-/// One works and is never replaced, although the machine sleeps, Kafka is away for a while, and
-/// those that stand by are paused.
+/// One instance works and is never replaced, although the machine sleeps, Kafka is away for a
+/// while, and standbys are paused.
 fn keeps_what_it_has(seed: u64, broken: Option<Rule>) -> Result<(), String> {
     let mut world = World::new(seed, broken, &[300]);
     world.run(SETTLING_MS);

@@ -1,4 +1,4 @@
-//! When an instance that stands by starts, and what it takes for silence.
+//! When a standby starts, and what it takes for silence.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn who_is_fenced_waits_whatever_it_saw_before() {
     assert_eq!(decide(seen(7, 3, true), 4), None);
     assert_eq!(decide(seen(7, 4, false), 4), None);
     assert_eq!(decide(Seen::default(), 0), None);
-    // AND takes it up when that one lets go too
+    // AND takes it up when that one releases it too
     assert_eq!(decide(seen(9, 4, true), 3), Some(Cause::Released));
 }
 

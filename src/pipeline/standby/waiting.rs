@@ -26,8 +26,8 @@ use crate::{
 /// The pause after a look that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Waits until it is this instance's turn to start; false if it is asked to stop before. Without
-/// `--standby` it always is.
+/// Waits until this instance may start; false if a stop is requested before. Without `--standby`
+/// it may start at once.
 pub(in crate::pipeline) async fn wait(run: &Run, progress: &mut Progress) -> Result<bool, Failure> {
     if progress.standby.as_ref().is_some_and(|standby| !standby.has_rehearsed) {
         tokio::select! {
@@ -113,7 +113,7 @@ impl Waiting {
         Ok(watch.look()?)
     }
 
-    /// Shows that it waits and for whom.
+    /// Shows that this instance waits, and for which other one.
     fn stand_by(&mut self, seen: &Seen) {
         self.trouble_log = TroubleLog::default();
         self.attempt = self.patience.attempt(state::ANSWER_PATIENCE);

@@ -1,6 +1,6 @@
 //! The plan of each table version: made when its first row comes, kept as long as the epoch.
 //!
-//! Making one asks the catalog, the registry and Kafka. While a Kafka transaction is open that
+//! Making one queries the catalog, the registry and Kafka. While a Kafka transaction is open that
 //! must be quick, because an open transaction holds back every consumer of its topics; a registry
 //! that is down must not keep one open.
 

@@ -1,15 +1,15 @@
 //! The schemas of a table version, agreed with the registry.
 //!
-//! The plain schema says what the column says. A registry can refuse it although readers could be
-//! helped: a column added NOT NULL without a default, a column made NOT NULL. Then the field is
-//! registered looser: with MySQL's implicit default, which is what old rows hold, or nullable as
-//! before.
+//! The plain schema says what the column says. A registry may refuse it although readers could be
+//! helped: when a column is added NOT NULL without a default, or is made NOT NULL. Then the
+//! pipeline registers the field looser: with MySQL's implicit default, which is what old rows hold,
+//! or nullable as before.
 //!
 //! # Why a version keeps its schema
-//! Asked again, a registry may accept what it refused: it compares with the newest schema, which is
-//! the looser one by then. So what was loosened is remembered with the table, and a later version
-//! is loosened alike from the start. Only a version whose plain schema the registry has already,
-//! one from before, is sent plain.
+//! A registry may accept at the second request what it refused at the first: it compares with the
+//! newest schema, which by then is the looser one. So the pipeline remembers with the table what it
+//! loosened, and loosens a later version in the same way from the start. It sends a version plain
+//! only if the registry has its plain schema already, from before.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ pub(super) async fn agree(
         }
         registered => (registered?, BTreeMap::new()),
     };
-    // In a registry that gives keys another id, the old ids stand for something else.
+    // In a registry that gives keys another id, the old ids belong to other schemas.
     let is_filled_again = known.is_some_and(|known| {
         known.key_schema.zip(key).is_some_and(|(was, SchemaId(is))| was != is)
     });
@@ -77,7 +77,7 @@ pub(super) async fn agree(
 }
 
 /// Registers a schema in which those fields are loosened that made the plain one be refused.
-/// Otherwise the refusal stands, with what differs.
+/// Otherwise returns the refusal, with what differs.
 async fn loosen(
     registry: &Registry,
     subject: &str,

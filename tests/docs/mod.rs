@@ -6,4 +6,5 @@ pub(crate) mod hints;
 mod names;
 mod schemas;
 mod tidy;
+mod tidy_types;
 mod type_page;

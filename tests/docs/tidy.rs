@@ -4,9 +4,11 @@
 //! file opens with what it is for and stays short. A rule is a function from a file to complaints,
 //! so that each can be tested on a planted violation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use super::tidy_types::{MethodFiles, Types, contents, named_twice, note_methods, spread};
 
 /// A module of the program and the modules it may import, in the order of `lib.rs`.
 struct Module(&'static str, &'static [&'static [&'static str]]);
@@ -95,21 +97,19 @@ const NOTES: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 const RECORDS: [&str; 4] =
     ["src/state", "src/snapshot", "src/pipeline/tables/history.rs", "src/model"];
 
-/// What opens the definition of a type.
-const TYPES: [&str; 3] = ["struct ", "enum ", "trait "];
-
 const LINES_MAX: usize = 500;
 
 /// A source file: its path from the workspace's folder, and its text.
-struct File<'a> {
-    path: &'a str,
-    text: &'a str,
+pub(super) struct File<'a> {
+    pub(super) path: &'a str,
+    pub(super) text: &'a str,
 }
 
 #[test]
 fn the_source_keeps_the_rules() {
     let mut complaints = Vec::new();
     let mut types = Types::new();
+    let mut methods = MethodFiles::new();
     let mut count = 0;
     for folder in ["src", "tests", "testkit", "xtask", "benches"] {
         visit(Path::new(folder), &mut |path, text| {
@@ -117,8 +117,10 @@ fn the_source_keeps_the_rules() {
             let file = File { path, text };
             complaints.extend(complain(&file));
             complaints.extend(named_twice(&mut types, &file));
+            note_methods(&mut methods, &file);
         });
     }
+    complaints.extend(spread(&methods));
     assert!(count > 20, "only {count} files were found");
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
@@ -139,43 +141,9 @@ fn visit(folder: &Path, look: &mut impl FnMut(&str, &str)) {
 }
 
 fn complain(file: &File<'_>) -> Vec<String> {
-    let rules = [header, length, imports, crates, words, records, notes];
+    let rules = [header, length, contents, imports, crates, words, records, notes];
     let complaints = rules.iter().flat_map(|rule| rule(file));
     complaints.map(|complaint| format!("{}: {complaint}", file.path)).collect()
-}
-
-/// Where each type of the program is defined, by its name.
-type Types = BTreeMap<String, String>;
-
-/// A name that two types have means two things: a reader has to look which. Those of tests are
-/// their own.
-fn named_twice(types: &mut Types, file: &File<'_>) -> Vec<String> {
-    let ends = ["tests.rs", "fuzzing.rs", "simulation.rs"];
-    let is_tests = ends.iter().any(|end| file.path.ends_with(end));
-    if !file.path.starts_with("src/") || is_tests || file.path.contains("/simulation/") {
-        return Vec::new();
-    }
-    let tested = file.text.find("#[cfg(test)]\nmod tests {").unwrap_or(file.text.len());
-    let names = file.text[..tested].lines().map(code).filter_map(type_name);
-    let twice = names.filter_map(|name| {
-        let first = types.insert(name.clone(), file.path.to_owned())?;
-        Some(format!("{}: `{name}` is the name of a type in {first} too", file.path))
-    });
-    twice.collect()
-}
-
-/// The name of the type whose definition this line opens.
-fn type_name(line: &str) -> Option<String> {
-    let line = line.trim_start();
-    let line = match line.strip_prefix("pub") {
-        Some(rest) => match rest.strip_prefix('(') {
-            Some(rest) => rest.split_once(')')?.1,
-            None => rest,
-        },
-        None => line,
-    };
-    let line = line.trim_start();
-    TYPES.iter().find_map(|word| line.strip_prefix(word)).and_then(identifier)
 }
 
 fn header(file: &File<'_>) -> Vec<String> {
@@ -259,7 +227,7 @@ fn parts(group: &str) -> Vec<&str> {
     parts
 }
 
-fn identifier(text: &str) -> Option<String> {
+pub(super) fn identifier(text: &str) -> Option<String> {
     let text = text.trim_start();
     let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
     (end > 0).then(|| text[..end].to_owned())
@@ -324,13 +292,13 @@ fn notes(file: &File<'_>) -> Vec<String> {
 }
 
 /// A line without the comment at its end.
-fn code(line: &str) -> &str {
+pub(super) fn code(line: &str) -> &str {
     line.split_once("//").map_or(line, |(code, _)| code)
 }
 
 /// A planted violation gives exactly this complaint; `None` is a file in order.
 #[track_caller]
-fn check(path: &str, text: &str, expected: Option<&str>) {
+pub(super) fn check(path: &str, text: &str, expected: Option<&str>) {
     let complaints = complain(&File { path, text: &format!("//! Planted.\n{text}") });
     match expected {
         None => assert!(complaints.is_empty(), "{complaints:?}"),
@@ -392,24 +360,4 @@ fn a_file_without_header_or_end_is_refused() {
     assert!(complaints("fn main() {}")[0].contains("does not open with"));
     let long = "//! Long.\n".repeat(LINES_MAX + 1);
     assert!(complaints(&long)[0].contains("501 lines"));
-}
-
-#[test]
-fn a_type_name_that_is_taken_is_refused() {
-    let mut types = Types::new();
-    let mut complaints = |path, text| named_twice(&mut types, &File { path, text });
-    assert!(complaints("src/map/mod.rs", "pub struct Change<T>(T);\nenum Kind {}").is_empty());
-    let twice = complaints("src/decode/mod.rs", "    pub(in crate::decode) enum Change {");
-    assert_eq!(twice.len(), 1, "{twice:?}");
-    assert!(twice[0].contains("`Change` is the name of a type in src/map/mod.rs"), "{twice:?}");
-    assert_eq!(complaints("src/cli/mod.rs", "trait Kind {}").len(), 1);
-    for (path, text) in [
-        ("src/decode/tests.rs", "struct Change;"),
-        ("src/protocol/simulation/source.rs", "struct Change;"),
-        ("tests/faults/restart.rs", "struct Change;"),
-        ("src/encode/mod.rs", "#[cfg(test)]\nmod tests {\n    struct Change;\n}"),
-        ("src/encode/mod.rs", "// struct Change;\nlet constructed = Change;"),
-    ] {
-        assert!(complaints(path, text).is_empty(), "{path}: {text}");
-    }
 }

@@ -191,7 +191,7 @@ impl Connector {
         awaited.map_err(|error| self.explain(error))
     }
 
-    /// Asks it to end in order: SIGTERM.
+    /// Requests an orderly end: SIGTERM.
     ///
     /// # Errors
     /// When it has ended already.
@@ -251,7 +251,7 @@ impl Connector {
         Ok(Exit { code: status.code(), signal: status.signal(), stdout, stderr })
     }
 
-    /// Asks it to end and waits until it has; it must end with exit code 0.
+    /// Requests its end and awaits it; it must end with exit code 0.
     ///
     /// # Errors
     /// When it takes too long or ends with another code.

@@ -130,8 +130,8 @@ impl Consumer {
     /// When the broker does not answer in time; when a record cannot be decoded.
     pub fn rest_so_far(&mut self) -> Result<Vec<Record>> {
         self.client = None;
-        // A fresh client fetches anew, so the end of a partition that it tells of is the end as
-        // of now or later. (Another assignment of a running client would do the same, but
+        // A new client fetches again, so the end of a partition that it reports is the end as of
+        // now or later. (Another assignment of a running client would do the same, but
         // librdkafka 2.12 aborts on one that follows too soon.)
         let client = self.client_of(&self.next)?;
         let stopwatch = Stopwatch::start();
@@ -140,7 +140,7 @@ impl Consumer {
         while ended < self.next.len() {
             match client.poll(POLL) {
                 Some(Ok(message)) => records.push(self.take_in(&message)?),
-                // Told once for each partition, because nothing is produced behind its end now.
+                // Reported once for each partition, because nothing is produced behind its end now.
                 Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
                 Some(Err(error)) if !is_passing(&error) => return Err(error.into()),
                 _ if LIMIT < stopwatch.elapsed() => {
@@ -270,7 +270,7 @@ fn client(bootstrap: &str, isolation: Isolation) -> Result<BaseConsumer> {
         // A topic that is just being created is not at once where its metadata says.
         .set("fetch.error.backoff.ms", "20")
         .set("reconnect.backoff.max.ms", "500")
-        // That a partition ends is told when a fetch from its end comes back empty.
+        // The end of a partition is reported when a fetch from its end comes back empty.
         .set("fetch.wait.max.ms", "20")
         .create();
     client.context("cannot create a consumer")

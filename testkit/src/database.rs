@@ -8,7 +8,7 @@ use mysql_async::{Column, Conn, OptsBuilder, Row, Value};
 use tokio::runtime::Runtime;
 use xtask::stack::{Mysql, ROOT_PASSWORD, ROOT_USER, StackAddress, USUAL_SESSION};
 
-/// How to reach a MySQL server as a user who may do everything.
+/// How to reach a MySQL server as a user with all rights.
 #[derive(Debug, Clone)]
 pub struct ServerAddress {
     /// Host name or address.
@@ -242,7 +242,7 @@ async fn connect(server: &ServerAddress, database: Option<&str>) -> Result<Conn>
         .pass(Some(server.root_password.as_str()))
         .db_name(database)
         .prefer_socket(false)
-        // With both given the library asks the server nothing before the setup.
+        // With both given the library sends the server no query before the setup.
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .wait_timeout(Some(WAIT_TIMEOUT_S))
         .setup(vec![format!("{USUAL_SESSION}, time_zone = '+00:00'")]);

@@ -59,7 +59,7 @@ fn send(request: RequestBuilder) -> Result<Answer> {
     })
 }
 
-/// One client for all threads. Connections are not kept: nobody drives the runtime between two
+/// One client for all threads. Connections are not kept: nothing drives the runtime between two
 /// requests, so a kept connection would not notice that its server went away.
 static CLIENT: LazyLock<(Runtime, Client)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

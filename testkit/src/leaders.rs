@@ -104,7 +104,7 @@ pub fn move_leader(bootstrap: &str, partition: &Partition, to: i32) -> Result<()
     })
 }
 
-/// Asks for an election of one partition's leader.
+/// Requests an election of one partition's leader.
 ///
 /// # Errors
 /// When no broker answers.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Schema;
 
-/// A record as a consumer sees it; how values look as JSON is told in `schema`.
+/// A record as a consumer sees it; `schema` says how values look as JSON.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Its topic.

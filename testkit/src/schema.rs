@@ -33,7 +33,7 @@ pub struct Schema {
     json: Json,
     avro: apache_avro::Schema,
     named: BTreeMap<String, Json>,
-    /// Of an envelope: the row in it, as soon as somebody asks.
+    /// Of an envelope: the row in it, read when it is first needed.
     row: OnceLock<Option<apache_avro::Schema>>,
 }
 

@@ -17,7 +17,7 @@ const COLUMNS: u16 = 1000;
 const STOP: u8 = 0x13;
 const GO_ON: u8 = 0x11;
 
-/// A pseudo-terminal, see pty(7). A thread reads what is printed until nobody can print any more.
+/// A pseudo-terminal, see pty(7). A thread reads what is printed until no process can print more.
 pub struct Terminal {
     keyboard: File,
     /// What programs print to.
@@ -55,7 +55,7 @@ impl Terminal {
         Ok(self.tty.try_clone()?.into())
     }
 
-    /// Presses Ctrl-S: whoever prints waits from now on.
+    /// Presses Ctrl-S: a process that prints waits from now on.
     ///
     /// # Errors
     /// When the system refuses.

@@ -10,7 +10,7 @@ use xtask::stopwatch::Stopwatch;
 /// other tests.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
-/// How often to look; short beside the work of two processes.
+/// How often to look; short compared with the work of two processes.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks again and again until there is something to see.

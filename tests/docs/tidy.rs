@@ -157,7 +157,7 @@ fn length(file: &File<'_>) -> Vec<String> {
     is_long.then(|| format!("has {lines} lines, at most {LINES_MAX}")).into_iter().collect()
 }
 
-/// Links in documentation count too: whoever reads about a lower module need not know the upper.
+/// Links in documentation count too: a reader of a lower module need not know the upper one.
 fn imports(file: &File<'_>) -> Vec<String> {
     let Some(module) = module_of(file.path) else { return Vec::new() };
     let Some(Module(_, allowed)) = MODULES.iter().find(|Module(name, _)| *name == module) else {

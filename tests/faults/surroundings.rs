@@ -1,4 +1,4 @@
-//! What a process has around it: someone who reads its log, files that it may open, clocks.
+//! What a process has around it: a reader of its log, files that it may open, clocks.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -59,7 +59,7 @@ fn too_few_files_stop_nothing_for_good() -> Result<()> {
     await_progress(&mut setup, &mut consumer)?;
     let open = files_open(&connector)?;
     for spare in [-5, 1] {
-        // WHEN the connector may open hardly any further file, and must connect anew
+        // WHEN the connector may open hardly any further file, and must connect again
         limit_files(&connector, open + spare)?;
         let told = connector.stderr().matches("trying again").count();
         let id = setup.kill_dump()?;

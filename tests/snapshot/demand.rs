@@ -1,4 +1,4 @@
-//! Tables that somebody asks to be read while the connector runs.
+//! Tables that are read on request while the connector runs.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

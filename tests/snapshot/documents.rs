@@ -1,4 +1,4 @@
-//! JSON documents whose text does not tell strings from times and bytes.
+//! JSON documents in whose text strings look like times and bytes.
 
 use serde_json::json;
 use testkit::Result;

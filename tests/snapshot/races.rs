@@ -147,7 +147,7 @@ fn statements_on_a_table_that_is_being_read_leave_nothing_out() -> Result<()> {
     let mut setup = filled(Setup::new("snapshot_statements")?)?;
     let renames = AtomicU32::new(0);
     let alter = move |database: &mut Database| {
-        // A table that is renamed is read anew, so it must not be renamed for ever.
+        // A table that is renamed is read again, so it must not be renamed for ever.
         if renames.fetch_add(1, Ordering::Relaxed) < 3 {
             database.execute("RENAME TABLE words TO words_away, words_away TO words")?;
         }

@@ -1,4 +1,4 @@
-//! What of a table must be read anew after a statement, a resume or a death, and what goes on.
+//! What of a table must be read again after a statement, a resume or a death, and what continues.
 
 use serde_json::json;
 use testkit::{Result, compare, post};
@@ -92,7 +92,7 @@ fn a_key_over_other_columns_halts_and_is_read_again_once_accepted() -> Result<()
     for words in ["reason: key_changed", "it was (id) and is (code)"] {
         assert!(exit.stderr.contains(words), "{words} is not in {}", exit.stderr);
     }
-    // AND is read anew when somebody has decided
+    // AND is read again when the change is accepted
     setup.settings.unset_environment("TAILWATER_FAILPOINT");
     setup.settings.set("capture.key_change", "accept");
     allow_any(&setup, &format!("{}-key", setup.topic("items")))?;

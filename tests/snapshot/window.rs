@@ -18,7 +18,7 @@ const ROWS: u64 = 100;
 const DEFINITION: &str = "(id INT PRIMARY KEY, v BIGINT NOT NULL, note VARCHAR(40)) \
     PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (50), PARTITION p1 VALUES LESS THAN MAXVALUE)";
 
-/// All rows anew, or those that are missing.
+/// All rows again, or those that are missing.
 const REFILL: &str = "INSERT IGNORE INTO {t} (id, v) WITH RECURSIVE n (n) AS \
     (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100) SELECT n, (@v := @v + 1) FROM n";
 

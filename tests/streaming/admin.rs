@@ -1,4 +1,4 @@
-//! What the admin server answers to machines that watch, and to those who mean no good.
+//! What the admin server answers to monitoring, and to clients that attack it.
 
 use std::io::{ErrorKind::WouldBlock, Read as _, Write as _};
 use std::net::TcpStream;

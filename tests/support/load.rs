@@ -1,4 +1,4 @@
-//! A writer whose changes tell whether one of them was lost, doubled or moved.
+//! A writer whose changes show whether one of them was lost, doubled or moved.
 //!
 //! Each transaction inserts rows with growing ids and counts itself in another table; some are
 //! rolled back, some are large. So the ids of the one topic and the counts of the other must be

@@ -121,7 +121,7 @@ impl Setup {
         Ok(Running(connector).wait_for_success_within(3 * LIMIT)?.stderr)
     }
 
-    /// Runs `tailwater snapshot` with these arguments beside a connector.
+    /// Runs `tailwater snapshot` with these arguments while a connector runs.
     pub(crate) fn ask(&self, connector: &mut Running, arguments: &[&str]) -> Result<Exit> {
         let mut settings = self.settings.clone();
         settings.set("admin.listen", connector.admin_address()?);
@@ -179,7 +179,7 @@ impl Setup {
     }
 }
 
-/// A MySQL server of one test, with these arguments of `mysqld` beside the usual ones.
+/// A MySQL server of one test, with these arguments of `mysqld` after the usual ones.
 pub(crate) fn private_mysql(arguments: &[&str]) -> Result<Mysql> {
     with_arguments(MysqlOptions::default(), arguments)
 }
@@ -203,7 +203,7 @@ pub(crate) fn private_mysql_with(options: &MysqlOptions) -> Result<Mysql> {
     Mysql::start(&cache()?, options)
 }
 
-/// A broker of one test, with these lines in its `server.properties` beside the usual ones.
+/// A broker of one test, with these lines in its `server.properties` after the usual ones.
 pub(crate) fn private_kafka(properties: &[&str]) -> Result<Kafka> {
     let extra_properties = properties.iter().map(ToString::to_string).collect();
     Kafka::start(&cache()?, &KafkaOptions { extra_properties })

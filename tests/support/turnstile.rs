@@ -34,7 +34,7 @@ impl Turnstile {
         })
     }
 
-    /// Lets whoever is held and others pass.
+    /// Lets the thread that is held and later ones pass.
     pub(crate) fn let_pass(&mut self, passes: u32) -> Result<()> {
         self.passes += passes;
         // Moved into place whole, because half a number is another one.

@@ -14,7 +14,7 @@ pub fn cache_folder() -> Result<PathBuf> {
     folder.context("no cache folder: set HOME, or TAILWATER_CACHE to a folder with 1 GB free")
 }
 
-/// Name of the variable that tells child processes where the running stack's address file is.
+/// Name of the variable from which child processes learn where the running stack's address file is.
 pub const STACK_FILE_VARIABLE: &str = "TAILWATER_STACK";
 
 /// Where a parent process wrote the address of the stack it keeps running, if there is one.

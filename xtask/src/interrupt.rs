@@ -39,12 +39,12 @@ pub fn listen() -> Result<()> {
     Ok(())
 }
 
-/// Whether a signal asked this process to end.
+/// Whether a signal has requested the end of this process.
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
 
-/// Asks this process to end, as a signal does.
+/// Requests the end of this process, as a signal does.
 pub fn request() {
     REQUESTED.store(true, Ordering::Relaxed);
 }

@@ -28,7 +28,7 @@ use nix::unistd::Pid;
 use crate::interrupt;
 use crate::stopwatch::Stopwatch;
 
-/// How often a wait looks again; short beside what it waits for.
+/// How often a wait looks again; short compared with what it waits for.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a child may take to end after SIGTERM when we ourselves were interrupted.
@@ -76,7 +76,7 @@ impl Process {
         self.child.id()
     }
 
-    /// The pipes of its standard streams, where the command asked for pipes.
+    /// The pipes of its standard streams, where the command requests pipes.
     pub fn child_mut(&mut self) -> &mut Child {
         &mut self.child
     }
@@ -86,7 +86,7 @@ impl Process {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// Waits for its end. When this process is asked to end, the child gets SIGTERM, a moment to
+    /// Waits for its end. When a signal ends this process, the child gets SIGTERM, a moment to
     /// obey, and the wait fails with [`interrupt::Interrupted`].
     pub fn wait(&mut self) -> Result<ExitStatus> {
         loop {
@@ -184,7 +184,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nothing is left to tell: an error means that the process is gone already.
+        // Nothing is left to report: an error means that the process is gone already.
         drop(self.kill());
     }
 }

@@ -25,7 +25,7 @@ pub fn say(text: impl AsRef<str>) {
 }
 
 /// Something that takes a while. Dropped without [`Job::done`] it vanishes in silence, because
-/// the error that ended it is told elsewhere.
+/// the error that ended it is reported elsewhere.
 #[derive(Debug)]
 pub struct Job {
     name: String,

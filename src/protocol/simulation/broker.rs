@@ -49,7 +49,7 @@ pub(super) enum Entry {
 /// The request of a client.
 #[derive(Clone, Debug)]
 pub(super) enum Request {
-    /// InitProducerId: fences everybody else.
+    /// InitProducerId: fences every other instance.
     Init,
     AddPartition(usize),
     Produce {

@@ -1,4 +1,4 @@
-//! Everything that a script left, table by table, beside what was delivered of it.
+//! Everything that a script left, table by table, compared with what was delivered of it.
 
 use anyhow::Result;
 use serde_json::Value;

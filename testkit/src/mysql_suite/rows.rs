@@ -1,5 +1,5 @@
-//! A topic beside its table, whatever key and columns it has: the rows that the changes add up to,
-//! each with its number, and the rows that `SELECT` gives.
+//! A topic compared with its table, whatever key and columns it has: the rows that the changes
+//! add up to, each with its number, and the rows that `SELECT` gives.
 
 use std::collections::BTreeMap;
 

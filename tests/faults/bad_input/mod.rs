@@ -1,5 +1,5 @@
-//! What a user reads who got something wrong: what it is, where it is set, how to fix it; with the
-//! right exit code, in one short message, and without harm to the position.
+//! What the program prints after a user's mistake: what it is, where it is set, how to fix it; with
+//! the right exit code, in one short message, and without harm to the position.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Who may commit: only the newest instance, and how the older one finds out why it may not.
+//! Only the newest instance may commit, and the older one finds out why it may not.
 
 use tailwater::error::Verdict;
 use testkit::wait_for;

@@ -1,4 +1,4 @@
-//! What a transaction may begin with, hold and end with, beside rows.
+//! What a transaction may begin with, hold and end with, apart from rows.
 
 use std::fmt::Write as _;
 use std::fs;

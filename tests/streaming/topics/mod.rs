@@ -1,6 +1,6 @@
 //! Topics that change behind the connector's back: deleted, created again, given more partitions,
-//! cut off at their ends. Each halts the next start, or the first record that would go there, and
-//! goes on when somebody has decided.
+//! cut off at their ends. Each halts the next start, or the first record that would go there, until
+//! a setting accepts the change.
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{

@@ -1,4 +1,4 @@
-//! The state topic: without it, or with another one, nobody can tell where to go on.
+//! The state topic: without it, or with another one, no start knows where to resume.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn a_state_topic_that_is_deleted_under_a_running_connector_is_not_created_again(
     let topic = setup.settings.state_topic();
     Admin::of(&setup)?.delete(&topic)?;
     setup.database.execute("INSERT INTO items VALUES (1, 'first')")?;
-    // THEN it does not begin anew, which would leave the row out
+    // THEN it does not begin again, which would leave the row out
     assert_halts(&mut connector, &["reason: state_topic_missing", "changes since"])?;
     assert!(!topics(&setup.address)?.contains(&topic));
     Ok(())

@@ -1,5 +1,5 @@
 //! Tables that change while they are captured: every record fits the schema whose id it carries,
-//! keys stay what they were, and what nobody can be told halts.
+//! keys stay what they were, and what no record can express halts.
 
 use serde_json::json;
 use testkit::{Record, Result};

@@ -1,4 +1,5 @@
-//! A registry that fails when the first rows need it: asked again ever more seldom, told once.
+//! A registry that fails when the first rows need it: requests come ever more seldom, and the log
+//! has one warning.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ fn trouble_at_the_first_rows_is_logged_once_and_tried_ever_more_seldom() -> Resu
     let (mut setup, _stub) = troubled("first_rows")?;
     let right = setup.address.registry_url.clone();
     let mut connector = setup.launch()?;
-    // WHEN it has started anew several times
+    // WHEN it has started again several times
     let recycles = connector.wait_while_running("several new starts", |connector| {
         let metrics = connector.get("/metrics")?.body;
         let line = "tailwater_recycles_total{reason=\"registry_unavailable\"} ";

@@ -1,5 +1,5 @@
-//! XA transactions: rows that are in the binlog long before anybody knows whether they will be
-//! seen. Each test has a source of its own, because whoever reads a server sees all of its XA
+//! XA transactions: their rows are in the binlog long before it is decided whether they will be
+//! seen. Each test has a source of its own, because a reader of a server sees all of its XA
 //! transactions.
 
 use serde_json::{Value, json};

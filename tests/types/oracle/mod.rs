@@ -7,8 +7,8 @@
 //!
 //! Two variables steer it: `TAILWATER_SEED` repeats a run, which prints its seed, and
 //! `TAILWATER_ORACLE_TABLES` is how many tables there are; each has 24 columns and 14 rows, so
-//! 672 values that arrive twice each. A failure is made small before it is told: it says the
-//! column, the statement that inserts the value, and both texts.
+//! 672 values that arrive twice each. A failure is reduced before it is reported: the report has
+//! the column, the statement that inserts the value, and both texts.
 
 mod alphabet;
 mod capture;

@@ -10,7 +10,7 @@ use xtask::stack::{Cache, Stack};
 use super::cargo::{build, named};
 use super::together::both;
 
-/// What it needs: the program itself, and who torments it.
+/// What it needs: the program itself, and the one that injects faults.
 const BUILD: [&str; 9] = [
     "build",
     "--package",

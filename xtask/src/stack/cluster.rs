@@ -1,5 +1,5 @@
 //! A private Kafka of several brokers, with a controller of its own: any broker, and any number
-//! of them, can die without taking the decision on who leads along.
+//! of them, can die, and the controller still decides which one leads.
 
 use std::process::Command;
 use std::thread;
@@ -15,7 +15,7 @@ use super::server::{Server, start_on_free_ports};
 pub struct ClusterOptions {
     /// Of the controller: how long a broker may be silent, which elections are clean.
     pub controller: KafkaOptions,
-    /// Of each broker. With one there is no controller beside it: it is both.
+    /// Of each broker. A broker alone is its own controller.
     pub brokers: Vec<KafkaOptions>,
 }
 

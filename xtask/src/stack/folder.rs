@@ -55,7 +55,7 @@ pub(super) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes folders whose lock nobody holds. Errors are left alone: such a folder belongs to
+/// Removes folders whose lock no process holds. Errors are left alone: such a folder belongs to
 /// another user or vanished meanwhile.
 fn remove_abandoned() {
     let entries = fs::read_dir(env::temp_dir()).into_iter().flatten().flatten();

@@ -1,4 +1,4 @@
-//! Runs Maven, which checks every file it downloads against the checksum beside it.
+//! Runs Maven, which checks every file it downloads against the checksum next to it.
 
 use std::fs;
 use std::path::Path;

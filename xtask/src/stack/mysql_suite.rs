@@ -132,8 +132,8 @@ impl MysqlSuite {
         ]
     }
 
-    /// Starts the server again if the script ended it and has asked for that, which it does by a
-    /// file: `restart`, or `restart:` with arguments.
+    /// Starts the server again if the script ended it and requests that by a file:
+    /// `restart`, or `restart:` with arguments.
     pub fn revive(&self, mysql: &mut Mysql, arguments: &[String]) -> Result<()> {
         if !mysql.has_ended()? {
             return Ok(());

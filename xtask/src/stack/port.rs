@@ -9,13 +9,13 @@ use anyhow::{Context, Result, bail};
 
 use super::cache::Cache;
 
-/// Below Linux's ephemeral ports (32768 and up), so that no outgoing connection of anybody takes
-/// the port of a server that is down for a moment.
+/// Below Linux's ephemeral ports (32768 and up), so that no outgoing connection takes the port of a
+/// server that is down for a moment.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// A port that is ours until dropped: nobody listens on it, and a lock in the cache folder keeps
-/// other processes that use this library from picking it.
+/// A port that is ours until dropped: no process listens on it, and a lock in the cache folder
+/// keeps other processes that use this library from picking it.
 #[derive(Debug)]
 pub(crate) struct Port {
     number: u16,

@@ -12,7 +12,7 @@ pub(super) const START_LIMIT: Duration = Duration::from_mins(2);
 /// How long a server may take to end in order.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
 
-/// How often a server is started anew, on other ports, when its port turned out to be taken.
+/// How often a server is started again, on other ports, when its port turned out to be taken.
 const ATTEMPTS: usize = 3;
 
 /// A server that a test can stop, kill, pause and start again: same port, same data.
@@ -50,7 +50,7 @@ pub trait Server {
     }
 }
 
-/// Runs `start`, which picks ports and starts a server; once more if somebody else took a port in
+/// Runs `start`, which picks ports and starts a server; once more if another process took a port in
 /// between.
 pub(super) fn start_on_free_ports<T>(start: impl Fn() -> Result<T>) -> Result<T> {
     let mut result = start();

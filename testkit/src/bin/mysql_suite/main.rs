@@ -2,7 +2,7 @@
 //!
 //! Needs `TAILWATER_BIN` (the program); `cargo xtask test --mysql-suite` builds it and passes the
 //! patterns. Ends with 0 if the connector halted nowhere but by design and no table differs. Each
-//! script's result is a line of JSON in `mysql-suite.jsonl` beside the program.
+//! script's result is a line of JSON in `mysql-suite.jsonl` next to the program.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -111,7 +111,7 @@ impl Mysql {
         self.folder.path().join("server/data")
     }
 
-    /// What it is started with beside the usual arguments, from its next start on.
+    /// What it is started with after the usual arguments, from its next start on.
     pub fn set_extra_arguments(&mut self, arguments: Vec<String>) {
         self.options.extra_arguments = arguments;
     }
@@ -352,7 +352,7 @@ fn apt(folder: &Path, arguments: &[&str]) -> Command {
     ] {
         command.arg(format!("-o{option}={}", folder.join(path).display()));
     }
-    // As root apt downloads as the user `_apt`, who may not enter the cache folder.
+    // As root apt downloads as the user `_apt`, which may not enter the cache folder.
     command.args(["-oDir::Etc::sourceparts=/dev/null", "-oAPT::Sandbox::User=root"]);
     command.args(["-oAPT::Install-Recommends=false", "-oAcquire::Languages=none"]);
     command.args(["-qq", "-y", "--download-only"]).args(arguments);

@@ -15,9 +15,8 @@ const CONTENTS_LINES_MAX: usize = 300;
 /// Most files that the inherent methods of one type are spread over.
 const METHOD_FILES_MAX: usize = 2;
 
-/// Longer ones: the configuration's sections share a file, and the reading list's rules belong
-/// together.
-const LONG_CONTENTS: [&str; 2] = ["src/config/mod.rs", "src/snapshot/reading_list/mod.rs"];
+/// A longer one: the reading list's rules belong together.
+const LONG_CONTENTS: [&str; 1] = ["src/snapshot/reading_list/mod.rs"];
 
 /// Where each type of the program is defined, by its name.
 pub(super) type Types = BTreeMap<String, String>;

@@ -16,7 +16,8 @@ fn main() {
     let is_release = profile.is_ok_and(|profile| profile == "release");
     let commit = is_release.then(commit).flatten();
     let commit = commit.map_or_else(String::new, |commit| format!(" ({commit})"));
-    println!("cargo::rustc-env=TAILWATER_VERSION={}{commit}", env!("CARGO_PKG_VERSION"));
+    // Without the prefix of settings: cargo gives the variable to what it runs, too.
+    println!("cargo::rustc-env=BUILD_VERSION={}{commit}", env!("CARGO_PKG_VERSION"));
 }
 
 /// The commit's short name; `None` outside of a repository.

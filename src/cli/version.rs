@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::{mysql, produce::settings::client_library};
 
 /// `0.1.0`; a release build has the commit too (`build.rs`).
-pub(super) const SHORT: &str = env!("TAILWATER_VERSION");
+pub(super) const SHORT: &str = env!("BUILD_VERSION");
 
 /// The same with the libraries and their features, a line each.
 pub(super) static LONG: LazyLock<String> = LazyLock::new(|| {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{log, position, show_config, snapshot, version};
+use super::{import_debezium, log, position, show_config, snapshot, version};
 
 /// What bare `tailwater` and `tailwater --help` end with.
 const EXAMPLES: &str = "\
@@ -68,6 +68,8 @@ pub(super) enum Command {
     Position(position::PositionArguments),
     /// Shows the configuration as it takes effect.
     Config(show_config::ConfigArguments),
+    /// Makes a configuration file of a Debezium MySQL connector's.
+    ImportDebezium(import_debezium::ImportArguments),
     /// Prints a script that completes commands and options in a shell.
     Completions {
         /// The shell.

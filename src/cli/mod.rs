@@ -20,6 +20,7 @@ use crate::{
 mod arguments;
 mod bars;
 mod estimate;
+mod import_debezium;
 mod log;
 mod manual;
 mod position;
@@ -27,6 +28,9 @@ mod run;
 mod show_config;
 mod snapshot;
 mod version;
+
+/// A command found something that its user must look at.
+const EXIT_FINDING: u8 = 1;
 
 /// `EX_USAGE` of `sysexits.h`.
 const EXIT_USAGE: u8 = 64;
@@ -48,7 +52,7 @@ pub fn main() -> ExitCode {
         Command::Run { .. } => mysql::bound_buffers(),
         Command::Completions { shell } => return exit_code(&manual::print_completions(shell)),
         Command::Man => return exit_code(&manual::print_manual()),
-        Command::Snapshot(_) | Command::Position(_) | Command::Config(_) => {}
+        _ => {}
     }
     let status = Status::default();
     let Ok(log) = log::start_writer(&arguments, &status) else { return ExitCode::from(EXIT_OS) };
@@ -81,27 +85,25 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
             return report(&Failure::new(Verdict::Bug, Reason::Runtime, error.to_string()));
         }
     };
-    let (config, until_caught_up, standby) = match arguments.command {
-        Command::Run { config, until_caught_up, standby } => (config, until_caught_up, standby),
-        Command::Snapshot(request) => {
-            let done = runtime.block_on(snapshot::run(request));
-            return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
+    let is_fine = match arguments.command {
+        Command::Run { config, until_caught_up, standby } => {
+            let config = match config::load(&config) {
+                Ok(config) => Arc::new(config),
+                Err(error) => return report(&error.into()),
+            };
+            return runtime.block_on(run::run(config, until_caught_up, standby, log, status));
         }
-        Command::Position(arguments) => {
-            let done = runtime.block_on(position::run(arguments));
-            return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
-        }
-        Command::Config(arguments) => {
-            let done = show_config::run(arguments);
-            return done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS);
-        }
-        Command::Completions { .. } | Command::Man => return ExitCode::SUCCESS,
+        Command::Snapshot(request) => runtime.block_on(snapshot::run(request)).map(|()| true),
+        Command::Position(arguments) => runtime.block_on(position::run(arguments)).map(|()| true),
+        Command::Config(arguments) => show_config::run(arguments).map(|()| true),
+        Command::ImportDebezium(arguments) => import_debezium::run(&arguments),
+        Command::Completions { .. } | Command::Man => Ok(true),
     };
-    let config = match config::load(&config) {
-        Ok(config) => Arc::new(config),
-        Err(error) => return report(&error.into()),
-    };
-    runtime.block_on(run::run(config, until_caught_up, standby, log, status))
+    match is_fine {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FINDING),
+        Err(failure) => report(&failure),
+    }
 }
 
 /// The exit code after text was printed.

@@ -36,7 +36,8 @@ fn every_command_is_in_the_manual_page_and_in_the_completions_of_every_shell() -
     let (manual, code) = run(&["man"])?;
     assert_eq!(code, Some(0));
     for command in &commands {
-        assert!(manual.contains(&format!("tailwater\\-{command}")), "{command}: {manual}");
+        let name = format!("tailwater-{command}").replace('-', "\\-");
+        assert!(manual.contains(&name), "{command}: {manual}");
     }
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let (script, code) = run(&["completions", shell])?;

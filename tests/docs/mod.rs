@@ -3,6 +3,7 @@
 mod command_line;
 mod error_page;
 pub(crate) mod hints;
+mod import_debezium;
 mod names;
 mod schemas;
 mod tidy;

@@ -18,7 +18,9 @@ use super::together::both;
 const THREADS_OPTION: &str = "--test-threads";
 
 /// Suites of the integration tests that need no server.
-const SERVERLESS: [&str; 7] = [
+const SERVERLESS: [&str; 9] = [
+    "docs::command_line::",
+    "docs::import_debezium::",
     "docs::names::",
     "docs::schemas::",
     "docs::tidy::",

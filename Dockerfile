@@ -15,6 +15,8 @@ FROM debian:bookworm-slim
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/tailwater /usr/local/bin/tailwater
 COPY --chmod=755 docker/http-ok /usr/local/bin/http-ok
+# No name is needed for it, and no folder: the program writes no files, so the root file system may
+# be read-only.
 USER 65532:65532
 ENTRYPOINT ["tailwater"]
 CMD ["run", "--config", "/etc/tailwater/tailwater.toml"]

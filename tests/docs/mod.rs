@@ -1,6 +1,7 @@
 //! What pages, schemas and messages say is what the code does; the source keeps its rules.
 
 mod command_line;
+mod deployment;
 mod error_page;
 pub(crate) mod hints;
 mod import_debezium;

@@ -16,7 +16,7 @@ const PAGES: [&str; 5] =
 const CODE: [&str; 5] = ["src", "tests", "testkit", "xtask", "benches"];
 
 /// What a path from the workspace's folder begins with.
-const ROOTS: [&str; 6] = ["src/", "tests/", "testkit/", "xtask/", "benches/", "docs/"];
+const ROOTS: [&str; 7] = ["src/", "tests/", "testkit/", "xtask/", "benches/", "docs/", "deploy/"];
 
 /// The section of `docs/RELIABILITY.md` whose tables name a test in the last column.
 const FAULTS: &str = "## Faults, one by one";

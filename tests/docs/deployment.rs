@@ -14,6 +14,7 @@ use tailwater::model::table::TableName;
 use testkit::Result;
 use yaml_rust2::{Yaml, YamlLoader};
 
+use super::names::anchors;
 use crate::support::setup::{config_with_format, program};
 
 const PAGE: &str = "docs/OPERATING.md";
@@ -102,18 +103,6 @@ fn wrong(known: &Known, text: &str) -> Vec<String> {
     complaints
 }
 
-/// The headings of the page as GitHub's anchors.
-fn anchors() -> BTreeSet<String> {
-    let is_part = |c: &char| c.is_ascii_alphanumeric() || [' ', '-'].contains(c);
-    let page = read(PAGE);
-    let headings = page.lines().filter(|line| line.starts_with('#'));
-    let anchor = |heading: &str| -> String {
-        let text = heading.trim_start_matches('#').trim().to_ascii_lowercase();
-        text.chars().filter(is_part).collect::<String>().replace(' ', "-")
-    };
-    headings.map(anchor).collect()
-}
-
 /// Files below `deploy/` with one of these extensions.
 fn files(extensions: &[&str]) -> Vec<String> {
     fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -187,13 +176,14 @@ fn every_metric_is_described_in_the_page() {
 #[test]
 fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let alerts = yaml(ALERTS);
+    let headings = anchors(&read(PAGE));
     let mut links = BTreeSet::new();
     for rule in alerts["groups"][0]["rules"].as_vec().unwrap() {
         let name = rule["alert"].as_str().unwrap();
         let link = rule["annotations"]["runbook_url"].as_str();
         let anchor = link.and_then(|link| link.strip_prefix("docs/OPERATING.md#"));
         assert_eq!(anchor, Some(&*name.to_ascii_lowercase()), "{name}");
-        assert!(anchors().contains(anchor.unwrap()), "{PAGE} has no heading {name}");
+        assert!(headings.contains(anchor.unwrap()), "{PAGE} has no heading {name}");
         assert!(rule["annotations"]["summary"].as_str().is_some(), "{name}");
         links.insert(name.to_owned());
     }

@@ -1,6 +1,6 @@
 //! The tables of reasons and of errors in `docs/OPERATING.md` are those that the program uses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -39,24 +39,6 @@ fn the_page_about_reasons_says_what_the_program_knows() {
         writeln!(table, "| `{reason}` | {meaning} | {remedy} |").unwrap();
     }
     expect("reasons", &table);
-}
-
-#[test]
-fn what_to_do_about_a_reason_links_to_headings_that_are_there() {
-    let page = include_str!("../../docs/OPERATING.md");
-    let is_part = |c: &char| c.is_ascii_alphanumeric() || [' ', '-'].contains(c);
-    let anchor = |heading: &str| {
-        let heading = heading.trim_start_matches('#').trim().to_ascii_lowercase();
-        heading.chars().filter(is_part).collect::<String>().replace(' ', "-")
-    };
-    let headings = page.lines().filter(|line| line.starts_with('#')).map(anchor);
-    let headings: BTreeSet<String> = headings.collect();
-    for reason in Reason::ALL {
-        for link in reason.remedy().split("](#").skip(1) {
-            let link = link.split(')').next().unwrap();
-            assert!(headings.contains(link), "{reason}: {link}");
-        }
-    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Everything that a page names exists: tests and suites, modules and types of the program, and
-//! paths, those in comments of the code too.
+//! paths, those in comments of the code too. Its links lead to pages and headings that are there.
 //!
 //! `docs/RELIABILITY.md` claims that each fault is handled and names the test that shows it. If the
 //! test was renamed, nothing shows the claim. The binary lists its own tests, so none is missed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -143,6 +144,51 @@ fn missing_paths(path: &str, text: &str) -> Vec<String> {
         !is_there
     });
     missing.map(|name| format!("{path}: there is no `{name}`")).collect()
+}
+
+/// The headings of a page as anchors of links.
+pub(super) fn anchors(text: &str) -> BTreeSet<String> {
+    let is_part = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    let anchor = |heading: &str| -> String {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        heading.chars().filter(is_part).collect::<String>().replace(' ', "-")
+    };
+    text.lines().filter(|line| line.starts_with('#')).map(anchor).collect()
+}
+
+/// Links inside the repository that lead nowhere.
+fn dead_links(path: &str, text: &str) -> Vec<String> {
+    let folder = Path::new(path).parent().unwrap();
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let dead = links.filter(|link| {
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let target = match file {
+            "" => Some(text.to_owned()),
+            file => fs::read_to_string(root().join(folder).join(file)).ok(),
+        };
+        let leads = |text: String| anchor.is_empty() || anchors(&text).contains(anchor);
+        !link.contains("://") && !target.is_some_and(leads)
+    });
+    dead.map(|link| format!("{path}: the link {link} leads nowhere")).collect()
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_page_and_a_heading_that_are_there() {
+    let mut complaints = Vec::new();
+    let mut links = 0;
+    for page in PAGES.into_iter().chain(["CHANGELOG.md"]) {
+        visit(&root().join(page), &mut |path, text| {
+            if has_extension(path, "md") {
+                links += text.matches("](").count();
+                complaints.extend(dead_links(path, text));
+            }
+        });
+    }
+    assert!(links > 50, "only {links} links were found");
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    let dead = |text: &str| dead_links("docs/X.md", text).len();
+    assert_eq!(dead("# A `b` c\n[a](#a-b-c), [b](OPERATING.md#health), [c](../README.md)"), 0);
+    assert_eq!(dead("[a](#a), [b](OPERATING.md#healths), [c](README.md)"), 3);
 }
 
 #[test]

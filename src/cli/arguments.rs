@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{import_debezium, log, position, show_config, snapshot, version};
+use super::{import_debezium, log, position, schema, show_config, snapshot, version};
 
 /// What bare `tailwater` and `tailwater --help` end with.
 const EXAMPLES: &str = "\
@@ -66,6 +66,8 @@ pub(super) enum Command {
     Snapshot(snapshot::SnapshotArguments),
     /// Changes the position at which the next start of a connector resumes.
     Position(position::PositionArguments),
+    /// Shows the schemas of tables, and whether the registry would take them.
+    Schema(schema::SchemaArguments),
     /// Shows the configuration as it takes effect.
     Config(show_config::ConfigArguments),
     /// Makes a configuration file of a Debezium MySQL connector's.

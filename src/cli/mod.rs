@@ -25,6 +25,7 @@ mod log;
 mod manual;
 mod position;
 mod run;
+mod schema;
 mod show_config;
 mod snapshot;
 mod version;
@@ -95,6 +96,7 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
         }
         Command::Snapshot(request) => runtime.block_on(snapshot::run(request)).map(|()| true),
         Command::Position(arguments) => runtime.block_on(position::run(arguments)).map(|()| true),
+        Command::Schema(arguments) => runtime.block_on(schema::run(arguments)),
         Command::Config(arguments) => show_config::run(arguments).map(|()| true),
         Command::ImportDebezium(arguments) => import_debezium::run(&arguments),
         Command::Completions { .. } | Command::Man => Ok(true),

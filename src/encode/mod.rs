@@ -28,6 +28,7 @@ pub use message::{Message, Messages};
 pub use old_row::{OldEnvelope, OldRow};
 pub use plan::{SchemaIds, TablePlan};
 pub use registry::{
-    Difference, FieldChange, Registry, RegistryError, SchemaId, differences, summarize,
+    Compatibility, Difference, FieldChange, Registry, RegistryError, SchemaId, differences,
+    summarize,
 };
 pub use schema::{key_schema, value_schema};

@@ -48,6 +48,7 @@ mod state_topic;
 mod stop;
 mod stream;
 mod supervisor;
+mod table_schemas;
 mod tables;
 mod threads;
 mod trouble_log;
@@ -60,5 +61,6 @@ pub use self::{
     run::{Run, RunOutcome},
     skip::{ResolvedSkip, skip_event},
     supervisor::run,
+    table_schemas::{SubjectAnswer, SubjectComparison, compare_schemas, table_schemas},
     visitor::as_visitor,
 };

@@ -6,3 +6,4 @@ mod flat;
 mod formats;
 mod golden;
 mod oracle;
+mod schema_command;

@@ -21,6 +21,16 @@ struct SchemaAnswer {
     schema: String,
 }
 
+/// What a registry says of a schema and the newest one of its subject.
+#[derive(Deserialize)]
+pub struct Compatibility {
+    /// Whether the subject would take the schema.
+    pub is_compatible: bool,
+    /// Why not, in the registry's words; registries that do not know `verbose` say nothing.
+    #[serde(default)]
+    pub messages: Vec<String>,
+}
+
 /// A good answer.
 pub(super) struct Answer {
     url: String,
@@ -38,6 +48,10 @@ impl Answer {
     pub(super) fn schema(&self) -> Result<String, RegistryError> {
         let answer: Result<SchemaAnswer, _> = serde_json::from_str(&self.body);
         answer.map(|answer| answer.schema).map_err(|_| self.not_a_registry())
+    }
+
+    pub(super) fn compatibility(&self) -> Result<Compatibility, RegistryError> {
+        serde_json::from_str(&self.body).map_err(|_| self.not_a_registry())
     }
 
     /// The error for an answer that is good as HTTP and no registry's.

@@ -6,7 +6,7 @@ use reqwest::{Certificate, Client, RequestBuilder, header};
 use serde_json::json;
 
 use super::{
-    Registered, RegistryError, SchemaId,
+    Compatibility, Registered, RegistryError, SchemaId,
     answer::{Answer, found, send},
     base::Base,
     same_schema::is_same,
@@ -142,6 +142,21 @@ impl Registry {
         Ok(Some(Registered { id: answer.id()?, schema }))
     }
 
+    /// Whether a subject would take a schema: what the registry says of it and its newest schema
+    /// under the subject's compatibility level. Registers nothing. A subject without schemas takes
+    /// any.
+    pub async fn compatibility(
+        &self,
+        subject: &str,
+        schema: &str,
+    ) -> Result<Compatibility, RegistryError> {
+        let path = ["compatibility", "subjects", subject, "versions", "latest"];
+        match found(self.post_with(&path, Some("verbose=true"), schema).await)? {
+            Some(answer) => answer.compatibility(),
+            None => Ok(Compatibility { is_compatible: true, messages: Vec::new() }),
+        }
+    }
+
     /// The schema behind an id; `None` if the registry has none.
     pub async fn schema(&self, id: SchemaId) -> Result<Option<String>, RegistryError> {
         let answer = self.get(&["schemas", "ids", &id.0.to_string()]).await;
@@ -154,9 +169,20 @@ impl Registry {
     }
 
     async fn post(&self, path: &[&str], schema: &str) -> Result<Answer, RegistryError> {
+        self.post_with(path, None, schema).await
+    }
+
+    async fn post_with(
+        &self,
+        path: &[&str],
+        query: Option<&str>,
+        schema: &str,
+    ) -> Result<Answer, RegistryError> {
         let body = json!({ "schema": schema }).to_string();
         self.send(|base| {
-            let request = self.client.post(base.path(path)?);
+            let mut url = base.path(path)?;
+            url.set_query(query);
+            let request = self.client.post(url);
             Ok(request.header(header::CONTENT_TYPE, MEDIA_TYPE).body(body.clone()))
         })
         .await

@@ -25,6 +25,7 @@ mod registered;
 mod same_schema;
 mod status;
 
+pub use answer::Compatibility;
 pub use client::Registry;
 pub use difference::{Difference, FieldChange, differences, summarize};
 pub use error::{Refusal, RegistryError};

@@ -15,11 +15,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     encode::{
-        Difference, FieldChange, Registry, RegistryError, SchemaId, SchemaIds, differences,
-        registry::Refusal, value_schema,
+        Difference, Registry, RegistryError, SchemaId, SchemaIds, differences, registry::Refusal,
+        value_schema,
     },
     map,
     model::record::{KeyForm, Loosened, RecordShape},
+    pipeline::table_schemas::loosening,
     state::TableRecord,
 };
 
@@ -87,15 +88,8 @@ async fn loosen(
     let latest = registry.latest(subject).await?;
     let found = latest.and_then(|latest| differences(&latest.schema, &value_schema(shape)));
     let found = found.unwrap_or_default();
-    let wanted = found.iter().filter_map(|difference| match difference.change {
-        FieldChange::Added { required: true } => {
-            Some((difference.field.clone(), Loosened::ImplicitDefault))
-        }
-        FieldChange::NotNull => Some((difference.field.clone(), Loosened::Nullable)),
-        _ => None,
-    });
     let mut looser = shape.clone();
-    let loosened = map::loosen(&mut looser, &wanted.collect());
+    let loosened = map::loosen(&mut looser, &loosening(&found));
     if !loosened.is_empty() {
         match registry.register(subject, &value_schema(&looser)).await {
             Ok(id) => {

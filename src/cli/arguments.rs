@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{import_debezium, log, position, schema, show_config, snapshot, version};
+use super::{import_debezium, init, log, position, schema, show_config, snapshot, version};
 
 /// What bare `tailwater` and `tailwater --help` end with.
 const EXAMPLES: &str = "\
@@ -70,6 +70,8 @@ pub(super) enum Command {
     Schema(schema::SchemaArguments),
     /// Shows the configuration as it takes effect.
     Config(show_config::ConfigArguments),
+    /// Writes a commented configuration file; asks for what the options lack.
+    Init(init::InitArguments),
     /// Makes a configuration file of a Debezium MySQL connector's.
     ImportDebezium(import_debezium::ImportArguments),
     /// Prints a script that completes commands and options in a shell.

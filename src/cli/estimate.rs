@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indicatif::{HumanBytes, HumanCount};
 
-use super::{bars::human, snapshot::say};
+use super::{bars::human, say::say};
 use crate::{
     config::Config,
     error::{Failure, Reason, Verdict},

@@ -21,10 +21,12 @@ mod arguments;
 mod bars;
 mod estimate;
 mod import_debezium;
+mod init;
 mod log;
 mod manual;
 mod position;
 mod run;
+mod say;
 mod schema;
 mod show_config;
 mod snapshot;
@@ -96,6 +98,7 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
         }
         Command::Snapshot(request) => runtime.block_on(snapshot::run(request)).map(|()| true),
         Command::Position(arguments) => runtime.block_on(position::run(arguments)).map(|()| true),
+        Command::Init(arguments) => runtime.block_on(init::run(arguments)).map(|()| true),
         Command::Schema(arguments) => runtime.block_on(schema::run(arguments)),
         Command::Config(arguments) => show_config::run(arguments).map(|()| true),
         Command::ImportDebezium(arguments) => import_debezium::run(&arguments),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand};
 
-use super::snapshot::say;
+use super::say::say;
 use crate::{
     config,
     error::Failure,

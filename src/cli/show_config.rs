@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::snapshot::say;
+use super::say::say;
 use crate::{
     config::{self, EffectiveSetting, Origin},
     error::Failure,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     bars::{Bars, Reading},
     estimate,
+    say::say,
 };
 use crate::{
     admin::client::AdminClient,
@@ -215,9 +216,4 @@ fn tables_of(status: &Value) -> Vec<Reading> {
 
 fn print_reading(table: &Reading) {
     say(&table.to_string());
-}
-
-#[expect(clippy::print_stdout, reason = "the output of the command")]
-pub(super) fn say(line: &str) {
-    println!("{line}");
 }

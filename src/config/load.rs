@@ -104,6 +104,11 @@ pub fn search_bytes() -> Option<usize> {
     std::env::var_os("TAILWATER_SEARCH_BYTES")?.into_string().ok()?.parse().ok()
 }
 
+/// Reads and checks a configuration that no file has, without the environment's settings.
+pub fn of_text(text: &str) -> Result<Config, ConfigError> {
+    parse(text, &BTreeMap::new())
+}
+
 /// Reads and checks a configuration given as text, with these environment variables.
 pub(super) fn parse(
     text: &str,

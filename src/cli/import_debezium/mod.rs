@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 
 use self::{connector::ConnectorOptions, offset::Offset, translation::Translation};
-use super::snapshot::say;
+use super::say::say;
 use crate::error::{Failure, Reason, Verdict};
 
 mod connector;

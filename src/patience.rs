@@ -31,9 +31,16 @@ const CALL_ROUND_TRIPS: u32 = 20;
 #[derive(Clone, Debug, Default)]
 pub struct Patience {
     round_trip_us: Arc<AtomicU64>,
+    /// The most that a call may take, whatever its answers take.
+    limit: Option<Duration>,
 }
 
 impl Patience {
+    /// For a caller that does not wait for longer than this.
+    pub fn at_most(limit: Duration) -> Self {
+        Self { limit: Some(limit), ..Self::default() }
+    }
+
     /// An answer took this long. A slow one counts at once, faster ones that follow bit by bit.
     pub fn answered(&self, round_trip: Duration) {
         let now = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
@@ -55,7 +62,8 @@ impl Patience {
 
     /// How long a call may take with all its attempts, `least` where answers are fast.
     pub fn call(&self, least: Duration) -> Duration {
-        (self.round_trip() * CALL_ROUND_TRIPS).min(CALL_MAX).max(least)
+        let longest = self.limit.unwrap_or(Duration::MAX);
+        (self.round_trip() * CALL_ROUND_TRIPS).min(CALL_MAX).max(least).min(longest)
     }
 
     fn round_trip(&self) -> Duration {

@@ -8,6 +8,7 @@
     reason = "a test that panics says what is wrong, and what it printed is shown"
 )]
 
+mod check;
 mod docs;
 mod faults;
 mod snapshot;

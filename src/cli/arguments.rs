@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{import_debezium, init, log, position, schema, show_config, snapshot, version};
+use super::{check, import_debezium, init, log, position, schema, show_config, snapshot, version};
 
 /// What bare `tailwater` and `tailwater --help` end with.
 const EXAMPLES: &str = "\
 Examples:
+  tailwater check --config tailwater.toml
   tailwater run --config tailwater.toml
   tailwater snapshot --table inventory.products
   tailwater completions bash > /etc/bash_completion.d/tailwater";
@@ -62,6 +63,8 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "until_caught_up")]
         standby: bool,
     },
+    /// Tests the configuration and the servers, and says how to fix what is wrong.
+    Check(check::CheckArguments),
     /// Re-reads tables while the connector keeps streaming.
     Snapshot(snapshot::SnapshotArguments),
     /// Changes the position at which the next start of a connector resumes.

@@ -19,6 +19,7 @@ use crate::{
 
 mod arguments;
 mod bars;
+mod check;
 mod estimate;
 mod import_debezium;
 mod init;
@@ -95,6 +96,12 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
                 Err(error) => return report(&error.into()),
             };
             return runtime.block_on(run::run(config, until_caught_up, standby, log, status));
+        }
+        Command::Check(arguments) => {
+            let code = runtime.block_on(check::run(&arguments));
+            // A name that is still being resolved must not hold the end up.
+            runtime.shutdown_background();
+            return code;
         }
         Command::Snapshot(request) => runtime.block_on(snapshot::run(request)).map(|()| true),
         Command::Position(arguments) => runtime.block_on(position::run(arguments)).map(|()| true),

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use toml::{Table, Value, de::DeTable};
 
 use super::{
-    Config,
+    Config, ReadConfig,
     table_reader::{ConfigFault, TableReader, join, keys_of, put, unknown_field},
     validate,
     variables::{self, VariableKind},
@@ -19,13 +19,20 @@ use crate::error::{Explain, Explanation, Reason, Verdict};
 /// How much a known key must be like an unknown one to be proposed for it: of 1 for the same.
 const ALIKE_MIN: f64 = 0.7;
 
+/// Settings that are secret.
+const SECRETS: [&str; 4] =
+    ["mysql.password", "schema_registry.password", "schema_registry.bearer_token", "admin.token"];
+
+/// How the names of librdkafka's secret properties end.
+const SECRET_PROPERTIES: [&str; 3] = [".password", ".client.secret", ".key.pem"];
+
 /// What is wrong with the configuration: a sentence for each fault that names the key and its line.
 #[derive(Debug)]
 pub struct ConfigError {
     /// The file's name, if the text is from one.
-    file: Option<String>,
+    pub(super) file: Option<String>,
     /// In the order of the file; those of the environment come last.
-    faults: Vec<String>,
+    pub(super) faults: Vec<String>,
 }
 
 impl ConfigError {
@@ -59,23 +66,39 @@ impl Explain for ConfigError {
 
 /// Reads the file, lays the process's environment over it and checks the result.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    load_with_sources(path).map(|(config, ..)| config)
+    read(path).into_config()
+}
+
+/// The same, past everything that is wrong.
+pub fn read(path: &Path) -> ReadConfig {
+    match sources(path) {
+        Ok((text, environment)) => read_file(path, &text, &environment),
+        Err(fault) => ReadConfig::unreadable(fault),
+    }
 }
 
 /// The configuration with what it was made of: the file's text and the environment.
 pub(super) fn load_with_sources(
     path: &Path,
 ) -> Result<(Config, String, BTreeMap<String, String>), ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        ConfigError::one(format!("cannot read the configuration {}: {error}", path.display()))
-    })?;
+    let (text, environment) = sources(path).map_err(ConfigError::one)?;
+    let config = read_file(path, &text, &environment).into_config()?;
+    Ok((config, text, environment))
+}
+
+fn read_file(path: &Path, text: &str, environment: &BTreeMap<String, String>) -> ReadConfig {
+    ReadConfig { file: Some(path.display().to_string()), ..read_text(text, environment) }
+}
+
+/// The file's text and the environment.
+fn sources(path: &Path) -> Result<(String, BTreeMap<String, String>), String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the configuration {}: {error}", path.display()))?;
     // A variable that is not Unicode is no setting.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let config = parse(&text, &environment)
-        .map_err(|error| ConfigError { file: Some(path.display().to_string()), ..error })?;
-    Ok((config, text, environment))
+    Ok((text, environment))
 }
 
 /// Whether the terminal gets plain text only: its user wants that (<https://no-color.org>), or the
@@ -114,10 +137,20 @@ pub(super) fn parse(
     text: &str,
     environment: &BTreeMap<String, String>,
 ) -> Result<Config, ConfigError> {
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = at_line(line_of(text, error.span()));
-        ConfigError::one(format!("{line}this is not TOML: {}", error.message()))
-    })?;
+    read_text(text, environment).into_config()
+}
+
+/// The same, past everything that is wrong.
+pub(super) fn read_text(text: &str, environment: &BTreeMap<String, String>) -> ReadConfig {
+    let mut table: Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let error: toml::de::Error = error;
+            let line = at_line(line_of(text, error.span()));
+            return ReadConfig::unreadable(format!("{line}this is not TOML: {}", error.message()));
+        }
+    };
+    let plain_secrets = plain_secrets(&table);
     let mut overlaid = Vec::new();
     let mut unread = Vec::new();
     for (name, value) in environment {
@@ -133,6 +166,8 @@ pub(super) fn parse(
             VariableKind::Other => {}
         }
     }
+    let is_overlaid = |path: &String| overlaid.iter().any(|keys| *keys == keys_of(path));
+    let plain_secrets = plain_secrets.into_iter().filter(|path| !is_overlaid(path)).collect();
     let mut reader = TableReader::new(table, overlaid);
     let config = reader.read();
     if let Some(config) = &config {
@@ -144,10 +179,28 @@ pub(super) fn parse(
         reader.faults().iter().map(|fault| describe(fault, text, environment)).collect();
     faults.sort_by_key(|&(line, _)| line);
     let faults: Vec<String> = faults.into_iter().map(|(_, fault)| fault).chain(unread).collect();
-    match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(ConfigError { file: None, faults }),
-    }
+    let wrong = reader.wrong_paths();
+    ReadConfig { file: None, config, faults, wrong, plain_secrets }
+}
+
+/// The settings of a file that are secret and stand in it as text.
+fn plain_secrets(table: &Table) -> Vec<String> {
+    let texts = SECRETS.iter().filter(|path| {
+        let parent = path.split_once('.').and_then(|(section, key)| table.get(section)?.get(key));
+        parent.is_some_and(is_text)
+    });
+    let properties = table.get("kafka").and_then(|kafka| kafka.get("properties")?.as_table());
+    let properties = properties.into_iter().flatten().filter(|(name, value)| {
+        let name = name.as_str();
+        is_text(value) && SECRET_PROPERTIES.iter().any(|word| name.ends_with(word))
+    });
+    let properties = properties.map(|(name, _)| format!("kafka.properties.\"{name}\""));
+    texts.map(|path| (*path).to_owned()).chain(properties).collect()
+}
+
+/// Whether a secret of this value is that value itself.
+fn is_text(value: &Value) -> bool {
+    !value.is_table() && !value.is_array()
 }
 
 /// The sentence for a fault, and its line, by which faults are sorted: where it is, which key, what

@@ -16,6 +16,7 @@ mod kafka;
 mod load;
 mod mysql;
 mod names;
+mod read_config;
 mod schema_registry;
 mod secret;
 mod snapshot;
@@ -36,10 +37,11 @@ pub use format::{
 pub use kafka::{Kafka, TopicChangePolicy, TopicSettings};
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub use load::rule_to_take_out;
-pub use load::{ConfigError, is_plain_terminal, load, of_text};
+pub use load::{ConfigError, is_plain_terminal, load, of_text, read};
 #[cfg(feature = "failpoints")]
 pub use load::{failpoint, search_bytes};
 pub use mysql::{Mysql, TlsMode};
+pub use read_config::ReadConfig;
 pub use schema_registry::SchemaRegistry;
 pub use secret::{Secret, SecretError};
 pub use snapshot::{SnapshotMode, SnapshotSettings};

@@ -89,6 +89,17 @@ impl TableReader {
         self.stand_ins.iter().any(is_above)
     }
 
+    /// The paths of keys whose values are wrong or not the user's.
+    pub(super) fn wrong_paths(&self) -> Vec<String> {
+        // A missing or an unknown key is reported at the path of its table.
+        let path_of = |fault: &ConfigFault| {
+            let key = fault.unknown_key().or_else(|| fault.missing_key());
+            key.unwrap_or_else(|| fault.path.clone())
+        };
+        let faults = self.faults.iter().map(path_of);
+        self.stand_ins.iter().cloned().chain(faults).collect()
+    }
+
     /// Adds what another check found.
     pub(super) fn add(&mut self, faults: Vec<ConfigFault>) {
         self.faults.extend(faults);

@@ -34,6 +34,8 @@ reasons! {
     Config = "config",
     /// A secret or a file that the section `[mysql]` names cannot be read.
     ConfigSecret = "config_secret",
+    /// A secret is in the configuration file as text.
+    SecretInFile = "secret_in_file",
     /// The admin server cannot listen on `admin.listen`.
     AdminListen = "admin_listen",
     /// A name in the configuration matches nothing on the source, and the data that it should leave

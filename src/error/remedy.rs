@@ -51,6 +51,8 @@ remedies! {
     R::Config => "The message names the key.",
     R::ConfigSecret => "Check the path and the permissions of the file that the message names. If \
         an earlier login worked, the connector retries for two minutes first.",
+    R::SecretInFile => "A warning of `tailwater check`. Put the secret in a variable or in a file of \
+        its own: `password = { env = \"NAME\" }`.",
     R::AdminListen => "Set `admin.listen` to a free address; port 0 picks one.",
     R::NameMatchesNothing => "Ends with 78. The message has the key and the nearest names; see \
         [what is checked at the start](#what-is-checked-at-the-start).",

@@ -35,6 +35,14 @@ pub async fn connect(config: &Mysql) -> Result<Conn, MysqlError> {
     connect_for(config, Text::Converted).await
 }
 
+/// The same, within a time of the caller's.
+pub async fn connect_within(limit: Duration, config: &Mysql) -> Result<Conn, MysqlError> {
+    let connected = tokio::time::timeout(limit, connect(config)).await;
+    connected.unwrap_or_else(|_| {
+        Err(MysqlError::ConnectTimeout { address: address(config), seconds: limit.as_secs() })
+    })
+}
+
 /// The same, waiting while the server has no connection left for the account, as it does while
 /// tables are read: a reader's connection ends when it is idle.
 pub async fn connect_when_free(config: &Mysql) -> Result<Conn, MysqlError> {
@@ -116,7 +124,7 @@ async fn within_limit<T>(config: &Mysql, step: impl Future<Output = T>) -> Resul
 }
 
 /// `host:port`, for messages; an IPv6 address is in brackets.
-pub(super) fn address(config: &Mysql) -> String {
+pub fn address(config: &Mysql) -> String {
     let host = bare_host(config);
     if host.contains(':') {
         return format!("[{host}]:{}", config.port);

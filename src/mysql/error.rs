@@ -174,6 +174,14 @@ impl MysqlError {
         !self.explain().verdict.is_retried()
     }
 
+    /// The errors in it, each for itself.
+    pub fn each(self) -> Vec<Self> {
+        match self {
+            Self::Several(errors) => errors,
+            error => vec![error],
+        }
+    }
+
     /// Whether the server has no connection left for this account, or for any account.
     pub fn is_limit(&self) -> bool {
         let Self::Client { error, .. } = self else { return false };

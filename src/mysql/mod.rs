@@ -32,7 +32,9 @@ pub mod fuzzing;
 
 pub use binlog_events::EventAt;
 pub use buffer_cap::bound_buffers;
-pub use connection::{connect, connect_to_read_tables, connect_when_free, tls_library};
+pub use connection::{
+    address, connect, connect_to_read_tables, connect_when_free, connect_within, tls_library,
+};
 pub use continuity::Continuity;
 pub use discontinuity::{Discontinuity, DiscontinuityKind};
 pub use dump::Dump;

@@ -91,19 +91,35 @@ const SETTINGS: [(&str, &str); 4] = [
 impl Server {
     /// Queries the source's settings and state. The error has all settings that cannot work.
     pub async fn inspect(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
-        let mut server = ServerQueries::new(connection, config);
-        let mut faults = server.faults().await?;
+        let mut faults = Self::faults(connection, config).await?;
         match faults.len() {
-            0 => {}
-            1 => return Err(faults.remove(0)),
-            _ => return Err(MysqlError::Several(faults)),
+            0 => Self::read(connection, config).await,
+            1 => Err(faults.remove(0)),
+            _ => Err(MysqlError::Several(faults)),
         }
+    }
+
+    /// What a person must change at the source: settings that cannot work, rights that are missing.
+    pub async fn faults(
+        connection: &mut Conn,
+        config: &Config,
+    ) -> Result<Vec<MysqlError>, MysqlError> {
+        ServerQueries::new(connection, config).faults().await
+    }
+
+    /// Whether names may be written in another case than the tables have.
+    pub async fn ignores_case(connection: &mut Conn, config: &Config) -> Result<bool, MysqlError> {
+        ServerQueries::new(connection, config).ignores_case().await
+    }
+
+    /// Queries the source's state. Some of it is there only with the right settings and grants.
+    pub async fn read(connection: &mut Conn, config: &Config) -> Result<Self, MysqlError> {
+        let mut server = ServerQueries::new(connection, config);
         let uuid = server.queries.variable("server_uuid").await?;
         let uuid = uuid.parse().map_err(|_| MysqlError::Answer { what: "@@server_uuid" })?;
         let is_replica = server.is_replica().await?;
         let gtid_mode = server.queries.variable("gtid_mode").await?;
-        let lower_case_table_names =
-            server.queries.variable("lower_case_table_names").await? != "0";
+        let lower_case_table_names = server.ignores_case().await?;
         let purged = server.gtid_set("gtid_purged").await?;
         let (current, binlog_filter) = server.binlog_status(uuid, gtid_mode == "ON").await?;
         let logs_cascades = server.logs_cascades().await?;
@@ -206,7 +222,10 @@ impl<'a> ServerQueries<'a> {
         }
     }
 
-    /// What a person must change at the source: settings that cannot work, rights that are missing.
+    async fn ignores_case(&mut self) -> Result<bool, MysqlError> {
+        Ok(self.queries.variable("lower_case_table_names").await? != "0")
+    }
+
     async fn faults(&mut self) -> Result<Vec<MysqlError>, MysqlError> {
         let mut faults = Vec::new();
         let mut note = |checked: Result<(), MysqlError>| match checked {

@@ -115,8 +115,25 @@ impl Target {
         (patience, shutdown): (&Patience, &Shutdown),
         has_run: bool,
     ) -> Result<Self, Failure> {
-        let (id, waits) = (config.transactional_id(), (patience.clone(), shutdown.clone()));
-        let mut producer = Producer::new(&config.kafka, &id, waits.0, waits.1)?;
+        Self::find(Self::producer(config, patience, shutdown)?, config, has_run)
+    }
+
+    /// A producer that has fenced nobody. Fails on settings only.
+    pub(super) fn producer(
+        config: &Config,
+        patience: &Patience,
+        shutdown: &Shutdown,
+    ) -> Result<Producer, Failure> {
+        let id = config.transactional_id();
+        Ok(Producer::new(&config.kafka, &id, patience.clone(), shutdown.clone())?)
+    }
+
+    /// Finds the state topic.
+    pub(super) fn find(
+        mut producer: Producer,
+        config: &Config,
+        has_run: bool,
+    ) -> Result<Self, Failure> {
         let name = config.state_topic();
         let state_topic = producer.existing_topic(&name)?;
         if state_topic.is_none() && has_run {
@@ -131,7 +148,7 @@ impl Target {
 
 /// The failure that decides what comes next, which says that there are others. These are logged:
 /// each time where the process ends, else now and then.
-fn worst(mut failures: Vec<Failure>, trouble_log: &mut TroubleLog) -> Option<Failure> {
+pub(super) fn worst(mut failures: Vec<Failure>, trouble_log: &mut TroubleLog) -> Option<Failure> {
     let ends = |failure: &Failure| !failure.verdict.is_retried();
     let first = failures.iter().position(ends).unwrap_or_default();
     if failures.is_empty() {

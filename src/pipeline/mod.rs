@@ -34,6 +34,7 @@ pub mod checks;
 mod delivery;
 mod ends;
 mod epoch;
+mod examination;
 mod exclusions;
 mod lag;
 mod last_look;
@@ -56,6 +57,7 @@ mod visitor;
 mod xa;
 
 pub use self::{
+    examination::{ExaminedEnd, Fact, examine},
     lag::watch_source,
     locate_time::{TimePlace, locate_time},
     run::{Run, RunOutcome},

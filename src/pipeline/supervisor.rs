@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    ends::worst,
     epoch::epoch,
     last_look,
     recovery::{Next, may_be_replaced, may_hide_break},
@@ -22,8 +23,11 @@ use crate::{
 
 /// Captures until stopped, caught up or halted.
 pub async fn run(run: Run) -> Result<RunOutcome, Failure> {
-    produce::settings::check(&run.config.kafka, run.config.delivery.batch_age_max())?;
+    let faults = produce::settings::faults(&run.config.kafka, run.config.delivery.batch_age_max());
     let mut progress = Progress::new(&run)?;
+    if let Some(failure) = worst(faults, &mut progress.trouble.log) {
+        return Err(failure);
+    }
     loop {
         let failure = match take_turn(&run, &mut progress).await {
             Ok(outcome) => return Ok(outcome),

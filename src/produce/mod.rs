@@ -17,6 +17,7 @@
 //!    [`Commit::Doubtful`], and the caller discards the producer although the commit succeeded.
 //!    One that was answered cannot arrive any more, however long it took (`librdkafka/answers.rs`).
 
+mod cluster;
 mod codes;
 mod context;
 mod error;
@@ -26,6 +27,7 @@ mod producer;
 pub mod settings;
 mod topics;
 
+pub use cluster::{BrokerAddress, Cluster};
 pub use codes::{ErrorMeaning, KAFKA_CODES, KafkaCode};
 pub use error::ProduceError;
 pub use producer::{Commit, Producer};

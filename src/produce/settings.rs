@@ -116,12 +116,14 @@ pub fn client_library() -> (String, Vec<String>) {
 
 /// Checks `kafka.properties` without connecting to anything: names that librdkafka does not know,
 /// values that it does not accept, properties that are not the user's to set, and that a batch of
-/// this age ends well before the broker ends its transaction.
-pub fn check(kafka: &config::Kafka, batch_age_max: Duration) -> Result<(), Failure> {
-    for key in kafka.properties.keys() {
-        checked_property(kafka, key)?;
+/// this age ends well before the broker ends its transaction. Returns all that is wrong.
+pub fn faults(kafka: &config::Kafka, batch_age_max: Duration) -> Vec<Failure> {
+    let checked = |key: &String| checked_property(kafka, key).err().map(Failure::from);
+    let mut faults: Vec<_> = kafka.properties.keys().filter_map(checked).collect();
+    if faults.is_empty() {
+        faults.extend(check_batch_age(kafka, batch_age_max).err());
     }
-    check_batch_age(kafka, batch_age_max)
+    faults
 }
 
 fn check_batch_age(kafka: &config::Kafka, batch_age_max: Duration) -> Result<(), Failure> {

@@ -47,11 +47,26 @@ enum Credentials {
 impl Registry {
     /// A client; nothing is connected yet.
     pub fn new(config: &SchemaRegistry) -> Result<Self, RegistryError> {
+        Self::with_limits(config, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
+    }
+
+    /// The same for a caller that does not wait for an answer for longer than this.
+    pub fn impatient(config: &SchemaRegistry, limit: Duration) -> Result<Self, RegistryError> {
+        let addresses = u32::try_from(config.url.split(',').count()).unwrap_or(1);
+        let limit = limit / addresses.max(1);
+        Self::with_limits(config, limit, limit)
+    }
+
+    fn with_limits(
+        config: &SchemaRegistry,
+        connect_timeout: Duration,
+        answer_timeout: Duration,
+    ) -> Result<Self, RegistryError> {
         let bases: Result<Vec<Base>, RegistryError> =
             config.url.split(',').map(|text| Base::parse(text.trim())).collect();
         let mut client = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
+            .connect_timeout(connect_timeout)
+            .timeout(answer_timeout)
             // The environment's proxy is not the configuration's.
             .no_proxy()
             .user_agent(concat!("tailwater/", env!("CARGO_PKG_VERSION")));
@@ -75,6 +90,12 @@ impl Registry {
             last_checked: Mutex::default(),
             lost: Mutex::default(),
         })
+    }
+
+    /// Its addresses, without users and passwords.
+    pub fn addresses(&self) -> String {
+        let address = |base: &Base| format!("{base:?}").trim_end_matches('/').to_owned();
+        self.bases.iter().map(address).collect::<Vec<_>>().join(", ")
     }
 
     /// Requests the list of subjects: checks that a registry is there and accepts this user.

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finding, Severity, facts, names, source, topics};
+use super::{
+    Finding, Severity,
+    facts::{self, Facts},
+    names, source, topics,
+};
 use crate::{
     catalog::{Cascade, Inventory},
     config::Config,
@@ -34,8 +38,18 @@ pub async fn check(
     server: &Server,
     known: Option<&BTreeMap<TableName, TableRecord>>,
 ) -> Result<Checked, MysqlError> {
+    let facts = facts::read(inventory, config, Some(server)).await?;
+    Ok(judge(config, Some(server), facts, known))
+}
+
+/// Judges what was read of the source. Without `server` nothing is said of its binlog.
+pub(in crate::pipeline) fn judge(
+    config: &Config,
+    server: Option<&Server>,
+    facts: Facts,
+    known: Option<&BTreeMap<TableName, TableRecord>>,
+) -> Checked {
     let filter = Filter::new(&config.capture);
-    let facts = facts::read(inventory, config, server, &filter).await?;
     let mut findings = source::databases(config, server, &filter, &facts);
     findings.extend(source::grants(config, &facts));
     findings.extend(source::cascades(config, &facts));
@@ -45,8 +59,9 @@ pub async fn check(
         findings.extend(names::judge(config, &facts, known));
     }
     findings.sort_by_key(|finding| finding.severity == Severity::Warning);
-    let unlogged_cascades = (!server.logs_cascades).then_some(facts.cascades);
-    Ok(Checked { captured: facts.captured, unlogged_cascades, findings })
+    let is_unlogged = server.is_some_and(|server| !server.logs_cascades);
+    let unlogged_cascades = is_unlogged.then_some(facts.cascades);
+    Checked { captured: facts.captured, unlogged_cascades, findings }
 }
 
 /// Logs what was not logged before, and fails with the worst of what must stop the connector.
@@ -84,7 +99,7 @@ fn log_captured(captured: &[TableName], logged: &mut BTreeSet<String>) {
 }
 
 /// The first of some things, and that there are more.
-pub(super) fn some_of<T: std::fmt::Display>(all: &[T], max: usize) -> String {
+pub(in crate::pipeline) fn some_of<T: std::fmt::Display>(all: &[T], max: usize) -> String {
     let text = all.iter().take(max).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if all.len() <= max { text } else { format!("{text} and {} more", all.len() - max) }
 }

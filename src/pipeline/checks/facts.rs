@@ -16,7 +16,7 @@ const NO_TABLE: &str = "tailwater asks what it may read";
 
 /// What the checks know of the source.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
+pub(in crate::pipeline) struct Facts {
     /// The account, as GRANT writes it.
     pub(super) account: String,
     /// The databases that the account sees, without the server's own.
@@ -24,7 +24,7 @@ pub(super) struct Facts {
     /// The tables that it sees in them.
     pub(super) tables: Vec<TableName>,
     /// Those of them that are captured.
-    pub(super) captured: Vec<TableName>,
+    pub(in crate::pipeline) captured: Vec<TableName>,
     /// The columns of those that the configuration names columns of.
     pub(super) columns: BTreeMap<TableName, Vec<String>>,
     /// Of tables that the configuration names: what it may do with them.
@@ -38,12 +38,12 @@ pub(super) struct Facts {
 }
 
 /// Reads what the checks need.
-pub(super) async fn read(
+pub(in crate::pipeline) async fn read(
     mut inventory: Inventory<'_>,
     config: &Config,
-    server: &Server,
-    filter: &Filter,
+    server: Option<&Server>,
 ) -> Result<Facts, MysqlError> {
+    let filter = Filter::new(&config.capture);
     let mut databases = inventory.databases().await?;
     databases.retain(|database| !is_system(database));
     let mut tables = inventory.tables().await?;
@@ -73,7 +73,7 @@ pub(super) async fn read(
             facts.coverage.insert(text.clone(), access);
         }
     }
-    if !server.logs_cascades {
+    if server.is_some_and(|server| !server.logs_cascades) {
         facts.cascades = inventory.cascades(None).await?;
         facts.cascades.retain(|cascade| filter.captures(&cascade.child));
     }

@@ -29,15 +29,19 @@ mod source;
 mod tests;
 mod topics;
 
-pub(super) use self::earlier_findings::EarlierFindings;
 pub use self::{
     checked::{Checked, check, report},
-    finding::{Finding, Severity},
+    finding::{Finding, HintPart, Severity},
     source::unlogged_cascades,
+};
+pub(super) use self::{
+    checked::{judge, some_of},
+    earlier_findings::EarlierFindings,
+    facts::{Facts, read},
 };
 
 /// How long reading the names may take. A server with 100,000 tables needs seconds.
-const READING_MAX: Duration = Duration::from_secs(60);
+pub(super) const READING_MAX: Duration = Duration::from_secs(60);
 
 /// Checks the source as an epoch starts: reports what is found, shows what is captured and fails
 /// with the worst of what must stop the connector. Returns the foreign keys whose cascades are in

@@ -9,7 +9,7 @@ use crate::{
     config::{CascadePolicy, Config},
     error::{Reason, Verdict},
     map::{Filter, TablePattern},
-    mysql::Server,
+    mysql::{BinlogFilter, Server},
 };
 
 /// Most databases, foreign keys or columns that a message names.
@@ -19,7 +19,7 @@ const NAMED_MAX: usize = 10;
 /// looks the same. And what is captured must be in the binlog.
 pub(super) fn databases(
     config: &Config,
-    server: &Server,
+    server: Option<&Server>,
     filter: &Filter,
     facts: &Facts,
 ) -> Vec<Finding> {
@@ -46,7 +46,20 @@ pub(super) fn databases(
             ),
         ));
     }
-    let ignored = server.binlog_filter.ignored.iter().filter(|name| filter.captures_any_in(name));
+    findings
+        .extend(server.and_then(|it| unlogged(config, &it.binlog_filter, filter, facts, &named)));
+    findings
+}
+
+/// What is captured must be in the binlog.
+fn unlogged(
+    config: &Config,
+    binlog: &BinlogFilter,
+    filter: &Filter,
+    facts: &Facts,
+    named: &BTreeSet<String>,
+) -> Option<Finding> {
+    let ignored = binlog.ignored.iter().filter(|name| filter.captures_any_in(name));
     let captured = facts.captured.iter().map(|table| &table.database);
     let excluded: Vec<_> =
         config.capture.exclude_tables.iter().map(|text| pattern(text, config)).collect();
@@ -55,26 +68,22 @@ pub(super) fn databases(
         excluded.iter().any(|pattern| pattern.covers(&all))
     };
     let databases: BTreeSet<&String> = named.iter().chain(captured).chain(ignored).collect();
-    let unlogged: Vec<_> = databases
-        .into_iter()
-        .filter(|name| !server.binlog_filter.logs(name) && !is_excluded(name))
-        .collect();
-    if let Some(first) = unlogged.first() {
-        findings.push(Finding::error(
-            Verdict::Halt,
-            Reason::DatabaseNotLogged,
-            format!(
-                "the source's binlog leaves out changes of captured databases: {}",
-                some_of(&unlogged, NAMED_MAX)
-            ),
-            format!(
-                "Start the source with another {}, or take the database out: `[capture] \
-                 exclude_tables = [\"{first}.*\"]`.",
-                server.binlog_filter.option()
-            ),
-        ));
-    }
-    findings
+    let unlogged: Vec<_> =
+        databases.into_iter().filter(|name| !binlog.logs(name) && !is_excluded(name)).collect();
+    let first = unlogged.first()?;
+    Some(Finding::error(
+        Verdict::Halt,
+        Reason::DatabaseNotLogged,
+        format!(
+            "the source's binlog leaves out changes of captured databases: {}",
+            some_of(&unlogged, NAMED_MAX)
+        ),
+        format!(
+            "Start the source with another {}, or take the database out: `[capture] \
+             exclude_tables = [\"{first}.*\"]`.",
+            binlog.option()
+        ),
+    ))
 }
 
 /// A table that exists and may not be read would be left out in silence: the source does not say

@@ -252,20 +252,21 @@ impl Problem {
             Self::Checksum | Self::Malformed(_) | Self::Gap { .. } | Self::Value { .. } => {
                 "The binlog or its transport is damaged: check the file with \
                  `mysqlbinlog --verify-binlog-checksum`. To start over at the source's current \
-                 position, delete the state topic."
+                 position, run `tailwater position set --to-current --execute`."
             }
             Self::Version(_) | Self::OldServer => {
                 "Use MySQL 8.0 or later, with `log_bin_use_v1_row_events` off."
             }
             Self::Incident => {
                 "The server lost events, so captured tables may have changed without a trace. To \
-                 start over at the source's current position, delete the state topic."
+                 start over at the source's current position, run `tailwater position set \
+                 --to-current --execute`."
             }
             Self::Payload => "Turn `binlog_transaction_compression` off for future transactions.",
             Self::MetadataNotFull(_) => {
                 "Run `SET PERSIST binlog_row_metadata = 'FULL'` on the source. Rows that were \
-                 written before stay unreadable: to start over at the source's current position, \
-                 delete the state topic."
+                 written before stay unreadable: to start over at the source's current position, run \
+                 `tailwater position set --to-current --execute`."
             }
             Self::ImageNotFull(_) => {
                 "Run `SET PERSIST binlog_row_image = 'FULL'` on the source, and reconnect the \
@@ -276,8 +277,8 @@ impl Problem {
             }
             Self::StatementFormat(_) | Self::StatementTarget => {
                 "Run `SET PERSIST binlog_format = 'ROW'` on the source and find the session that \
-                 sets another value. To start over at the source's current position, delete the \
-                 state topic."
+                 sets another value. To start over at the source's current position, run \
+                 `tailwater position set --to-current --execute`."
             }
             Self::ChecksumAlgorithm(_)
             | Self::UnknownEvent(_)
@@ -288,7 +289,8 @@ impl Problem {
             | Self::PastTheEnd
             | Self::Statement
             | Self::RolledBack => {
-                "To start over at the source's current position, delete the state topic."
+                "To start over at the source's current position, run `tailwater position set \
+                 --to-current --execute`."
             }
         }
     }

@@ -29,6 +29,7 @@ mod decoder;
 mod dispatch;
 mod error;
 mod event;
+mod file_scan;
 mod grammar;
 mod json;
 mod row;
@@ -40,6 +41,7 @@ pub use self::{
     decoded::{Decoded, Finished, GroupEnding, Rows, Statement, Xa},
     decoder::{Decoder, XaStart},
     error::{DecodeError, Problem, ValueProblem},
+    file_scan::{FileScan, NamedTransaction, ScannedEvent},
     json::text::JsonText,
     row::RowReader,
     statement::StatementKind,

@@ -74,6 +74,10 @@ reasons! {
     SkipRefused = "skip_refused",
     /// The same skip is already requested; nothing was changed.
     SkipRequested = "skip_requested",
+    /// `tailwater position set` cannot set that position; nothing was changed.
+    PositionRefused = "position_refused",
+    /// An instance of the connector runs, so the command changed nothing.
+    InstanceRuns = "instance_runs",
 
     // The source: login, rights and settings.
     /// MySQL refuses the login.

@@ -80,6 +80,8 @@ remedies! {
     R::SkipRefused => "The message says why; see [one event that cannot be \
         delivered](#one-event-that-cannot-be-delivered).",
     R::SkipRequested => "Start the connector.",
+    R::PositionRefused => "The message says why; see [another position](#another-position).",
+    R::InstanceRuns => "Stop the instance first, or add `--fence`: then it ends with 75.",
 
     R::MysqlAccessDenied => "Check `mysql.user` and `mysql.password`; the hint has the statement \
         for an account that is locked, expired or requires TLS. If an earlier login worked, the \
@@ -265,12 +267,13 @@ remedies! {
     },
 
     R::StateTopicUnsafe => "The message says what to do.",
-    R::StateTopicMissing | R::PositionMissing => "Restore it, or start over as the message says.",
+    R::StateTopicMissing | R::PositionMissing => "Restore it, or set [another \
+        position](#another-position), as the message says.",
     R::StateTopicRecreated | R::PositionWentBack => "See [Kafka](#kafka).",
     R::StateTopicTransactionOpen => "Nothing: the connector waits until the broker ends the \
         transaction. Only Tailwater may write to the state topic.",
     R::PositionUnreadable => "Only Tailwater may write to the state topic: find out what else \
-        did.",
+        did; then set [another position](#another-position).",
     R::PositionOfAnotherConnector => "Give each connector a `name` of its own.",
     R::PositionNotWritable => "Report it with the log.",
 }

@@ -87,6 +87,20 @@ impl EventAt {
     }
 }
 
+/// The GTIDs of all transactions before a file, purged ones included.
+pub async fn previous_gtids(
+    connection: &mut Conn,
+    config: &Config,
+    file: &str,
+) -> Result<GtidSet, MysqlError> {
+    let start = FilePosition { file: file.to_owned(), offset: FilePosition::OFFSET_MIN };
+    let mut binlog = BinlogEvents::new(connection, config);
+    let events = binlog.events(&start, OPENING.len()).await?.unwrap_or_default();
+    let previous = events.iter().find(|event| event.kind == "Previous_gtids");
+    let gtids = previous.map(|event| event.info.parse());
+    gtids.and_then(Result::ok).ok_or(MysqlError::Answer { what: WHAT })
+}
+
 /// What a file and all files before it hold up to a place.
 pub(super) struct Before {
     /// Every GTID that was ever written before the place, purged ones included.

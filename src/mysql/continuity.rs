@@ -262,12 +262,7 @@ async fn replaced(
 }
 
 fn discontinuity_of(what: DiscontinuityKind, config: &Config) -> MysqlError {
-    MysqlError::Discontinuity(Box::new(Discontinuity {
-        what,
-        address: address(&config.mysql),
-        bootstrap_servers: config.kafka.bootstrap_servers.clone(),
-        state_topic: config.state_topic(),
-    }))
+    MysqlError::Discontinuity(Box::new(Discontinuity { what, address: address(&config.mysql) }))
 }
 
 /// What became of the saved file and offset. On another server they mean nothing.

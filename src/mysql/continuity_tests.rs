@@ -70,18 +70,14 @@ fn check(server: &Server, saved: &Position, reason: Reason) {
     let what = judge(server, saved).unwrap_err();
     let failure = failure(what);
     assert_eq!((failure.verdict, failure.reason), (Verdict::Halt, reason), "{failure}");
-    let way_out = "kafka-topics.sh --bootstrap-server k:9092 --delete --topic __tailwater.shop";
-    assert!(failure.hint.contains(way_out), "{failure}");
+    let target = if reason == Reason::PositionPurged { "--to-earliest" } else { "--to-current" };
+    let way_out = format!(": tailwater position set {target} --execute (");
+    assert!(failure.hint.contains(&way_out), "{failure}");
 }
 
 fn failure(what: DiscontinuityKind) -> Failure {
-    MysqlError::Discontinuity(Box::new(Discontinuity {
-        what,
-        address: "db:3306".to_owned(),
-        bootstrap_servers: "k:9092".to_owned(),
-        state_topic: "__tailwater.shop".to_owned(),
-    }))
-    .into()
+    MysqlError::Discontinuity(Box::new(Discontinuity { what, address: "db:3306".to_owned() }))
+        .into()
 }
 
 #[test]

@@ -16,10 +16,6 @@ pub struct Discontinuity {
     pub what: DiscontinuityKind,
     /// Host and port.
     pub address: String,
-    /// Where the saved position is.
-    pub bootstrap_servers: String,
-    /// The topic that holds it.
-    pub state_topic: String,
 }
 
 /// A break between what is delivered and what the source has.
@@ -124,35 +120,35 @@ impl fmt::Display for Discontinuity {
 
 impl Explain for Discontinuity {
     fn explain(&self) -> Explanation {
-        let start_over = self.start_over();
         let (reason, hint) = match &self.what {
             DiscontinuityKind::Purged { .. } => (
                 Reason::PositionPurged,
-                format!(
-                    "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on \
+                "Keep binlogs longer: SET PERSIST binlog_expire_logs_seconds = 604800; (on \
                      RDS: CALL mysql.rds_set_configuration('binlog retention hours', 168);). Point \
-                     mysql.host to a server that still has them, if there is one, or {start_over}"
-                ),
+                     mysql.host to a server that still has them, if there is one, or give up what \
+                     is gone: tailwater position set --to-earliest --execute (without --execute it \
+                     shows what that skips)"
+                    .to_owned(),
             ),
             DiscontinuityKind::Reset { .. }
             | DiscontinuityKind::Rewritten { .. }
             | DiscontinuityKind::Replaced { .. } => (
                 Reason::SourceReset,
-                format!("Point mysql.host to the server that has the old history, or {start_over}"),
+                format!("Point mysql.host to the server that has the old history, or {START_OVER}"),
             ),
             DiscontinuityKind::Truncated { .. } => (
                 Reason::SourceLostTail,
                 format!(
                     "The server crashed before it had written all of the file (SET PERSIST \
                      sync_binlog = 1; prevents that), or it is an older copy. Point mysql.host to \
-                     a server that has the whole file, or {start_over}"
+                     a server that has the whole file, or {START_OVER}"
                 ),
             ),
             DiscontinuityKind::Diverged { .. } => (
                 Reason::SourceDiverged,
                 format!(
                     "Point mysql.host to the server that has them (there, SELECT \
-                     @@GLOBAL.gtid_executed; shows them), or {start_over}"
+                     @@GLOBAL.gtid_executed; shows them), or {START_OVER}"
                 ),
             ),
             DiscontinuityKind::Behind { .. } => return behind(),
@@ -160,14 +156,14 @@ impl Explain for Discontinuity {
                 Reason::SourceChanged,
                 format!(
                     "Without GTIDs a position is valid on one server only. Point mysql.host to \
-                     the server whose SELECT @@server_uuid; is {was}, or {start_over}"
+                     the server whose SELECT @@server_uuid; is {was}, or {START_OVER}"
                 ),
             ),
             DiscontinuityKind::Unnamed { .. } => (
                 Reason::GtidMode,
                 format!(
                     "Run SET GLOBAL gtid_mode = ON_PERMISSIVE; let the connector catch up, then \
-                     set it to ON; or {start_over}"
+                     set it to ON; or {START_OVER}"
                 ),
             ),
             DiscontinuityKind::GtidsOff { .. } => (
@@ -175,7 +171,7 @@ impl Explain for Discontinuity {
                 format!(
                     "Turn GTIDs on again, step by step: SET PERSIST gtid_mode = OFF_PERMISSIVE; \
                      SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; or \
-                     {start_over}"
+                     {START_OVER}"
                 ),
             ),
         };
@@ -183,16 +179,9 @@ impl Explain for Discontinuity {
     }
 }
 
-impl Discontinuity {
-    /// The way out that gives changes up, and what that costs.
-    fn start_over(&self) -> String {
-        format!(
-            "give up the changes since the saved position and start at the current one: \
-             kafka-topics.sh --bootstrap-server {} --delete --topic {}",
-            self.bootstrap_servers, self.state_topic
-        )
-    }
-}
+/// The way out that gives changes up.
+const START_OVER: &str = "give up the changes since the saved position: tailwater position set \
+    --to-current --execute (without --execute it shows what that skips)";
 
 fn behind() -> Explanation {
     let hint = "The connector continues when the replica has applied them. SHOW REPLICA STATUS; \

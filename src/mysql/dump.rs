@@ -36,7 +36,7 @@ const HEARTBEATS_MISSED_MAX: u32 = 3;
 
 /// The type of the event that names the next file (MySQL source,
 /// `libs/mysql/binlog/event/binlog_event.h`).
-const ROTATE: u8 = 4;
+pub(super) const ROTATE: u8 = 4;
 
 /// Events are handed over when so many bytes are gathered, or when no more are there.
 const GATHER_BYTES_MAX: usize = 256 << 10;

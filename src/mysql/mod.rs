@@ -15,6 +15,7 @@ mod dump;
 mod error;
 mod fatal_dump;
 mod file_creation;
+mod file_dump;
 mod parse_failure;
 mod payload;
 mod query;
@@ -30,7 +31,7 @@ mod went_back;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 
-pub use binlog_events::EventAt;
+pub use binlog_events::{EventAt, previous_gtids};
 pub use buffer_cap::bound_buffers;
 pub use connection::{
     address, connect, connect_to_read_tables, connect_when_free, connect_within, tls_library,
@@ -40,7 +41,8 @@ pub use discontinuity::{Discontinuity, DiscontinuityKind};
 pub use dump::Dump;
 pub use error::MysqlError;
 pub use file_creation::creation_time;
-pub use query::{column, within};
+pub use file_dump::FileDump;
+pub use query::{clock_us, column, within};
 pub use queue::{EventBatch, EventReceiver, EventSender, Received, Waker, queue};
 pub use second_dump::read_second_dump;
 pub use server::{BinlogFilter, Server};

@@ -68,6 +68,14 @@ impl<'a> BoundedQueries<'a> {
     }
 }
 
+/// The source's clock, in microseconds since the epoch.
+pub async fn clock_us(connection: &mut Conn, config: &Config) -> Result<u64, MysqlError> {
+    let query = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)";
+    let rows = BoundedQueries::new(connection, config).rows(query).await?;
+    let now = rows.first().and_then(|row| column(row, 0));
+    now.ok_or(MysqlError::Answer { what: "NOW(6)" })
+}
+
 /// A column's value; `None` for NULL, for a column that is not there and for another type. The
 /// library's own conversion of rows panics there.
 pub fn column<T: FromValue>(row: &Row, index: usize) -> Option<T> {

@@ -192,8 +192,18 @@ impl Server {
         }
     }
 
+    /// Its `gtid_mode`.
+    pub fn gtid_mode(&self) -> &str {
+        &self.gtid_mode
+    }
+
+    /// The GTIDs of transactions whose binlogs are gone.
+    pub fn purged(&self) -> &GtidSet {
+        &self.purged
+    }
+
     /// Whether every transaction has a GTID.
-    pub(super) fn counts_by_gtids(&self) -> bool {
+    pub fn counts_by_gtids(&self) -> bool {
         self.current.gtid_set.is_some()
     }
 }

@@ -39,6 +39,7 @@ mod exclusions;
 mod lag;
 mod last_look;
 mod locate_time;
+mod position;
 mod recovery;
 mod registry_watch;
 mod run;
@@ -60,6 +61,10 @@ pub use self::{
     examination::{ExaminedEnd, Fact, examine},
     lag::watch_source,
     locate_time::{TimePlace, locate_time},
+    position::{
+        Dropped, Life, PositionChange, PositionReport, PositionTarget, SetRequest, SourceReport,
+        report_position, set_position,
+    },
     run::{Run, RunOutcome},
     skip::{ResolvedSkip, skip_event},
     supervisor::run,

@@ -9,7 +9,7 @@
 //! waits for such a newer generation ([`explain_fencing`]): without one the broker has fenced its
 //! producer, because a transaction took too long.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ use crate::{
     runtime::wall_clock,
     shutdown::Shutdown,
     snapshot::{self, ListedTable, ProgressRecord, Sight},
-    state::{self, CommitError, Loaded, Place, PositionRecord, TableRecord},
+    state::{self, CommitError, Loaded, Place, PositionRecord, SavedPosition, TableRecord},
 };
 
 /// How long a start may take to read the saved position, where answers are fast.
@@ -165,13 +165,61 @@ async fn list(
     Ok(Listing { tables, sight })
 }
 
+/// A producer that is the only one that may commit, and the state topic as it was when it became
+/// so.
+pub(super) struct FencedTopic {
+    pub(super) producer: Producer,
+    pub(super) state_topic: StateTopic,
+    /// The topic's watermarks, open transactions counted in.
+    pub(super) written: Range<i64>,
+}
+
 /// Makes this producer the only one that may commit, then reads the position: in this order.
 pub(super) fn fence(
     config: &Config,
-    Target { mut producer, state_topic }: Target,
+    target: Target,
     (patience, shutdown): (&Patience, &Shutdown),
     seen: Option<Place>,
 ) -> Result<Fenced, Failure> {
+    let FencedTopic { producer, state_topic, written } = fence_topic(config, target, seen)?;
+    let Loaded { position: saved, snapshots, tables } =
+        state::load(config, written, (LOAD_PATIENCE, patience), shutdown)?;
+    check_found(config, saved.as_ref(), seen, &state_topic)?;
+    let record = |(table, json): (String, Vec<u8>)| {
+        let record = ProgressRecord::from_json(&json, &table)?;
+        Ok::<_, Failure>((table, record))
+    };
+    let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
+    let saved = saved.map(|saved| saved.record);
+    Ok(Fenced { producer, state_topic, saved, snapshots, tables })
+}
+
+/// Whether the position is the one that was saved last, and in the topic that it was saved in, or
+/// `kafka.topic_change` accepts that it is not.
+pub(super) fn check_found(
+    config: &Config,
+    saved: Option<&SavedPosition>,
+    seen: Option<Place>,
+    state_topic: &StateTopic,
+) -> Result<(), Failure> {
+    let name = config.state_topic();
+    match state::check_found(&name, saved, seen, state_topic.id.as_deref()) {
+        Err(error @ (CommitError::Recreated { .. } | CommitError::LostTail { .. }))
+            if config.kafka.topic_change == TopicChangePolicy::Accept =>
+        {
+            tracing::warn!("as kafka.topic_change allows: {error}");
+            Ok(())
+        }
+        found => Ok(found?),
+    }
+}
+
+/// Makes this producer the only one that may commit; the state topic is created if it is missing.
+pub(super) fn fence_topic(
+    config: &Config,
+    Target { mut producer, state_topic }: Target,
+    seen: Option<Place>,
+) -> Result<FencedTopic, Failure> {
     let name = config.state_topic();
     let replicas = match state_topic {
         Some(_) => None,
@@ -192,26 +240,9 @@ pub(super) fn fence(
         }
     }
     let written = producer.watermarks(&name, 0)?;
-    let end = written.end;
-    let Loaded { position: saved, snapshots, tables } =
-        state::load(config, written, (LOAD_PATIENCE, patience), shutdown)?;
     let log = producer.topic_states(&[&name])?.remove(&name);
-    let state_topic = StateTopic::loaded(state_topic, log.and_then(|log| log.id), end);
-    match state::check_found(&name, saved.as_ref(), seen, state_topic.id.as_deref()) {
-        Err(error @ (CommitError::Recreated { .. } | CommitError::LostTail { .. }))
-            if config.kafka.topic_change == TopicChangePolicy::Accept =>
-        {
-            tracing::warn!("as kafka.topic_change allows: {error}");
-        }
-        found => found?,
-    }
-    let record = |(table, json): (String, Vec<u8>)| {
-        let record = ProgressRecord::from_json(&json, &table)?;
-        Ok::<_, Failure>((table, record))
-    };
-    let snapshots = snapshots.into_iter().map(record).collect::<Result<_, _>>()?;
-    let saved = saved.map(|saved| saved.record);
-    Ok(Fenced { producer, state_topic, saved, snapshots, tables })
+    let state_topic = StateTopic::loaded(state_topic, log.and_then(|log| log.id), written.end);
+    Ok(FencedTopic { producer, state_topic, written })
 }
 
 /// The failure, or the one that says that a newer instance is behind it, which shows by the

@@ -29,6 +29,16 @@ pub enum CommitError {
         /// What is wrong with it.
         problem: RecordError,
     },
+    /// A position that cannot be used.
+    #[error("the position at offset {offset} of {topic} {problem}")]
+    Position {
+        /// The state topic.
+        topic: String,
+        /// Its offset.
+        offset: i64,
+        /// What is wrong with it.
+        problem: RecordError,
+    },
     /// The topic of a connector that has run, and no position in it.
     #[error("the state topic {topic} has no position, although the connector has run before")]
     PositionMissing {
@@ -157,6 +167,7 @@ impl CommitError {
         match self {
             Self::Topic { .. }
             | Self::Record { .. }
+            | Self::Position { .. }
             | Self::PositionMissing { .. }
             | Self::Deleted { .. }
             | Self::Recreated { .. }
@@ -182,7 +193,7 @@ impl CommitError {
             Self::Record { problem: RecordError::Connector(_), .. } => {
                 Reason::PositionOfAnotherConnector
             }
-            Self::Record { .. } => Reason::PositionUnreadable,
+            Self::Record { .. } | Self::Position { .. } => Reason::PositionUnreadable,
             Self::PositionMissing { .. } => Reason::PositionMissing,
             Self::Deleted { .. } => Reason::StateTopicMissing,
             Self::Recreated { .. } => Reason::StateTopicRecreated,
@@ -210,6 +221,11 @@ impl CommitError {
             Self::Record { topic, .. } => {
                 format!("Only Tailwater may write to {topic}; find out what else did.")
             }
+            Self::Position { topic, .. } => format!(
+                "Only Tailwater may write to {topic}; find out what else did. Then set another \
+                 position, and prepare for changes that are skipped or come twice: tailwater \
+                 position set --to-current --execute (or --by-duration PT1H, to begin an hour ago)"
+            ),
             Self::Recreated { .. } => {
                 "The snapshot progress and the record format of each table are lost: set \
                  kafka.topic_change = \"accept\", start, and remove the setting again. The \
@@ -233,13 +249,15 @@ impl CommitError {
             ),
             Self::PositionMissing { topic } => format!(
                 "The position was removed from {topic}, so the connector cannot know where to \
-                 resume. Restore it, or delete {topic} to start over: then changes since the last \
-                 position are not delivered."
+                 resume. Restore it, or set another one: tailwater position set --to-current --execute \
+                 (changes since the last position are not delivered; with --by-duration PT1H \
+                 instead, those of the last hour are delivered, some a second time)"
             ),
             Self::Deleted { topic } => format!(
                 "Restore {topic} with its records, or start without it: then the connector starts \
                  at the source's current position, and changes since the last position are not \
-                 delivered."
+                 delivered. To begin earlier, run before the start, for example: tailwater \
+                 position set --by-duration PT1H --execute"
             ),
             Self::OpenTransaction { topic, .. } => format!(
                 "Only Tailwater may write to {topic}. The connector retries until the broker ends \

@@ -18,6 +18,7 @@
 //! written before the position, the position itself shows (`least_offset`).
 
 mod client;
+mod content;
 mod error;
 mod extent;
 mod in_transaction;
@@ -47,8 +48,8 @@ pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
 pub use topic::{
-    Loaded, SNAPSHOT_KEY_START, SavedPosition, await_successor, check_found, check_topic, load,
-    peek, topic_settings, warn_of_loss,
+    Loaded, Replaceable, SNAPSHOT_KEY_START, SavedPosition, await_successor, check_found,
+    check_topic, load, load_to_replace, peek, peek_to_replace, topic_settings, warn_of_loss,
 };
 pub use topic_scan::{Scan, Scanned};
 pub use watch::{ALIVE_KEY, ANSWER_PATIENCE, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

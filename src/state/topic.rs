@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
+    content::TopicContent,
     error::{CommitError, RecordError},
     place::Place,
-    position_record::{POSITION_KEY, PositionRecord},
+    position_record::PositionRecord,
     reader::TopicReader,
-    table_record::{TABLE_KEY_START, TableRecord},
+    table_record::TableRecord,
 };
 use crate::{
     config::{self, Config},
@@ -181,6 +182,14 @@ pub struct Loaded {
     pub tables: BTreeMap<TableName, TableRecord>,
 }
 
+impl From<TopicContent> for Loaded {
+    fn from(found: TopicContent) -> Self {
+        let tables = found.tables.into_values().map(|record| (record.name.clone(), record));
+        let tables = tables.collect();
+        Self { position: found.position, snapshots: found.snapshots, tables }
+    }
+}
+
 /// Reads the saved position, how far the snapshot is and what is known of the tables.
 ///
 /// `written` are the state topic's watermarks, open transactions counted in, taken from a producer
@@ -235,6 +244,64 @@ pub fn await_successor(
     }
 }
 
+/// What is to be replaced by another position. One that is missing or cannot be used is no error
+/// here.
+#[derive(Debug)]
+pub struct Replaceable {
+    /// What could be read.
+    pub loaded: Loaded,
+    /// Why the connector could not start with it, if it could not.
+    pub problem: Option<CommitError>,
+    /// The newest place of all positions that could be read.
+    pub newest: Place,
+}
+
+/// As [`load`], for a position that replaces the saved one.
+pub fn load_to_replace(
+    config: &Config,
+    written: Range<i64>,
+    wait: (Duration, &Patience),
+    shutdown: &Shutdown,
+) -> Result<Replaceable, CommitError> {
+    if written.is_empty() {
+        return Ok(Replaceable::of(config, TopicContent::default()));
+    }
+    let reader = TopicReader::new(config, wait, shutdown)?;
+    reader.await_decided(written.end)?;
+    Ok(Replaceable::of(config, read_all(&reader, config, written.end)?))
+}
+
+/// As [`peek`], for a position that is to replace the saved one.
+pub fn peek_to_replace(
+    config: &Config,
+    wait: (Duration, &Patience),
+    shutdown: &Shutdown,
+) -> Result<Replaceable, CommitError> {
+    let reader = TopicReader::new(config, wait, shutdown)?;
+    if !reader.has_topic()? {
+        return Ok(Replaceable::of(config, TopicContent::default()));
+    }
+    let end = reader.last_stable()?;
+    Ok(Replaceable::of(config, read_all(&reader, config, end)?))
+}
+
+impl Replaceable {
+    fn of(config: &Config, mut found: TopicContent) -> Self {
+        let problem = match found.unusable.take() {
+            Some(unusable) => {
+                // Whatever was before it is not the last one.
+                found.position = None;
+                Some(unusable_position(config, unusable))
+            }
+            None if found.position.is_none() && found.other_keys => {
+                Some(CommitError::PositionMissing { topic: config.state_topic() })
+            }
+            None => None,
+        };
+        Self { newest: found.newest, problem, loaded: found.into() }
+    }
+}
+
 /// What is committed, without fencing: an instance that runs may commit the next position at any
 /// time.
 pub fn peek(
@@ -250,24 +317,20 @@ pub fn peek(
     Ok(read(&reader, config, end)?.into())
 }
 
-/// What is in the state topic.
-#[derive(Default)]
-struct TopicContent {
-    position: Option<SavedPosition>,
-    snapshots: BTreeMap<String, Vec<u8>>,
-    tables: BTreeMap<Vec<u8>, TableRecord>,
-    other_keys: bool,
-}
-
-impl From<TopicContent> for Loaded {
-    fn from(found: TopicContent) -> Self {
-        let tables = found.tables.into_values().map(|record| (record.name.clone(), record));
-        let tables = tables.collect();
-        Self { position: found.position, snapshots: found.snapshots, tables }
+/// What is in the topic; a position that cannot be used is an error.
+fn read(reader: &TopicReader<'_>, config: &Config, end: i64) -> Result<TopicContent, CommitError> {
+    let mut found = read_all(reader, config, end)?;
+    match found.unusable.take() {
+        Some(unusable) => Err(unusable_position(config, unusable)),
+        None => Ok(found),
     }
 }
 
-fn read(reader: &TopicReader<'_>, config: &Config, end: i64) -> Result<TopicContent, CommitError> {
+fn read_all(
+    reader: &TopicReader<'_>,
+    config: &Config,
+    end: i64,
+) -> Result<TopicContent, CommitError> {
     let mut found = TopicContent::default();
     reader.read(end, |offset, key, value| {
         let added = found.add(offset, key, value, &config.name);
@@ -277,68 +340,18 @@ fn read(reader: &TopicReader<'_>, config: &Config, end: i64) -> Result<TopicCont
     Ok(found)
 }
 
-impl TopicContent {
-    fn add(
-        &mut self,
-        offset: i64,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        connector: &str,
-    ) -> Result<(), RecordError> {
-        if key != Some(POSITION_KEY) {
-            self.other_keys |= value.is_some();
-            self.add_snapshot(key, value);
-            let table = key.filter(|key| key.starts_with(TABLE_KEY_START.as_bytes()));
-            return table.map_or(Ok(()), |key| self.add_table(key, value, connector));
-        }
-        let Some(value) = value else {
-            self.position = None;
-            return Ok(());
-        };
-        let record = PositionRecord::from_json(value, connector)?;
-        if self.position.as_ref().is_some_and(|last| record.place() <= last.record.place()) {
-            return Err(RecordError::OutOfOrder(record.generation, record.seq));
-        }
-        self.position = Some(SavedPosition { offset, record });
-        Ok(())
-    }
-
-    fn add_snapshot(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
-        let key = key.and_then(|key| str::from_utf8(key).ok());
-        let Some(table) = key.and_then(|key| key.strip_prefix(SNAPSHOT_KEY_START)) else { return };
-        match value {
-            Some(json) => self.snapshots.insert(table.to_owned(), json.to_owned()),
-            None => self.snapshots.remove(table),
-        };
-    }
-
-    fn add_table(
-        &mut self,
-        key: &[u8],
-        value: Option<&[u8]>,
-        connector: &str,
-    ) -> Result<(), RecordError> {
-        match value {
-            Some(json) => {
-                let record = TableRecord::from_json(json, connector)?;
-                self.tables.insert(key.to_owned(), record);
-            }
-            None => drop(self.tables.remove(key)),
-        }
-        Ok(())
-    }
+fn unusable_position(config: &Config, (offset, problem): (i64, RecordError)) -> CommitError {
+    CommitError::Position { topic: config.state_topic(), offset, problem }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Place, SavedPosition, TopicContent, check_found, check_topic, danger, topic_settings,
-    };
+    use super::{Place, SavedPosition, check_found, check_topic, danger, topic_settings};
     use crate::{
         config::Kafka,
         error::{Failure, Reason},
         model::position::{FilePosition, Position},
-        state::{PositionRecord, error::RecordError},
+        state::PositionRecord,
     };
 
     fn record(generation: u64, seq: u64) -> PositionRecord {
@@ -354,39 +367,6 @@ mod tests {
 
     fn saved(record: PositionRecord) -> SavedPosition {
         SavedPosition { offset: 7, record }
-    }
-
-    fn json(generation: u64, seq: u64) -> Vec<u8> {
-        record(generation, seq).to_json("inventory", 0).unwrap()
-    }
-
-    fn add(found: &mut TopicContent, key: &[u8], value: Option<&[u8]>) -> Result<(), RecordError> {
-        found.add(7, Some(key), value, "inventory")
-    }
-
-    #[test]
-    fn the_last_position_counts_and_a_tombstone_removes_it() {
-        let mut found = TopicContent::default();
-        add(&mut found, b"position", Some(&json(1, 1))).unwrap();
-        add(&mut found, b"snapshot/shop.orders", Some(b"{}")).unwrap();
-        add(&mut found, b"position", Some(&json(2, 2))).unwrap();
-        assert_eq!(found.position.as_ref().unwrap().record.generation, 2);
-        assert!(found.other_keys);
-        assert_eq!(found.snapshots["shop.orders"], b"{}");
-        add(&mut found, b"snapshot/shop.orders", None).unwrap();
-        assert!(found.snapshots.is_empty());
-        add(&mut found, b"position", None).unwrap();
-        assert_eq!(found.position, None);
-    }
-
-    #[test]
-    fn positions_that_go_backwards_are_refused() {
-        for (generation, seq) in [(1, 9), (2, 4), (2, 5)] {
-            let mut found = TopicContent::default();
-            add(&mut found, b"position", Some(&json(2, 5))).unwrap();
-            let added = add(&mut found, b"position", Some(&json(generation, seq)));
-            assert!(matches!(added, Err(RecordError::OutOfOrder(..))), "{generation} {seq}");
-        }
     }
 
     #[test]

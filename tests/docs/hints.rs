@@ -85,12 +85,7 @@ fn failures() -> Vec<Failure> {
         MysqlError::Setting { address, variable, found: String::new(), needed }.into()
     }));
     failures.extend(discontinuity().map(|what| {
-        let discontinuity = Discontinuity {
-            what,
-            address: "db:3306".into(),
-            bootstrap_servers: "kafka:9092".into(),
-            state_topic: "__tailwater.shop".into(),
-        };
+        let discontinuity = Discontinuity { what, address: "db:3306".into() };
         Failure::from(MysqlError::Discontinuity(Box::new(discontinuity)))
     }));
     let table = TableName { database: "shop".into(), table: "orders".into() };

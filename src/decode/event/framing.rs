@@ -84,7 +84,7 @@ impl Frame<'_> {
     }
 
     /// Whether the server made the event for this stream only, so that it is in no file.
-    pub(super) fn is_artificial(&self) -> bool {
+    pub(in crate::decode) fn is_artificial(&self) -> bool {
         self.flags & FLAG_ARTIFICIAL != 0 || self.log_pos == 0
     }
 

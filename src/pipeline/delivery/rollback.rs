@@ -37,7 +37,8 @@ impl RolledBack {
         if is_visible {
             let message = format!("{place}, and consumers have seen rows of it");
             let hint = "They were never part of their tables. To start over at the source's \
-                        current position, delete the state topic.";
+                        current position, run `tailwater position set --to-current \
+                        --execute`.";
             return Failure::new(Verdict::Halt, Reason::TransactionRolledBack, message).hint(hint);
         }
         let name = driver.name_of(finished.transaction, &finished.end.file);

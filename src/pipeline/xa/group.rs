@@ -64,8 +64,8 @@ impl ExpectedGroup<'_> {
             ),
         )
         .hint(
-            "The binlog was written again. To start over at the source's current position, delete \
-             the state topic.",
+            "The binlog was written again. To start over at the source's current position, run \
+             `tailwater position set --to-current --execute`.",
         )
     }
 }

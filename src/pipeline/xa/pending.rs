@@ -94,6 +94,6 @@ pub(in crate::pipeline) fn too_many_pending(
     );
     Some(failure.hint(
         "Find out why they are not finished: XA RECOVER; lists them. To start over at the source's \
-         current position, finish them and delete the state topic.",
+         current position, run `tailwater position set --to-current --execute`.",
     ))
 }

@@ -147,7 +147,7 @@ fn a_right_that_goes(setup: &mut Setup) -> Result<()> {
         }
         // THEN it stops with the statement that gives it back
         let exit = connector.wait_for_exit()?;
-        assert_halted(setup, &exit, reason, &[&format!("GRANT {right}")]);
+        assert_halted(&exit, reason, &[&format!("GRANT {right}")]);
         setup.database.execute(&format!("GRANT {right} ON {on} TO `{user}`@'%'"))?;
         setup.catch_up()?;
     }

@@ -63,9 +63,9 @@ fn an_older_copy_is_restored(mysql: &mut Mysql) -> Result<()> {
     mysql.start_again()?;
     setup.database = setup.database.connect_again()?;
     // THEN it stops, and still does when all the numbers are there again
-    assert_halts(&setup, "source_reset", &["was created at", "kafka-topics.sh"])?;
+    assert_halts(&setup, "source_reset", &["was created at", "--to-current --execute"])?;
     insert_text(&mut setup, "another history", MANY)?;
-    assert_halts(&setup, "source_reset", &["no transaction ends at", "kafka-topics.sh"])
+    assert_halts(&setup, "source_reset", &["no transaction ends at", "--to-current --execute"])
 }
 
 fn the_end_of_the_binlog_is_lost(mysql: &mut Mysql) -> Result<()> {
@@ -82,7 +82,7 @@ fn the_end_of_the_binlog_is_lost(mysql: &mut Mysql) -> Result<()> {
     mysql.start_again()?;
     setup.database = setup.database.connect_again()?;
     // THEN it stops, and still does when the numbers are given again
-    assert_halts(&setup, "source_lost_tail", &["sync_binlog", &file, "kafka-topics.sh"])?;
+    assert_halts(&setup, "source_lost_tail", &["sync_binlog", &file, "--to-current --execute"])?;
     insert(&mut setup, MANY)?;
     assert_halts(&setup, "source_lost_tail", &["sync_binlog", &file])
 }
@@ -120,7 +120,7 @@ fn it_is_reset_and_does_the_same_again(mysql: &Mysql) -> Result<()> {
     insert(&mut setup, 3)?;
     assert_eq!(end_of_binlog(mysql)?, end);
     // THEN every number and place is as it was, and it stops all the same
-    assert_halts(&setup, "source_reset", &["was created at", "kafka-topics.sh"])?;
+    assert_halts(&setup, "source_reset", &["was created at", "--to-current --execute"])?;
     insert(&mut setup, 3)?;
     assert_halts(&setup, "source_reset", &["was created at", &end.0])
 }
@@ -133,7 +133,7 @@ fn it_is_reset_while_it_is_read(mysql: &Mysql) -> Result<()> {
     mysql.sql("RESET BINARY LOGS AND GTIDS")?;
     insert(&mut setup, 1)?;
     let exit = connector.wait_for_exit()?;
-    assert_halted(&setup, &exit, "source_reset", &["kafka-topics.sh"]);
+    assert_halted(&exit, "source_reset", &["--to-current --execute"]);
     Ok(())
 }
 
@@ -152,7 +152,7 @@ fn it_is_reset_twice_while_it_is_read(mysql: &Mysql) -> Result<()> {
     reset_in_another_second(mysql)?;
     insert(&mut setup, 2)?;
     let exit = connector.wait_for_exit()?;
-    assert_halted(&setup, &exit, "source_reset", &["was created at", "kafka-topics.sh"]);
+    assert_halted(&exit, "source_reset", &["was created at", "--to-current --execute"]);
     Ok(())
 }
 
@@ -166,6 +166,6 @@ fn it_is_reset_and_stays_shorter_than_it_was(mysql: &Mysql) -> Result<()> {
     reset_in_another_second(mysql)?;
     insert(&mut setup, 1)?;
     let exit = connector.wait_for_exit()?;
-    assert_halted(&setup, &exit, "source_reset", &["binlog.000001", "kafka-topics.sh"]);
+    assert_halted(&exit, "source_reset", &["binlog.000001", "--to-current --execute"]);
     Ok(())
 }

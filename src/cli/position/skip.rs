@@ -1,31 +1,22 @@
 //! `tailwater position skip`: skips one rows event that cannot be delivered.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::say::say;
+use super::arguments::ConnectorFile;
 use crate::{
-    config,
+    cli::say::say,
+    config::Config,
     error::Failure,
     model::position::RowsEvent,
     pipeline::{self, ResolvedSkip},
 };
 
 #[derive(Debug, Args)]
-pub(super) struct PositionArguments {
-    #[command(subcommand)]
-    action: PositionAction,
-}
-
-#[derive(Debug, Subcommand)]
-enum PositionAction {
-    /// Makes the next start skip one rows event that cannot be delivered.
-    Skip(Skip),
-}
-
-#[derive(Debug, Args)]
-struct Skip {
+#[command(after_help = "Example:\n  \
+    tailwater position skip --event binlog.000002:1234 --execute")]
+pub(super) struct SkipArguments {
     /// Place where the rows event begins, as the error message names it: binlog.000002:1234; in a
     /// compressed or an XA transaction followed by the number of the event: binlog.000002:1234:2
     #[arg(long, value_name = "FILE:POS[:NUMBER]")]
@@ -36,15 +27,13 @@ struct Skip {
     #[arg(long)]
     execute: bool,
 
-    /// Configuration file of the connector.
-    #[arg(long, short, default_value = "tailwater.toml", value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    pub(super) connector: ConnectorFile,
 }
 
 /// Resolves the event, and requests the skip if `--execute` is given.
-pub(super) async fn run(arguments: PositionArguments) -> Result<(), Failure> {
-    let PositionAction::Skip(Skip { event, execute, config }) = arguments.action;
-    let config = config::load(&config)?;
+pub(super) async fn run(config: Config, arguments: SkipArguments) -> Result<(), Failure> {
+    let SkipArguments { event, execute, .. } = arguments;
     let name = event.to_string();
     let found = pipeline::skip_event(&Arc::new(config), event, execute).await?;
     let ResolvedSkip { position, kind } = found;

@@ -73,7 +73,7 @@ pub(super) enum Command {
     Schema(schema::SchemaArguments),
     /// Shows the configuration as it takes effect.
     Config(show_config::ConfigArguments),
-    /// Writes a commented configuration file; asks for what the options lack.
+    /// Writes a commented configuration file and checks it; asks for what the options lack.
     Init(init::InitArguments),
     /// Makes a configuration file of a Debezium MySQL connector's.
     ImportDebezium(import_debezium::ImportArguments),

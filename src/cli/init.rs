@@ -69,8 +69,8 @@ struct InitAnswers {
     registry: String,
 }
 
-/// Asks for what the arguments lack, and writes the file.
-pub(super) async fn run(arguments: InitArguments) -> Result<(), Failure> {
+/// Asks for what the arguments lack, and writes the file. Returns its name.
+pub(super) async fn run(arguments: InitArguments) -> Result<PathBuf, Failure> {
     let out = arguments.out.clone();
     if out.exists() {
         let message = format!("{} exists, and is not replaced", out.display());
@@ -82,8 +82,8 @@ pub(super) async fn run(arguments: InitArguments) -> Result<(), Failure> {
         .map_err(|error| refused(format!("cannot write {}: {error}", out.display())))?;
     say(&format!("written: {}", out.display()));
     say(&format!("the account's password is read from the variable {PASSWORD_VARIABLE}"));
-    say(&format!("next: tailwater run --config {}", out.display()));
-    Ok(())
+    say(&format!("next, if the check is fine: tailwater run --config {}\n", out.display()));
+    Ok(out)
 }
 
 async fn answers(arguments: InitArguments, is_terminal: bool) -> Result<InitAnswers, Failure> {

@@ -7,8 +7,12 @@ use std::{
 };
 
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
-use self::arguments::{Arguments, Command};
+use self::{
+    arguments::{Arguments, Command},
+    check::CheckArguments,
+};
 use crate::{
     config,
     error::{Failure, Reason, Verdict},
@@ -97,15 +101,13 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
             };
             return runtime.block_on(run::run(config, until_caught_up, standby, log, status));
         }
-        Command::Check(arguments) => {
-            let code = runtime.block_on(check::run(&arguments));
-            // A name that is still being resolved must not hold the end up.
-            runtime.shutdown_background();
-            return code;
-        }
+        Command::Check(arguments) => return checked(runtime, &arguments),
+        Command::Init(arguments) => match runtime.block_on(init::run(arguments)) {
+            Ok(file) => return checked(runtime, &CheckArguments::of(file)),
+            Err(failure) => Err(failure),
+        },
         Command::Snapshot(request) => runtime.block_on(snapshot::run(request)).map(|()| true),
         Command::Position(arguments) => runtime.block_on(position::run(arguments)).map(|()| true),
-        Command::Init(arguments) => runtime.block_on(init::run(arguments)).map(|()| true),
         Command::Schema(arguments) => runtime.block_on(schema::run(arguments)),
         Command::Config(arguments) => show_config::run(arguments).map(|()| true),
         Command::ImportDebezium(arguments) => import_debezium::run(&arguments),
@@ -116,6 +118,14 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
         Ok(false) => ExitCode::from(EXIT_FINDING),
         Err(failure) => report(&failure),
     }
+}
+
+/// Checks, and returns the exit code.
+fn checked(runtime: Runtime, arguments: &CheckArguments) -> ExitCode {
+    let code = runtime.block_on(check::run(arguments));
+    // A name that is still being resolved must not hold the end up.
+    runtime.shutdown_background();
+    code
 }
 
 /// The exit code after text was printed.

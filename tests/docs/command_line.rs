@@ -30,8 +30,10 @@ fn the_version_names_the_libraries_and_their_features() -> Result<()> {
 fn every_command_is_in_the_manual_page_and_in_the_completions_of_every_shell() -> Result<()> {
     let (help, _) = run(&["--help"])?;
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let commands: Vec<&str> =
-        commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    // A line that continues a description is indented further.
+    let names = commands.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = names.filter(|line| !line.starts_with(' '));
+    let commands: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(commands.contains(&"run") && commands.contains(&"man"), "{commands:?}");
     let (manual, code) = run(&["man"])?;
     assert_eq!(code, Some(0));

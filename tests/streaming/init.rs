@@ -43,8 +43,10 @@ fn a_connector_runs_with_the_file_as_it_is_written() -> Result<()> {
     arguments.extend(["--kafka", &setup.address.kafka_bootstrap]);
     arguments.extend(["--registry", &setup.address.registry_url]);
     let (text, code) = run(&arguments)?;
+    // AND checked
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains(&format!("tailwater run --config {file}")), "{text}");
+    assert!(text.contains("; the connector would start"), "{text}");
     let (text, code) = run(&arguments)?;
     assert_eq!(code, Some(78), "{text}");
     assert!(text.contains("exists, and is not replaced"), "{text}");

@@ -40,6 +40,13 @@ pub(super) struct CheckArguments {
     config: PathBuf,
 }
 
+impl CheckArguments {
+    /// A check of this file, as text.
+    pub(super) fn of(config: PathBuf) -> Self {
+        Self { fix_sql: false, json: false, config }
+    }
+}
+
 /// Runs the command.
 pub(super) async fn run(arguments: &CheckArguments) -> ExitCode {
     let ends = pipeline::examine(&config::read(&arguments.config)).await;

@@ -14,4 +14,5 @@ mod faults;
 mod snapshot;
 mod streaming;
 mod support;
+mod tail;
 mod types;

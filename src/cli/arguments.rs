@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{check, import_debezium, init, log, position, schema, show_config, snapshot, version};
+use super::{
+    check, import_debezium, init, log, position, schema, show_config, snapshot, tail, version,
+};
 
 /// What bare `tailwater` and `tailwater --help` end with.
 const EXAMPLES: &str = "\
 Examples:
   tailwater check --config tailwater.toml
   tailwater run --config tailwater.toml
+  tailwater tail --since 10m
   tailwater snapshot --table inventory.products
   tailwater completions bash > /etc/bash_completion.d/tailwater";
 
@@ -29,15 +32,9 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 
     /// Log level: error, warn, info, debug or trace; or directives such as
-    /// `info,tailwater::mysql=debug`.
-    #[arg(
-        long,
-        global = true,
-        default_value = "info",
-        value_name = "LEVEL",
-        value_parser = log::check_level
-    )]
-    pub(super) log: String,
+    /// `info,tailwater::mysql=debug` [default: info; for tail: warn].
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::check_level)]
+    pub(super) log: Option<String>,
 
     /// Format of log lines [default: text on a terminal, json otherwise].
     #[arg(long, global = true, value_name = "FORMAT")]
@@ -67,6 +64,8 @@ pub(super) enum Command {
     Check(check::CheckArguments),
     /// Re-reads tables while the connector keeps streaming.
     Snapshot(snapshot::SnapshotArguments),
+    /// Shows changes of the source as they come, without Kafka and registry.
+    Tail(tail::TailArguments),
     /// Changes the position at which the next start of a connector resumes.
     Position(position::PositionArguments),
     /// Shows the schemas of tables, and whether the registry would take them.

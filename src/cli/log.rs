@@ -50,7 +50,10 @@ pub(super) fn check_level(text: &str) -> Result<String, String> {
 
 /// Sends all log lines to the writer, from here on.
 pub(super) fn start(arguments: &Arguments, log: &LogWriter) {
-    let filter = tracing_subscriber::EnvFilter::new(&arguments.log);
+    // What a tail shows is for people, and so are its messages.
+    let usual = if matches!(arguments.command, Command::Tail(_)) { "warn" } else { "info" };
+    let level = arguments.log.as_deref().unwrap_or(usual);
+    let filter = tracing_subscriber::EnvFilter::new(level);
     let log = log.clone();
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
     if is_text(arguments) {

@@ -77,6 +77,23 @@ pub fn read(path: &Path) -> ReadConfig {
     }
 }
 
+/// The same for a command that contacts the source alone: the sections of the target may be missing.
+pub fn load_for_source(path: &Path) -> Result<Config, ConfigError> {
+    let (mut text, environment) = sources(path).map_err(ConfigError::one)?;
+    let sections = text.parse::<Table>().unwrap_or_default();
+    for (section, needed) in UNUSED {
+        // At the end of the text, so that no line has another number.
+        if !sections.is_empty() && !sections.contains_key(section) {
+            text.extend(["\n[", section, "]\n", needed, "\n"]);
+        }
+    }
+    read_file(path, &text, &environment).into_config()
+}
+
+/// What the sections of the target must have, for commands that do not use it.
+const UNUSED: [(&str, &str); 2] =
+    [("kafka", "bootstrap_servers = \"unused\""), ("schema_registry", "url = \"http://unused\"")];
+
 /// The configuration with what it was made of: the file's text and the environment.
 pub(super) fn load_with_sources(
     path: &Path,

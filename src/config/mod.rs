@@ -37,7 +37,7 @@ pub use format::{
 pub use kafka::{Kafka, TopicChangePolicy, TopicSettings};
 #[cfg(all(feature = "failpoints", debug_assertions))]
 pub use load::rule_to_take_out;
-pub use load::{ConfigError, is_plain_terminal, load, of_text, read};
+pub use load::{ConfigError, is_plain_terminal, load, load_for_source, of_text, read};
 #[cfg(feature = "failpoints")]
 pub use load::{failpoint, search_bytes};
 pub use mysql::{Mysql, TlsMode};

@@ -32,7 +32,12 @@ pub(super) fn text(plan: &TablePlan, key: &[u8]) -> String {
     out
 }
 
-fn write_field(out: &mut String, column: &ColumnPlan, reader: &mut AvroReader<'_>) -> Option<()> {
+/// One field of a row or a key, as JSON.
+pub(super) fn write_field(
+    out: &mut String,
+    column: &ColumnPlan,
+    reader: &mut AvroReader<'_>,
+) -> Option<()> {
     if let Some(null) = column.null
         && reader.byte()? == null
     {

@@ -14,6 +14,8 @@ mod key_json;
 mod message;
 mod old_row;
 mod plan;
+mod read_back;
+mod record_json;
 pub mod registry;
 mod row_buffers;
 mod schema;
@@ -27,6 +29,8 @@ pub use key_form::{key_changes, key_form};
 pub use message::{Message, Messages};
 pub use old_row::{OldEnvelope, OldRow};
 pub use plan::{SchemaIds, TablePlan};
+pub use read_back::{ReadField, ReadValue};
+pub use record_json::RecordJson;
 pub use registry::{
     Compatibility, Difference, FieldChange, Registry, RegistryError, SchemaId, differences,
     summarize,

@@ -44,8 +44,8 @@ pub struct TablePlan {
 /// What to do with one column.
 #[derive(Debug)]
 pub(super) struct ColumnPlan {
-    /// The column's name in MySQL, for errors.
-    column: String,
+    /// The column's name in MySQL, for people.
+    pub(super) column: String,
     /// The field's name.
     pub(super) field: String,
     /// What the field holds.

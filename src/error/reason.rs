@@ -58,6 +58,8 @@ reasons! {
     Panic = "panic",
     /// The plan for the records of a table is missing.
     PlanMissing = "plan_missing",
+    /// `tailwater tail` cannot write what it shows.
+    OutputNotWritable = "output_not_writable",
     /// No connector answers at the address of the admin server.
     AdminUnreachable = "admin_unreachable",
     /// The connector does not accept the token of the command.

@@ -77,6 +77,7 @@ remedies! {
     R::AdminRefused => "Set `admin.token` to the same value for the command and the connector.",
     R::OrderRefused => "The message says why.",
     R::NotCaptured => "Write `database.table`, and check `capture.tables`.",
+    R::OutputNotWritable => "Free space where its stdout goes, or send it elsewhere.",
     R::SkipRefused => "The message says why; see [one event that cannot be \
         delivered](#one-event-that-cannot-be-delivered).",
     R::SkipRequested => "Start the connector.",

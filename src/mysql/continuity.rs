@@ -81,13 +81,8 @@ impl Continuity {
         let judged = self.judge(server, saved, Instant::now());
         if let Ok(SavedPlace::Kept { file_bytes }) = place_of(server, saved)
             && judged.is_ok()
-            && saved.file.offset < file_bytes.min(OFFSET_MAX)
-            && !binlog.is_boundary(&saved.file, file_bytes).await?
         {
-            return Err(discontinuity_of(
-                DiscontinuityKind::Rewritten { saved: saved.file.clone() },
-                config,
-            ));
+            expect_boundary(&mut binlog, config, &saved.file, file_bytes).await?;
         }
         // Another file under the same name says why the source lacks what was delivered, too.
         if matches!(
@@ -216,6 +211,41 @@ impl Continuity {
             }
         }
     }
+}
+
+/// Whether a transaction begins at this place of the server's binlog, or the file ends there; an
+/// error if not.
+pub async fn check_place(
+    connection: &mut Conn,
+    config: &Config,
+    server: &Server,
+    place: &FilePosition,
+) -> Result<(), MysqlError> {
+    let mut binlog = BinlogEvents::new(connection, config);
+    let at = Position { gtid_set: None, file: place.clone(), ..server.current.clone() };
+    match place_of(server, &at).map_err(|breach| discontinuity_of(breach, config))? {
+        SavedPlace::Kept { file_bytes } => {
+            expect_boundary(&mut binlog, config, place, file_bytes).await
+        }
+        SavedPlace::Gone => {
+            let missing = place.file.clone();
+            Err(discontinuity_of(DiscontinuityKind::Purged { missing }, config))
+        }
+    }
+}
+
+/// Fails unless a transaction begins at this place or the file, which has so many bytes, ends in
+/// order behind it.
+async fn expect_boundary(
+    binlog: &mut BinlogEvents<'_>,
+    config: &Config,
+    place: &FilePosition,
+    file_bytes: u64,
+) -> Result<(), MysqlError> {
+    if file_bytes.min(OFFSET_MAX) <= place.offset || binlog.is_boundary(place, file_bytes).await? {
+        return Ok(());
+    }
+    Err(discontinuity_of(DiscontinuityKind::Rewritten { saved: place.clone() }, config))
 }
 
 /// The first file, from the saved place on, that begins with a transaction without a GTID.

@@ -36,7 +36,7 @@ pub use buffer_cap::bound_buffers;
 pub use connection::{
     address, connect, connect_to_read_tables, connect_when_free, connect_within, tls_library,
 };
-pub use continuity::Continuity;
+pub use continuity::{Continuity, check_place};
 pub use discontinuity::{Discontinuity, DiscontinuityKind};
 pub use dump::Dump;
 pub use error::MysqlError;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     catalog::Cascade,
-    config::{JsonTextMode, SnapshotMode},
+    config::{Config, JsonTextMode, SnapshotMode},
     decode::{Decoder, JsonText},
     error::Failure,
     map::Filter,
@@ -154,10 +154,15 @@ fn decoder(run: &Run, progress: &Progress, server: &Server, from: &FilePosition)
         .resumed_from(from.offset)
         .captured_databases(Box::new(move |database| filter.captures_any_in(database)))
         .lower_case_names(server.lower_case_table_names)
-        .json_text(match run.config.format.json {
-            JsonTextMode::Compact => JsonText::Compact,
-            JsonTextMode::Mysql => JsonText::Mysql,
-        })
+        .json_text(json_text(&run.config))
+}
+
+/// The text form of documents.
+pub(super) fn json_text(config: &Config) -> JsonText {
+    match config.format.json {
+        JsonTextMode::Compact => JsonText::Compact,
+        JsonTextMode::Mysql => JsonText::Mysql,
+    }
 }
 
 /// The stream takes events from the queue, through the decoder, to the delivery.

@@ -52,6 +52,7 @@ mod stream;
 mod supervisor;
 mod table_schemas;
 mod tables;
+mod tail;
 mod threads;
 mod trouble_log;
 mod visitor;
@@ -69,5 +70,6 @@ pub use self::{
     skip::{ResolvedSkip, skip_event},
     supervisor::run,
     table_schemas::{SubjectAnswer, SubjectComparison, compare_schemas, table_schemas},
+    tail::{ShownRow, Since, Tail, TailForm, TailOutput, tail},
     visitor::as_visitor,
 };

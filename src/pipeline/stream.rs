@@ -151,7 +151,7 @@ impl Stream {
         Ok(false)
     }
 
-    fn xa_reader(&mut self) -> XaReader<'_> {
+    fn xa_reader(&mut self) -> XaReader<'_, Delivery> {
         XaReader {
             source: &mut self.xa_source,
             decoder: &mut self.decoder,

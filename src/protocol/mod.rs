@@ -48,5 +48,6 @@ pub(crate) use self::{
     batch::{Batch, ProtocolSettings},
     event::{Action, Doubt, Ending, Event, TransactionEnd},
     partial_delivery::{PartialDelivery, RowsTaken, TransactionName, is_same, nothing_of},
+    position::{advance, reach},
     state_machine::Protocol,
 };

@@ -16,7 +16,7 @@ impl Protocol {
 
 /// Moves the position over a source transaction that has ended. One that is prepared is not done:
 /// its GTID joins those that are when it is decided, with that of the decision.
-pub(super) fn advance(
+pub(crate) fn advance(
     record: &mut PositionRecord,
     name: TransactionName<'_>,
     end: TransactionEnd<'_>,
@@ -57,7 +57,7 @@ pub(super) fn advance(
 /// A source that changes nothing still begins new files and purges old ones: a position that
 /// stayed behind would be gone, though nothing is lost, and never reach the end of a file that
 /// holds nothing.
-pub(super) fn reach(record: &mut PositionRecord, boundary: &FilePosition) -> bool {
+pub(crate) fn reach(record: &mut PositionRecord, boundary: &FilePosition) -> bool {
     let last = &mut record.position.file;
     // A dump by GTIDs may begin in a file before that of the position, and a heartbeat of it
     // may be inside a transaction that it leaves out: of such a one only the file counts.

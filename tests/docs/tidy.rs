@@ -64,6 +64,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper_util", &["admin"]),
     ("indicatif", &["cli"]),
     ("clap", &["cli"]),
+    ("console", &["cli"]),
+    ("nix", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("prometheus_client", &["metrics"]),

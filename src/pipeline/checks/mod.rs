@@ -38,6 +38,7 @@ pub(super) use self::{
     checked::{judge, some_of},
     earlier_findings::EarlierFindings,
     facts::{Facts, read},
+    nearest::nearest,
 };
 
 /// How long reading the names may take. A server with 100,000 tables needs seconds.

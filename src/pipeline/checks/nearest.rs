@@ -8,7 +8,10 @@ const ALIKE_MIN: f64 = 0.85;
 const NAMES_MAX: usize = 3;
 
 /// What to add to a message that says that a name matches nothing.
-pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub(in crate::pipeline) fn nearest<'a>(
+    wanted: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> String {
     let wanted = wanted.to_lowercase();
     let mut alike: Vec<(f64, &str)> = names
         .map(|name| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), name))

@@ -14,6 +14,7 @@
 //! is shown of it, `skips`, `rollback` and `halt` the exceptions.
 
 mod driver;
+mod for_xa;
 mod gone;
 mod halt;
 mod held_back;
@@ -29,7 +30,14 @@ mod skips;
 mod statements;
 
 use self::{driver::Driver, reading::TableReading, rows::RowSender};
-pub(super) use self::{driver::not_writable, producers::Producers, rollback::RolledBack};
+pub(super) use self::{
+    driver::not_writable,
+    outlet::{encoder, now_ns},
+    producers::Producers,
+    rollback::RolledBack,
+    rows::at_row,
+    skips::hint_at_skip,
+};
 use super::{run::Run, state_topic::StateTopic, tables::plans::Plans, xa};
 use crate::{
     decode::{Finished, Rows, Statement},
@@ -39,7 +47,7 @@ use crate::{
         change::RowsOrigin,
         position::{FilePosition, Position},
     },
-    protocol::{Event, PartialDelivery, TransactionEnd},
+    protocol::{Event, TransactionEnd},
     runtime::TaskGroup,
     shutdown::Shutdown,
     snapshot::SnapshotCoordinator,
@@ -204,28 +212,6 @@ impl Delivery {
     /// Ends the epoch: an open transaction is aborted, so that no consumer waits for it.
     pub(super) fn end(self, shutdown: &Shutdown) {
         self.driver.end(shutdown);
-    }
-
-    /// The open batch holds records that no position may count.
-    pub(super) fn spoil(&mut self) {
-        self.driver.outlet.is_spoilt = true;
-    }
-
-    /// Rows of an XA transaction are lost, and nothing says of which tables.
-    pub(super) fn lose_rows(&mut self) {
-        self.driver.snapshot.tables.give_up_searches("rows of an XA transaction are lost");
-    }
-
-    /// Rows of a prepared transaction are awaited, and none has come: what is before it does not
-    /// wait with it.
-    pub(super) fn await_rows(&mut self) -> Result<(), Failure> {
-        let is_before = self.driver.protocol.partial().is_none();
-        if is_before { self.driver.after(Event::ChunkEnded) } else { Ok(()) }
-    }
-
-    /// How many rows of the open source transaction were taken in.
-    pub(super) fn rows_taken_in(&self) -> u64 {
-        self.driver.protocol.partial().map_or(0, PartialDelivery::rows)
     }
 
     /// The saved position, as it is after the last source transaction that was taken in.

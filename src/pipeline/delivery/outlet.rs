@@ -27,7 +27,7 @@ impl Outlet {
 }
 
 /// The encoder of an epoch, which is what a run of a task is to Debezium.
-fn encoder(config: &Config) -> Encoder {
+pub(in crate::pipeline) fn encoder(config: &Config) -> Encoder {
     let encoder = Encoder::new(&config.name, env!("CARGO_PKG_VERSION"));
     if config.format.context_headers {
         encoder.with_context_headers(&config.name, &Uuid::now_v7().to_string())
@@ -37,7 +37,7 @@ fn encoder(config: &Config) -> Encoder {
 }
 
 /// The time that records carry as the one at which they were made.
-pub(super) fn now_ns() -> i64 {
+pub(in crate::pipeline) fn now_ns() -> i64 {
     i64::try_from(since_epoch().as_nanos()).unwrap_or(i64::MAX)
 }
 

@@ -277,7 +277,7 @@ impl Sink<'_> {
 }
 
 /// Adds to a failure which row it is about, by coordinates, never by values.
-fn at_row(mut failure: Failure, row: u32, rows: &Rows<'_>) -> Failure {
+pub(in crate::pipeline) fn at_row(mut failure: Failure, row: u32, rows: &Rows<'_>) -> Failure {
     use std::fmt::Write as _;
     let origin = &rows.origin;
     let operation = match rows.operation {

@@ -84,7 +84,7 @@ fn number(rows: &Rows<'_>) -> Option<NonZeroU64> {
 }
 
 /// Adds to a failure of a row how its event can be skipped.
-pub(super) fn hint_at_skip(failure: &mut Failure, rows: &Rows<'_>) {
+pub(in crate::pipeline) fn hint_at_skip(failure: &mut Failure, rows: &Rows<'_>) {
     if failure.verdict != Verdict::Halt {
         return;
     }

@@ -1,5 +1,6 @@
 //! What the pipeline knows of each table: its plan, its history, its schemas and its topic.
 
+pub(super) mod catalog_entry;
 mod history;
 mod made;
 pub(super) mod plans;

@@ -12,13 +12,14 @@ use tokio::{
 };
 
 use super::{
+    catalog_entry::CatalogEntry,
     history::{TableHistory, fingerprint},
     made::{MadePlans, missing},
     registration::{self, Agreed, agree},
     topic_guard::{OwnTopics, TopicGuard},
 };
 use crate::{
-    catalog::{self, Cascade, Catalog, Inventory},
+    catalog::{Cascade, Inventory},
     config::{self, Config},
     encode::{Registry, SchemaId, SchemaIds, TablePlan, key_form},
     error::{Failure, Reason, Verdict},
@@ -28,7 +29,7 @@ use crate::{
         record::{self, RecordShape, TopicState},
         table::{TableName, TableVersion, TableVersionId},
     },
-    mysql::{self, MysqlError},
+    mysql,
     pipeline::{cascades::Cascades, exclusions},
     produce::{ProduceError, Producer, TopicId},
     shutdown::Shutdown,
@@ -370,22 +371,8 @@ impl Plans {
     ) -> Result<(TableVersion, RecordShape, exclusions::Columns), Failure> {
         let mut version = version.clone();
         let mut connection = mysql::connect_when_free(&self.config.mysql).await?;
-        let (mut columns_now, mut decoration) = (Vec::new(), None);
-        let absence = match catalog::look_up(&mut connection, &version).await? {
-            Catalog::Same(same) => {
-                decoration = Some(same);
-                ""
-            }
-            Catalog::Other(columns) => {
-                columns_now = columns;
-                "it was changed since"
-            }
-            Catalog::Gone => "it was dropped or renamed since",
-            Catalog::Hidden => {
-                let inventory = Inventory::new(&mut connection, &self.config.mysql);
-                return Err(hidden(inventory, &version.name).await?);
-            }
-        };
+        let CatalogEntry { decoration, columns_now, absence } =
+            CatalogEntry::look_up(&mut connection, &self.config, &version).await?;
         version.decoration = decoration.or_else(|| self.history.decoration(&version));
         if version.decoration.is_none() {
             tracing::warn!(
@@ -433,19 +420,6 @@ fn topic_failure(error: ProduceError, table: &TableName) -> Failure {
     let way_out =
         format!("Take it out: `[capture] exclude_tables = [\"{table}\"]`. {}", failure.hint);
     failure.hint(way_out)
-}
-
-/// The failure for a table that exists and that the account may not see: its rows could not be
-/// read, and its keys and defaults are not known.
-async fn hidden(mut inventory: Inventory<'_>, table: &TableName) -> Result<Failure, MysqlError> {
-    let account = inventory.account().await?;
-    let message = format!("{account} may not read {table}, which is captured and changes");
-    let TableName { database, table } = table;
-    let hint = format!(
-        "Run: GRANT SELECT ON `{database}`.`{table}` TO {account}; or take it out: `[capture] \
-         exclude_tables = [\"{database}.{table}\"]`."
-    );
-    Ok(Failure::new(Verdict::Halt, Reason::MysqlTableInvisible, message).hint(hint))
 }
 
 fn slow(table: &TableName, limit: Duration) -> Failure {

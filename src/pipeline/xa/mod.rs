@@ -13,6 +13,7 @@
 //! an epoch that dies in between finds the commit again in its stream, and `in_txn` under the
 //! commit's name.
 
+mod delivery;
 mod event_cache;
 mod group;
 mod lost;
@@ -20,21 +21,19 @@ mod pending;
 mod search;
 mod source;
 
+pub(super) use self::{
+    delivery::XaDelivery,
+    group::GroupEnd,
+    pending::{ending, too_many_pending},
+    source::XaSource,
+};
 use self::{
     event_cache::CachedGroup,
     group::{ExpectedGroup, as_committed},
     lost::{purged, unknown},
     search::SearchResult,
 };
-pub(super) use self::{
-    group::GroupEnd,
-    pending::{ending, too_many_pending},
-    source::XaSource,
-};
-use super::{
-    delivery::Delivery,
-    stop::{IDLE_STEP, StopCheck},
-};
+use super::stop::{IDLE_STEP, StopCheck};
 use crate::{
     config::LostXaPolicy,
     decode::{Decoded, Decoder, GroupEnding, Xa},
@@ -44,14 +43,14 @@ use crate::{
 };
 
 /// Reads the rows of XA transactions again, with the stages of the stream.
-pub(super) struct XaReader<'a> {
+pub(super) struct XaReader<'a, D> {
     pub(super) source: &'a mut XaSource,
     pub(super) decoder: &'a mut Decoder,
-    pub(super) delivery: &'a mut Delivery,
+    pub(super) delivery: &'a mut D,
     pub(super) stop: &'a StopCheck,
 }
 
-impl XaReader<'_> {
+impl<D: XaDelivery> XaReader<'_, D> {
     /// Takes in the end of a group with a step of an XA transaction: delivers what is committed
     /// with it. `false` if that was left because the time to drain is over.
     pub(super) fn end(&mut self, end: &GroupEnd) -> Result<bool, Failure> {

@@ -6,8 +6,10 @@
 //! file, as far as binlogs are kept. Busy sources always have some; they are seconds old, so that
 //! the commit's own file has them.
 
-use super::{Decoded, EventReceiver, Failure, GroupEnding, Received, Xa, XaReader};
-use super::{GroupEnd, IDLE_STEP, Xid, pending};
+use super::{
+    Decoded, EventReceiver, Failure, GroupEnd, GroupEnding, IDLE_STEP, Received, Xa, XaDelivery,
+    XaReader, Xid, pending,
+};
 use crate::{
     error::Reason,
     model::{
@@ -32,7 +34,7 @@ pub(super) enum SearchResult {
     Left,
 }
 
-impl XaReader<'_> {
+impl<D: XaDelivery> XaReader<'_, D> {
     /// Looks for the transaction of this name that is committed here.
     pub(super) fn find(&mut self, xid: &Xid, end: &GroupEnd) -> Result<SearchResult, Failure> {
         tracing::info!(

@@ -94,6 +94,11 @@ reasons! {
     MysqlDatabaseInvisible = "mysql_database_invisible",
     /// A captured table exists, or may exist, and the account may not read it.
     MysqlTableInvisible = "mysql_table_invisible",
+    /// The account may do more than a connector needs.
+    PrivilegesExcessive = "privileges_excessive",
+    /// The source keeps its binlogs for so short that a connector that is stopped for a day may not
+    /// continue.
+    BinlogRetentionShort = "binlog_retention_short",
     /// A server variable has a value that cannot work.
     MysqlSetting = "mysql_setting",
     /// A session variable does not keep the value that the connector set.
@@ -374,6 +379,10 @@ reasons! {
     KafkaBatchTooLarge = "kafka_batch_too_large",
     /// A record has no key, and its topic is compacted.
     KafkaRecordWithoutKey = "kafka_record_without_key",
+    /// A captured table has no key, so its records have none.
+    TableWithoutKey = "table_without_key",
+    /// A topic has settings with which consumers may miss records.
+    TopicSettings = "topic_settings",
     /// A topic does not exist, and Kafka does not create it.
     KafkaTopicRefused = "kafka_topic_refused",
     /// A data topic was deleted, and there is a row to deliver to it.

@@ -92,6 +92,10 @@ remedies! {
     R::MysqlDatabaseInvisible => "Check the name in `capture.tables`; the message has the GRANT.",
     R::MysqlTableInvisible => "The message has the GRANT; see [what is checked at the \
         start](#what-is-checked-at-the-start).",
+    R::PrivilegesExcessive => "A warning of `tailwater check`. Give the connector an account of its \
+        own with `REPLICATION SLAVE`, `REPLICATION CLIENT` and `SELECT` on what it captures.",
+    R::BinlogRetentionShort => "A warning of `tailwater check`. Raise `binlog_expire_logs_seconds`, \
+        or on RDS `binlog retention hours`, to the longest time that the connector may be stopped.",
     R::MysqlSetting => "The message has the statement to run. Open sessions keep their old value: \
         reconnect the clients that write.",
     R::MysqlSession => "Something between connector and server, such as a proxy, changes it: set \
@@ -260,6 +264,10 @@ remedies! {
         `kafka.properties`.",
     R::KafkaRecordWithoutKey => "Name a key in `capture.message_key_columns`, or set \
         `cleanup.policy=delete` on the topic.",
+    R::TableWithoutKey => "A warning of `tailwater check`. Give the table a primary key, or name \
+        columns in `capture.message_key_columns`.",
+    R::TopicSettings => "A warning of `tailwater check`. The message has topic and setting; change it \
+        with `kafka-configs.sh`.",
     R::KafkaTopicRefused => "The message has Kafka's reply. Kafka refuses a topic whose name \
         differs from another topic's only in `.` and `_` (tables `a.b` and `a_b`): the start \
         warns of such tables. Leave one of them out with `capture.exclude_tables`.",

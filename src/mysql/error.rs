@@ -9,6 +9,7 @@ use super::{
     connection::address,
     discontinuity::Discontinuity,
     fatal_dump::fatal_dump_explained,
+    flavour::Flavour,
     server_error::{Class, Login, Transport, grants_hint, hint, server_error},
     setting_hint::setting_hint,
 };
@@ -84,6 +85,8 @@ pub enum MysqlError {
         found: String,
         /// What it must be.
         needed: &'static str,
+        /// Where the server runs, which says how to set it.
+        flavour: Flavour,
     },
     /// Several wrong settings, reported together so that they can be fixed together.
     #[error("{}", several(.0))]
@@ -215,8 +218,8 @@ impl Explain for MysqlError {
             Self::Client { doing, error, user, transport, .. } => {
                 return client_explained(doing, error, &Login { user, tls: *transport });
             }
-            Self::Setting { variable, needed, .. } => {
-                let hint = setting_hint(variable, needed);
+            Self::Setting { variable, needed, flavour, .. } => {
+                let hint = setting_hint(variable, needed, *flavour);
                 return Explanation::new(Halt, Reason::MysqlSetting, hint);
             }
             Self::Several(errors) => return several_explained(errors),

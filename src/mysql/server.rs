@@ -7,6 +7,7 @@ use mysql_async::{Conn, Row};
 use super::{
     connection::address,
     error::MysqlError,
+    flavour::{self, Flavour},
     query::{BoundedQueries, column, column_named},
 };
 use crate::{
@@ -216,11 +217,13 @@ fn end_of(position: Position, files: &[BinlogFile]) -> SourceEnd {
 /// What the source says of its settings and of its binlog.
 struct ServerQueries<'a> {
     queries: BoundedQueries<'a>,
+    /// Known once faults were looked for.
+    flavour: Flavour,
 }
 
 impl<'a> ServerQueries<'a> {
     fn new(connection: &'a mut Conn, config: &'a Config) -> Self {
-        Self { queries: BoundedQueries::new(connection, config) }
+        Self { queries: BoundedQueries::new(connection, config), flavour: Flavour::default() }
     }
 
     fn wrong(&self, variable: &'static str, found: String, needed: &'static str) -> MysqlError {
@@ -229,6 +232,7 @@ impl<'a> ServerQueries<'a> {
             variable,
             found,
             needed,
+            flavour: self.flavour,
         }
     }
 
@@ -237,6 +241,7 @@ impl<'a> ServerQueries<'a> {
     }
 
     async fn faults(&mut self) -> Result<Vec<MysqlError>, MysqlError> {
+        self.flavour = self.read_flavour().await?;
         let mut faults = Vec::new();
         let mut note = |checked: Result<(), MysqlError>| match checked {
             Err(error) if error.is_lasting() => {
@@ -252,6 +257,15 @@ impl<'a> ServerQueries<'a> {
         note(self.is_replica().await.map(drop))?;
         note(self.replicas().await.map(drop))?;
         Ok(faults)
+    }
+
+    async fn read_flavour(&mut self) -> Result<Flavour, MysqlError> {
+        let names = flavour::SHOWN_BY.map(|name| format!("'{name}'")).join(", ");
+        let query = format!("SHOW GLOBAL VARIABLES WHERE variable_name IN ({names})");
+        let rows = self.queries.rows(&query).await?;
+        let pair = |row: &Row| Some((column::<String>(row, 0)?, column::<String>(row, 1)?));
+        let variables = rows.iter().filter_map(pair).collect();
+        Ok(Flavour::of(&variables, &self.queries.config.mysql.host))
     }
 
     async fn expect(

@@ -1,9 +1,19 @@
 //! How to correct a server variable whose value cannot work.
 
+use super::flavour::Flavour;
+
 /// The statement that sets it, or what to do instead.
-pub(super) fn setting_hint(variable: &str, needed: &str) -> String {
+pub(super) fn setting_hint(variable: &str, needed: &str, flavour: Flavour) -> String {
     match variable {
-        "log_bin" => "Start the server with the option log_bin.".to_owned(),
+        "log_bin" => return flavour.way_to_log().to_owned(),
+        "server_id" => {}
+        _ => {
+            if let Some(way) = flavour.way_to_set(variable, needed) {
+                return way;
+            }
+        }
+    }
+    match variable {
         // The variable cannot change while the server runs.
         "log_replica_updates" => "Run: SET PERSIST_ONLY log_replica_updates = ON; and restart the \
                                   server. Transactions that it applied before are not in its \

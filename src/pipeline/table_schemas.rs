@@ -97,7 +97,7 @@ pub async fn compare_schemas(
 }
 
 /// A schema that is refused is tried looser, where its shape is given.
-async fn compare(
+pub(super) async fn compare(
     registry: &Registry,
     subject: String,
     schema: &str,

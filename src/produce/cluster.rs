@@ -25,11 +25,11 @@ pub struct BrokerAddress {
     pub port: u16,
 }
 
-impl Producer {
+impl Cluster {
     /// What the first bootstrap server that answers says of its cluster. Any `topic` will do: the
     /// answer about it names the brokers.
-    pub fn cluster(&self, topic: &str) -> Result<Cluster, ProduceError> {
-        let brokers = self.wait(|producer, step| {
+    pub fn of(producer: &Producer, topic: &str) -> Result<Self, ProduceError> {
+        let brokers = producer.wait(|producer, step| {
             let metadata = match producer.handle.client().fetch_metadata(Some(topic), step) {
                 Ok(metadata) => metadata,
                 Err(error) => return Attempt::Again(error.to_string()),
@@ -46,7 +46,7 @@ impl Producer {
             }
             Attempt::Done(brokers)
         })?;
-        let id = self.handle.client().fetch_cluster_id(self.call_patience());
-        Ok(Cluster { id, brokers })
+        let id = producer.handle.client().fetch_cluster_id(producer.call_patience());
+        Ok(Self { id, brokers })
     }
 }

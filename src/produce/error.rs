@@ -127,6 +127,29 @@ pub enum ProduceError {
 }
 
 impl ProduceError {
+    /// What `init_transactions` would fail with where the broker grants less.
+    pub fn transaction_timeout(wanted_ms: u64, max_ms: u64) -> Self {
+        Self::Kafka {
+            during: "starting as the only producer of the transactional id",
+            code: RDKafkaErrorCode::InvalidTransactionTimeout,
+            detail: format!(
+                "transaction.timeout.ms is {wanted_ms}, and the broker's \
+                 transaction.max.timeout.ms is {max_ms}"
+            ),
+        }
+    }
+
+    /// What the creation of a topic would fail with.
+    pub fn too_few_brokers(topic: &str, wanted: usize, brokers: usize) -> Self {
+        Self::TopicRefused {
+            topic: topic.to_owned(),
+            code: RDKafkaErrorCode::InvalidReplicationFactor,
+            detail: format!(
+                "kafka.topic has replication_factor = {wanted}, and {brokers} brokers are alive"
+            ),
+        }
+    }
+
     /// The error of a call without an answer: by the last broker error, or else by librdkafka's
     /// text for the call.
     pub(super) fn unreachable(

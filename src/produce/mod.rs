@@ -31,4 +31,4 @@ pub use cluster::{BrokerAddress, Cluster};
 pub use codes::{ErrorMeaning, KAFKA_CODES, KafkaCode};
 pub use error::ProduceError;
 pub use producer::{Commit, Producer};
-pub use topics::TopicId;
+pub use topics::{TopicFacts, TopicId};

@@ -401,6 +401,11 @@ impl Producer {
         error.map_or_else(|| "no connection failed".to_owned(), |error| error.text)
     }
 
+    /// `transaction.timeout.ms`: when the broker ends a transaction by itself.
+    pub fn transaction_timeout_ms(&self) -> u64 {
+        self.limits.transaction_timeout_ms
+    }
+
     /// A third of what the broker grants a transaction: time enough is left to start again before
     /// the broker ends it and every consumer waits for that.
     pub fn stall_limit(&self) -> Duration {

@@ -43,6 +43,8 @@ pub struct TopicFacts {
     pub cleanup_policy: Option<String>,
     /// Its `min.insync.replicas`; `None` if the connector may not read it.
     pub min_insync_replicas: Option<usize>,
+    /// All of its settings by their names in Kafka; none if the connector may not read them.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// What the metadata of a cluster says about a topic.
@@ -221,6 +223,15 @@ impl Producer {
                 None => Attempt::Again("kafka names no broker".to_owned()),
             }
         })?;
+        let settings = self.broker_settings(broker)?;
+        Ok(settings.and_then(|settings| settings.get("default.replication.factor")?.parse().ok()))
+    }
+
+    /// A broker's settings by their names in Kafka; `None` if the connector may not read them.
+    pub fn broker_settings(
+        &self,
+        broker: i32,
+    ) -> Result<Option<BTreeMap<String, String>>, ProduceError> {
         let name = c_string(&broker.to_string())?;
         let request =
             Request::describe(&self.handle, Resource::Broker, &name, self.call_patience());
@@ -231,7 +242,7 @@ impl Producer {
         if let Err(error) = &described {
             tracing::debug!(code = %error.code, "cannot read the brokers' settings: {}", error.text);
         }
-        Ok(described.ok().and_then(|config| config.get("default.replication.factor")?.parse().ok()))
+        Ok(described.ok())
     }
 
     /// The partitions and replicas of a topic; `None` if it does not exist.
@@ -343,8 +354,14 @@ impl Producer {
         let Layout { partitions, replicas, brokers } = layout;
         let min_insync_replicas =
             config.get(MIN_INSYNC_REPLICAS).and_then(|replicas| replicas.parse::<usize>().ok());
-        let facts =
-            TopicFacts { partitions, replicas, brokers, cleanup_policy, min_insync_replicas };
+        let facts = TopicFacts {
+            partitions,
+            replicas,
+            brokers,
+            cleanup_policy,
+            min_insync_replicas,
+            settings: config,
+        };
         Ok(Topic { name: name.to_owned(), native, facts, record_bytes_max, limit, compacted })
     }
 

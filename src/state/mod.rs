@@ -49,7 +49,8 @@ pub use table_record::TableRecord;
 pub use table_record::table_schema;
 pub use topic::{
     Loaded, Replaceable, SNAPSHOT_KEY_START, SavedPosition, await_successor, check_found,
-    check_topic, load, load_to_replace, peek, peek_to_replace, topic_settings, warn_of_loss,
+    check_topic, danger, load, load_to_replace, peek, peek_to_replace, topic_settings,
+    warn_of_loss,
 };
 pub use topic_scan::{Scan, Scanned};
 pub use watch::{ALIVE_KEY, ANSWER_PATIENCE, SIGN_OF_LIFE_EVERY, Seen, SeenPosition, Watch};

@@ -72,7 +72,7 @@ pub fn warn_of_loss(
 }
 
 /// How a state topic can lose its newest positions with one broker, and what to do about it.
-fn danger(
+pub fn danger(
     topic: &str,
     (replicas, brokers): (usize, usize),
     min_insync_replicas: Option<usize>,

@@ -28,8 +28,9 @@ fn an_instance_that_streams_is_left_alone() -> Result<()> {
     // GIVEN an instance that streams
     let mut setup = Setup::with_tables("check_streams", &[ITEMS])?;
     let mut streaming = setup.start()?;
-    // WHEN its configuration is checked
-    check(&setup, 0)?;
+    // WHEN its configuration is checked, topics and subjects of its tables too
+    let exit = check(&setup, 0)?;
+    assert_says(&exit, &["topics of tables", "subjects"]);
     // THEN it goes on, and was not fenced
     setup.database.execute("INSERT INTO items VALUES (1)")?;
     assert_eq!(setup.consumer("items")?.take(1)?.len(), 1);

@@ -7,6 +7,9 @@ use crate::support::setup::{Setup, program};
 
 mod command;
 mod ends;
+mod kafka;
+mod registry;
+mod server;
 
 const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)";
 

@@ -4,7 +4,9 @@ use mysql_async::{Error, ServerError};
 use tailwater::error::Failure;
 use tailwater::model::position::FilePosition;
 use tailwater::model::table::TableName;
-use tailwater::mysql::{Discontinuity, DiscontinuityKind, MysqlError, SERVER_ERRORS, Transport};
+use tailwater::mysql::{
+    Discontinuity, DiscontinuityKind, Flavour, MysqlError, SERVER_ERRORS, Transport,
+};
 use tailwater::snapshot::SnapshotError;
 use testkit::xtask::stack::Mysql;
 use testkit::{Context as _, Result};
@@ -82,7 +84,8 @@ fn failures() -> Vec<Failure> {
     ];
     failures.extend(settings.map(|(variable, needed)| {
         let address = "db:3306".to_owned();
-        MysqlError::Setting { address, variable, found: String::new(), needed }.into()
+        let (found, flavour) = (String::new(), Flavour::SelfRun);
+        MysqlError::Setting { address, variable, found, needed, flavour }.into()
     }));
     failures.extend(discontinuity().map(|what| {
         let discontinuity = Discontinuity { what, address: "db:3306".into() };

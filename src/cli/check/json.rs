@@ -18,7 +18,10 @@ pub(super) fn print(ends: &[ExaminedEnd], findings: &Findings<'_>) -> String {
 }
 
 fn end(end: &ExaminedEnd) -> Value {
-    let facts = end.facts.iter().map(|fact| (fact.name.replace(' ', "_"), fact.value.clone()));
+    let facts = end
+        .facts
+        .iter()
+        .map(|fact| (fact.name.to_lowercase().replace(' ', "_"), fact.value.clone()));
     json!({
         "name": end.name,
         "address": end.address,

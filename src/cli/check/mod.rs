@@ -49,7 +49,7 @@ impl CheckArguments {
 
 /// Runs the command.
 pub(super) async fn run(arguments: &CheckArguments) -> ExitCode {
-    let ends = pipeline::examine(&config::read(&arguments.config)).await;
+    let ends = Box::pin(pipeline::examine(&config::read(&arguments.config))).await;
     let findings = Findings::of(&ends);
     let printed = if arguments.json {
         json::print(&ends, &findings)

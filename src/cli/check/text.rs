@@ -85,8 +85,11 @@ fn print_finding(text: &mut String, end: &str, finding: &Finding, is_coloured: b
     for line in finding.message.lines() {
         prose(text, line);
     }
-    for part in finding.hint_parts() {
+    for (index, part) in finding.hint_parts().into_iter().enumerate() {
         match part {
+            HintPart::Prose(words) if index == 0 && words.trim() != "Run:" => {
+                prose(text, &format!("fix: {words}"));
+            }
             HintPart::Prose(words) => prose(text, words),
             HintPart::Command(command) => push(text, &format!("{INDENT}{INDENT}{command}")),
         }

@@ -54,6 +54,12 @@ impl Answer {
         serde_json::from_str(&self.body).map_err(|_| self.not_a_registry())
     }
 
+    /// A text of the answer by its key.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        let answer: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        Some(answer.get(key)?.as_str()?.to_owned())
+    }
+
     /// The error for an answer that is good as HTTP and no registry's.
     pub(super) fn not_a_registry(&self) -> RegistryError {
         let html = self.html_type || self.body.trim_start().starts_with('<');

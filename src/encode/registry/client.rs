@@ -178,6 +178,26 @@ impl Registry {
         }
     }
 
+    /// The registry's mode, such as `READWRITE`; `None` where it has none.
+    pub async fn mode(&self) -> Result<Option<String>, RegistryError> {
+        self.global_setting("mode", "mode").await
+    }
+
+    /// The compatibility level of subjects that have none of their own; `None` where the registry
+    /// does not say.
+    pub async fn compatibility_level(&self) -> Result<Option<String>, RegistryError> {
+        self.global_setting("config", "compatibilityLevel").await
+    }
+
+    /// Registries that do not know a setting answer with some error.
+    async fn global_setting(&self, path: &str, key: &str) -> Result<Option<String>, RegistryError> {
+        match self.get(&[path]).await {
+            Ok(answer) => Ok(answer.text(key)),
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The schema behind an id; `None` if the registry has none.
     pub async fn schema(&self, id: SchemaId) -> Result<Option<String>, RegistryError> {
         let answer = self.get(&["schemas", "ids", &id.0.to_string()]).await;

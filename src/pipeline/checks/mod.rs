@@ -22,8 +22,10 @@ mod checked;
 mod earlier_findings;
 mod facts;
 mod finding;
+pub(super) mod kafka;
 mod names;
 mod nearest;
+mod server;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ pub(super) use self::{
     earlier_findings::EarlierFindings,
     facts::{Facts, read},
     nearest::nearest,
+    server::{bytes_text, server},
 };
 
 /// How long reading the names may take. A server with 100,000 tables needs seconds.

@@ -5,19 +5,24 @@
 //! The findings are those of a start (`ends`, `checks`): the same functions make them. This module
 //! only goes on where a start would end.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use serde_json::Value;
+use std::{mem, sync::Arc, time::Duration};
 
 use super::checks::{self, Finding};
 use crate::{
     config::ReadConfig,
     error::{Reason, Verdict},
+    model::table::TableName,
 };
 
+mod examined_end;
+mod fact;
 mod kafka;
+mod listeners;
 mod registry;
 mod source;
+mod tables;
+
+pub use self::{examined_end::ExaminedEnd, fact::Fact};
 
 /// How long an end may take to answer at all.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -25,90 +30,48 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Most names of captured tables that are shown.
 const NAMES_MAX: usize = 10;
 
-/// One end of the connector, or its configuration, and what is wrong with it.
-#[derive(Debug)]
-pub struct ExaminedEnd {
-    /// What it is: `configuration`, `MySQL`, `Kafka`, `registry`.
-    pub name: &'static str,
-    /// The file, or the address.
-    pub address: String,
-    /// Whether it was looked at. What the configuration does not name rightly was not.
-    pub is_examined: bool,
-    /// What it says of itself.
-    pub facts: Vec<Fact>,
-    /// Worst first.
-    pub findings: Vec<Finding>,
-}
-
-/// Something that is worth to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
-    /// Its name, in words.
-    pub name: &'static str,
-    /// Its value, as it is printed.
-    pub text: String,
-    /// Its value for programs.
-    pub value: Value,
-}
-
-impl Fact {
-    fn new(name: &'static str, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { name, value: Value::from(text.as_str()), text }
-    }
-
-    fn with_value(name: &'static str, text: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self { name, text: text.into(), value: value.into() }
-    }
-}
-
-impl ExaminedEnd {
-    fn new(name: &'static str, address: impl Into<String>) -> Self {
-        let (facts, findings) = (Vec::new(), Vec::new());
-        Self { name, address: address.into(), is_examined: true, facts, findings }
-    }
-
-    /// One that the configuration does not name rightly.
-    fn skipped(name: &'static str) -> Self {
-        Self { is_examined: false, ..Self::new(name, "") }
-    }
-
-    /// What is there; a failure becomes a finding.
-    fn taken<T>(&mut self, result: Result<T, impl Into<Finding>>) -> Option<T> {
-        result.map_err(|failure| self.findings.push(failure.into())).ok()
-    }
-
-    /// How many of its findings are errors.
-    pub fn errors(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.is_error()).count()
-    }
-}
-
 /// Looks at the configuration, at MySQL, Kafka and the registry.
 pub async fn examine(read: &ReadConfig) -> Vec<ExaminedEnd> {
     let mut file = configuration(read);
     let (source, kafka, registry) =
-        tokio::join!(source::look(read), kafka::look(read), registry::look(read));
-    let (mut mysql, seen) = source;
-    let (kafka, known) = kafka;
-    if let Some(seen) = seen {
+        tokio::join!(Box::pin(source::look(read)), kafka::look(read), registry::look(read));
+    let ((mut mysql, seen), (mut kafka, reached)) = (source, kafka);
+    let (mut registry, answering) = registry;
+    if let Some(mut seen) = seen {
         // A name that matched before is no error. Where Kafka does not say, none has.
-        let none = BTreeMap::new();
-        let known = known.as_ref().unwrap_or(&none);
-        let checked = checks::judge(&seen.config, seen.server.as_ref(), seen.facts, Some(known));
-        let (names, count) = (&checked.captured, checked.captured.len());
-        let text = match count {
-            0 => "none".to_owned(),
-            _ => format!("{count}: {}", checks::some_of(names, NAMES_MAX)),
-        };
-        file.facts.push(Fact::with_value("captured tables", text, count));
+        let known = reached.as_ref().and_then(|reached| reached.known.clone()).unwrap_or_default();
+        let facts = mem::take(&mut seen.facts);
+        let checked = checks::judge(&seen.config, seen.server.as_ref(), facts, Some(&known));
         mysql.findings.extend(checked.findings);
+        file.facts.push(captured(&checked.captured));
+        let shapes = tables::shapes(&mut seen, &checked.captured, &known, &mut mysql).await;
+        let shapes = Arc::new(shapes);
+        let topics = async {
+            match reached {
+                Some(reached) => kafka::look_at_topics(kafka, reached, Arc::clone(&shapes)).await,
+                None => kafka,
+            }
+        };
+        let subjects = async {
+            if let Some(answering) = &answering {
+                registry::look_at_subjects(answering, &shapes, &known, &mut registry).await;
+            }
+        };
+        (kafka, ()) = tokio::join!(topics, subjects);
     }
     let mut ends = vec![file, mysql, kafka, registry];
     for end in &mut ends {
         end.findings.sort_by_key(|finding| !finding.is_error());
     }
     ends
+}
+
+fn captured(tables: &[TableName]) -> Fact {
+    let text = match tables.len() {
+        0 => "none".to_owned(),
+        count => format!("{count}: {}", checks::some_of(tables, NAMES_MAX)),
+    };
+    Fact::with_value("captured tables", text, tables.len())
 }
 
 /// What is wrong with the file.

@@ -7,8 +7,9 @@ use crate::{
     catalog::Inventory,
     config::{Config, ReadConfig},
     error::Failure,
-    mysql::{self, Connection, MysqlError, Server},
+    mysql::{self, Connection, MysqlError, Server, ServerFacts},
     pipeline::checks::{self, Facts, Finding, READING_MAX},
+    runtime::since_epoch,
 };
 
 /// The settings that a connection needs.
@@ -26,14 +27,21 @@ const KEYS: [&str; 8] = [
 /// The settings that name tables and columns.
 const NAMES: [&str; 3] = ["capture", "snapshot.where", "snapshot.order"];
 
+/// A server that has written its binlogs for less has no rate yet.
+const AGE_MIN: Duration = Duration::from_secs(3600);
+
 /// What was seen of the source.
 pub(super) struct SeenSource {
+    pub(super) connection: Connection,
     /// With names as the source compares them.
     pub(super) config: Arc<Config>,
     /// `None` where its settings or grants do not let it be read.
     pub(super) server: Option<Server>,
     pub(super) facts: Facts,
 }
+
+/// The same without the connection.
+type ReadSource = (Arc<Config>, Option<Server>, Facts);
 
 /// Looks at MySQL.
 pub(super) async fn look(read: &ReadConfig) -> (ExaminedEnd, Option<SeenSource>) {
@@ -46,10 +54,13 @@ pub(super) async fn look(read: &ReadConfig) -> (ExaminedEnd, Option<SeenSource>)
         return (end, None);
     };
     let names = read.config_with(&NAMES).map(|config| Arc::new(config.clone()));
-    let seen =
-        mysql::within(READING_MAX, config, inspect(&mut connection, config, names, &mut end));
-    let seen = match seen.await {
-        Ok(Ok(seen)) => seen,
+    let read =
+        mysql::within(READING_MAX, config, inspect(&mut connection, config, names, &mut end)).await;
+    let seen = match read {
+        Ok(Ok(Some((config, server, facts)))) => {
+            Some(SeenSource { connection, config, server, facts })
+        }
+        Ok(Ok(None)) => None,
         Ok(Err(error)) | Err(error) => {
             end.findings.push(Failure::from(error).into());
             None
@@ -64,7 +75,7 @@ async fn inspect(
     config: &Config,
     names: Option<Arc<Config>>,
     end: &mut ExaminedEnd,
-) -> Result<Option<SeenSource>, MysqlError> {
+) -> Result<Option<ReadSource>, MysqlError> {
     let faults = Server::faults(connection, config).await?;
     let is_sound = faults.is_empty();
     end.findings.extend(faults.into_iter().map(|fault| Finding::from(Failure::from(fault))));
@@ -74,20 +85,63 @@ async fn inspect(
         Err(_) if !is_sound => None,
         Err(error) => return Err(error),
     };
-    if let Some(server) = &server {
-        end.facts.extend(facts_of(server));
-    }
+    let facts = ServerFacts::read(connection, config).await?;
+    let bytes_per_day = match &server {
+        // It takes a connection of its own, and is only said along with the rest.
+        Some(server) => {
+            let now = since_epoch().as_secs();
+            server.bytes_per_day(config, now, AGE_MIN).await.ok().flatten()
+        }
+        None => None,
+    };
+    end.facts.extend(facts_of(&facts, server.as_ref(), bytes_per_day));
+    end.findings.extend(checks::server(&facts, bytes_per_day));
     let Some(names) = names else { return Ok(None) };
     let config = names.for_source(Server::ignores_case(connection, config).await?);
     let inventory = Inventory::new(connection, &config.mysql);
     let facts = checks::read(inventory, &config, server.as_ref()).await?;
-    Ok(Some(SeenSource { config, server, facts }))
+    Ok(Some((config, server, facts)))
 }
 
-fn facts_of(server: &Server) -> Vec<Fact> {
-    let retention = server.binlog_retention;
-    let seconds = retention.map(|retention| retention.as_secs());
-    vec![Fact::with_value("binlogs kept", retention.map_or("for ever".to_owned(), human), seconds)]
+fn facts_of(facts: &ServerFacts, server: Option<&Server>, bytes_per_day: Option<u64>) -> Vec<Fact> {
+    let variable = |name: &str| facts.variable(name).unwrap_or_default();
+    let version = format!(
+        "{} ({}), {}",
+        variable("version"),
+        variable("version_comment").trim_start_matches('(').trim_end_matches(')'),
+        facts.flavour.name()
+    );
+    let mut shown = vec![
+        Fact::with_value("version", version, variable("version")),
+        Fact::new("GTID mode", variable("gtid_mode")),
+        Fact::with_value("TLS", encryption(facts), facts.encryption.clone()),
+    ];
+    if let Some(server) = server {
+        let kept = server.binlog_retention;
+        let rate = bytes_per_day.map_or_else(String::new, |bytes| {
+            format!("; {} are written a day", checks::bytes_text(bytes))
+        });
+        let text = format!("{}{rate}", kept.map_or("for ever".to_owned(), human));
+        shown.push(Fact::with_value("binlogs kept", text, kept.map(|kept| kept.as_secs())));
+    }
+    if facts.odd_sessions.is_none() {
+        shown.push(Fact::with_value(
+            "open sessions",
+            "not tested: the account may not read performance_schema",
+            serde_json::Value::Null,
+        ));
+    }
+    shown
+}
+
+fn encryption(facts: &ServerFacts) -> String {
+    let Some(encryption) = &facts.encryption else {
+        return "none: this connection is not encrypted".to_owned();
+    };
+    match facts.certificate_days {
+        Some(days) if 0 <= days => format!("{encryption}; certificate expires in {days} days"),
+        _ => encryption.clone(),
+    }
 }
 
 /// A time in its largest whole unit.

@@ -4,6 +4,7 @@ mod admin;
 mod allocations;
 mod binlog_forms;
 mod changes;
+mod import_debezium;
 mod init;
 mod lag;
 mod memory;

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::{
-    check, import_debezium, init, log, position, schema, show_config, snapshot, tail, version,
+    check, import_debezium, init, log, position, schema, show_config, snapshot, state, tail,
+    version,
 };
 
 /// What bare `tailwater` and `tailwater --help` end with.
@@ -66,8 +67,10 @@ pub(super) enum Command {
     Snapshot(snapshot::SnapshotArguments),
     /// Shows changes of the source as they come, without Kafka and registry.
     Tail(tail::TailArguments),
-    /// Changes the position at which the next start of a connector resumes.
+    /// Shows and sets the position at which the next start of a connector resumes.
     Position(position::PositionArguments),
+    /// Writes what the connector remembers to a file, or back to Kafka.
+    State(state::StateArguments),
     /// Shows the schemas of tables, and whether the registry would take them.
     Schema(schema::SchemaArguments),
     /// Shows the configuration as it takes effect.

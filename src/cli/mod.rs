@@ -35,6 +35,7 @@ mod say;
 mod schema;
 mod show_config;
 mod snapshot;
+mod state;
 mod tail;
 mod version;
 
@@ -109,6 +110,7 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
         },
         Command::Snapshot(request) => runtime.block_on(snapshot::run(request)).map(|()| true),
         Command::Position(arguments) => runtime.block_on(position::run(arguments)).map(|()| true),
+        Command::State(arguments) => runtime.block_on(state::run(arguments)).map(|()| true),
         Command::Tail(arguments) => runtime.block_on(tail::run(arguments)).map(|()| true),
         Command::Schema(arguments) => runtime.block_on(schema::run(arguments)),
         Command::Config(arguments) => show_config::run(arguments).map(|()| true),

@@ -80,6 +80,8 @@ reasons! {
     PositionRefused = "position_refused",
     /// An instance of the connector runs, so the command changed nothing.
     InstanceRuns = "instance_runs",
+    /// The file is none that `tailwater state export` wrote, or cannot be read or written.
+    StateFileUnusable = "state_file_unusable",
 
     // The source: login, rights and settings.
     /// MySQL refuses the login.

@@ -82,6 +82,8 @@ remedies! {
         delivered](#one-event-that-cannot-be-delivered).",
     R::SkipRequested => "Start the connector.",
     R::PositionRefused => "The message says why; see [another position](#another-position).",
+    R::StateFileUnusable => "The message says why; see [the state as a \
+        file](#the-state-as-a-file).",
     R::InstanceRuns => "Stop the instance first, or add `--fence`: then it ends with 75.",
 
     R::MysqlAccessDenied => "Check `mysql.user` and `mysql.password`; the hint has the statement \

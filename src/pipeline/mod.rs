@@ -46,6 +46,7 @@ mod run;
 mod skip;
 mod standby;
 mod start;
+mod state_file;
 mod state_topic;
 mod stop;
 mod stream;
@@ -68,6 +69,7 @@ pub use self::{
     },
     run::{Run, RunOutcome},
     skip::{ResolvedSkip, skip_event},
+    state_file::{FILE_BYTES_MAX, StateFile, StateImport, export_state, import_state},
     supervisor::run,
     table_schemas::{SubjectAnswer, SubjectComparison, compare_schemas, table_schemas},
     tail::{ShownRow, Since, Tail, TailForm, TailOutput, tail},

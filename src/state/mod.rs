@@ -27,6 +27,7 @@ mod pending_xa;
 mod place;
 mod position_record;
 mod reader;
+mod records;
 #[cfg(test)]
 mod recorded_tests;
 mod skip_event;
@@ -43,10 +44,11 @@ pub use place::Place;
 #[cfg(feature = "json-schema")]
 pub use position_record::position_schema;
 pub use position_record::{POSITION_KEY, PositionRecord, RECORD_BYTES_MAX};
+pub use records::{StateRecords, load_records, peek_records};
 pub use skip_event::SKIPS_MAX;
-pub use table_record::TableRecord;
 #[cfg(feature = "json-schema")]
 pub use table_record::table_schema;
+pub use table_record::{TABLE_KEY_START, TableRecord};
 pub use topic::{
     Loaded, Replaceable, SNAPSHOT_KEY_START, SavedPosition, await_successor, check_found,
     check_topic, danger, load, load_to_replace, peek, peek_to_replace, topic_settings,

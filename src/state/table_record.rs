@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// What the keys of all records about tables begin with.
-pub(super) const TABLE_KEY_START: &str = "table/";
+pub const TABLE_KEY_START: &str = "table/";
 
 /// The version of the record's meaning.
 const VERSION: u64 = 1;

@@ -8,7 +8,7 @@ mod continuity;
 mod halts;
 mod instances;
 mod kafka_stages;
-mod position;
+pub(crate) mod position;
 mod registry;
 mod restart;
 mod rules;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{set::SetArguments, show::ShowArguments, skip::SkipArguments};
 
 /// The configuration file, unless another one is named.
-pub(super) const CONFIG_DEFAULT: &str = "tailwater.toml";
+pub(in crate::cli) const CONFIG_DEFAULT: &str = "tailwater.toml";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PositionArguments {
@@ -27,8 +27,8 @@ pub(super) enum PositionAction {
 
 /// Which connector.
 #[derive(Debug, Args)]
-pub(super) struct ConnectorFile {
+pub(in crate::cli) struct ConnectorFile {
     /// Configuration file of the connector.
     #[arg(long, short, default_value = CONFIG_DEFAULT, value_name = "FILE")]
-    pub(super) config: PathBuf,
+    pub(in crate::cli) config: PathBuf,
 }

@@ -17,7 +17,7 @@ const LABEL_WIDTH: usize = 12;
 pub(super) const WIDTH: usize = 80;
 
 /// Prints a fact; what is too long goes on below itself.
-pub(super) fn fact(label: &str, value: &str) {
+pub(in crate::cli) fn fact(label: &str, value: &str) {
     for (number, line) in wrap(value, WIDTH - LABEL_WIDTH).iter().enumerate() {
         let label = if number == 0 { label } else { "" };
         say(&format!("{label:<LABEL_WIDTH$}{line}"));
@@ -25,7 +25,7 @@ pub(super) fn fact(label: &str, value: &str) {
 }
 
 /// Prints a text.
-pub(super) fn paragraph(text: &str) {
+pub(in crate::cli) fn paragraph(text: &str) {
     for line in wrap(text, WIDTH) {
         say(&line);
     }

@@ -1,8 +1,8 @@
 //! `tailwater position`: shows where a connector resumes, sets it, skips one event.
 
-mod arguments;
+pub(super) mod arguments;
 mod duration;
-mod facts;
+pub(super) mod facts;
 mod set;
 mod show;
 mod skip;

@@ -15,3 +15,4 @@ pub use self::{
     signs_of_life::Life,
     target::PositionTarget,
 };
+pub(super) use self::{set::instance_runs, signs_of_life::look_for_life};

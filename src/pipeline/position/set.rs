@@ -97,7 +97,7 @@ pub async fn set_position(
             return Ok(change(found, &place, &end, life).0);
         }
         if life == Life::Runs && !fence {
-            return Err(runs(&config));
+            return Err(instance_runs(&config));
         }
         write(&config, (&patience, &shutdown), &place, (&end, life))
     };
@@ -172,7 +172,8 @@ fn bytes_between(one: &FilePosition, other: &FilePosition, end: &SourceEnd) -> O
     SourceEnd { position: at(last), files: end.files.clone() }.bytes_after(&at(first))
 }
 
-fn runs(config: &Config) -> Failure {
+/// The refusal while an instance runs.
+pub(in crate::pipeline) fn instance_runs(config: &Config) -> Failure {
     let message = format!(
         "an instance of connector `{}` runs: it has written to {} a moment ago",
         config.name,

@@ -29,7 +29,10 @@ pub enum Life {
 }
 
 /// Watches the state topic until it is known.
-pub(super) fn look_for_life(config: &Config, patience: &Patience) -> Result<Life, Failure> {
+pub(in crate::pipeline) fn look_for_life(
+    config: &Config,
+    patience: &Patience,
+) -> Result<Life, Failure> {
     let attempt = patience.attempt(state::ANSWER_PATIENCE);
     let mut watch = Watch::new(config, attempt, patience.clone())?;
     let first = watch.look()?;

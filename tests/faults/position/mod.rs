@@ -12,7 +12,7 @@ mod refused;
 mod show;
 mod targets;
 
-const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)";
+pub(crate) const ITEMS: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY)";
 
 /// A connector on a private server whose first position is committed.
 fn setup_on(mysql: &Mysql, name: &str) -> Result<Setup> {
@@ -23,13 +23,13 @@ fn setup_on(mysql: &Mysql, name: &str) -> Result<Setup> {
 }
 
 /// Rows, each in a transaction of its own.
-fn insert(setup: &mut Setup, ids: impl IntoIterator<Item = u64>) -> Result<()> {
+pub(crate) fn insert(setup: &mut Setup, ids: impl IntoIterator<Item = u64>) -> Result<()> {
     ids.into_iter()
         .try_for_each(|id| setup.database.execute(&format!("INSERT INTO items VALUES ({id})")))
 }
 
 /// The ids of all records of the table, in order.
-fn ids(setup: &Setup) -> Result<Vec<u64>> {
+pub(crate) fn ids(setup: &Setup) -> Result<Vec<u64>> {
     let records = setup.records("items")?;
     Ok(records.iter().filter_map(|record| record.after()["id"].as_u64()).collect())
 }
@@ -54,7 +54,7 @@ fn printed(setup: &Setup, arguments: &[&str]) -> Result<String> {
 
 /// Asserts that a text has all these words, on whatever lines they are.
 #[track_caller]
-fn assert_says(text: &str, words: &[&str]) {
+pub(crate) fn assert_says(text: &str, words: &[&str]) {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
         assert!(flat.contains(word), "“{word}” is not in:\n{text}");
@@ -82,6 +82,6 @@ fn command_in(text: &str) -> Vec<String> {
     command
 }
 
-fn borrowed(arguments: &[String]) -> Vec<&str> {
+pub(crate) fn borrowed(arguments: &[String]) -> Vec<&str> {
     arguments.iter().map(String::as_str).collect()
 }

@@ -15,6 +15,7 @@ use testkit::{LIMIT, Result, compare, raw_records, topics, wait_for};
 use crate::support::setup::{SOON, Setup, lose_tail, operations, partition_log, private_kafka};
 
 mod state;
+mod state_file;
 
 const TABLE: &str = "CREATE TABLE items (id INT NOT NULL PRIMARY KEY, text VARCHAR(99))";
 

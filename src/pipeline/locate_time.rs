@@ -22,17 +22,17 @@ use crate::{
 
 /// Where a time is in a binlog.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimePlace {
+pub(super) struct TimePlace {
     /// Where the first transaction begins that was committed at that time or later: the end of the
     /// binlog if there is none.
-    pub place: FilePosition,
+    pub(super) place: FilePosition,
     /// Whether the binlogs before that time are gone: earlier transactions than the one at `place`
     /// may belong to it too.
-    pub is_oldest: bool,
+    pub(super) is_oldest: bool,
 }
 
 /// Finds the place of a time. The server is read under the second server id of the configuration.
-pub async fn locate_time(
+pub(super) async fn locate_time(
     config: &Arc<Config>,
     server: &Server,
     time: UtcTime,
@@ -41,9 +41,15 @@ pub async fn locate_time(
     let mut search = FileSearch::new(files.len());
     while let Some(name) = search.next().and_then(|index| files.get(index)) {
         let begun = mysql::creation_time(config, name).await?;
-        search.note(begun.is_some_and(|seconds| u64::from(seconds) * 1_000_000 <= time.us));
+        // Whole seconds: the file may have been begun up to a second after what they say.
+        search.note(begun.is_some_and(|seconds| (u64::from(seconds) + 1) * 1_000_000 <= time.us));
     }
-    let (first, is_oldest) = search.found();
+    let (first, is_before_all) = search.found();
+    let mut is_oldest = false;
+    if let Some(oldest) = files.first().filter(|_| is_before_all) {
+        let begun = mysql::creation_time(config, oldest).await?;
+        is_oldest = begun.is_some_and(|seconds| time.us < u64::from(seconds) * 1_000_000);
+    }
     let end = server.current.file.clone();
     let Some(file) = files.get(first) else { return Ok(TimePlace { place: end, is_oldest }) };
     let start = FilePosition { file: file.clone(), offset: FilePosition::OFFSET_MIN };
@@ -125,7 +131,7 @@ impl FileSearch {
         }
     }
 
-    /// The file to read from, and whether it is the oldest and was begun later than the time.
+    /// The file to read from, and whether no file was begun by the time.
     fn found(&self) -> (usize, bool) {
         (self.begun.saturating_sub(1), self.begun == 0)
     }

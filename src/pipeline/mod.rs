@@ -62,7 +62,6 @@ mod xa;
 pub use self::{
     examination::{ExaminedEnd, Fact, examine},
     lag::watch_source,
-    locate_time::{TimePlace, locate_time},
     position::{
         Dropped, Life, PositionChange, PositionReport, PositionTarget, SetRequest, SourceReport,
         report_position, set_position,
@@ -73,5 +72,4 @@ pub use self::{
     supervisor::run,
     table_schemas::{SubjectAnswer, SubjectComparison, compare_schemas, table_schemas},
     tail::{ShownRow, Since, Tail, TailForm, TailOutput, tail},
-    visitor::as_visitor,
 };

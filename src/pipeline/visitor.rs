@@ -10,7 +10,7 @@ const HIGH_BITS: u32 = 0b11 << 30;
 
 /// The configuration with a server id of its own, by chance: the source ends the older of two dumps
 /// with one id, and there may be several visitors.
-pub fn as_visitor(config: &Config) -> Config {
+pub(super) fn as_visitor(config: &Config) -> Config {
     let mut visitor = config.clone();
     loop {
         let id = crc32fast::hash(Uuid::now_v7().as_bytes()) | HIGH_BITS;

@@ -3,7 +3,7 @@
 mod ends;
 mod follows;
 mod pretty;
-mod records;
+pub(crate) mod records;
 mod since;
 
 use serde_json::{Value as Json, json};

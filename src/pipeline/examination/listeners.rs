@@ -81,3 +81,30 @@ fn unreachable(BrokerAddress { id, host, port }: &BrokerAddress, why: &str) -> F
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::produce::BrokerAddress;
+
+    #[tokio::test]
+    async fn an_address_is_told_with_what_failed_and_the_setting() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let broker = |id, host: &str, port| BrokerAddress { id, host: host.to_owned(), port };
+        let brokers = [
+            broker(1, "127.0.0.1", port),
+            broker(2, "127.0.0.1", 1),
+            broker(3, "broker.invalid", 9092),
+        ];
+        let findings = check(&brokers).await;
+        let messages: Vec<&str> = findings.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        assert!(messages[0].starts_with("broker 2 advertises 127.0.0.1:1 to clients"));
+        assert!(messages[0].contains("connection refused"), "{}", messages[0]);
+        assert!(messages[1].starts_with("broker 3 advertises broker.invalid:9092 to clients"));
+        assert!(messages[1].contains("resolve"), "{}", messages[1]);
+        assert!(findings[0].hint.contains("advertised.listeners in the configuration of broker 2"));
+        assert!(findings[0].hint.contains("leads every client to its own machine"));
+    }
+}

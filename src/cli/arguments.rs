@@ -45,6 +45,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Streams changes until it is stopped.
+    #[command(after_help = "Examples:\n  tailwater run --config tailwater.toml\n  \
+        tailwater run --until-caught-up && echo delivered")]
     Run {
         /// Configuration file. The environment can set every key too: TAILWATER_MYSQL__HOST sets
         /// mysql.host.

@@ -2,20 +2,11 @@
 //! connector continues where Debezium stopped, and delivers nothing twice.
 
 use std::fs;
-use std::process::{Command, Stdio};
 
 use serde_json::json;
 use testkit::{Consumer, Result};
 
-use crate::support::setup::{Setup, operations, program};
-
-/// Runs the program; what it printed, and its exit code.
-fn run(setup: &Setup, arguments: &[&str]) -> Result<(String, Option<i32>)> {
-    let mut command = Command::new(program());
-    command.args(arguments).env("MYSQL_PASSWORD", setup.database.password()).stdin(Stdio::null());
-    let output = command.output()?;
-    Ok((String::from_utf8([output.stdout, output.stderr].concat())?, output.status.code()))
-}
+use crate::support::setup::{Setup, operations, run_program};
 
 #[test]
 fn a_connector_continues_where_debezium_stopped() -> Result<()> {
@@ -53,7 +44,7 @@ fn a_connector_continues_where_debezium_stopped() -> Result<()> {
     fs::write(&offset, offsets.to_string())?;
     // WHEN its configuration is translated and the printed command is run as it is written
     let (text, code) =
-        run(&setup, &["import-debezium", &connector, "--offset", &offset, "--out", &out])?;
+        run_program(&setup, &["import-debezium", &connector, "--offset", &offset, "--out", &out])?;
     assert_eq!(code, Some(0), "{text}");
     let command = text.lines().find_map(|line| line.trim().strip_prefix("tailwater position set "));
     let words: Vec<String> = command
@@ -64,11 +55,11 @@ fn a_connector_continues_where_debezium_stopped() -> Result<()> {
     let mut arguments = vec!["position", "set"];
     arguments.extend(words.iter().map(String::as_str));
     arguments.extend(["--config", &out]);
-    let (text, code) = run(&setup, &arguments)?;
+    let (text, code) = run_program(&setup, &arguments)?;
     assert_eq!(code, Some(0), "{text}");
     // THEN the connector delivers what came after the offset, and reads no table
     fs::write(&out, fs::read_to_string(&out)? + "\n[admin]\nlisten = \"127.0.0.1:0\"\n")?;
-    let (text, code) = run(&setup, &["run", "--config", &out, "--until-caught-up"])?;
+    let (text, code) = run_program(&setup, &["run", "--config", &out, "--until-caught-up"])?;
     assert_eq!(code, Some(0), "{text}");
     let topic = format!("{prefix}.{database}.items");
     let records = Consumer::open(&setup.address, &[&topic])?.rest()?;

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use tailwater::config::Config;
 use testkit::fault_proxy::{FaultProxy, Protocol};
@@ -32,6 +32,15 @@ pub(crate) struct Running(Connector);
 /// The program under test.
 pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_tailwater"))
+}
+
+/// Runs the program with no terminal, with the password of the connector's account in
+/// `MYSQL_PASSWORD`; what it printed, and its exit code.
+pub(crate) fn run_program(setup: &Setup, arguments: &[&str]) -> Result<(String, Option<i32>)> {
+    let mut command = Command::new(program());
+    command.args(arguments).env("MYSQL_PASSWORD", setup.database.password()).stdin(Stdio::null());
+    let output = command.output()?;
+    Ok((String::from_utf8([output.stdout, output.stderr].concat())?, output.status.code()))
 }
 
 /// A configuration for tests without servers, with these lines in `[format]`.

@@ -24,7 +24,8 @@ fn next_second(test: &mut TailSetup) -> Result<String> {
 #[test]
 fn since_begins_at_a_place_a_time_a_gtid_set_and_so_long_ago() -> Result<()> {
     let mut test = TailSetup::new("tail_since", &[TABLE])?;
-    test.execute(&["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)", "FLUSH BINARY LOGS"])?;
+    // Row 2 is in the same file as those behind the time.
+    test.execute(&["INSERT INTO t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO t VALUES (2)"])?;
     let time = next_second(&mut test)?;
     let place = end_of_binlog(&mut test.setup)?;
     let gtids: String = test.setup.database.value("SELECT @@GLOBAL.gtid_executed")?;

@@ -80,7 +80,6 @@ fn another_server_with_the_same_file(setup: &mut Setup, file: &str) -> Result<()
         database.execute("INSERT INTO rows_written (text) VALUES ('of the other one')")?;
     }
     setup.settings.set("mysql.port", other.port());
-    // The way out names the broker that holds the position.
-    let way_out = format!("--bootstrap-server {}", setup.address.kafka_bootstrap);
-    assert_halts(setup, "source_changed", &["server_uuid", &way_out])
+    let way_out = "tailwater position set --to-current --execute";
+    assert_halts(setup, "source_changed", &["server_uuid", way_out])
 }

@@ -46,7 +46,7 @@ async fn import(arguments: StateImportArguments) -> Result<(), Failure> {
     let exported = UtcTime { us: file.exported_ts_us };
     fact("file", &format!("connector {}, exported {exported} UTC", file.connector));
     let (tables, reading) = (file.count("table/"), file.count("snapshot/"));
-    fact("", &format!("records of {tables} tables, of the reading of {reading} tables"));
+    fact("", &format!("table records: {tables}, snapshot records: {reading}"));
     fact("position", &done.position.to_string());
     fact("state topic", &config.state_topic());
     fact("replaces", &replaced(&done));

@@ -56,7 +56,7 @@ fn a_state_topic_that_was_deleted_comes_back_from_its_file() -> Result<()> {
     assert_says(&dry, &["replaces nothing: the state topic is empty", "Nothing is changed."]);
     assert!(!testkit::topics(&setup.address)?.contains(&topic));
     let done = printed(&setup, &["import", path, "--execute"])?;
-    assert_says(&done, &["The state is imported", "records of 1 tables, of the reading of 1"]);
+    assert_says(&done, &["The state is imported", "table records: 1, snapshot records: 1"]);
     assert!(!done.contains("table(s)"), "nothing is left out in the same cluster: {done}");
     // THEN nothing is lost, doubled or read again
     setup.catch_up()?;

@@ -21,6 +21,11 @@ impl AdminAccess {
         Self { token: config.token.clone() }
     }
 
+    /// Whether a request that changes something needs a token.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Refuses a request that may not change anything.
     pub(super) fn check(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Refused> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

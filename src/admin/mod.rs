@@ -4,10 +4,11 @@
 //!
 //! | path | answers |
 //! |---|---|
+//! | `/` | a page that shows what `/status` says |
 //! | `/health/live` | 200 while the process works, halted or not: restarting would not help |
 //! | `/health/ready` | 200 while changes flow and on a standby, otherwise 503 with the reason |
 //! | `/metrics` | Prometheus text |
-//! | `/status` | JSON: state, failure, position, tables that are read |
+//! | `/status` | JSON: state, failure, position, lag, tables, commits, the last warnings |
 //! | `POST /snapshot` | reads tables again; `/snapshot/pause`, `/resume`, `/cancel` |
 
 use axum::{
@@ -28,7 +29,10 @@ use crate::{
 };
 
 mod access;
+mod activity;
 pub mod client;
+mod history;
+mod page;
 mod refused;
 mod server;
 mod shown;
@@ -40,7 +44,10 @@ mod write_limit;
 pub use self::shown::Shown;
 
 /// The server; dropping it ends it.
-pub struct AdminServer(JoinHandle<()>);
+pub struct AdminServer {
+    server: JoinHandle<()>,
+    sampler: JoinHandle<()>,
+}
 
 /// Starts to listen and answer.
 pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure> {
@@ -63,17 +70,21 @@ pub async fn serve(config: &Admin, shown: Shown) -> Result<AdminServer, Failure>
         );
     }
     tracing::info!(%address, "admin listening");
-    Ok(AdminServer(spawn_named("admin", server::serve(listener, router(shown)))))
+    let sampler = spawn_named("lag samples", history::sample(shown.clone()));
+    let server = spawn_named("admin", server::serve(listener, router(shown)));
+    Ok(AdminServer { server, sampler })
 }
 
 impl Drop for AdminServer {
     fn drop(&mut self) {
-        self.0.abort();
+        self.server.abort();
+        self.sampler.abort();
     }
 }
 
 fn router(shown: Shown) -> Router {
     Router::new()
+        .route("/", get(page::page))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))

@@ -134,15 +134,15 @@ fn refused(refusal: &RequestRefusal) -> Refused {
 /// A table in `/status`.
 #[derive(Serialize)]
 pub(super) struct TableAnswer {
-    table: String,
-    state: &'static str,
-    rows: u64,
-    rows_estimate: u64,
-    bytes_estimate: u64,
-    percent: u64,
-    rows_per_second: f64,
-    seconds_left: Option<u64>,
-    problem: Option<String>,
+    pub(super) table: String,
+    pub(super) state: &'static str,
+    pub(super) rows: u64,
+    pub(super) rows_estimate: u64,
+    pub(super) bytes_estimate: u64,
+    pub(super) percent: u64,
+    pub(super) rows_per_second: f64,
+    pub(super) seconds_left: Option<u64>,
+    pub(super) problem: Option<String>,
 }
 
 impl From<TableProgress> for TableAnswer {
@@ -164,12 +164,12 @@ impl From<TableProgress> for TableAnswer {
 /// All tables together, in `/status`.
 #[derive(Serialize)]
 pub(super) struct TotalAnswer {
-    tables: usize,
-    rows: u64,
-    rows_estimate: u64,
-    bytes_estimate: u64,
-    rows_per_second: f64,
-    seconds_left: Option<u64>,
+    pub(super) tables: usize,
+    pub(super) rows: u64,
+    pub(super) rows_estimate: u64,
+    pub(super) bytes_estimate: u64,
+    pub(super) rows_per_second: f64,
+    pub(super) seconds_left: Option<u64>,
 }
 
 impl From<TotalProgress> for TotalAnswer {

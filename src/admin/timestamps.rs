@@ -2,16 +2,30 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Serialize, Serializer};
+
 use crate::model::value::Date;
+
+/// An instant that is written as ISO 8601 text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Timestamp(pub(super) SystemTime);
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&iso_8601(self.0))
+    }
+}
 
 /// `2026-01-02T03:04:05.678Z`; an instant before 1970 shows as 1970.
 pub(super) fn iso_8601(instant: SystemTime) -> String {
     format_since_epoch(instant.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// The same from microseconds since the epoch.
-pub(super) fn iso_8601_us(since_epoch_us: u64) -> String {
-    format_since_epoch(Duration::from_micros(since_epoch_us))
+impl Timestamp {
+    /// From microseconds since the epoch.
+    pub(super) fn from_us(since_epoch_us: u64) -> Self {
+        Self(UNIX_EPOCH + Duration::from_micros(since_epoch_us))
+    }
 }
 
 fn format_since_epoch(since_epoch: Duration) -> String {
@@ -26,10 +40,11 @@ fn format_since_epoch(since_epoch: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::iso_8601_us;
+    use super::{Timestamp, iso_8601};
 
     #[test]
     fn instants_are_written_in_utc() {
+        let iso_8601_us = |us| iso_8601(Timestamp::from_us(us).0);
         assert_eq!(iso_8601_us(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(iso_8601_us(1_700_000_000_123_456), "2023-11-14T22:13:20.123Z");
     }

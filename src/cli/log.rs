@@ -5,11 +5,21 @@ use std::{
     time::Duration,
 };
 
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::LevelFilter, fmt, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
+
 use super::{
     arguments::{Arguments, Command, LogFormat},
     bars::{Bars, Screen},
+    notice_layer::NoticeLayer,
 };
-use crate::{config, logging::LogWriter, status::Status};
+use crate::{
+    config,
+    logging::LogWriter,
+    status::{Notices, Status},
+};
 
 /// How often the bars are redrawn.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -44,24 +54,27 @@ pub(super) fn check_level(text: &str) -> Result<String, String> {
     if let Some(unknown) = unknown {
         return Err(format!("`{unknown}` is no level; the levels are {}", LEVELS.join(", ")));
     }
-    let filter = tracing_subscriber::EnvFilter::try_new(text);
+    let filter = EnvFilter::try_new(text);
     filter.map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// Sends all log lines to the writer, from here on.
-pub(super) fn start(arguments: &Arguments, log: &LogWriter) {
+/// Sends all log lines to the writer, from here on, and keeps errors and warnings for `/status`,
+/// whatever level is logged.
+pub(super) fn start(arguments: &Arguments, log: &LogWriter, notices: &Notices) {
     // What a tail shows is for people, and so are its messages.
     let usual = if matches!(arguments.command, Command::Tail(_)) { "warn" } else { "info" };
     let level = arguments.log.as_deref().unwrap_or(usual);
-    let filter = tracing_subscriber::EnvFilter::new(level);
+    let filter = EnvFilter::new(level);
     let log = log.clone();
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || log.clone());
-    if is_text(arguments) {
+    let lines = fmt::layer().with_writer(move || log.clone());
+    let lines = if is_text(arguments) {
         let is_colored = io::stderr().is_terminal() && !config::is_plain_terminal();
-        logger.with_ansi(is_colored).with_target(false).init();
+        lines.with_ansi(is_colored).with_target(false).with_filter(filter).boxed()
     } else {
-        logger.json().flatten_event(true).init();
-    }
+        lines.json().flatten_event(true).with_filter(filter).boxed()
+    };
+    let notices = NoticeLayer::new(notices.clone()).with_filter(LevelFilter::WARN);
+    tracing_subscriber::registry().with(lines).with(notices).init();
     // The default hook writes to stderr itself and would block when the reader of stderr does.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }

@@ -29,6 +29,7 @@ mod import_debezium;
 mod init;
 mod log;
 mod manual;
+mod notice_layer;
 mod position;
 mod run;
 mod say;
@@ -76,7 +77,7 @@ pub fn main() -> ExitCode {
 /// Runs the command of valid arguments. Everything that it reports goes through the log's writer.
 fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     let report = |failure: &Failure| report(log, failure);
-    log::start(&arguments, log);
+    log::start(&arguments, log, status.notices());
     #[cfg(feature = "failpoints")]
     if let Some(text) = config::failpoint() {
         crate::failpoints::arm(&text).expect("TAILWATER_FAILPOINT names a failpoint");
@@ -97,11 +98,12 @@ fn start(arguments: Arguments, log: &LogWriter, status: Status) -> ExitCode {
     };
     let is_fine = match arguments.command {
         Command::Run { config, until_caught_up, standby } => {
-            let config = match config::load(&config) {
-                Ok(config) => Arc::new(config),
+            let (config, settings) = match config::effective(&config) {
+                Ok((config, settings)) => (Arc::new(config), settings),
                 Err(error) => return report(&error.into()),
             };
-            return runtime.block_on(run::run(config, until_caught_up, standby, log, status));
+            let run = run::run(config, &settings, (until_caught_up, standby), log, status);
+            return runtime.block_on(run);
         }
         Command::Check(arguments) => return checked(runtime, &arguments),
         Command::Init(arguments) => match runtime.block_on(init::run(arguments)) {

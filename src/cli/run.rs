@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::report;
 use crate::{
     admin,
-    config::Config,
+    config::{Config, EffectiveSetting},
     error::{Failure, Reason, Verdict},
     logging::LogWriter,
     metrics::Metrics,
@@ -29,8 +29,8 @@ const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// passed since the first stop request. Further stop requests change nothing.
 pub(super) async fn run(
     config: Arc<Config>,
-    until_caught_up: bool,
-    standby: bool,
+    settings: &[EffectiveSetting],
+    (until_caught_up, standby): (bool, bool),
     log: &LogWriter,
     status: Status,
 ) -> ExitCode {
@@ -38,7 +38,9 @@ pub(super) async fn run(
     let shutdown = Shutdown::default();
     let metrics = Arc::new(Metrics::default());
     let requests = RequestQueue::default();
-    let shown = admin::Shown::new(&config, status.clone(), Arc::clone(&metrics), requests.clone());
+    let connector = (&*config, settings);
+    let shown =
+        admin::Shown::new(connector, status.clone(), Arc::clone(&metrics), requests.clone());
     let _admin = match admin::serve(&config.admin, shown).await {
         Ok(server) => server,
         Err(failure) => return report(&failure),

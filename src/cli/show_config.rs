@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::say::say;
 use crate::{
-    config::{self, EffectiveSetting, Origin},
+    config::{self, EffectiveSetting, Origin, joined, quoted},
     error::Failure,
 };
 
@@ -39,30 +39,29 @@ enum ConfigAction {
 /// Reads, checks and prints the configuration.
 pub(super) fn run(arguments: ConfigArguments) -> Result<(), Failure> {
     let ConfigAction::Show { config, json } = arguments.action;
-    let settings = config::effective(&config)?;
+    let (_, settings) = config::effective(&config)?;
     if json {
         let list: Vec<Value> = settings.iter().map(as_json).collect();
         say(&format!("{:#}", Value::Array(list)));
         return Ok(());
     }
     let mut section = Vec::new();
-    for EffectiveSetting { path, value, origin } in settings {
+    for setting in settings {
+        let EffectiveSetting { path, origin, .. } = &setting;
         let Some((key, parents)) = path.split_last() else { continue };
         if parents != section {
             say(&format!("\n[{}]", joined(parents)));
             section = parents.to_vec();
         }
-        let value =
-            toml::Value::try_from(value).map_or_else(|_| String::new(), |it| it.to_string());
-        let line = format!("{} = {value}", quoted(key));
+        let line = format!("{} = {}", quoted(key), setting.toml());
         say(&format!("{line:ORIGIN_COLUMN$} # {origin}"));
     }
     Ok(())
 }
 
 fn as_json(setting: &EffectiveSetting) -> Value {
-    let EffectiveSetting { path, value, origin } = setting;
-    let mut fields = json!({ "key": joined(path), "value": value });
+    let EffectiveSetting { value, origin, .. } = setting;
+    let mut fields = json!({ "key": setting.key(), "value": value });
     let (kind, place) = match origin {
         Origin::Line(line) => ("file", Some(("line", json!(line)))),
         Origin::Variable(name) => ("environment", Some(("variable", json!(name)))),
@@ -73,14 +72,4 @@ fn as_json(setting: &EffectiveSetting) -> Value {
         fields.extend(place.map(|(name, value)| (name.to_owned(), value)));
     }
     fields
-}
-
-fn joined(path: &[String]) -> String {
-    path.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".")
-}
-
-/// A key as TOML writes it.
-fn quoted(key: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    if key.bytes().all(is_bare) { key.to_owned() } else { format!("{key:?}") }
 }

@@ -12,6 +12,7 @@ use super::{
 };
 
 /// A key with its value.
+#[derive(Clone, Debug)]
 pub struct EffectiveSetting {
     /// The tables that the key is in, and the key.
     pub path: Vec<String>,
@@ -42,11 +43,35 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Reads and checks the configuration as a start does, and returns all keys that have a value, in
-/// the order of the structure, in each table those that are no tables first.
-pub fn effective(path: &Path) -> Result<Vec<EffectiveSetting>, ConfigError> {
+impl EffectiveSetting {
+    /// The path of the key as TOML writes it: `mysql.host`.
+    pub fn key(&self) -> String {
+        joined(&self.path)
+    }
+
+    /// The value as TOML writes it.
+    pub fn toml(&self) -> String {
+        toml::Value::try_from(&self.value).map_or_else(|_| String::new(), |it| it.to_string())
+    }
+}
+
+/// Keys of tables and the key inside as TOML writes them: `mysql.host`.
+pub fn joined(path: &[String]) -> String {
+    path.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(".")
+}
+
+/// A key as TOML writes it.
+pub fn quoted(key: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if key.bytes().all(is_bare) { key.to_owned() } else { format!("{key:?}") }
+}
+
+/// Reads and checks the configuration as a start does, and returns it with all keys that have a
+/// value, in the order of the structure, in each table those that are no tables first.
+pub fn effective(path: &Path) -> Result<(Config, Vec<EffectiveSetting>), ConfigError> {
     let (config, text, environment) = load_with_sources(path)?;
-    Ok(settings(&config, &text, &environment))
+    let settings = settings(&config, &text, &environment);
+    Ok((config, settings))
 }
 
 fn settings(

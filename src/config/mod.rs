@@ -29,7 +29,7 @@ pub use capture::{
     Capture, CascadePolicy, KeyChangePolicy, LostXaPolicy, RenamedInPolicy, TruncatePolicy,
 };
 pub use delivery::{DeliverySettings, Guarantee};
-pub use effective::{EffectiveSetting, Origin, effective};
+pub use effective::{EffectiveSetting, Origin, effective, joined, quoted};
 pub use format::{
     BinaryMode, DecimalMode, EnvelopeFormat, Format, JsonTextMode, SchemaNames, TimeMode,
     UnsignedBigint, ZeroDates,

@@ -16,12 +16,16 @@ use crate::{
 };
 
 mod backlog;
-mod status_snapshot;
+mod delivered;
+mod notices;
 mod progress;
 mod state;
+mod status_snapshot;
 
 pub use self::{
     backlog::{Backlog, Delay},
+    delivered::{CommittedBatch, Delivered},
+    notices::{Notice, Notices},
     progress::{ReadState, TableProgress, TotalProgress, seconds_left},
     state::State,
     status_snapshot::{Captured, Fault, StatusSnapshot},
@@ -29,7 +33,10 @@ pub use self::{
 
 /// What the connector is doing; all copies are one.
 #[derive(Clone, Default)]
-pub struct Status(Arc<Mutex<StatusSnapshot>>);
+pub struct Status {
+    snapshot: Arc<Mutex<StatusSnapshot>>,
+    notices: Notices,
+}
 
 /// Most captured tables that are shown by name.
 const CAPTURED_MAX: usize = 100;
@@ -62,6 +69,9 @@ impl Status {
             message: failure.message.clone(),
             hint: failure.hint.clone(),
         };
+        if state == State::Halted {
+            self.notices.add(Notice::of(failure, now));
+        }
         self.update(|snapshot| {
             snapshot.outage = snapshot.outage_began().or(Some(now));
         });
@@ -109,6 +119,11 @@ impl Status {
         });
     }
 
+    /// A Kafka transaction with records is committed.
+    pub fn delivered(&self, commit: CommittedBatch) {
+        self.update(|snapshot| snapshot.delivered.add(commit));
+    }
+
     /// All that the source has is committed.
     pub fn caught_up(&self, now: SystemTime) {
         self.update(|snapshot| snapshot.backlog.caught_up(now));
@@ -122,7 +137,7 @@ impl Status {
     /// The binlog file of the committed position, if the source's end should be read because the
     /// stream does not show that everything is delivered.
     pub fn wanted_source_end(&self, now: SystemTime) -> Option<String> {
-        let snapshot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         snapshot.backlog.wanted_end(now).map(str::to_owned)
     }
 
@@ -140,13 +155,18 @@ impl Status {
         self.update(|snapshot| snapshot.tables = tables);
     }
 
+    /// The errors and warnings that were logged last.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
     /// A copy.
     pub fn snapshot(&self) -> StatusSnapshot {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn update(&self, change: impl FnOnce(&mut StatusSnapshot)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.snapshot.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Backlog, State, TableProgress};
+use super::{Backlog, Delivered, State, TableProgress};
 use crate::{
     error::Reason,
     model::{position::Position, table::TableName},
@@ -38,6 +38,8 @@ pub struct StatusSnapshot {
     pub tables: Vec<TableProgress>,
     /// The captured tables; `None` before the source's first answer.
     pub captured: Option<Captured>,
+    /// What was committed to Kafka since the process started.
+    pub delivered: Delivered,
 }
 
 /// The captured tables that were there when the connector last connected.

@@ -164,7 +164,10 @@ fn dead_links(path: &str, text: &str) -> Vec<String> {
         let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
         let target = match file {
             "" => Some(text.to_owned()),
-            file => fs::read_to_string(root().join(folder).join(file)).ok(),
+            // A picture is no text, and no link leads into it.
+            file => fs::read(root().join(folder).join(file))
+                .ok()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         };
         let leads = |text: String| anchor.is_empty() || anchors(&text).contains(anchor);
         !link.contains("://") && !target.is_some_and(leads)

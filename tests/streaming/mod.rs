@@ -8,6 +8,8 @@ mod import_debezium;
 mod init;
 mod lag;
 mod memory;
+mod open_metrics;
+mod page;
 pub(crate) mod parts;
 mod runs_that_differ;
 mod sessions;

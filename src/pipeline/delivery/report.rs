@@ -15,7 +15,7 @@ use crate::{
     protocol::{Batch, PartialDelivery, Protocol},
     runtime::{since_epoch, wall_clock},
     snapshot::ReadingList,
-    status::{State, Status},
+    status::{CommittedBatch, State, Status},
 };
 
 /// An empty queue proves that nothing waits at the source only while the source is heard. It sends
@@ -127,10 +127,14 @@ impl Reporter {
             let (rows, bytes) = (batch.rows as f64, batch.bytes as f64);
             metrics.batch_rows.observe(rows);
             metrics.batch_bytes.observe(bytes);
-            metrics.batch_duration_seconds.observe(opened.elapsed().as_secs_f64());
+            let took = opened.elapsed();
+            metrics.batch_duration_seconds.observe(took.as_secs_f64());
             let source = Duration::from_micros(position.source_time_us);
             let lag = since_epoch().saturating_sub(source).as_secs_f64();
             metrics.commit_latency_seconds.observe(lag);
+            let (time, position) = (wall_clock(), position.file.to_string());
+            let (rows, bytes) = (batch.rows, batch.bytes);
+            self.status.delivered(CommittedBatch { time, rows, bytes, took, position });
         }
         let file_number = position.file.file_number().and_then(|number| i64::try_from(number).ok());
         metrics.position_file_number.set(file_number.unwrap_or_default());

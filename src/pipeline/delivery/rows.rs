@@ -127,6 +127,9 @@ impl RowSender {
             }
         };
         plan.metrics.count(operation, sent.rows.into(), sent.bytes);
+        if sent.rows > 0 {
+            plan.metrics.changed(rows.origin.transaction.commit_time_us);
+        }
         if sent.zero_dates > 0 {
             driver.reporter.metrics.zero_dates.inc_by(sent.zero_dates);
         }

@@ -1,6 +1,4 @@
-//! Every metric: its name, its labels, its unit. `docs/OPERATING.md` describes them to users.
-//!
-//! A handle is an atomic that stages keep; nothing on the row path looks one up by name.
+//! All metrics of one process.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -13,59 +11,62 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use std::{sync::atomic::AtomicU64, time::Duration};
-
-use crate::{
-    error::Reason,
-    model::{change::Operation, table::TableName},
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    time::Duration,
 };
+
+use super::table_metrics::{OPERATIONS, TableCounts, TableMetrics};
+use crate::{error::Reason, model::table::TableName};
 
 /// A gauge that holds a fraction.
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// Which rows a counter counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RowLabels {
+struct RowLabels {
     /// The source database.
-    pub database: String,
+    database: String,
     /// The source table.
-    pub table: String,
+    table: String,
     /// `insert`, `update`, `delete` or `read`.
-    pub operation: &'static str,
+    operation: &'static str,
 }
 
 /// Which table a gauge is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct TableLabels {
+struct TableLabels {
     /// The source database.
-    pub database: String,
+    database: String,
     /// The source table.
-    pub table: String,
+    table: String,
 }
 
 /// Why an epoch was discarded, or the connector has halted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReasonLabels {
+struct ReasonLabels {
     /// The reason code of the failure.
-    pub reason: &'static str,
+    reason: &'static str,
 }
 
 /// What a statement on captured tables does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct StatementLabels {
+struct StatementLabels {
     /// `create`, `alter`, `alter_rows`, `rename`, `drop`, `drop_database` or `truncate`.
-    pub kind: &'static str,
+    kind: &'static str,
 }
 
 /// What changed for the readers of a table's records.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SchemaLabels {
+struct SchemaLabels {
     /// The source database.
-    pub database: String,
+    database: String,
     /// The source table.
-    pub table: String,
+    table: String,
     /// See [`SchemaChange`].
-    pub change: &'static str,
+    change: &'static str,
 }
 
 /// What changed for the readers of a table's records.
@@ -137,17 +138,9 @@ pub struct Metrics {
     /// Tables whose rows are still to be read.
     pub snapshot_tables: Gauge,
     snapshot_rows_left: Family<TableLabels, Gauge>,
+    /// The counters of all tables of which rows were sent; locked to add one and to show them.
+    tables: Mutex<BTreeMap<TableName, TableMetrics>>,
 }
-
-/// Counters of one table's rows, kept with its plan.
-#[derive(Clone)]
-pub struct TableMetrics {
-    /// By operation, in the order of [`OPERATIONS`].
-    counters: [(Counter, Counter); 4],
-}
-
-const OPERATIONS: [Operation; 4] =
-    [Operation::Insert, Operation::Update, Operation::Delete, Operation::Read];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -185,6 +178,7 @@ impl Default for Metrics {
             takeovers: Counter::default(),
             snapshot_tables: Gauge::default(),
             snapshot_rows_left: Family::default(),
+            tables: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -286,8 +280,40 @@ impl Metrics {
         }
     }
 
-    /// The counters of one table.
+    /// The counters of one table, the same each time.
     pub fn table(&self, name: &TableName) -> TableMetrics {
+        let mut tables = self.tables();
+        if let Some(table) = tables.get(name) {
+            return table.clone();
+        }
+        let table = self.new_table(name);
+        tables.insert(name.clone(), table.clone());
+        table
+    }
+
+    /// What was sent of these tables and of those that changed last, `most` together, and of how
+    /// many tables something was sent.
+    pub fn sent(&self, named: &BTreeSet<&TableName>, most: usize) -> (Vec<TableCounts>, usize) {
+        let tables = self.tables();
+        // Read once, because the numbers grow while they are sorted.
+        let rank = |(name, table): (&'_ _, &TableMetrics)| {
+            (!named.contains(name), Reverse(table.last_change_us()))
+        };
+        let mut sent: Vec<_> = tables.iter().map(|entry| (rank(entry), entry)).collect();
+        let order = |&(rank, (name, _)): &(_, (_, _))| (rank, name);
+        if most < sent.len() {
+            sent.select_nth_unstable_by_key(most, order);
+            sent.truncate(most);
+        }
+        sent.sort_unstable_by_key(order);
+        (sent.iter().map(|(_, (name, table))| table.counts(name)).collect(), tables.len())
+    }
+
+    fn tables(&self) -> MutexGuard<'_, BTreeMap<TableName, TableMetrics>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_table(&self, name: &TableName) -> TableMetrics {
         let counters = OPERATIONS.map(|operation| {
             let labels = RowLabels {
                 database: name.database.clone(),
@@ -297,7 +323,7 @@ impl Metrics {
             let rows = self.rows.get_or_create_owned(&labels);
             (rows, self.record_bytes.get_or_create_owned(&labels))
         });
-        TableMetrics { counters }
+        TableMetrics::new(counters)
     }
 
     /// Shows how many rows of a table are still to be read; `None` when it is read.
@@ -352,24 +378,9 @@ impl Metrics {
     }
 }
 
-impl TableMetrics {
-    /// Counts rows of one operation and the bytes of their records.
-    pub fn count(&self, operation: Operation, rows: u64, bytes: u64) {
-        let [insert, update, delete, read] = &self.counters;
-        let (row_counter, byte_counter) = match operation {
-            Operation::Insert => insert,
-            Operation::Update => update,
-            Operation::Delete => delete,
-            Operation::Read => read,
-        };
-        row_counter.inc_by(rows);
-        byte_counter.inc_by(bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{collections::BTreeSet, time::Duration};
 
     use super::{Metrics, SchemaChange};
     use crate::{
@@ -406,5 +417,24 @@ mod tests {
         }
         metrics.halted(None);
         assert!(!metrics.render().contains("tailwater_halted{"));
+    }
+
+    #[test]
+    fn the_tables_that_changed_last_are_shown_and_those_that_are_named() {
+        let metrics = Metrics::default();
+        let name = |number| TableName { database: "shop".into(), table: format!("t{number}") };
+        for number in 0..9 {
+            metrics.table(&name(number)).changed(number);
+        }
+        // Another version of a table has the same counters.
+        metrics.table(&name(5)).count(Operation::Insert, 2, 20);
+        metrics.table(&name(5)).count(Operation::Read, 1, 10);
+        let (sent, count) = metrics.sent(&BTreeSet::from([&name(5)]), 3);
+        let shown: Vec<_> = sent.iter().map(|counts| counts.table.table.as_str()).collect();
+        assert_eq!((shown, count), (vec!["t5", "t8", "t7"], 9));
+        let first = sent.first().unwrap();
+        assert_eq!((first.changes, first.snapshot_rows, first.bytes), (2, 1, 30));
+        assert_eq!(first.last_change_us, 5);
+        assert_eq!(metrics.sent(&BTreeSet::new(), 100).0.len(), 9);
     }
 }

@@ -54,8 +54,9 @@ impl FromStr for Since {
         let (file, offset) = text.rsplit_once(':').ok_or(NEEDED)?;
         let offset = offset.parse().map_err(|_| NEEDED)?;
         let place = FilePosition { file: file.to_owned(), offset };
-        // A time that is not one would pass for a file.
-        if place.file_number().is_none() { Err(NEEDED) } else { Ok(Self::Place(place)) }
+        // A time such as 10:00 would pass for a file; a binlog's name ends in a point and a number.
+        let is_file = file.contains('.') && place.file_number().is_some();
+        if is_file { Ok(Self::Place(place)) } else { Err(NEEDED) }
     }
 }
 

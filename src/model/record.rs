@@ -28,6 +28,22 @@ pub struct RecordShape {
     pub refuses_zero_dates: bool,
 }
 
+impl RecordShape {
+    /// The shape of a record that shows no row: in the envelope that has one for it.
+    pub fn rowless(table: TableName, topic: String) -> Self {
+        Self {
+            table,
+            topic,
+            namespace: String::new(),
+            envelope: Envelope::Debezium,
+            columns: Vec::new(),
+            key: Vec::new(),
+            tombstones: false,
+            refuses_zero_dates: false,
+        }
+    }
+}
+
 /// What surrounds a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Envelope {

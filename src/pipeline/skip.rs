@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use super::{
-    delivery::not_writable,
     ends::Target,
     start::{Fenced, LOAD_PATIENCE, fence},
     threads::on_thread,
@@ -18,9 +17,8 @@ use crate::{
     model::position::{EventSkip, Position, RowsEvent},
     mysql::{self, EventAt},
     patience::Patience,
-    runtime::since_epoch,
     shutdown::Shutdown,
-    state::{self, POSITION_KEY, PositionRecord, SKIPS_MAX},
+    state::{self, PositionRecord, SKIPS_MAX},
 };
 
 /// What a request was found to mean.
@@ -66,7 +64,7 @@ fn request(
     at: &EventAt,
     event: RowsEvent,
 ) -> Result<(), Failure> {
-    let Fenced { mut producer, mut state_topic, saved, .. } =
+    let Fenced { mut producer, state_topic, saved, .. } =
         fence(config, Target::reach(config, waits, false)?, waits, None)?;
     let saved = check(saved.as_ref(), at, &event)?;
     let (generation, position) = (saved.generation + 1, saved.accounted_for());
@@ -75,16 +73,8 @@ fn request(
     record.seq += 1;
     // Nothing streams, so a standby need not wait.
     record.released = true;
-    record.state_topic.clone_from(&state_topic.id);
-    record.least_offset = Some(state_topic.least_offset().get());
-    let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
-    let json = record.to_json(&config.name, now_us).map_err(|problem| not_writable(&problem))?;
     producer.begin()?;
-    state_topic.send(&mut producer, POSITION_KEY, Some(&json))?;
-    producer.flush()?;
-    producer.commit()?;
-    producer.abort();
-    Ok(())
+    state_topic.commit_last(producer, record, &config.name)
 }
 
 /// The position that the request would join, or why it cannot.

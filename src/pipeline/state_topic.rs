@@ -1,9 +1,12 @@
 //! The state topic as an epoch writes to it: whatever goes there is counted, since each position
 //! has the least offset that it can have (see [`LeastOffset`]).
 
+use super::delivery::not_writable;
 use crate::{
+    error::Failure,
     produce::{ProduceError, Producer, TopicId},
-    state::LeastOffset,
+    runtime::since_epoch,
+    state::{LeastOffset, POSITION_KEY, PositionRecord},
 };
 
 /// The state topic, loaded and written to since.
@@ -29,6 +32,25 @@ impl StateTopic {
     ) -> Result<(), ProduceError> {
         producer.send(self.topic, Some(key), value, &[])?;
         self.next.count();
+        Ok(())
+    }
+
+    /// Commits a position, with what was sent before it in the open Kafka transaction, and ends the
+    /// producer: nothing streams.
+    pub(super) fn commit_last(
+        mut self,
+        mut producer: Producer,
+        mut record: PositionRecord,
+        connector: &str,
+    ) -> Result<(), Failure> {
+        record.state_topic.clone_from(&self.id);
+        record.least_offset = Some(self.least_offset().get());
+        let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
+        let json = record.to_json(connector, now_us).map_err(|problem| not_writable(&problem))?;
+        self.send(&mut producer, POSITION_KEY, Some(&json))?;
+        producer.flush()?;
+        producer.commit()?;
+        producer.abort();
         Ok(())
     }
 

@@ -4,14 +4,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    catalog::{self, Catalog, Description},
+    catalog::{self, Catalog},
     config::Config,
     encode::{Difference, FieldChange, Registry, SchemaId, differences, key_schema, value_schema},
     error::{Failure, Reason, Verdict},
     map::{self, Filter},
     model::{
         record::{Loosened, RecordShape},
-        table::TableName,
+        table::{TableName, TableVersion},
     },
     mysql::{self, Connection, Server},
     snapshot,
@@ -172,20 +172,29 @@ impl SchemaSource {
 
     /// What the records of a table look like if it has the columns of `like`.
     async fn shape(&mut self, table: &TableName, like: &TableName) -> Result<RecordShape, Failure> {
-        let described = catalog::describe(&mut self.connection, like).await?;
-        let Some(Description { mut version, .. }) = described else {
+        let Some(mut version) = described(&mut self.connection, like).await? else {
             return Err(Failure::new(
                 Verdict::Halt,
                 Reason::MysqlTableInvisible,
                 format!("{like} does not exist, or the account may not read it"),
             ));
         };
-        if let Catalog::Same(decoration) = catalog::look_up(&mut self.connection, &version).await? {
-            version.decoration = Some(decoration);
-        }
         version.name.clone_from(table);
         Ok(map::map(&version, &self.config)?)
     }
+}
+
+/// A table as it is now, with what only the catalog knows; `None` if it is gone or may not be seen.
+pub(super) async fn described(
+    connection: &mut Connection,
+    table: &TableName,
+) -> Result<Option<TableVersion>, Failure> {
+    let Some(found) = catalog::describe(connection, table).await? else { return Ok(None) };
+    let mut version = found.version;
+    if let Catalog::Same(decoration) = catalog::look_up(connection, &version).await? {
+        version.decoration = Some(decoration);
+    }
+    Ok(Some(version))
 }
 
 fn not_captured(table: &str) -> Failure {

@@ -3,10 +3,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Map, Value, json};
 
 use crate::{
     cli::{bars::human, say::say},
-    model::utc_time::UtcTime,
+    model::{position::Position, utc_time::UtcTime},
     runtime::wall_clock,
 };
 
@@ -22,6 +23,18 @@ pub(in crate::cli) fn fact(label: &str, value: &str) {
         let label = if number == 0 { label } else { "" };
         say(&format!("{label:<LABEL_WIDTH$}{line}"));
     }
+}
+
+/// A position as JSON.
+pub(super) fn position_json(position: &Position) -> Map<String, Value> {
+    let fields = [
+        ("server_uuid", json!(position.server_uuid.to_string())),
+        ("gtid_set", json!(position.gtid_set.as_ref().map(ToString::to_string))),
+        ("file", json!(position.file.file)),
+        ("pos", json!(position.file.offset)),
+        ("source_ts_us", json!(position.source_time_us)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Prints a text.

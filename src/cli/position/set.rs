@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     arguments::{CONFIG_DEFAULT, ConnectorFile},
     duration,
-    facts::{bytes, fact, paragraph, transactions},
+    facts::{bytes, fact, paragraph, position_json, transactions},
 };
 use crate::{
     cli::say::say,
@@ -344,20 +344,11 @@ fn amount(change: &PositionChange, counted: Option<u64>, is_direction: bool) -> 
 }
 
 fn as_json(change: &PositionChange, is_executed: bool) -> Value {
-    let position = |position: &Position| {
-        json!({
-            "server_uuid": position.server_uuid.to_string(),
-            "gtid_set": position.gtid_set.as_ref().map(ToString::to_string),
-            "file": position.file.file,
-            "pos": position.file.offset,
-            "source_ts_us": position.source_time_us,
-        })
-    };
     let size = |is_direction: bool| change.bytes.filter(|_| is_direction);
     json!({
-        "saved": change.saved.as_ref().map(position),
+        "saved": change.saved.as_ref().map(position_json),
         "problem": change.problem.as_ref().map(|failure| &failure.message),
-        "position": position(&change.new),
+        "position": position_json(&change.new),
         "skipped_transactions": change.skipped,
         "skipped_bytes": size(!change.goes_back),
         "repeated_transactions": change.repeated,

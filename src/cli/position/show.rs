@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     arguments::ConnectorFile,
-    facts::{bytes, fact, paragraph, transactions, when},
+    facts::{bytes, fact, paragraph, position_json, transactions, when},
 };
 use crate::{
     cli::say::say,
@@ -164,7 +164,6 @@ fn as_json(config: &Config, report: &PositionReport) -> Value {
 }
 
 fn saved_json(saved: &PositionRecord) -> Value {
-    let position = &saved.position;
     let partials = saved.partials.iter().map(|partial| {
         json!({
             "gtid": partial.gtid.as_ref().map(ToString::to_string),
@@ -178,18 +177,17 @@ fn saved_json(saved: &PositionRecord) -> Value {
             "begin": prepared.begin.to_string(),
         })
     });
-    json!({
-        "server_uuid": position.server_uuid.to_string(),
-        "gtid_set": position.gtid_set.as_ref().map(ToString::to_string),
-        "file": position.file.file,
-        "pos": position.file.offset,
-        "source_ts_us": position.source_time_us,
-        "generation": saved.generation,
-        "seq": saved.seq,
-        "instance": saved.instance.map(|instance| instance.to_string()),
-        "released": saved.released,
-        "in_part": partials.collect::<Vec<_>>(),
-        "prepared": prepared.collect::<Vec<_>>(),
-        "skip_events": saved.skips.iter().map(|it| it.event.to_string()).collect::<Vec<_>>(),
-    })
+    let skips = saved.skips.iter().map(|it| it.event.to_string());
+    let mut fields = position_json(&saved.position);
+    let more = [
+        ("generation", json!(saved.generation)),
+        ("seq", json!(saved.seq)),
+        ("instance", json!(saved.instance.map(|instance| instance.to_string()))),
+        ("released", json!(saved.released)),
+        ("in_part", json!(partials.collect::<Vec<_>>())),
+        ("prepared", json!(prepared.collect::<Vec<_>>())),
+        ("skip_events", json!(skips.collect::<Vec<_>>())),
+    ];
+    fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    Value::Object(fields)
 }

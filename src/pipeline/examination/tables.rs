@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use super::{ExaminedEnd, source::SeenSource};
 use crate::{
-    catalog::{self, Catalog},
     config::Config,
     error::{Failure, Reason},
     map,
     model::{record::RecordShape, table::TableName},
     mysql::Connection,
-    pipeline::checks::{self, Finding},
+    pipeline::{
+        checks::{self, Finding},
+        table_schemas::described,
+    },
     state::TableRecord,
 };
 
@@ -51,11 +53,7 @@ async fn shape(
     table: &TableName,
     known: Option<&TableRecord>,
 ) -> Result<Option<RecordShape>, Failure> {
-    let Some(found) = catalog::describe(connection, table).await? else { return Ok(None) };
-    let mut version = found.version;
-    if let Catalog::Same(decoration) = catalog::look_up(connection, &version).await? {
-        version.decoration = Some(decoration);
-    }
+    let Some(version) = described(connection, table).await? else { return Ok(None) };
     let mut shape = map::map(&version, config)?;
     if known.is_some_and(|known| !known.legal_namespace) {
         map::keep_debezium_namespace(&mut shape);

@@ -27,13 +27,11 @@ use crate::{
     mysql::{self, Server},
     patience::Patience,
     pipeline::{
-        delivery::not_writable,
         ends::Target,
         start::{FencedTopic, LOAD_PATIENCE, check_found, fence_topic},
         threads::on_thread,
         visitor::as_visitor,
     },
-    runtime::since_epoch,
     shutdown::Shutdown,
     snapshot::ProgressRecord,
     state::{self, POSITION_KEY, PositionRecord, Replaceable},
@@ -117,17 +115,10 @@ fn write(
     let found = state::load_to_replace(config, written, (LOAD_PATIENCE, patience), shutdown)?;
     let saved = found.loaded.position.as_ref();
     check_found(config, saved, None, &state_topic)?;
-    let (change, mut record) = change(found, place, end, life);
-    record.state_topic.clone_from(&state_topic.id);
+    let (change, record) = change(found, place, end, life);
     producer.begin()?;
     state_topic.send(&mut producer, POSITION_KEY, None)?;
-    record.least_offset = Some(state_topic.least_offset().get());
-    let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
-    let json = record.to_json(&config.name, now_us).map_err(|problem| not_writable(&problem))?;
-    state_topic.send(&mut producer, POSITION_KEY, Some(&json))?;
-    producer.flush()?;
-    producer.commit()?;
-    producer.abort();
+    state_topic.commit_last(producer, record, &config.name)?;
     Ok(change)
 }
 

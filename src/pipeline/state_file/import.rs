@@ -13,13 +13,11 @@ use crate::{
     model::position::Position,
     patience::Patience,
     pipeline::{
-        delivery::not_writable,
         ends::Target,
         position::{Life, instance_runs, look_for_life},
         start::{FencedTopic, LOAD_PATIENCE, fence_topic},
         threads::on_thread,
     },
-    runtime::since_epoch,
     shutdown::Shutdown,
     state::{self, POSITION_KEY, Place, PositionRecord, StateRecords},
 };
@@ -98,17 +96,9 @@ fn write(
         seq: newest.seq + 1,
         instance: None,
         released: true,
-        state_topic: state_topic.id.clone(),
-        least_offset: Some(state_topic.least_offset().get()),
         ..position.clone()
     };
-    let now_us = u64::try_from(since_epoch().as_micros()).unwrap_or(u64::MAX);
-    let json = record.to_json(&config.name, now_us).map_err(|problem| not_writable(&problem))?;
-    state_topic.send(&mut producer, POSITION_KEY, Some(&json))?;
-    producer.flush()?;
-    producer.commit()?;
-    producer.abort();
-    Ok(())
+    state_topic.commit_last(producer, record, &config.name)
 }
 
 fn summary(

@@ -17,7 +17,7 @@ use crate::{
     map::MapError,
     metrics::{Metrics, SchemaChange},
     model::{
-        record::{Envelope, KeyForm, Loosened, RecordShape},
+        record::{KeyForm, Loosened, RecordShape},
         stored_text::VersionText,
         table::{Decoration, TableName, TableVersion},
     },
@@ -164,17 +164,7 @@ impl TableHistory {
     /// table's values had will do: what surrounds the row is the same in all of them.
     pub(super) fn rowless(&self, table: &TableName) -> Option<RecordShape> {
         let known = self.get(table)?;
-        let shape = RecordShape {
-            table: table.clone(),
-            topic: known.topic.clone(),
-            namespace: String::new(),
-            envelope: Envelope::Debezium,
-            columns: Vec::new(),
-            key: Vec::new(),
-            tombstones: false,
-            refuses_zero_dates: false,
-        };
-        Some(shape)
+        Some(RecordShape::rowless(table.clone(), known.topic.clone()))
     }
 
     /// Reports what a version changes for the readers of its records.

@@ -75,17 +75,8 @@ impl TailPlans {
 
     /// A plan for a record of a table that shows no row, and its topic.
     pub(super) fn rowless(&self, table: &TableName) -> Result<TailPlan, Failure> {
-        let shape = RecordShape {
-            table: table.clone(),
-            topic: map::topic_name(&self.config.name, table)?,
-            namespace: String::new(),
-            envelope: Envelope::Debezium,
-            columns: Vec::new(),
-            key: Vec::new(),
-            tombstones: false,
-            refuses_zero_dates: false,
-        };
-        Ok(plan(shape))
+        let topic = map::topic_name(&self.config.name, table)?;
+        Ok(plan(RecordShape::rowless(table.clone(), topic)))
     }
 
     async fn make(&self, version: &TableVersion) -> Result<TailPlan, Failure> {
